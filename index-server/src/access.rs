@@ -1,7 +1,6 @@
-//! Whom the index serves: lists of networks and nodes in files, read again when the operator says so.
+//! Access control: lists of allowed and denied networks and nodes, read from files and reloaded on request.
 //!
-//! A list of whom it does not serve goes before one of whom it does. Who is connected when the lists change is judged
-//! again.
+//! The deny list takes precedence over the allow list. After a reload, open connections are checked again.
 
 mod list;
 mod network;
@@ -17,10 +16,10 @@ use tokio::sync::watch;
 use crate::regular_file::read_regular;
 use list::{AccessList, AccessListError};
 
-/// The longest list that is read, in bytes: a hundred thousand nodes.
+/// Maximum size of a list file in bytes: about 100,000 nodes.
 const MAX_LIST: u64 = 8 << 20;
 
-/// A list that cannot be used.
+/// An error while reading an access list.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     /// The file cannot be read.
@@ -31,28 +30,28 @@ pub enum AccessError {
         /// Why.
         reason: String,
     },
-    /// A line of it is none.
+    /// A line is not a valid entry.
     #[error("{path:?}, line {line}: {reason}")]
     BadLine {
         /// The file.
         path: PathBuf,
-        /// The number of the line, from 1.
+        /// The line number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// What is wrong with the line.
         reason: String,
     },
 }
 
-/// Where the lists lie.
+/// The paths of the access lists.
 #[derive(Debug, Clone, Default)]
 pub struct AccessFiles {
-    /// Whom the index serves; without it, everybody.
+    /// Clients that may connect; all if not set.
     pub allow: Option<PathBuf>,
-    /// Whom it does not serve.
+    /// Clients that may not connect.
     pub deny: Option<PathBuf>,
 }
 
-/// The lists, for everybody who lets somebody in; a clone is another view of the same.
+/// The access lists, shared by all connections. Clones share the same lists.
 #[derive(Debug, Clone)]
 pub struct Access {
     files: AccessFiles,
@@ -78,13 +77,13 @@ impl Access {
         Ok(Self { files, lists: Arc::new(watch::Sender::new(lists)) })
     }
 
-    /// Reads the lists again; those that were in force stay so if that fails.
+    /// Reads the lists again. On error the previous lists stay in force.
     pub fn reload(&self) -> Result<(), AccessError> {
         self.lists.send_replace(AccessLists::read(&self.files)?);
         Ok(())
     }
 
-    /// Judges an address.
+    /// Checks whether an address may connect.
     pub(crate) fn check_address(&self, address: IpAddr) -> Result<(), Refusal> {
         let lists = self.lists.borrow();
         let allowed = lists.allow.as_ref().is_none_or(|list| list.admits_address(address));
@@ -92,7 +91,7 @@ impl Access {
         allowed.then_some(()).ok_or_else(|| Refusal::NotAllowed { what: "address".into() })
     }
 
-    /// Judges a node that has proven who it is.
+    /// Checks whether an authenticated node may connect.
     pub(crate) fn check_node(&self, node: &NodeId) -> Result<(), Refusal> {
         let lists = self.lists.borrow();
         let allowed = lists.allow.as_ref().is_none_or(|list| list.admits_node(node));
@@ -100,16 +99,16 @@ impl Access {
         allowed.then_some(()).ok_or_else(|| Refusal::NotAllowed { what: "node".into() })
     }
 
-    /// Returns what tells of changes to the lists, and at first at once.
+    /// Returns a watcher for changes of the lists. Its first wait returns immediately.
     pub(crate) fn changes(&self) -> AccessChanges {
         let mut lists = self.lists.subscribe();
-        // Whoever watches was judged before; what changed in between counts as well.
+        // The caller was checked earlier; a reload since then must not be missed.
         lists.mark_changed();
         AccessChanges(lists)
     }
 }
 
-/// Tells of changes to the lists.
+/// Watches for changes of the lists.
 #[derive(Debug)]
 pub(crate) struct AccessChanges(watch::Receiver<AccessLists>);
 
@@ -135,7 +134,7 @@ fn read_list(path: &Path) -> Result<AccessList, AccessError> {
     let unreadable = |reason: String| AccessError::Unreadable { path: path.to_owned(), reason };
     let bytes = read_regular(path, MAX_LIST + 1).map_err(|error| unreadable(error.to_string()))?;
     if bytes.len() as u64 > MAX_LIST {
-        return Err(unreadable(format!("it has more than {MAX_LIST} bytes")));
+        return Err(unreadable(format!("it is larger than {MAX_LIST} bytes")));
     }
     let text = String::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
     AccessList::parse(&text).map_err(|AccessListError { line, reason }| AccessError::BadLine {
@@ -160,19 +159,19 @@ mod tests {
         fs::write(&allow, "10.0.0.0/8\n192.0.2.7\n").unwrap();
         fs::write(&deny, format!("10.1.0.0/16\n{}\n", "ab".repeat(32))).unwrap();
         let access = Access::read(AccessFiles { allow: Some(allow.clone()), deny: Some(deny) }).unwrap();
-        let judge = |address: &str| access.check_address(address.parse().unwrap()).is_ok();
-        assert!(judge("10.2.0.1") && judge("192.0.2.7") && judge("::ffff:10.2.0.1"));
-        assert!(!judge("10.1.0.1") && !judge("192.0.2.8") && !judge("2001:db8::1"));
+        let admits = |address: &str| access.check_address(address.parse().unwrap()).is_ok();
+        assert!(admits("10.2.0.1") && admits("192.0.2.7") && admits("::ffff:10.2.0.1"));
+        assert!(!admits("10.1.0.1") && !admits("192.0.2.8") && !admits("2001:db8::1"));
         let denied = access.check_node(&NodeId::from_bytes([0xab; 32]));
         assert_eq!(denied, Err(Refusal::NotAllowed { what: "node".into() }));
         assert!(access.check_node(&NodeId::from_bytes([0xac; 32])).is_ok());
         fs::write(&allow, "192.0.2.8\nnonsense\n").unwrap();
         let error = access.reload().unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("nonsense"), "{error}");
-        assert!(judge("192.0.2.7"));
+        assert!(admits("192.0.2.7"));
         fs::write(&allow, "192.0.2.8\n").unwrap();
         access.reload().unwrap();
-        assert!(!judge("192.0.2.7") && judge("192.0.2.8"));
+        assert!(!admits("192.0.2.7") && admits("192.0.2.8"));
         fs::remove_file(&allow).unwrap();
         assert!(matches!(access.reload(), Err(AccessError::Unreadable { .. })));
     }

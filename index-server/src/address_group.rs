@@ -1,4 +1,4 @@
-//! Nodes that count as one, because keys cost nothing and addresses do.
+//! Groups nodes by address, because node keys cost nothing and addresses do.
 
 use std::net::IpAddr;
 
@@ -6,17 +6,17 @@ use protocol::address_group::address_group;
 
 use crate::ids::NodeNo;
 
-/// All nodes of one address, or one node that counts by itself.
+/// All nodes at one address, or a single loopback node that forms its own group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum AddressGroup {
     /// See [`address_group`].
     Address(IpAddr),
-    /// A node of this machine, while that is exempt from what is counted by address.
+    /// A node on this machine, if loopback addresses are exempt from grouping.
     Node(NodeNo),
 }
 
 impl AddressGroup {
-    /// Returns what a node at an address counts as.
+    /// Returns the group of a node at an address.
     pub(crate) fn of(node: NodeNo, address: IpAddr, loopback_counts: bool) -> Self {
         match address_group(address) {
             address if address.is_loopback() && !loopback_counts => Self::Node(node),
@@ -24,7 +24,7 @@ impl AddressGroup {
         }
     }
 
-    /// Returns the address, unless the node counts by itself.
+    /// Returns the address, or `None` for a single node.
     pub(crate) const fn address(self) -> Option<IpAddr> {
         match self {
             Self::Address(address) => Some(address),

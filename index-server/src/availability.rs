@@ -2,7 +2,7 @@
 
 use protocol::index::Share;
 
-/// How many households of nodes that are there have a content.
+/// The number of address groups of online nodes that have a content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Availability {
     pub(crate) complete: u32,
@@ -10,7 +10,7 @@ pub(crate) struct Availability {
 }
 
 impl Availability {
-    /// Returns the count of one share.
+    /// Returns the counter for a share.
     pub(crate) const fn count_mut(&mut self, share: Share) -> &mut u32 {
         match share {
             Share::Complete => &mut self.complete,
@@ -18,7 +18,7 @@ impl Availability {
         }
     }
 
-    /// Returns a number that is higher for what is more available: whole sources count first, then partial ones.
+    /// Returns a rank that is higher for more available contents: complete sources count first, then partial ones.
     pub(crate) fn rank(self) -> u64 {
         u64::from(self.complete) << 32 | u64::from(self.partial)
     }

@@ -1,24 +1,24 @@
-//! How many bytes lists may take: that of a node, all of an address, and all together in memory and on disk. Pure.
+//! Byte budgets for file lists: per node, per address, and in total in memory and on disk. Pure.
 
 use protocol::index::Refusal;
 
 const MIB: u64 = 1 << 20;
 
-/// What a byte of a list takes in memory and on disk, before the list is there and can be counted exactly.
+/// Estimated bytes in memory and on disk per byte of an encoded list, used until a list is stored and can be counted exactly.
 pub(crate) const MEMORY_PER_BYTE: u64 = 4;
 pub(crate) const DISK_PER_BYTE: u64 = 3;
 
-/// The bytes that lists may take; 0 is no limit. In the first two the bytes of an encoded list are counted, in the others what
-/// all lists take in memory and on disk.
+/// Byte limits for lists; 0 means unlimited. `per_node` and `per_address` count bytes of encoded lists, `memory` and `disk` the
+/// bytes that all lists occupy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BudgetLimits {
-    /// Of the list of one node.
+    /// The encoded list of one node.
     pub per_node: u64,
-    /// Of all lists that count at one address.
+    /// All encoded lists counted at one address.
     pub per_address: u64,
-    /// Of all lists in memory.
+    /// All lists in memory.
     pub memory: u64,
-    /// Of all lists on disk.
+    /// All lists on disk.
     pub disk: u64,
 }
 
@@ -28,7 +28,7 @@ impl Default for BudgetLimits {
     }
 }
 
-/// One of the budgets.
+/// The kind of a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Budget {
     Node,
@@ -37,7 +37,7 @@ pub(crate) enum Budget {
     Disk,
 }
 
-/// The bytes that are in use, or would be.
+/// Bytes in use, or needed after a change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct BudgetUsage {
     pub(crate) node: u64,
@@ -46,7 +46,7 @@ pub(crate) struct BudgetUsage {
     pub(crate) disk: u64,
 }
 
-/// A budget that is too small for what is wanted.
+/// A budget that a change would exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OverBudget {
     pub(crate) budget: Budget,
@@ -57,7 +57,7 @@ pub(crate) struct OverBudget {
 impl Budget {
     pub(crate) const ALL: [Self; 4] = [Self::Node, Self::Address, Self::Memory, Self::Disk];
 
-    /// Returns its name in the metrics.
+    /// Returns the name used in the metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Node => "node",
@@ -67,7 +67,7 @@ impl Budget {
         }
     }
 
-    /// Returns what has the budget, in words for people.
+    /// Returns the description used in refusals.
     const fn description(self) -> &'static str {
         match self {
             Self::Node => "the list of this node",
@@ -79,11 +79,11 @@ impl Budget {
 }
 
 impl BudgetLimits {
-    /// Returns the first budget that is too small.
+    /// Returns the first budget that `usage` exceeds.
     pub(crate) fn exceeded(&self, usage: &BudgetUsage) -> Option<OverBudget> {
         Budget::ALL.into_iter().find_map(|budget| {
-            let (wanted, limit) = (usage.of(budget), self.of(budget));
-            (limit > 0 && wanted > limit).then_some(OverBudget { budget, needed: wanted, limit })
+            let (needed, limit) = (usage.of(budget), self.of(budget));
+            (limit > 0 && needed > limit).then_some(OverBudget { budget, needed, limit })
         })
     }
 
@@ -97,7 +97,7 @@ impl BudgetLimits {
         }
     }
 
-    /// Returns limits that leave a little room behind what was forgotten for it, so that room is not made for one file after the other.
+    /// Returns slightly lower limits, so that an expiry frees room for more than the next file.
     #[must_use]
     pub(crate) fn with_slack(self) -> Self {
         let lower = |limit: u64| limit - (limit / 64).min(16 * MIB);
@@ -111,7 +111,7 @@ impl BudgetLimits {
 }
 
 impl BudgetUsage {
-    /// Returns how much of a budget is used.
+    /// Returns the bytes used of a budget.
     pub(crate) const fn of(&self, budget: Budget) -> u64 {
         match budget {
             Budget::Node => self.node,
@@ -128,7 +128,7 @@ impl From<OverBudget> for Refusal {
     }
 }
 
-/// Returns the refusal as a node is told it that does not know [`Refusal::OverBudget`].
+/// Replaces [`Refusal::OverBudget`] for nodes that do not know it.
 pub(crate) fn downgraded_refusal(refusal: Refusal) -> Refusal {
     match refusal {
         Refusal::OverBudget { what, limit, .. } => {

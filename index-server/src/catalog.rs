@@ -1,7 +1,7 @@
-//! What the index knows: which node shares which content under which path.
+//! The catalog: which node shares which content under which path.
 //!
-//! The catalog is pure memory. It is changed by the registrar alone, who takes the [`ListWrites`] that a change amounts to
-//! and brings them to disk; everybody else reads. Who is there at the moment is the [roster](crate::roster)'s concern.
+//! The catalog lives in memory only. The registrar alone changes it and writes the resulting [`ListWrites`] to disk; all others
+//! read. Which nodes are online is kept by the [roster](crate::roster).
 
 mod address_groups;
 mod attendance;
@@ -55,36 +55,36 @@ use list_bytes::ListBytes;
 use name::NameTable;
 use title::{Title, Titles};
 
-/// All lists of all nodes, and all contents in them.
+/// All file lists and the tables derived from them.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     lists: BTreeMap<NodeNo, FileList>,
     node_numbers: HashMap<NodeId, NodeNo>,
-    /// Numbers below the highest that no node has.
+    /// Unused numbers below the highest one in use.
     free_numbers: Vec<NodeNo>,
     contents: Contents,
     names: NameTable,
     holdings: Holdings,
     titles: Titles,
     words: WordIndex,
-    /// Titles that searches do not go by yet, and some of those that they were to go by and are gone.
+    /// Titles not in the search index yet; may contain titles that were removed since.
     unindexed: Vec<TitleNo>,
     list_bytes: ListBytes,
 }
 
-/// Why a list is not changed.
+/// An error while changing a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ListChangeError {
-    /// The node would share more files than a node may, or the index has no numbers left.
+    /// The node would share more files than allowed, or the index has run out of numbers.
     TooManyFiles,
-    /// The list was not begun, or was loaded anew since.
+    /// The list was not started, or was reloaded since.
     NotStarted,
-    /// No such node.
+    /// The node is unknown.
     UnknownNode,
 }
 
 impl Catalog {
-    /// Returns the number of a node, giving it one if it is new.
+    /// Returns a node's number, assigning one if the node is new.
     pub(crate) fn admit(&mut self, id: NodeId) -> Option<NodeNo> {
         if let Some(number) = self.node_numbers.get(&id) {
             return Some(*number);
@@ -93,13 +93,14 @@ impl Catalog {
             Some((last, _)) => last.0.checked_add(1).filter(|next| *next < Holdings::MAX_NODES).map(NodeNo),
             None => Some(NodeNo(0)),
         };
+        // Reuse a free number if there is one.
         let number = self.free_numbers.pop().or_else(next)?;
         self.node_numbers.insert(id, number);
         self.lists.insert(number, FileList::new(id));
         Some(number)
     }
 
-    /// Drops a node that shares nothing and has nothing on disk.
+    /// Removes a node that shares nothing and has nothing on disk.
     pub(crate) fn forget_if_empty(&mut self, node: NodeNo) {
         let Some(list) = self.lists.get(&node).filter(|list| list.is_forgettable()) else { return };
         self.node_numbers.remove(&list.id());
@@ -108,7 +109,7 @@ impl Catalog {
         self.free_numbers.push(node);
     }
 
-    /// Finds out which numbers no node has, behind lists that were restored one by one.
+    /// Collects the unused numbers after lists were restored one by one.
     pub(crate) fn collect_free_numbers(&mut self) {
         self.free_numbers.clear();
         let mut expected = 0;
@@ -129,20 +130,21 @@ impl Catalog {
         self.lists.get(&node)
     }
 
-    /// Begins the whole list anew: what is not registered before [`Catalog::end_list`] goes.
+    /// Starts a full list; [`Catalog::end_list`] drops files that were not registered since.
     pub(crate) fn begin_list(&mut self, node: NodeNo) -> Result<(), ListChangeError> {
         self.lists.get_mut(&node).ok_or(ListChangeError::UnknownNode)?.begin_refresh();
         Ok(())
     }
 
-    /// Takes all of `files`, or none.
+    /// Registers all of `files`, or none.
     pub(crate) fn register(&mut self, node: NodeNo, files: &[FileRecord]) -> Result<(), ListChangeError> {
         let registered = self.register_unindexed(node, files);
         self.index_all();
         registered
     }
 
-    /// Does that, but searches need not find what is new until the index is [complete](Catalog::complete_index).
+    /// Registers all of `files`, or none, but does not index new titles: searches may miss them until they are
+    /// [indexed](Catalog::index).
     pub(crate) fn register_unindexed(
         &mut self,
         node: NodeNo,
@@ -153,34 +155,34 @@ impl Catalog {
         self.count_change(node, enter).ok_or(ListChangeError::TooManyFiles)
     }
 
-    /// Gives back what a list takes more than it must, if it is not long.
+    /// Releases excess memory of a list, unless the list is long.
     pub(crate) fn pack(&mut self, node: NodeNo) {
         if let Some(list) = self.lists.get_mut(&node) {
             list.pack();
         }
     }
 
-    /// Says whether a node may share `files` too, if it may share so many in all.
+    /// Checks that a node may also share `files` without exceeding `max_files`.
     pub(crate) fn check_capacity(
         &self,
         node: NodeNo,
         files: &[FileRecord],
-        most: u32,
+        max_files: u32,
     ) -> Result<(), ListChangeError> {
         let list = self.lists.get(&node).ok_or(ListChangeError::UnknownNode)?;
-        // Nothing needs to be looked for where all would fit, were they all new.
-        if list.len() + files.len() <= most as usize {
+        // The lookups are only needed if the list would overflow were all files new.
+        if list.len() + files.len() <= max_files as usize {
             return Ok(());
         }
         let mut fresh: Vec<&str> =
             files.iter().map(|file| file.path.as_str()).filter(|path| !list.contains(path)).collect();
         fresh.sort_unstable();
         fresh.dedup();
-        let room = (most as usize).saturating_sub(list.len());
-        if fresh.len() > room { Err(ListChangeError::TooManyFiles) } else { Ok(()) }
+        let free = (max_files as usize).saturating_sub(list.len());
+        if fresh.len() > free { Err(ListChangeError::TooManyFiles) } else { Ok(()) }
     }
 
-    /// Takes paths out of a list; those that are not in it are passed over.
+    /// Removes paths from a list; unknown paths are ignored.
     pub(crate) fn unregister<'a>(
         &mut self,
         node: NodeNo,
@@ -195,24 +197,24 @@ impl Catalog {
         Ok(())
     }
 
-    /// Returns what was not registered since [`Catalog::begin_list`].
+    /// Returns the paths that were not registered since [`Catalog::begin_list`].
     pub(crate) fn unmentioned_paths(&self, node: NodeNo) -> Result<Vec<Arc<str>>, ListChangeError> {
         let list = self.lists.get(&node).ok_or(ListChangeError::UnknownNode)?;
         list.unmentioned_paths().ok_or(ListChangeError::NotStarted)
     }
 
-    /// Ends what [`Catalog::begin_list`] began; what was not mentioned is to be taken out.
+    /// Ends the refresh started by [`Catalog::begin_list`]; the caller removes the unmentioned paths.
     pub(crate) fn end_list(&mut self, node: NodeNo) -> Result<(), ListChangeError> {
         self.lists.get_mut(&node).ok_or(ListChangeError::UnknownNode)?.end_refresh();
         Ok(())
     }
 
-    /// Returns the list's summary, or nothing if it may not be what is on disk.
+    /// Returns the list's summary, or `None` if the list may differ from the one on disk.
     pub(crate) fn summary(&self, node: NodeNo) -> Option<ListSummary> {
         self.lists.get(&node).filter(|list| !list.is_doubtful()).map(FileList::summary)
     }
 
-    /// Says how many nodes have a list with something in it, and how many files are in all of them.
+    /// Returns the number of nodes with a non-empty list and the number of files in all lists.
     pub(crate) fn count_files(&self) -> (u32, u64) {
         let full = self.lists.values().map(FileList::len).filter(|files| *files > 0);
         full.fold((0, 0), |(nodes, all), files| (nodes + 1, all + files as u64))
@@ -238,19 +240,19 @@ impl Catalog {
         &self.words
     }
 
-    /// Fetches what there is to know of some titles from memory at once.
+    /// Prefetches the memory that ranking these titles will read.
     pub(crate) fn prefetch_titles(&self, titles: &[TitleNo]) {
-        let places = || titles.iter().filter_map(|number| self.titles.get(*number));
+        let known = || titles.iter().filter_map(|number| self.titles.get(*number));
         let first_byte = |title: &Title| self.names.path(title.name)?.as_bytes().first().copied();
         let low_byte = |number: u64| number.to_le_bytes()[0];
-        prefetch::prefetch(places().map(|title| low_byte(title.content.0.into())));
-        let contents = places().filter_map(|title| self.contents.get(title.content));
+        prefetch::prefetch(known().map(|title| low_byte(title.content.0.into())));
+        let contents = known().filter_map(|title| self.contents.get(title.content));
         prefetch::prefetch(contents.map(|content| low_byte(content.size)));
-        prefetch::prefetch(places().filter_map(first_byte));
+        prefetch::prefetch(known().filter_map(first_byte));
     }
 
-    /// Returns the first of some files whose content a node shares with another size already. Only one can be true, and whoever
-    /// claimed a million of them would keep all busy who look for that content.
+    /// Returns the first file whose content the node already shares with another size. Only one size can be true, and a node
+    /// that claimed very many would slow down everyone who looks for that content.
     pub(crate) fn conflicting_file<'a>(
         &self,
         node: NodeNo,
@@ -261,29 +263,29 @@ impl Catalog {
                 self.contents.get(*content).is_some_and(|content| content.size != file.size)
             };
             let mut others = self.contents.with_digest(file.digest).filter(is_other);
-            // What lies under this very path is replaced.
+            // A file under the same path is replaced.
             others.any(|content| self.holdings.has_other(content, node, self.names.find(&file.path)))
         })
     }
 
-    /// Fetches from memory at once what registering looks at.
+    /// Prefetches the memory that registering these files will read.
     pub(crate) fn prefetch_files(&self, files: &[FileRecord]) {
         self.contents.prefetch(files);
         self.names.prefetch(files);
     }
 
-    /// Walks over the listed nodes that hold one content.
+    /// Iterates over the listed nodes that hold a content.
     pub(crate) fn holdings_of(&self, content: ContentNo) -> impl Iterator<Item = Holding> {
         self.holdings.of(content)
     }
 
-    /// Returns true if a node that is listed has all of a content.
+    /// Returns true if a listed node shares the complete content.
     pub(crate) fn has_content(&self, digest: Digest, node: NodeNo) -> bool {
         let mut contents = self.contents.with_digest(digest);
         contents.any(|content| self.holdings.offered_share(content, node) == Some(Share::Complete))
     }
 
-    /// Walks over all shared files.
+    /// Iterates over all shared files.
     #[cfg(test)]
     pub(crate) fn all_holdings(&self) -> impl Iterator<Item = Holding> {
         self.holdings.all()
@@ -291,7 +293,7 @@ impl Catalog {
 
     fn insert_file(&mut self, node: NodeNo, file: &FileRecord) -> Option<()> {
         let list = self.lists.get_mut(&node)?;
-        // What is in no list is not looked for in this one, name by name: a thirtieth of the time, at five million files.
+        // A path that no list contains cannot be in this one; this skips the slower lookup for new files.
         let confirmed = if self.names.find(&file.path).is_some() {
             list.confirm(file, &self.contents)
         } else {
@@ -303,7 +305,7 @@ impl Catalog {
             Confirmation::Absent => true,
         };
         let listed = list.is_listed();
-        // Held before the old entry is let go, so that the name keeps its number and with it its place on disk.
+        // Acquire before the old entry is released, so that the name keeps its number and its block on disk.
         let (content, name, path) = self.acquire(file)?;
         let block = if is_new { None } else { self.remove_entry(node, &file.path).map(|entry| entry.block) };
         self.insert_holding((content, node, name), file.share, listed)?;
@@ -320,7 +322,7 @@ impl Catalog {
         Some(())
     }
 
-    /// Takes a file out, but leaves its place on disk to another that may follow under the same path.
+    /// Removes a file but keeps its block on disk for a replacement under the same path.
     fn remove_entry(&mut self, node: NodeNo, path: &str) -> Option<FileEntry> {
         let list = self.lists.get_mut(&node)?;
         let entry = list.find(path)?;

@@ -1,8 +1,8 @@
-//! The two clocks that the index goes by when it looks after lists.
+//! The two clocks that the index uses.
 
 use std::time::{Instant, SystemTime};
 
-/// Reads the time; in tests it can be moved ahead.
+/// Reads the time; tests can advance it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct IndexClock {
     #[cfg(test)]
@@ -10,12 +10,12 @@ pub(crate) struct IndexClock {
 }
 
 impl IndexClock {
-    /// Returns the moment, by a clock that nobody sets.
+    /// Returns the monotonic time.
     pub(crate) fn now(&self) -> Instant {
         Instant::now() + std::time::Duration::from_secs(self.ahead())
     }
 
-    /// Returns the seconds since 1970; 0 if the clock of the machine stands before.
+    /// Returns the seconds since 1970; 0 if the machine's clock is set to an earlier time.
     pub(crate) fn unix(&self) -> u64 {
         SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs().saturating_add(self.ahead()))
     }
@@ -31,7 +31,7 @@ impl IndexClock {
         self.ahead.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Moves both clocks ahead.
+    /// Advances both clocks.
     #[cfg(test)]
     pub(crate) fn advance(&self, by: std::time::Duration) {
         self.ahead.fetch_add(by.as_secs(), std::sync::atomic::Ordering::Relaxed);

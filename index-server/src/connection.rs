@@ -1,7 +1,7 @@
-//! One client, from its first byte to its last: greets it, then answers its requests one by one.
+//! Serves one client: the greeting, then its requests one by one.
 //!
-//! A request is read only when the one before is answered, so a client that sends faster than it reads waits for itself. Offers of
-//! torrents alone may wait for the disk together, a few at a time.
+//! The next request is read only after the previous one is answered, so a client that sends faster than it reads throttles
+//! itself. Only offers of torrents may wait for the disk together, up to a small number.
 
 mod greeting;
 mod pending_offers;
@@ -35,28 +35,28 @@ use crate::session::{ClientSession, SessionAction, is_final};
 use greeting::WelcomedNode;
 use pending_offers::{OfferRequest, PendingOffers};
 
-/// Notices come one at a time from the caller; a few may wait while a request is being answered.
+/// The prober sends notices one at a time; a few may queue while a request is being answered.
 const NOTICE_BACKLOG: usize = 4;
 
-/// Why a connection ends.
+/// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 enum ConnectionEnd {
-    /// The connection itself.
+    /// The connection failed.
     #[error(transparent)]
     Stream(#[from] FrameStreamError),
-    /// The client broke the protocol; it has been told.
+    /// The client broke the protocol or was denied access; it has been notified.
     #[error("refused: {0}")]
     Refused(Refusal),
-    /// It is not a client, or one of another version.
+    /// The peer is not a client, or uses an unsupported version.
     #[error("{0}")]
     NotAClient(String),
-    /// The same node has come again.
+    /// The same node has connected again.
     #[error("replaced by a newer connection of the same node")]
     Replaced,
-    /// The index stops.
-    #[error("the index is being stopped")]
+    /// The index is shutting down.
+    #[error("the index is shutting down")]
     Stopping,
-    /// The system has no random numbers, or the catalog no numbers left.
+    /// The system has no random numbers, or the catalog has no node numbers left.
     #[error("the index has run out of {0}")]
     Exhausted(&'static str),
 }
@@ -85,20 +85,20 @@ pub(crate) async fn serve(
     log_end(&ended, &service.log_throttle);
 }
 
-/// Serves a node that has been welcomed, and signs it off. What it does for a request has a place of its own as long as that
-/// takes: thousands of connections wait, and each would keep room for it.
+/// Serves a welcomed node, and ends its session. Handling of a request is boxed so that its future takes memory only while it
+/// runs: thousands of connections are idle.
 async fn serve_node(
     wire: &mut FrameStream,
     greeted: WelcomedNode,
     service: &Arc<IndexService>,
 ) -> ConnectionEnd {
-    let WelcomedNode { mut session, id, node_session: arrival, probe_target: callee } = greeted;
-    let who = (id, callee.address.ip());
-    let (stopping, replaced) = (service.stop.cancelled(), arrival.replaced.cancelled());
+    let WelcomedNode { mut session, id, node_session, probe_target } = greeted;
+    let requester = (id, probe_target.address.ip());
+    let (stopping, replaced) = (service.stop.cancelled(), node_session.replaced.cancelled());
     let (mut stopping, mut replaced) = (pin!(stopping), pin!(replaced));
     let mut access = pin!(service.access.changes().next());
     let (notices, mut inbox) = mpsc::channel(NOTICE_BACKLOG);
-    let _calling = start_probing(callee, notices, service).drop_guard();
+    let _probing = start_probing(probe_target, notices, service).drop_guard();
     let mut offers = PendingOffers::default();
     let ended = loop {
         let result = tokio::select! {
@@ -107,15 +107,15 @@ async fn serve_node(
             () = &mut replaced => Err(ConnectionEnd::Replaced),
             changes = &mut access => {
                 access.set(changes.next());
-                Box::pin(recheck_access(wire, who, service)).await
+                Box::pin(recheck_access(wire, requester, service)).await
             }
             Some(notice) = inbox.recv() => wire.send(&IndexMessage::Notice(notice)).await.map_err(ConnectionEnd::from),
             (request, result) = offers.next() => {
-                Box::pin(send_offer_reply(wire, request, result, (&arrival, service))).await
+                Box::pin(send_offer_reply(wire, request, result, (&node_session, service))).await
             }
             body = wire.next_body(), if offers.has_room() => match body {
                 Ok(body) => {
-                    let node = (&mut session, &mut offers, &arrival, who);
+                    let node = (&mut session, &mut offers, &node_session, requester);
                     Box::pin(handle_request(wire, body, node, service)).await
                 }
                 Err(error) => Err(Box::pin(refuse_unreadable(wire, error, service)).await),
@@ -126,91 +126,91 @@ async fn serve_node(
         }
     };
     if service.stop.is_cancelled() {
-        // Nobody looks for its files any more, and to go through five million of all nodes took longer than all other stopping.
-        service.directory.remove_session(&arrival);
+        // Nobody searches any more, and unlisting the files of all nodes would delay the shutdown.
+        service.directory.remove_session(&node_session);
     } else {
-        service.directory.end_session(&arrival);
+        service.directory.end_session(&node_session);
     }
-    service.registrar.node_left(arrival.node).await;
+    service.registrar.node_left(node_session.node).await;
     ended
 }
 
-/// Ends a connection whose node or address is served no longer.
+/// Ends the connection if the access lists no longer admit its node or address.
 async fn recheck_access(
     wire: &mut FrameStream,
     (id, address): (NodeId, IpAddr),
     service: &IndexService,
 ) -> Result<(), ConnectionEnd> {
-    let judged = service.access.check_address(address).and_then(|()| service.access.check_node(&id));
-    let Err(refusal) = judged else { return Ok(()) };
+    let allowed = service.access.check_address(address).and_then(|()| service.access.check_node(&id));
+    let Err(refusal) = allowed else { return Ok(()) };
     service.metrics.refusals.count(&refusal);
     wire.send(&IndexMessage::Notice(Notice::Refused(refusal.clone()))).await?;
     Err(ConnectionEnd::Refused(refusal))
 }
 
-/// Starts calling a node back; ends when the returned token is cancelled.
+/// Starts probing a node; stops when the returned token is cancelled.
 fn start_probing(
-    callee: ProbeTarget,
+    probe_target: ProbeTarget,
     notices: mpsc::Sender<Notice>,
     service: &Arc<IndexService>,
 ) -> CancellationToken {
-    let enough = callee.session.replaced.child_token();
-    let (shared, token) = (Arc::clone(service), enough.clone());
-    let calling = async move {
+    let stop = probe_target.session.replaced.child_token();
+    let (shared, token) = (Arc::clone(service), stop.clone());
+    let probing = async move {
         tokio::select! {
-            () = probe_until_reachable(callee, &shared, (notices, token.clone())) => {}
+            () = probe_until_reachable(probe_target, &shared, (notices, token.clone())) => {}
             () = token.cancelled() => {}
         }
     };
-    service.tasks.spawn(calling.in_current_span());
-    enough
+    service.tasks.spawn(probing.in_current_span());
+    stop
 }
 
-/// What a message is, and what to do about it.
+/// A decoded request, and the action that the session allows or refuses.
 struct ReceivedRequest {
     id: RequestId,
     class: RequestClass,
     action: Result<SessionAction, Refusal>,
 }
 
-/// Takes a message apart and judges it; a long one is the clerk's work.
+/// Decodes and admits a message; the scan worker does this for long ones.
 async fn receive(
     body: MessageBody,
     session: &mut ClientSession,
-    who: (NodeId, IpAddr),
+    requester: (NodeId, IpAddr),
     service: &Arc<IndexService>,
 ) -> Result<ReceivedRequest, FrameStreamError> {
     if !body.is_long() {
-        return admit_request(body, session, who, service);
+        return admit_request(body, session, requester, service);
     }
     let (mut own, shared) = (session.clone(), Arc::clone(service));
-    let judging = move || (admit_request(body, &mut own, who, &shared), own);
-    // Without a clerk the index is being stopped.
-    let (heard, after) = service.scan_worker.run(judging).await.ok_or(FrameStreamError::Closed)?;
-    *session = after;
-    heard
+    let work = move || (admit_request(body, &mut own, requester, &shared), own);
+    // There is no worker once the index is shutting down.
+    let (received, session_after) = service.scan_worker.run(work).await.ok_or(FrameStreamError::Closed)?;
+    *session = session_after;
+    received
 }
 
 fn admit_request(
     body: MessageBody,
     session: &mut ClientSession,
-    who: (NodeId, IpAddr),
+    requester: (NodeId, IpAddr),
     service: &IndexService,
 ) -> Result<ReceivedRequest, FrameStreamError> {
     let (id, request) = match decode(body, session.version())? {
         DecodedRequest::Known(RequestEnvelope { id, request }) => (id, request),
         DecodedRequest::Unknown { id, kind: unknown } => {
-            let kind = RequestClass::Query;
-            let admitted = service.quotas.admit(Instant::now(), who, kind);
-            let step = admitted.and(Err(Refusal::Unsupported { kind: unknown }));
-            return Ok(ReceivedRequest { id, class: kind, action: step });
+            let class = RequestClass::Query;
+            let admitted = service.quotas.admit(Instant::now(), requester, class);
+            let action = admitted.and(Err(Refusal::Unsupported { kind: unknown }));
+            return Ok(ReceivedRequest { id, class, action });
         }
     };
-    let kind = RequestClass::of(&request);
-    let admitted = service.quotas.admit(Instant::now(), who, kind);
-    let admitted = admitted.and_then(|()| requests::admit_search(kind, who, service));
-    let step = admitted.and_then(|()| session.handle(request));
-    Ok(ReceivedRequest { id, class: kind, action: step })
+    let class = RequestClass::of(&request);
+    let admitted = service.quotas.admit(Instant::now(), requester, class);
+    let admitted = admitted.and_then(|()| requests::admit_search(class, requester, service));
+    let action = admitted.and_then(|()| session.handle(request));
+    Ok(ReceivedRequest { id, class, action })
 }
 
 /// Decodes a request. In version 1 a request of an unknown kind is malformed.
@@ -221,87 +221,92 @@ fn decode(body: MessageBody, version: Version) -> Result<DecodedRequest, FrameSt
     }
 }
 
-/// Answers one request. An offer of a torrent is answered later, by [`send_offer_reply`], unless another request comes before.
+/// Answers one request. The reply to an offer of a torrent is sent later by [`send_offer_reply`], but before any other reply.
 async fn handle_request(
     wire: &mut FrameStream,
     body: MessageBody,
-    (session, offers, arrival, who): (&mut ClientSession, &mut PendingOffers, &NodeSession, (NodeId, IpAddr)),
+    (session, offers, node_session, requester): (
+        &mut ClientSession,
+        &mut PendingOffers,
+        &NodeSession,
+        (NodeId, IpAddr),
+    ),
     service: &Arc<IndexService>,
 ) -> Result<(), ConnectionEnd> {
-    let begun = Instant::now();
-    let ReceivedRequest { id, class: kind, action: step } = match receive(body, session, who, service).await {
-        Ok(heard) => heard,
+    let received_at = Instant::now();
+    let ReceivedRequest { id, class, action } = match receive(body, session, requester, service).await {
+        Ok(received) => received,
         Err(error) => return Err(refuse_unreadable(wire, error, service).await),
     };
-    if let Ok(SessionAction::Offer(offer)) = step {
+    if let Ok(SessionAction::Offer(offer)) = action {
         offers.push(
-            OfferRequest { id, received_at: begun },
-            requests::begin_offer(offer, arrival, who, service).await,
+            OfferRequest { id, received_at },
+            requests::begin_offer(offer, node_session, requester, service).await,
         );
         return Ok(());
     }
     // Replies are sent in the order of the requests.
     while !offers.is_empty() {
         let (request, result) = offers.next().await;
-        send_offer_reply(wire, request, result, (arrival, service)).await?;
+        send_offer_reply(wire, request, result, (node_session, service)).await?;
     }
-    let reply = match step {
+    let reply = match action {
         Err(refusal) => return refuse(wire, id, refusal, service).await,
         Ok(SessionAction::Change(change)) => {
-            let result = service.registrar.change(arrival, change).await;
+            let result = service.registrar.change(node_session, change).await;
             requests::list_reply(result.map_err(|refusal| requests::refusal_for(refusal, session.features())))
         }
-        Ok(SessionAction::Renew) => {
-            requests::list_reply(service.directory.summary(arrival.node).ok_or(Refusal::StoreUnavailable))
-        }
-        Ok(SessionAction::Read(question)) => {
+        Ok(SessionAction::Renew) => requests::list_reply(
+            service.directory.summary(node_session.node).ok_or(Refusal::StoreUnavailable),
+        ),
+        Ok(SessionAction::Read(request)) => {
             let any_names = session.features().contains(IndexFeatures::ANY_NAMES);
-            requests::reply_to(question, (arrival.node, who, any_names), service).await
+            requests::reply_to(request, (node_session.node, requester, any_names), service).await
         }
-        // An open session has neither greeting, and has refused them; offers are dealt with.
+        // An open session has refused the greeting requests already, and offers are handled above.
         Ok(SessionAction::Challenge { .. } | SessionAction::Welcome { .. } | SessionAction::Offer(_)) => {
             Reply::Refused(Refusal::NoSuchPeer)
         }
     };
     let metrics = &service.metrics;
-    let histogram = match kind {
+    let histogram = match class {
         RequestClass::Registration => &metrics.registrations,
         RequestClass::Search => &metrics.searches,
         RequestClass::Query => &metrics.queries,
     };
-    send_reply(wire, (id, reply), (histogram, begun), (arrival, service)).await
+    send_reply(wire, (id, reply), (histogram, received_at), (node_session, service)).await
 }
 
-/// Answers an offer of a torrent.
+/// Sends the reply to an offer of a torrent.
 async fn send_offer_reply(
     wire: &mut FrameStream,
-    OfferRequest { id, received_at: begun }: OfferRequest,
+    OfferRequest { id, received_at }: OfferRequest,
     result: Result<u32, Refusal>,
-    (arrival, service): (&NodeSession, &IndexService),
+    (node_session, service): (&NodeSession, &IndexService),
 ) -> Result<(), ConnectionEnd> {
     let reply = requests::offers_reply(result, service);
-    send_reply(wire, (id, reply), (&service.metrics.queries, begun), (arrival, service)).await
+    send_reply(wire, (id, reply), (&service.metrics.queries, received_at), (node_session, service)).await
 }
 
-/// Sends a reply and counts how long it took.
+/// Sends a reply and records its latency.
 async fn send_reply(
     wire: &mut FrameStream,
     (id, reply): (RequestId, Reply),
-    (histogram, begun): (&Histogram, Instant),
-    (arrival, service): (&NodeSession, &IndexService),
+    (histogram, received_at): (&Histogram, Instant),
+    (node_session, service): (&NodeSession, &IndexService),
 ) -> Result<(), ConnectionEnd> {
-    // A change that was taken from an older session is answered by the notice that it is replaced.
-    if arrival.replaced.is_cancelled() {
+    // The newer session has taken over, so the client gets the notice instead of the reply.
+    if node_session.replaced.is_cancelled() {
         return Err(ConnectionEnd::Replaced);
     }
     if let Reply::Refused(refusal) = &reply {
         service.metrics.refusals.count(refusal);
     }
-    histogram.record(begun.elapsed());
+    histogram.record(received_at.elapsed());
     Ok(wire.send(&IndexMessage::Reply { id, reply }).await?)
 }
 
-/// Tells a client that its request is refused, and whether that ends the connection.
+/// Refuses a request; ends the connection if the refusal is final.
 async fn refuse(
     wire: &mut FrameStream,
     id: RequestId,
@@ -314,8 +319,8 @@ async fn refuse(
     if is_final(&refusal) { Err(ConnectionEnd::Refused(refusal)) } else { Ok(()) }
 }
 
-/// Tells a client that what it sent is no message, or that there is no room for it, if that is what ended the
-/// connection.
+/// Notifies the client of a malformed message or a lack of memory, if that ended the connection; returns why the connection
+/// ends.
 async fn refuse_unreadable(
     wire: &mut FrameStream,
     error: FrameStreamError,
@@ -335,7 +340,7 @@ async fn refuse_unreadable(
     }
 }
 
-/// Says a last word where there is one to say, and closes.
+/// Sends a final notice if there is one, and closes the connection.
 async fn close(mut wire: FrameStream, ended: &ConnectionEnd) {
     let notice = match ended {
         ConnectionEnd::Stream(_) => return,
@@ -351,20 +356,20 @@ async fn close(mut wire: FrameStream, ended: &ConnectionEnd) {
     wire.close().await;
 }
 
-fn log_end(ended: &ConnectionEnd, gate: &LogThrottle) {
+fn log_end(ended: &ConnectionEnd, throttle: &LogThrottle) {
     let reason = ended.to_string();
     let reason = display_safe(&reason);
     match ended {
         ConnectionEnd::Stream(FrameStreamError::Closed | FrameStreamError::Io(_))
-        | ConnectionEnd::Stopping => debug!(%reason, "gone"),
-        ConnectionEnd::Replaced => info!(%reason, "gone"),
-        // Among them those who never said who they are, of whom there may be thousands.
+        | ConnectionEnd::Stopping => debug!(%reason, "disconnected"),
+        ConnectionEnd::Replaced => info!(%reason, "disconnected"),
+        // These include unauthenticated clients, of which there may be thousands.
         ConnectionEnd::Stream(_)
         | ConnectionEnd::Refused(_)
         | ConnectionEnd::NotAClient(_)
-        | ConnectionEnd::Exhausted(_) => match gate.admit(Instant::now()) {
+        | ConnectionEnd::Exhausted(_) => match throttle.admit(Instant::now()) {
             Some(0) => warn!(%reason, "connection closed"),
-            Some(untold) => warn!(%reason, untold, "connection closed"),
+            Some(suppressed) => warn!(%reason, suppressed, "connection closed"),
             None => debug!(%reason, "connection closed"),
         },
     }

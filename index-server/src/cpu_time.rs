@@ -1,15 +1,14 @@
-//! How much of a processor something takes.
+//! Measures processor time.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Runs something on this thread; returns what it returns and the processor time that it took. The time in which others had
-/// the processor is not counted.
+/// Runs `work` on this thread; returns its result and the processor time used. Time while other threads ran is not counted.
 pub(crate) fn with_cpu_time<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let begun = thread_cpu_time();
+    let started = thread_cpu_time();
     let done = work();
-    (done, thread_cpu_time().saturating_sub(begun))
+    (done, thread_cpu_time().saturating_sub(started))
 }
 
 fn thread_cpu_time() -> Duration {

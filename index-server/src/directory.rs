@@ -1,7 +1,7 @@
-//! The one owner of the catalog, the roster and the offers, shared by all connections.
+//! The sole owner of the catalog, the roster and the offers, shared by all connections.
 //!
-//! Everybody reads; connections write the roster, and the registrar alone writes the catalog's lists and the offers. The lock is
-//! held for the length of a function in here and never across an await.
+//! All tasks read it. Connections change the roster; only the registrar changes lists and offers. The lock is held at most for
+//! the length of one function in this module, and never across an await.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -37,33 +37,34 @@ use crate::roster::{AddressFull, ListingRules, ProbeContext, Roster, SessionId};
 use crate::search::{SCAN_COST_LIMIT, Search};
 use crate::words::words;
 
-/// How many titles a search goes through before it lets others at the catalog: less than a millisecond's worth.
+/// Titles that a search examines before it releases the catalog lock: less than a millisecond.
 const SEARCH_STEP: usize = 8192;
 const _: () = assert!(SCAN_COST_LIMIT >= SEARCH_STEP, "a search that waits for a thread holds no bitmap");
 
-/// How long a search may take; then it tells what it has found.
+/// Maximum time of a search; after it, the results so far are returned.
 const SEARCH_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How long hits are told before others are let at the catalog.
+/// Maximum time that building a page of hits holds the lock.
 const MAX_LOCK_TIME: Duration = Duration::from_micros(200);
 
-/// Among how many contents that a torrent may stand for the seeds of a torrent are looked for.
+/// Maximum number of contents of a torrent whose sources are looked up as seeds.
 const MAX_CONTENTS_PER_TORRENT: usize = 64;
 
-/// How many files of a node that comes or goes are gone through before others are let at the catalog.
+/// Files of an arriving or leaving node that are updated before the lock is released.
 const SYNC_STEP: usize = 256;
 const MIN_SYNC_STEP: usize = 16;
 
-/// What a page of search results consists of.
+/// What a page of search results contains.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum HitDetail {
-    /// Hits alone.
     Hits,
-    /// Hits, the first with some of their sources in an order that `seed` decides.
-    WithSources { seed: u64 },
+    /// Hits, the first ones with some of their sources in an order that `seed` determines.
+    WithSources {
+        seed: u64,
+    },
 }
 
-/// What everybody knows together.
+/// The shared state of the index. Clones share the same state.
 #[derive(Debug, Clone)]
 pub(crate) struct Directory(Arc<DirectoryInner>);
 
@@ -75,7 +76,7 @@ struct DirectoryInner {
     clock: IndexClock,
 }
 
-/// The catalog, the roster and the offers, which are only ever locked together.
+/// The catalog, the roster and the offers, protected by one lock.
 #[derive(Debug, Default)]
 pub(crate) struct DirectoryState {
     pub(crate) catalog: Catalog,
@@ -83,31 +84,30 @@ pub(crate) struct DirectoryState {
     pub(crate) offers: TorrentOffers,
 }
 
-/// A node's session, as the directory knows it.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeSession {
     pub(crate) id: NodeId,
     pub(crate) node: NodeNo,
     pub(crate) session: SessionId,
-    /// Cancelled when a newer session of the node begins.
+    /// Cancelled when a newer session of the node starts.
     pub(crate) replaced: CancellationToken,
-    /// What is kept of its list.
+    /// The summary of the node's list on disk.
     pub(crate) summary: ListSummary,
 }
 
-/// About what an offer of a torrent takes in memory beside its bytes.
+/// Estimated memory of an offer beside its encoded bytes.
 const BYTES_PER_OFFER: u64 = 300;
 
 impl DirectoryState {
-    /// Returns what is used of each budget, with so many more bytes: of the list of a node, or of no node's.
+    /// Returns the usage of each budget if a node's list (or, without a node, any list) grows by `growth` bytes.
     pub(crate) fn usage(&self, node: Option<NodeNo>, growth: u64) -> BudgetUsage {
         let Self { catalog, offers, .. } = self;
         let list = node.and_then(|node| catalog.list(node)).map(FileList::bytes);
-        let beside = node.and_then(|node| catalog.bytes_at_same_address(node));
+        let at_address = node.and_then(|node| catalog.bytes_at_same_address(node));
         let offered = offers.bytes() + offers.len() as u64 * BYTES_PER_OFFER;
         BudgetUsage {
             node: list.map_or(0, |bytes| bytes + growth),
-            address: beside.map_or(0, |bytes| bytes + growth),
+            address: at_address.map_or(0, |bytes| bytes + growth),
             memory: catalog.memory() + offered + growth * MEMORY_PER_BYTE,
             disk: (catalog.list_bytes() + offers.bytes() + growth) * DISK_PER_BYTE,
         }
@@ -121,210 +121,207 @@ impl Directory {
         Self(Arc::new(DirectoryInner { state, searches, started, clock }))
     }
 
-    /// Returns the clock by which comings and goings are noted.
     pub(crate) fn clock(&self) -> &IndexClock {
         &self.0.clock
     }
 
-    /// Looks at anything; for the registrar.
-    pub(crate) fn read<T>(&self, look: impl FnOnce(&DirectoryState) -> T) -> T {
-        look(&self.0.state.read())
+    /// Reads the state, for the registrar.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&DirectoryState) -> T) -> T {
+        read(&self.0.state.read())
     }
 
-    /// Changes anything; for the registrar.
+    /// Changes the state, for the registrar.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&mut DirectoryState) -> T) -> T {
         let mut state = self.0.state.write();
         let changed = change(&mut state);
-        // Searches that wait go first, however soon the next change comes.
+        // Waiting searches go first, even if the next change follows immediately.
         RwLockWriteGuard::unlock_fair(state);
         changed
     }
 
-    /// Enters a node that has proven who it is.
+    /// Starts the session of an authenticated node; returns `None` if the catalog is out of node numbers.
     pub(crate) fn start_session(&self, id: NodeId, address: SocketAddr) -> Option<NodeSession> {
         let mut state = self.0.state.write();
         let node = state.catalog.admit(id)?;
         let (session, replaced) = state.roster.enter(node, address);
-        // A list that may not be on disk is not promised: the node then sends it again.
+        // A list that may not be on disk is reported as empty, so that the node sends it again.
         let list = state.catalog.summary(node).unwrap_or_default();
         drop(state);
-        // Until it is reached at its new address, it is no source.
+        // The node is no source until it was reached at its new address.
         self.sync_listed(node);
         Some(NodeSession { id, node, session, replaced, summary: list })
     }
 
-    /// Notes that a node has come, and at which address its list counts from now on, if at any.
-    pub(crate) fn set_list_address(&self, arrival: &NodeSession, address: Option<IpAddr>) {
+    /// Records the arrival of a node, and the address at which its list counts from now on.
+    pub(crate) fn set_list_address(&self, session: &NodeSession, address: Option<IpAddr>) {
         let now = self.0.clock.now();
-        self.0.state.write().catalog.record_arrival(arrival.node, address, now);
+        self.0.state.write().catalog.record_arrival(session.node, address, now);
     }
 
-    /// Lists a session's node, which answers at its address, if there is room for another one there.
-    pub(crate) fn list_node(&self, arrival: &NodeSession) -> Result<(), AddressFull> {
-        self.0.state.write().roster.list_node(arrival.node, arrival.session)?;
-        self.sync_listed(arrival.node);
+    /// Lists the session's node, unless its address has reached the limit of listed nodes.
+    pub(crate) fn list_node(&self, session: &NodeSession) -> Result<(), AddressFull> {
+        self.0.state.write().roster.list_node(session.node, session.session)?;
+        self.sync_listed(session.node);
         Ok(())
     }
 
-    /// Keeps what it takes to call a session's node again.
-    pub(crate) fn set_probe_context(&self, arrival: &NodeSession, recall: ProbeContext) {
-        self.0.state.write().roster.set_probe_context(arrival.node, arrival.session, recall);
+    /// Stores what is needed to probe the session's node again.
+    pub(crate) fn set_probe_context(&self, session: &NodeSession, context: ProbeContext) {
+        self.0.state.write().roster.set_probe_context(session.node, session.session, context);
     }
 
-    /// Returns an error if a session's node may not be listed even if it answers.
-    pub(crate) fn check_listing_limit(&self, arrival: &NodeSession) -> Result<(), AddressFull> {
-        self.0.state.read().roster.check_listing_limit(arrival.node, arrival.session)
+    /// Returns an error if the session's node may not be listed even if it answers.
+    pub(crate) fn check_listing_limit(&self, session: &NodeSession) -> Result<(), AddressFull> {
+        self.0.state.read().roster.check_listing_limit(session.node, session.session)
     }
 
-    /// Notes that a session's node answers no longer: it is no source until it is listed again.
-    pub(crate) fn demote(&self, arrival: &NodeSession) {
-        self.0.state.write().roster.demote(arrival.node, arrival.session);
-        self.sync_listed(arrival.node);
+    /// Unlists the session's node, which no longer answers: it is no source until it is listed again.
+    pub(crate) fn demote(&self, session: &NodeSession) {
+        self.0.state.write().roster.demote(session.node, session.session);
+        self.sync_listed(session.node);
     }
 
-    /// Returns the session of a node that is listed at an address, and what it takes to call it again.
-    pub(crate) fn probe_context(&self, place: &NodeAddress) -> Option<(NodeSession, ProbeContext)> {
+    /// Returns the session of a node listed at an address, and what is needed to probe it again.
+    pub(crate) fn probe_context(&self, listed_at: &NodeAddress) -> Option<(NodeSession, ProbeContext)> {
         let state = self.0.state.read();
-        let node = state.catalog.number(&place.node)?;
-        state.roster.address(node).filter(|address| *address == place.address)?;
-        let (session, replaced, recall) = state.roster.probe_context(node)?;
+        let node = state.catalog.number(&listed_at.node)?;
+        state.roster.address(node).filter(|address| *address == listed_at.address)?;
+        let (session, replaced, context) = state.roster.probe_context(node)?;
         Some((
-            NodeSession { id: place.node, node, session, replaced, summary: ListSummary::default() },
-            recall,
+            NodeSession { id: listed_at.node, node, session, replaced, summary: ListSummary::default() },
+            context,
         ))
     }
 
-    /// Returns what a node counts as at an address.
+    /// Returns the address group that a node would have at an address.
     pub(crate) fn address_group_at(&self, node: NodeNo, address: IpAddr) -> AddressGroup {
         self.0.state.read().roster.address_group_at(node, address)
     }
 
-    /// Brings a node's files in line with whether it is listed, and as whose.
+    /// Updates the flags of a node's files to match whether and in which group the node is listed.
     fn sync_listed(&self, node: NodeNo) {
         let mut done = false;
         while !done {
             let mut state = self.0.state.write();
-            let household = state.roster.address_group(node);
-            state.catalog.set_listed(node, household);
-            // Each file is held against those of the other nodes of the household.
+            let group = state.roster.address_group(node);
+            state.catalog.set_listed(node, group);
+            // Each file is compared with those of the other nodes in the group.
             let step = (SYNC_STEP / state.catalog.address_group_len(node)).max(MIN_SYNC_STEP);
-            done = state.catalog.sync_listed(node, step)
-                && state.catalog.is_listed_as(node, household.is_some());
+            done = state.catalog.sync_listed(node, step) && state.catalog.is_listed_as(node, group.is_some());
             RwLockWriteGuard::unlock_fair(state);
         }
     }
 
-    /// Notes that a session has ended, and that its node's files are to be had there no longer.
-    pub(crate) fn end_session(&self, arrival: &NodeSession) {
-        self.remove_session(arrival);
-        self.sync_listed(arrival.node);
+    /// Ends a session; its node's files are no longer available there.
+    pub(crate) fn end_session(&self, session: &NodeSession) {
+        self.remove_session(session);
+        self.sync_listed(session.node);
     }
 
-    /// Notes that a session has ended.
-    pub(crate) fn remove_session(&self, arrival: &NodeSession) {
-        self.0.state.write().roster.leave(arrival.node, arrival.session);
+    pub(crate) fn remove_session(&self, session: &NodeSession) {
+        self.0.state.write().roster.leave(session.node, session.session);
     }
 
-    /// Returns how many torrents a node offers if an offer of it changes nothing, and all that it offers is on disk: nodes
-    /// repeat their offers whenever they come back.
+    /// Returns the number of torrents a node offers if the offer changes nothing and everything is on disk: nodes repeat their
+    /// offers whenever they reconnect.
     pub(crate) fn unchanged_offer_count(&self, id: NodeId, offer: &OfferChange) -> Option<u32> {
         let state = self.0.state.read();
-        let is_so = match offer {
+        let is_unchanged = match offer {
             OfferChange::Add(hint) => state.offers.contains(id, hint),
             OfferChange::Withdraw(infohash) => !state.offers.contains_key(&(id, *infohash)),
         };
-        (is_so && state.offers.is_all_written()).then(|| state.offers.count(&id))
+        (is_unchanged && state.offers.is_all_written()).then(|| state.offers.count(&id))
     }
 
-    /// Returns what a torrent is said to stand for: first what the asking node can check because it has the content.
+    /// Returns the hints about a torrent, first those that the asking node can verify because it has the content.
     pub(crate) fn find_torrent(&self, infohash: &Infohash, asker: NodeNo) -> Vec<TorrentHint> {
         checkable_first(&self.0.state.read(), infohash, asker)
     }
 
-    /// Returns what the torrent with a key is said to stand for, likewise.
+    /// Returns the hints about the torrent with a key, in the same order.
     pub(crate) fn find_torrent_by_key(&self, key: &TorrentKey, asker: NodeNo) -> Vec<TorrentHint> {
         let state = self.0.state.read();
         let infohash = state.offers.torrent_with_key(key);
         infohash.map_or_else(Vec::new, |infohash| checkable_first(&state, &infohash, asker))
     }
 
-    /// Returns the torrents that are said to stand for a content.
+    /// Returns the torrents that nodes offer for a content.
     pub(crate) fn torrents_of(&self, digest: &Digest) -> Vec<TorrentHint> {
         let state = self.0.state.read();
         state.offers.hints_for_content(digest).into_iter().take(MAX_TORRENT_HINTS).cloned().collect()
     }
 
-    /// Returns the list's summary, or nothing if it may not be what is on disk.
+    /// Returns the list's summary, or `None` if the list may differ from the one on disk.
     pub(crate) fn summary(&self, node: NodeNo) -> Option<ListSummary> {
         self.0.state.read().catalog.summary(node)
     }
 
-    /// Goes on with a search for less than a millisecond, and tells what it has found if that was all.
-    pub(crate) fn advance(&self, mut search: Box<Search>, shape: HitDetail) -> Result<Reply, Box<Search>> {
+    /// Continues a search for less than a millisecond; returns the reply if the search is done.
+    pub(crate) fn advance(&self, mut search: Box<Search>, detail: HitDetail) -> Result<Reply, Box<Search>> {
         let state = self.0.state.read();
         search.advance(&state.catalog, SEARCH_STEP);
-        if search.is_done() { Ok(self.build_page(*search, shape, state)) } else { Err(search) }
+        if search.is_done() { Ok(self.build_page(*search, detail, state)) } else { Err(search) }
     }
 
-    /// Goes on with a search until it is done, or its time is up, and tells what it has found.
-    pub(crate) fn run_to_end(&self, mut search: Box<Search>, shape: HitDetail) -> Reply {
-        let end = Instant::now() + SEARCH_TIMEOUT;
-        while Instant::now() < end {
-            match self.advance(search, shape) {
+    /// Runs a search until it is done or times out, and returns the reply.
+    pub(crate) fn run_to_end(&self, mut search: Box<Search>, detail: HitDetail) -> Reply {
+        let deadline = Instant::now() + SEARCH_TIMEOUT;
+        while Instant::now() < deadline {
+            match self.advance(search, detail) {
                 Ok(reply) => return reply,
                 Err(unfinished) => search = unfinished,
             }
         }
-        self.build_page(*search, shape, self.0.state.read())
+        self.build_page(*search, detail, self.0.state.read())
     }
 
-    /// Makes the page of what a search has found. Others get the lock in between where that takes long; a content can have lost
-    /// its last source by then.
+    /// Builds the page of a search's hits. Releases the lock in between if that takes long; a content may lose its last source
+    /// meanwhile.
     fn build_page(
         &self,
         search: Search,
-        shape: HitDetail,
+        detail: HitDetail,
         mut state: RwLockReadGuard<'_, DirectoryState>,
     ) -> Reply {
         let timed_out = !search.is_done();
-        let (query, places, more, told) = search.finish();
-        let (mut hits, mut begun) = (Vec::with_capacity(places.len()), Instant::now());
-        for place in &places {
-            let Some(hit) = replies::hit(&state.catalog, &query, place) else { continue };
-            let sources = match shape {
+        let (query, ranked_hits, more, sent_hits) = search.finish();
+        let (mut hits, mut locked_since) = (Vec::with_capacity(ranked_hits.len()), Instant::now());
+        for ranked in &ranked_hits {
+            let Some(hit) = replies::hit(&state.catalog, &query, ranked) else { continue };
+            let sources = match detail {
                 HitDetail::WithSources { seed } if hits.len() < MAX_SOURCED_HITS => {
                     replies::sources_for_hit(&state.catalog, &state.roster, hit.digest, seed)
                 }
                 _ => Vec::new(),
             };
             hits.push(HitWithSources { hit, sources });
-            if begun.elapsed() >= MAX_LOCK_TIME {
+            if locked_since.elapsed() >= MAX_LOCK_TIME {
                 RwLockReadGuard::bump(&mut state);
-                begun = Instant::now();
+                locked_since = Instant::now();
             }
         }
-        let contents = || places.iter().filter_map(|place| state.catalog.contents().get(place.content));
-        let cursor = if more { told.extended_by(contents()) } else { None };
+        let contents = || ranked_hits.iter().filter_map(|hit| state.catalog.contents().get(hit.content));
+        let cursor = if more { sent_hits.extended_by(contents()) } else { None };
         drop(state);
         self.0.searches.fetch_add(1, Ordering::Relaxed);
-        let cut = timed_out || (more && cursor.is_none());
-        match shape {
-            HitDetail::WithSources { .. } => Reply::HitsWithSources { hits, more: cursor, truncated: cut },
+        let truncated = timed_out || (more && cursor.is_none());
+        match detail {
+            HitDetail::WithSources { .. } => Reply::HitsWithSources { hits, more: cursor, truncated },
             HitDetail::Hits => {
                 let hits = hits.into_iter().map(|sourced| sourced.hit).collect();
-                Reply::Hits { hits, more: cursor, truncated: cut }
+                Reply::Hits { hits, more: cursor, truncated }
             }
         }
     }
 
-    /// Returns who has a content and is there, in an order that `seed` decides.
+    /// Returns the online sources of a content, in an order that `seed` determines.
     pub(crate) fn locate(&self, digest: Digest, limit: usize, seed: u64) -> Vec<ContentSource> {
         let state = self.0.state.read();
         replies::sources(&state.catalog, &state.roster, digest, (limit, seed))
     }
 
-    /// Returns where the nodes are that have the content of a torrent whole and are there, in an order that `seed`
-    /// decides: whatever nodes say what the content is, if they differ.
+    /// Returns the addresses of online nodes that have the complete content of a torrent, in an order that `seed` determines.
+    /// If hints name different contents, the sources of all of them are included.
     pub(crate) fn seeds_of(&self, infohash: &Infohash, limit: usize, seed: u64) -> Vec<SocketAddr> {
         let state = self.0.state.read();
         let hints = state.offers.hints_for_torrent(infohash);
@@ -332,15 +329,15 @@ impl Directory {
             hints.iter().take(MAX_CONTENTS_PER_TORRENT).map(|hint| hint.digest).collect();
         digests.sort_unstable();
         digests.dedup();
-        // Whoever names another content of many nodes does not crowd out those of the right one.
-        let each = limit.div_ceil(digests.len().max(1));
-        let sources = |digest| replies::sources(&state.catalog, &state.roster, digest, (each, seed));
-        let whole = digests.into_iter().flat_map(sources).filter(|source| source.share == Share::Complete);
-        let mut told = HashSet::new();
-        whole.map(|source| source.address).filter(|address| told.insert(*address)).take(limit).collect()
+        // A false hint to a popular content must not crowd out the sources of the right one.
+        let per_content = limit.div_ceil(digests.len().max(1));
+        let sources = |digest| replies::sources(&state.catalog, &state.roster, digest, (per_content, seed));
+        let complete = digests.into_iter().flat_map(sources).filter(|source| source.share == Share::Complete);
+        let mut seen = HashSet::new();
+        complete.map(|source| source.address).filter(|address| seen.insert(*address)).take(limit).collect()
     }
 
-    /// Lists a page of the files of a node that is there.
+    /// Lists a page of the files of a listed node.
     pub(crate) fn browse(&self, peer: PeerRef, page: ListingPage<'_>) -> Reply {
         let state = self.0.state.read();
         let node = match peer {
@@ -353,8 +350,8 @@ impl Directory {
         }
     }
 
-    /// Returns the words of a query that occur in no name, each with words that are spelled like it. Looks up at most
-    /// [`MAX_QUERY_TERMS`] words. Others get the lock in between two words.
+    /// Returns the words of a query that occur in no name, each with similarly spelled words. Looks up at most
+    /// [`MAX_QUERY_TERMS`] words, and releases the lock between two words.
     pub(crate) fn suggest(&self, query: &Query) -> Vec<WordSuggestions> {
         let parts = query.compounds().iter().flat_map(Compound::words);
         let texts = query.words().iter().map(String::as_str).chain(parts);
@@ -375,18 +372,17 @@ impl Directory {
         unknown
     }
 
-    /// Returns nodes that are there and reachable, and whose id begins with some digits.
+    /// Returns listed nodes whose id starts with a prefix.
     pub(crate) fn find_nodes(&self, prefix: &DigestPrefix) -> Vec<NodeAddress> {
         let (low, high) = prefix.range();
         let state = self.0.state.read();
-        let place = |(number, address)| {
+        let matching = |(number, address)| {
             let node = state.catalog.list(number)?.id();
             (low..=high).contains(node.as_bytes()).then_some(NodeAddress { node, address })
         };
-        state.roster.listed().filter_map(place).take(MAX_NODES_FOUND).collect()
+        state.roster.listed().filter_map(matching).take(MAX_NODES_FOUND).collect()
     }
 
-    /// Counts what the index holds.
     pub(crate) fn statistics(&self) -> Statistics {
         let state = self.0.state.read();
         Statistics {
@@ -397,7 +393,7 @@ impl Directory {
     }
 }
 
-/// Returns what a torrent is said to stand for: first what the asking node can check because it has the content.
+/// Returns the hints about a torrent, first those that the asking node can verify because it has the content.
 fn checkable_first(state: &DirectoryState, infohash: &Infohash, asker: NodeNo) -> Vec<TorrentHint> {
     let mut hints = state.offers.hints_for_torrent(infohash);
     hints.sort_by_key(|hint| !state.catalog.has_content(hint.digest, asker));

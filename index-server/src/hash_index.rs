@@ -1,4 +1,4 @@
-//! Numbers, found by what they stand for.
+//! Finds numbers by the hash of the value that each represents.
 
 use std::hash::{BuildHasher as _, Hash};
 
@@ -7,23 +7,22 @@ use hashbrown::HashTable;
 use crate::keyed_hash::KeyedState;
 use crate::prefetch;
 
-/// A table grows in so many parts, each by itself. As a whole it kept searches waiting for 0.1 s at a million files, and
-/// for 0.7 s at five million.
+/// The table is split into shards that grow independently; growing all of it at once would block searches noticeably.
 const SHARDS: usize = 1024;
 
-/// Numbers under the hashes of what they stand for, which lies somewhere else. That takes five bytes a place.
+/// Numbers indexed by the hash of their values, which are stored elsewhere; takes five bytes per slot.
 #[derive(Debug)]
 pub(crate) struct HashIndex {
     shards: Vec<HashTable<u32>>,
     hasher: KeyedState,
 }
 
-/// What numbers stand for.
+/// Provides the values of numbers.
 pub(crate) trait KeySource {
-    /// Hashes what a number stands for.
+    /// Hashes the value of a number.
     fn hash(&self, number: u32, hasher: &KeyedState) -> u64;
 
-    /// Returns any byte of what is hashed.
+    /// Returns any byte of the value, to prefetch it.
     fn sample_byte(&self, number: u32) -> u8;
 }
 
@@ -34,31 +33,32 @@ impl Default for HashIndex {
 }
 
 impl HashIndex {
-    /// Hashes what a number is to stand for.
+    /// Hashes a value.
     pub(crate) fn hash(&self, value: impl Hash) -> u64 {
         self.hasher.hash_one(value)
     }
 
-    /// Returns the number under a hash that stands for what is meant.
-    pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        self.shards.get(shard_of(hash))?.find(hash, |number| is_it(*number)).copied()
+    /// Returns the number with this hash for which `matches` returns true.
+    pub(crate) fn find(&self, hash: u64, matches: impl Fn(u32) -> bool) -> Option<u32> {
+        self.shards.get(shard_of(hash))?.find(hash, |number| matches(*number)).copied()
     }
 
-    /// Returns the numbers under a hash, of which all are to be looked at.
+    /// Returns the numbers with this hash; the caller compares their values.
     pub(crate) fn candidates(&self, hash: u64) -> impl Iterator<Item = u32> {
         self.shards.get(shard_of(hash)).into_iter().flat_map(move |numbers| numbers.iter_hash(hash).copied())
     }
 
-    /// Puts a number in that is not in.
-    pub(crate) fn insert(&mut self, hash: u64, number: u32, all: &impl KeySource) {
+    /// Inserts a number that is not present.
+    pub(crate) fn insert(&mut self, hash: u64, number: u32, keys: &impl KeySource) {
         let Some(numbers) = self.shards.get_mut(shard_of(hash)) else { return };
+        // A full shard grows and rehashes all its values, so prefetch them.
         if numbers.len() == numbers.capacity() {
-            prefetch::prefetch(numbers.iter().map(|number| all.sample_byte(*number)));
+            prefetch::prefetch(numbers.iter().map(|number| keys.sample_byte(*number)));
         }
-        numbers.insert_unique(hash, number, |number| all.hash(*number, &self.hasher));
+        numbers.insert_unique(hash, number, |number| keys.hash(*number, &self.hasher));
     }
 
-    /// Takes a number out.
+    /// Removes a number.
     pub(crate) fn remove(&mut self, hash: u64, number: u32) {
         let Some(numbers) = self.shards.get_mut(shard_of(hash)) else { return };
         if let Ok(entry) = numbers.find_entry(hash, |other| *other == number) {
@@ -66,35 +66,35 @@ impl HashIndex {
         }
     }
 
-    /// Fetches at once from memory where some hashes lead.
+    /// Prefetches the slots of some hashes.
     pub(crate) fn prefetch(&self, hashes: impl Iterator<Item = u64>) {
         prefetch::prefetch(hashes.filter_map(|hash| touch_slot(self.shards.get(shard_of(hash))?, hash)));
     }
 
-    /// Makes room for so many more numbers.
-    pub(crate) fn reserve(&mut self, more: usize, all: &impl KeySource) {
+    /// Reserves space for `more` numbers.
+    pub(crate) fn reserve(&mut self, more: usize, keys: &impl KeySource) {
         for numbers in &mut self.shards {
-            numbers.reserve(more / SHARDS, |number| all.hash(*number, &self.hasher));
+            numbers.reserve(more / SHARDS, |number| keys.hash(*number, &self.hasher));
         }
     }
 
-    /// Gives room back that is not needed.
-    pub(crate) fn shrink(&mut self, all: &impl KeySource) {
+    /// Releases excess memory.
+    pub(crate) fn shrink(&mut self, keys: &impl KeySource) {
         for numbers in &mut self.shards {
-            numbers.shrink_to_fit(|number| all.hash(*number, &self.hasher));
+            numbers.shrink_to_fit(|number| keys.hash(*number, &self.hasher));
         }
     }
 }
 
-/// Returns in which part a hash is. Within it, a place is found by the lowest bits of the hash and its seven highest.
+/// Returns the shard of a hash. Its table uses the lowest bits and the seven highest.
 fn shard_of(hash: u64) -> usize {
     usize::try_from(hash >> 40).unwrap_or_default() % SHARDS
 }
 
-/// Reads what lies in a table where a hash leads: there it is looked for, and there something new will be put.
+/// Reads the table slot for a hash, where both lookups and insertions start.
 fn touch_slot(numbers: &HashTable<u32>, hash: u64) -> Option<u8> {
     let first = usize::try_from(hash).unwrap_or_default() & (numbers.num_buckets() - 1);
-    // Of the places beside it, in the same line of memory, one is full almost always.
-    let full = (0..8).find_map(|place| numbers.get_bucket(first ^ place))?;
+    // Almost always at least one neighbouring slot in the same cache line is occupied.
+    let full = (0..8).find_map(|offset| numbers.get_bucket(first ^ offset))?;
     full.to_le_bytes().first().copied()
 }

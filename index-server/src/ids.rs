@@ -1,4 +1,4 @@
-//! The numbers by which the catalog knows nodes, contents and titles.
+//! Numbers that identify nodes, contents and titles in the catalog.
 
 /// A node's number in memory and on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

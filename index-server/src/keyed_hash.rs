@@ -1,7 +1,7 @@
-//! How tables hash what strangers choose: names, words, digests.
+//! The hash function of tables whose keys clients choose: names, words, digests.
 //!
-//! With a key, so that nobody can choose texts that all fall into one place; but quickly. `SipHash`, which the standard
-//! library hashes with, took a seventh of the time in which a file is entered.
+//! It is keyed, so that nobody can choose texts that collide, and faster than the standard library's `SipHash`
+//! (docs/performance.md).
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::LazyLock;
@@ -9,12 +9,12 @@ use std::sync::LazyLock;
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
 
-/// The key of one table, and what hashes with it.
+/// The hasher of one table, with its own key.
 #[derive(Debug, Clone)]
 pub(crate) struct KeyedState(SeedableRandomState);
 
 impl Default for KeyedState {
-    /// Draws a key.
+    /// Creates a hasher with a random key.
     fn default() -> Self {
         static SEED: LazyLock<SharedSeed> = LazyLock::new(|| SharedSeed::from_u64(random_seed()));
         Self(SeedableRandomState::with_seed(random_seed(), &SEED))
@@ -29,7 +29,7 @@ impl std::hash::BuildHasher for KeyedState {
     }
 }
 
-/// Draws a number from the keys that the system gives to the standard library's tables.
+/// Returns a random number, derived from the keys of the standard library's hash tables.
 fn random_seed() -> u64 {
     RandomState::new().hash_one(())
 }

@@ -1,10 +1,9 @@
-//! The index of a Peerdex network: remembers, on disk, which node shares which file, and finds it.
+//! The index of a Peerdex network: stores on disk which node shares which file, and searches it.
 //!
-//! [`run`] serves on its listeners until it is told to stop; [`program::main`] does that as a program. Inside, from the
-//! bytes inwards: a connection's task reads messages from its `frame_stream`, a pure `session` says what may be done about each,
-//! and the `directory` (the catalog of lists and the roster of who is there) or, for changes, the `registrar` (who has
-//! them on disk in the `store` before it answers) does it. The `reachability` finds out which nodes can be reached. The
-//! `tracker` serves BitTorrent clients, of which the rest knows nothing.
+//! [`run`] serves its listeners until shutdown; [`program::main`] is the command-line program. A connection's task reads
+//! messages from its `frame_stream`, and a pure `session` decides which are allowed. The `directory` (catalog and roster)
+//! answers reads; the `registrar` applies changes, and writes them to the `store` before it confirms them. `reachability`
+//! probes which nodes can be reached. The `tracker` serves BitTorrent clients and is independent of the rest.
 
 mod access;
 mod address_group;

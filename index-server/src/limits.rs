@@ -1,4 +1,4 @@
-//! What the index grants its clients: numbers, times, pauses.
+//! Limits for clients: counts, sizes, rates and timeouts.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,136 +8,136 @@ use protocol::limits::MAX_FILES_PER_NODE;
 use crate::budgets::BudgetLimits;
 use crate::roster::ListingRules;
 
-/// Descriptors that are no connections: the store, its folder and lock, the sockets that listen, the runtime's own.
+/// File descriptors used for other purposes: the store with its folder and lock, listening sockets, and the runtime.
 const OWN_DESCRIPTORS: usize = 32;
 
 /// The limits of a running index.
 #[derive(Debug, Clone)]
 pub struct IndexLimits {
-    /// The most connections at once.
+    /// Maximum number of connections.
     pub connections: usize,
-    /// The most connections at once from one address; loopback is not counted.
+    /// Maximum number of connections per address; loopback is exempt.
     pub connections_per_address: usize,
-    /// A node that says nothing for so long counts as gone.
+    /// A node that sends nothing for this long is disconnected.
     pub lease: Duration,
-    /// How long the greeting may take, from the connection to the proof.
+    /// Timeout for the greeting, from accepting the connection to the proof.
     pub greeting_timeout: Duration,
-    /// How long a message may take from its first byte to its last.
+    /// Timeout for a message from its first byte to its last.
     pub frame_timeout: Duration,
-    /// How long a client may take to accept an answer.
+    /// Timeout for a client to accept a reply.
     pub write_timeout: Duration,
-    /// The pauses before a store that failed is opened anew; the last one is repeated.
+    /// Delays before a failed store is reopened; the last one repeats.
     pub reopen_delays: Vec<Duration>,
-    /// How long a write to the store may take before the index ends with an error; zero is no limit.
+    /// Timeout for a write to the store, after which the index exits with an error; zero means unlimited.
     pub commit_timeout: Duration,
-    /// How nodes are called back.
+    /// How nodes are probed.
     pub probes: ProbeLimits,
-    /// What the tracker grants.
+    /// The limits of the tracker.
     pub tracker: TrackerLimits,
-    /// How much each may ask for.
+    /// The quotas of nodes and addresses.
     pub quotas: QuotaLimits,
-    /// How many bytes lists may take.
+    /// The byte budgets of lists.
     pub budgets: BudgetLimits,
-    /// The list of a node that was not seen for so long is forgotten.
+    /// The list of a node that was not seen for this long expires.
     pub forget_after: Duration,
     /// The same for a node that was online for less than an hour in total.
     pub forget_short_lived_after: Duration,
 }
 
-/// How much each node, and all nodes at an address together, may ask for.
+/// Request quotas per node, and for all nodes at an address together.
 #[derive(Debug, Clone)]
 pub struct QuotaLimits {
-    /// Changes of its list that a node may make.
+    /// List changes per node.
     pub registrations: RequestRate,
-    /// Searches and other questions that it may ask.
+    /// Searches and other queries per node.
     pub queries: RequestRate,
-    /// Milliseconds of processor time a second that searches of a node may take; 0 is no limit.
+    /// Milliseconds of processor time per second for the searches of a node; 0 means unlimited.
     pub search_time_per_node: u32,
     /// The same for all nodes at an address together.
     pub search_time_per_address: u32,
-    /// All nodes at an address together may make so many times as many requests as one.
+    /// The quota of an address, as a multiple of the quota of a node.
     pub nodes_per_address: u32,
-    /// So many nodes of one address are listed; 0 is no limit.
+    /// Maximum number of listed nodes per address; 0 means unlimited.
     pub listed_per_address: u32,
-    /// How often an address may report that sources do not answer.
+    /// Reports of unreachable sources per address.
     pub reports: RequestRate,
-    /// Files that a node may share, up to [`MAX_FILES_PER_NODE`].
+    /// Maximum number of files per node, up to [`MAX_FILES_PER_NODE`].
     pub files_per_node: u32,
-    /// Bytes of long messages that may be in memory: those that are being read or answered, and answers that are not
-    /// taken yet.
+    /// Maximum bytes of long messages in memory: requests being read or answered, and replies that clients have not accepted
+    /// yet.
     pub bytes_in_flight: usize,
-    /// So many of them of one address.
+    /// The same per address.
     pub bytes_in_flight_per_address: usize,
-    /// Whether the limits by address and the rates apply to this machine too.
+    /// Whether the limits per address and the rates apply to loopback addresses too.
     pub limit_loopback: bool,
 }
 
-/// What an HTTP service grants its clients.
+/// The limits of an HTTP service.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpLimits {
-    /// The most connections at once.
+    /// Maximum number of connections.
     pub(crate) connections: usize,
-    /// The most connections at once from one address; loopback is not counted.
+    /// Maximum number of connections per address; loopback is exempt.
     pub(crate) connections_per_address: usize,
-    /// How long a connection lasts, however busy it is.
+    /// Maximum lifetime of a connection, even if busy.
     pub(crate) connection_lifetime: Duration,
-    /// How long a request may take from its beginning, or the wait for one, to its last byte.
+    /// Timeout for a request, including the wait for it, until its last byte.
     pub(crate) request_timeout: Duration,
 }
 
-/// What the tracker grants its clients.
+/// The limits of the tracker.
 #[derive(Debug, Clone)]
 pub struct TrackerLimits {
-    /// The most connections at once.
+    /// Maximum number of connections.
     pub connections: usize,
-    /// The most connections at once from one address; loopback is not counted.
+    /// Maximum number of connections per address; loopback is exempt.
     pub connections_per_address: usize,
-    /// How long a connection lasts, however busy it is.
+    /// Maximum lifetime of a connection, even if busy.
     pub connection_lifetime: Duration,
-    /// How long a request may take from its beginning, or the wait for one, to its last byte.
+    /// Timeout for a request, including the wait for it, until its last byte.
     pub request_timeout: Duration,
-    /// How often an address may ask.
+    /// Requests per address.
     pub rate: RequestRate,
-    /// How often clients are asked to announce themselves.
+    /// The announce interval that clients are given.
     pub interval: Duration,
-    /// How often they may at most.
+    /// The minimum announce interval.
     pub min_interval: Duration,
-    /// Who is remembered.
+    /// The limits of the peers kept.
     pub swarms: SwarmLimits,
 }
 
-/// So many requests a second, and more for a moment.
+/// A sustained request rate and a burst.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestRate {
-    /// In the long run.
+    /// Sustained requests per second.
     pub per_second: u32,
-    /// So many may come at once.
+    /// Maximum number of requests at once.
     pub burst: u32,
 }
 
-/// How many peers of torrents are remembered, and for how long.
+/// How many torrent peers are kept, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct SwarmLimits {
-    /// In all; each takes up to 1.6 KiB, if it is alone in its torrent.
+    /// In total; a peer takes up to 1.6 KiB if it is alone in its torrent.
     pub peers: usize,
-    /// Of one torrent.
+    /// Per torrent.
     pub peers_per_torrent: usize,
-    /// At one address, or in one network of IPv6.
+    /// Per address, or per IPv6 network.
     pub peers_per_address: usize,
-    /// Of one torrent at one address.
+    /// Per torrent and address.
     pub peers_per_torrent_and_address: usize,
-    /// A peer that announces nothing for so long is gone.
+    /// A peer that does not announce for this long is removed.
     pub lifetime: Duration,
 }
 
-/// How the index finds out whether a node can be reached.
+/// How the index probes whether nodes can be reached.
 #[derive(Debug, Clone)]
 pub struct ProbeLimits {
-    /// The most calls at once.
+    /// Maximum number of concurrent probes.
     pub max_concurrent: usize,
-    /// How long a call may take.
+    /// Timeout of a probe.
     pub timeout: Duration,
-    /// The pauses before a node that did not answer is called again; the last one is repeated.
+    /// Delays before a node that did not answer is probed again; the last one repeats.
     pub retry_delays: Vec<Duration>,
 }
 
@@ -163,8 +163,8 @@ impl Default for IndexLimits {
 }
 
 impl IndexLimits {
-    /// Keeps all connections together below the number of descriptors that the process may have open, so that there is
-    /// always one to turn somebody away with, and some for the store.
+    /// Keeps all connections together below the limit of file descriptors, with some to spare for refusing clients and for the
+    /// store.
     #[must_use]
     pub fn within_descriptors(mut self, descriptors: usize) -> Self {
         let few = (descriptors / 16).max(1);
@@ -195,7 +195,7 @@ impl Default for QuotaLimits {
 }
 
 impl QuotaLimits {
-    /// Returns which nodes are listed.
+    /// Returns the rules for listing nodes.
     pub(crate) const fn listing_rules(&self) -> ListingRules {
         ListingRules {
             per_address: NonZeroU32::new(self.listed_per_address),
@@ -205,16 +205,16 @@ impl QuotaLimits {
 }
 
 impl RequestRate {
-    /// Grants so many times as much.
+    /// Multiplies rate and burst.
     pub(crate) const fn scaled(self, times: u32) -> Self {
         Self { per_second: self.per_second.saturating_mul(times), burst: self.burst.saturating_mul(times) }
     }
 
-    /// Grants so much a second and keeps the proportion of what may come at once.
+    /// Sets the rate and scales the burst in proportion.
     #[must_use]
     pub fn with_per_second(self, per_second: u32) -> Self {
-        let times = self.burst.checked_div(self.per_second).unwrap_or(1);
-        Self { per_second, burst: per_second.saturating_mul(times) }
+        let ratio = self.burst.checked_div(self.per_second).unwrap_or(1);
+        Self { per_second, burst: per_second.saturating_mul(ratio) }
     }
 }
 
@@ -238,7 +238,7 @@ impl TrackerLimits {
         }
     }
 
-    /// Asks clients to announce themselves so often, and remembers them as long as that takes twice and a minute.
+    /// Sets the announce interval, and keeps peers for twice that and a minute.
     #[must_use]
     pub fn with_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;

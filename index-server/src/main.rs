@@ -1,7 +1,7 @@
 //! The index server.
 
-/// The system's own keeps what the index has given back, in pieces too small for anything else. How this one is set stands
-/// in `.cargo/config.toml`.
+/// jemalloc, because the system's allocator does not return freed memory well: it stays in fragments. It is configured in
+/// `.cargo/config.toml`.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

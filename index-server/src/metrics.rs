@@ -1,6 +1,6 @@
-//! What the index counts of itself, for whoever watches it: numbers as Prometheus reads them, and whether it is well.
+//! Counters and health of the index, in the format of Prometheus.
 //!
-//! Everybody counts in the one [`IndexMetrics`] with atomics; [`page`] writes them down and [`http`] serves them.
+//! All tasks count atomically in one [`IndexMetrics`]; [`page`] formats it and [`http`] serves it.
 
 mod histogram;
 mod host;
@@ -20,7 +20,7 @@ pub(crate) use histogram::Histogram;
 pub(crate) use http::serve;
 pub(crate) use refusals::RefusalCounts;
 
-/// Everything that is counted.
+/// All counters.
 #[derive(Debug, Default)]
 pub struct IndexMetrics {
     pub(crate) connections: Gauge,
@@ -35,15 +35,15 @@ pub struct IndexMetrics {
     search_budget: [AtomicU64; BudgetHolder::ALL.len()],
     evicted: [AtomicU64; HttpService::ALL.len()],
     reports: [AtomicU64; ReportVerdict::ALL.len()],
-    /// Nodes that were called because they were reported: those that did not answer, and those that did.
+    /// Reported nodes that were probed: those that did not answer, and those that did.
     rechecked: [AtomicU64; 2],
     unlisted: AtomicU64,
     health: AtomicU8,
-    /// What is counted in it is asked for when the numbers are.
+    /// Provides the catalog's counts when the page is requested.
     directory: OnceLock<Directory>,
 }
 
-/// What is served over HTTP.
+/// A service over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HttpService {
     Metrics,
@@ -53,7 +53,7 @@ pub(crate) enum HttpService {
 impl HttpService {
     const ALL: [Self; 2] = [Self::Metrics, Self::Tracker];
 
-    /// Returns its name in the log and in the metrics.
+    /// Returns the name used in the log and in the metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Metrics => "metrics",
@@ -62,50 +62,50 @@ impl HttpService {
     }
 }
 
-/// How the index is.
+/// The health of the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Health {
-    /// It reads its store.
+    /// The store is being loaded.
     Loading,
     /// All is well.
     Ready,
-    /// Its store is out of order: it answers questions and takes no registrations.
+    /// The store is unavailable: queries are answered, registrations refused.
     Degraded,
-    /// It is being stopped.
+    /// The index is shutting down.
     Stopping,
 }
 
 impl IndexMetrics {
-    /// Notes how the index is; one that is being stopped stays so.
-    pub(crate) fn set_health(&self, condition: Health) {
-        let raise = |now| (now != Health::Stopping as u8).then_some(condition as u8);
-        // Nothing to do where it is being stopped.
+    /// Sets the health; [`Health::Stopping`] is final.
+    pub(crate) fn set_health(&self, health: Health) {
+        let raise = |now| (now != Health::Stopping as u8).then_some(health as u8);
+        // The update fails only during shutdown, where nothing changes.
         let _ = self.health.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raise);
     }
 
-    /// Counts a connection over HTTP that was closed to make room for another.
+    /// Counts an HTTP connection that was evicted for another.
     pub(crate) fn count_evicted(&self, service: HttpService) {
         if let Some(count) = self.evicted.get(service as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Counts a registration that was refused because a budget is used up.
+    /// Counts a registration refused because a byte budget is used up.
     pub(crate) fn count_over_budget(&self, budget: Budget) {
         if let Some(count) = self.over_budget.get(budget as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Counts a list that was forgotten.
+    /// Counts an expired list.
     pub(crate) fn count_expired(&self, reason: ExpiryReason) {
         if let Some(count) = self.expired.get(reason as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Counts a search that was refused because a budget of search time was used up.
+    /// Counts a search refused because a budget of search time is used up.
     pub(crate) fn count_search_budget(&self, holder: BudgetHolder) {
         for (_, count) in
             BudgetHolder::ALL.iter().zip(&self.search_budget).filter(|(other, _)| **other == holder)
@@ -114,12 +114,12 @@ impl IndexMetrics {
         }
     }
 
-    /// Returns how many registrations were refused, by the budget that was used up.
+    /// Returns the number of registrations refused per budget.
     fn over_budget(&self) -> impl Iterator<Item = (Budget, u64)> {
         Budget::ALL.into_iter().zip(&self.over_budget).map(|(of, count)| (of, count.load(Ordering::Relaxed)))
     }
 
-    /// Returns how many lists were forgotten, by reason.
+    /// Returns the number of expired lists per reason.
     fn expired(&self) -> impl Iterator<Item = (ExpiryReason, u64)> {
         ExpiryReason::ALL
             .into_iter()
@@ -127,7 +127,7 @@ impl IndexMetrics {
             .map(|(of, count)| (of, count.load(Ordering::Relaxed)))
     }
 
-    /// Returns how many searches were refused for want of a budget of search time, by whose it was.
+    /// Returns the number of searches refused for lack of search time, per holder of the budget.
     fn search_budget_refusals(&self) -> impl Iterator<Item = (BudgetHolder, u64)> {
         BudgetHolder::ALL
             .into_iter()
@@ -135,7 +135,7 @@ impl IndexMetrics {
             .map(|(holder, count)| (holder, count.load(Ordering::Relaxed)))
     }
 
-    /// Returns how many connections over HTTP were closed to make room for others.
+    /// Returns the number of evicted HTTP connections per service.
     fn evicted(&self) -> impl Iterator<Item = (HttpService, u64)> {
         HttpService::ALL
             .into_iter()
@@ -143,7 +143,7 @@ impl IndexMetrics {
             .map(|(service, count)| (service, count.load(Ordering::Relaxed)))
     }
 
-    /// Counts a report that a node does not answer.
+    /// Counts a report of an unreachable node.
     pub(crate) fn count_report(&self, verdict: ReportVerdict) {
         for (_, count) in ReportVerdict::ALL.iter().zip(&self.reports).filter(|(other, _)| **other == verdict)
         {
@@ -151,14 +151,14 @@ impl IndexMetrics {
         }
     }
 
-    /// Counts a node that was called because it was reported.
+    /// Counts a reported node that was probed.
     pub(crate) fn count_rechecked(&self, answers: bool) {
         if let Some(count) = self.rechecked.get(usize::from(answers)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Counts an attempt to list a node at an address of which as many are listed as may be.
+    /// Counts an attempt to list a node whose address has reached its limit of listed nodes.
     pub(crate) fn count_unlisted(&self) {
         self.unlisted.fetch_add(1, Ordering::Relaxed);
     }
@@ -172,25 +172,25 @@ impl IndexMetrics {
         }
     }
 
-    /// Returns the page as Prometheus reads it.
+    /// Returns the page in Prometheus format.
     #[cfg(test)]
     pub(crate) fn text(&self) -> String {
         page::page(self)
     }
 
-    /// Takes in what knows the nodes and their files.
+    /// Sets the source of the catalog's counts.
     pub(crate) fn set_directory(&self, directory: Directory) {
-        // A second index in one process would go uncounted.
+        // A second index in the same process is not counted.
         let _ = self.directory.set(directory);
     }
 }
 
-/// Something that goes up and down.
+/// A value that goes up and down.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge(AtomicU64);
 
 impl Gauge {
-    /// Counts one more until the returned value is dropped.
+    /// Adds one until the returned guard is dropped.
     pub(crate) fn count(&self) -> GaugeGuard<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
         GaugeGuard(self)
@@ -201,7 +201,7 @@ impl Gauge {
     }
 }
 
-/// One that is counted.
+/// Subtracts one from its gauge when dropped.
 #[derive(Debug)]
 pub(crate) struct GaugeGuard<'a>(&'a Gauge);
 

@@ -1,4 +1,4 @@
-//! Connections, below everything that is said on them: who is admitted, sockets, messages, HTTP. Knows no service.
+//! The network layer: admission, sockets, message framing, HTTP. Knows nothing of the services above it.
 
 pub(crate) mod admission;
 pub(crate) mod frame_stream;
@@ -8,8 +8,8 @@ pub(crate) mod socket;
 
 use std::time::Duration;
 
-/// The pause after a connection could not be accepted, as when all descriptors are in use.
+/// The delay after a failed accept, for example when all file descriptors are in use.
 pub(crate) const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// When a client that was not admitted may come again, in seconds.
+/// Seconds after which a refused client may retry.
 pub(crate) const RETRY_AFTER: u32 = 30;

@@ -1,9 +1,8 @@
-//! Which node offers which torrent, and for which content. Pure memory; the registrar changes it and brings the
-//! [`OfferWrite`]s that follow to disk.
+//! Which node offers which torrent, and for which content. Lives in memory; the registrar changes it and writes the resulting
+//! [`OfferWrite`]s to disk.
 //!
-//! An offer outlasts its node's connection: a torrent of one file follows from content, name and piece length, so every node
-//! that shares the content can serve it. It ends when its node withdraws it, or when neither that node nor the content is
-//! known any more.
+//! An offer outlasts its node's connection: a single-file torrent follows from content, name and piece length, so every node
+//! that shares the content can serve it. It ends when its node withdraws it, or when neither the node nor the content is known.
 
 #[cfg(test)]
 mod tests;
@@ -22,42 +21,42 @@ use protocol::node_id::NodeId;
 
 use crate::address_group::AddressGroup;
 
-/// The most offers of all nodes together, and the most bytes of their hints: a few hundred MiB in memory.
+/// Maximum number of offers of all nodes, and total bytes of their hints: a few hundred MiB in memory.
 const MAX_OFFERS: usize = 1_000_000;
 const MAX_HINT_BYTES: u64 = 256 << 20;
 
-/// The most hints about one torrent, or one content, that are compared before an answer: anybody may make up more.
+/// Maximum number of hints about one torrent or content that are ranked, since anyone may make up more.
 const MAX_HINTS_COMPARED: usize = 1024;
 
-/// Which offer: by which node, and of which torrent.
+/// Identifies an offer: its node and its torrent.
 pub(crate) type OfferKey = (NodeId, Infohash);
 
-/// What is to be written of an offer: the hint, or nothing if the offer is gone.
+/// A write for an offer: the hint, or `None` to delete the offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OfferWrite {
     pub(crate) key: OfferKey,
     pub(crate) hint: Option<Arc<TorrentHint>>,
 }
 
-/// An offer as the store has it.
+/// An offer as stored on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredOffer {
     pub(crate) node: NodeId,
     pub(crate) hint: TorrentHint,
 }
 
-/// All offers. Each node says one thing of a torrent; what different nodes say may differ.
+/// All offers. A node makes one claim per torrent; claims of different nodes may differ.
 #[derive(Debug, Default)]
 pub(crate) struct TorrentOffers {
     offers: BTreeMap<OfferKey, HeldOffer>,
     by_node: BTreeMap<NodeId, NodeOfferUsage>,
     bytes: u64,
-    /// Who says the same. The hints of one torrent stand together.
+    /// The nodes behind each distinct hint. The hints about one torrent are adjacent.
     votes: BTreeMap<Arc<TorrentHint>, HintVotes>,
     by_digest: BTreeSet<(Digest, Arc<TorrentHint>)>,
-    /// The torrents that are offered, by what stands for them in a key exchange (MSE).
+    /// The offered torrents, by their key in an encrypted handshake (MSE).
     by_torrent_key: BTreeMap<TorrentKey, Infohash>,
-    /// How many writes were handed out that are not known to be on disk.
+    /// The number of writes handed out and not confirmed to be on disk.
     pending_writes: usize,
 }
 
@@ -65,11 +64,11 @@ pub(crate) struct TorrentOffers {
 #[derive(Debug, PartialEq, Eq)]
 struct HeldOffer {
     hint: Arc<TorrentHint>,
-    /// Where its node was when it made it; unknown since a restart of the index.
+    /// The node's address group when it made the offer; unknown after a restart of the index.
     origin: Option<AddressGroup>,
 }
 
-/// The nodes that say the same of a torrent, counted by where they are: keys cost nothing.
+/// The nodes that support one hint, counted per address group, because node keys cost nothing.
 #[derive(Debug, Default)]
 struct HintVotes(BTreeMap<Option<AddressGroup>, u32>);
 
@@ -85,13 +84,13 @@ impl HintVotes {
         }
     }
 
-    /// Returns how many votes they have: one for each address, and one for all whose address is unknown.
+    /// Returns the number of votes: one per address group, and one for all nodes whose group is unknown.
     fn votes(&self) -> usize {
         self.0.len()
     }
 }
 
-/// What one node offers in all.
+/// What one node offers in total.
 #[derive(Debug, Default, Clone, Copy)]
 struct NodeOfferUsage {
     count: u32,
@@ -99,7 +98,7 @@ struct NodeOfferUsage {
 }
 
 impl TorrentOffers {
-    /// Puts together what a store has.
+    /// Restores the offers from a store.
     pub(crate) fn restore(stored: impl IntoIterator<Item = StoredOffer>) -> Self {
         let mut offers = Self::default();
         for StoredOffer { node, hint } in stored {
@@ -108,8 +107,8 @@ impl TorrentOffers {
         offers
     }
 
-    /// Takes a node's offer in place of what it said of the torrent before, and returns what is to be written if that is
-    /// new. `origin` is where the node is, if that is known.
+    /// Replaces a node's offer of a torrent; returns the write if the offer changed. `origin` is the node's address group, if
+    /// known.
     pub(crate) fn add(
         &mut self,
         node: NodeId,
@@ -121,14 +120,15 @@ impl TorrentOffers {
             self.move_to(&key, origin);
             return Ok(None);
         }
+        // The new offer replaces the old one, which therefore does not count against the limits.
         let before = self.offers.get(&key).map(|before| &before.hint);
         let (old_count, old_bytes) = before.map_or((0, 0), |before| (1, weight(before)));
-        let share = self.by_node.get(&node).copied().unwrap_or_default();
+        let usage = self.by_node.get(&node).copied().unwrap_or_default();
         let bytes = weight(&hint);
-        if share.count - old_count >= MAX_TORRENTS_PER_NODE {
+        if usage.count - old_count >= MAX_TORRENTS_PER_NODE {
             return Err(too_many("torrents offered by one node", MAX_TORRENTS_PER_NODE.into()));
         }
-        if share.bytes - old_bytes + bytes > MAX_TORRENT_BYTES_PER_NODE {
+        if usage.bytes - old_bytes + bytes > MAX_TORRENT_BYTES_PER_NODE {
             let limit = MAX_TORRENT_BYTES_PER_NODE.into();
             return Err(too_many("bytes of torrents offered by one node", limit));
         }
@@ -144,30 +144,30 @@ impl TorrentOffers {
         Ok(Some(OfferWrite { key, hint: Some(hint) }))
     }
 
-    /// Takes an offer back, and returns what is to be written if it was made.
+    /// Withdraws an offer; returns the write if the offer existed.
     pub(crate) fn withdraw(&mut self, key: &OfferKey) -> Option<OfferWrite> {
         self.remove_offer(key)?;
         self.pending_writes += 1;
         Some(OfferWrite { key: *key, hint: None })
     }
 
-    /// Notes that so many writes are on disk.
+    /// Records that `writes` writes are on disk.
     pub(crate) fn confirm_writes(&mut self, writes: usize) {
-        debug_assert!(writes <= self.pending_writes, "more offers are on disk than were written");
+        debug_assert!(writes <= self.pending_writes, "more writes confirmed than handed out");
         self.pending_writes = self.pending_writes.saturating_sub(writes);
     }
 
-    /// Returns true if all that was changed is known to be on disk.
+    /// Returns true if all changes are known to be on disk.
     pub(crate) const fn is_all_written(&self) -> bool {
         self.pending_writes == 0
     }
 
-    /// Returns how many bytes the hints of all offers take, each with its node and its torrent.
+    /// Returns the total bytes of all hints, each with its node and torrent.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Returns how many offers there are.
+    /// Returns the number of offers.
     pub(crate) fn len(&self) -> usize {
         self.offers.len()
     }
@@ -182,23 +182,23 @@ impl TorrentOffers {
         self.offers.contains_key(key)
     }
 
-    /// Returns how many torrents a node offers.
+    /// Returns the number of torrents a node offers.
     pub(crate) fn count(&self, node: &NodeId) -> u32 {
-        self.by_node.get(node).map_or(0, |share| share.count)
+        self.by_node.get(node).map_or(0, |usage| usage.count)
     }
 
-    /// Returns at most `most` offers behind a key, or from the first on.
-    pub(crate) fn page(&self, after: Option<OfferKey>, most: usize) -> Vec<OfferKey> {
+    /// Returns up to `limit` offers behind a key, or from the start.
+    pub(crate) fn page(&self, after: Option<OfferKey>, limit: usize) -> Vec<OfferKey> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.offers.range((from, Bound::Unbounded)).take(most).map(|(key, _)| *key).collect()
+        self.offers.range((from, Bound::Unbounded)).take(limit).map(|(key, _)| *key).collect()
     }
 
-    /// Returns the content that an offer names, if it is made.
+    /// Returns the content named by an offer, if it exists.
     pub(crate) fn digest_of(&self, key: &OfferKey) -> Option<Digest> {
         self.offers.get(key).map(|made| made.hint.digest)
     }
 
-    /// Returns what a torrent is said to stand for, the word of most addresses first.
+    /// Returns the hints about a torrent, those from the most address groups first.
     pub(crate) fn hints_for_torrent(&self, infohash: &Infohash) -> Vec<&TorrentHint> {
         by_votes(self.hints_of(*infohash).map(|(hint, voters)| (hint.as_ref(), voters.votes())))
     }
@@ -208,7 +208,7 @@ impl TorrentOffers {
         self.by_torrent_key.get(key).copied()
     }
 
-    /// Returns the torrents that are said to stand for a content, those of most addresses first.
+    /// Returns the hints about torrents of a content, those from the most address groups first.
     pub(crate) fn hints_for_content(&self, digest: &Digest) -> Vec<&TorrentHint> {
         let hints = self.by_digest.range((*digest, Arc::new(smallest()))..);
         let hints = hints.take_while(|(of, _)| of == digest);
@@ -220,7 +220,7 @@ impl TorrentOffers {
         self.votes.range(first..).take_while(move |(hint, _)| hint.infohash == infohash)
     }
 
-    /// Notes where the node of an offer is now.
+    /// Updates the address group of an offer's node.
     fn move_to(&mut self, key: &OfferKey, origin: Option<AddressGroup>) {
         let Some(made) = self.offers.get_mut(key) else { return };
         let before = std::mem::replace(&mut made.origin, origin);
@@ -234,16 +234,16 @@ impl TorrentOffers {
 
     fn insert(&mut self, node: NodeId, origin: Option<AddressGroup>, hint: TorrentHint) -> Arc<TorrentHint> {
         let bytes = weight(&hint);
-        // What others have said already is kept once.
+        // Equal hints share one copy.
         let known = self.votes.get_key_value(&hint).map(|(known, _)| Arc::clone(known));
         let hint = known.unwrap_or_else(|| Arc::new(hint));
         self.votes.entry(Arc::clone(&hint)).or_default().add(origin);
         self.by_digest.insert((hint.digest, Arc::clone(&hint)));
         self.by_torrent_key.insert(TorrentKey::of(hint.infohash), hint.infohash);
         self.offers.insert((node, hint.infohash), HeldOffer { hint: Arc::clone(&hint), origin });
-        let share = self.by_node.entry(node).or_default();
-        share.count += 1;
-        share.bytes = share.bytes.saturating_add(bytes);
+        let usage = self.by_node.entry(node).or_default();
+        usage.count += 1;
+        usage.bytes = usage.bytes.saturating_add(bytes);
         self.bytes += u64::from(bytes);
         hint
     }
@@ -261,10 +261,10 @@ impl TorrentOffers {
                 }
             }
         }
-        if let Some(share) = self.by_node.get_mut(&key.0) {
-            share.count = share.count.saturating_sub(1);
-            share.bytes = share.bytes.saturating_sub(bytes);
-            if share.count == 0 {
+        if let Some(usage) = self.by_node.get_mut(&key.0) {
+            usage.count = usage.count.saturating_sub(1);
+            usage.bytes = usage.bytes.saturating_sub(bytes);
+            if usage.count == 0 {
                 self.by_node.remove(&key.0);
             }
         }
@@ -273,7 +273,7 @@ impl TorrentOffers {
     }
 }
 
-/// Returns the hint that comes before all others of the smallest infohash.
+/// Returns the hint that sorts before all others.
 fn smallest() -> TorrentHint {
     let (infohash, digest) = (Infohash::from_bytes([0; 20]), Digest::from_bytes([0; 32]));
     TorrentHint { infohash, digest, name: String::new(), piece_length: 0 }

@@ -1,4 +1,4 @@
-//! The program: options, log, signals, and what it says when it cannot start.
+//! The command-line program: options, logging, signals, and startup errors.
 
 mod arguments;
 mod listening;
@@ -30,10 +30,10 @@ use listening::{AllListeners, listen_all};
 use signals::SecondSignal;
 use start_error::ProgramError;
 
-/// How long threads that hang on a disk may keep the program from ending.
+/// How long threads blocked on a disk may delay the exit.
 const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// How long the reading of the store may still take once the index is to stop.
+/// How long loading the store may still take after a shutdown request.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the program with the arguments of the process.
@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
     ended.unwrap_or_else(|error| report_failure(&error))
 }
 
-/// Shows the help that was asked for, or what is wrong with the arguments.
+/// Prints the requested help, or the error in the arguments.
 fn show_usage(usage: &clap::Error) -> ExitCode {
     match maintenance::ignore_closed_output(usage.print()) {
         Ok(()) => ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(1)),
@@ -60,20 +60,20 @@ fn show_usage(usage: &clap::Error) -> ExitCode {
 }
 
 fn report_failure(error: &ProgramError) -> ExitCode {
-    // A closed standard error leaves nobody to tell.
+    // If standard error is closed, the message is lost.
     let _ = writeln!(io::stderr(), "index-server: {error}");
     ExitCode::from(error.exit_status())
 }
 
-/// Does something else than serve.
+/// Runs a maintenance command.
 fn run_task(task: &StoreTask, dir: &Path) -> Result<(), ProgramError> {
-    let said = panics::without_logging(|| match task {
+    let result = panics::without_logging(|| match task {
         StoreTask::Check => maintenance::check(dir).map(Some),
         StoreTask::Export { file } => maintenance::export_to(dir, file).map(|()| None),
         StoreTask::Import { file } => maintenance::import_from(dir, file).map(Some),
     })?;
-    if let Some(said) = said {
-        maintenance::print_result(&said)?;
+    if let Some(result) = result {
+        maintenance::print_result(&result)?;
     }
     Ok(())
 }
@@ -82,65 +82,64 @@ fn start(arguments: &Arguments) -> Result<ExitCode, ProgramError> {
     let descriptors = raise_descriptor_limit();
     let access = Access::read(arguments.access())?;
     let limits = arguments.limits().within_descriptors(descriptors);
-    let conditions = ServerConfig { limits, access, metrics: Arc::default() };
+    let config = ServerConfig { limits, access, metrics: Arc::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let shutdown = CancellationToken::new();
-        let impatience = signals::watch(shutdown.clone(), conditions.access.clone())?;
+        let second_signal = signals::watch(shutdown.clone(), config.access.clone())?;
         let listeners = listen_all(arguments).await?;
         tokio::select! {
-            ended = serve(listeners, conditions, arguments, shutdown) => ended.map(|()| ExitCode::SUCCESS),
-            SecondSignal { status } = impatience => Ok(ExitCode::from(status)),
+            ended = serve(listeners, config, arguments, shutdown) => ended.map(|()| ExitCode::SUCCESS),
+            SecondSignal { status } = second_signal => Ok(ExitCode::from(status)),
         }
     });
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
     result
 }
 
-/// Lets the program open as many descriptors as it may, and says how many those are: the usual allowance is a tenth of
-/// the connections it serves.
+/// Raises the limit of file descriptors to the maximum and returns it: the usual default is a tenth of the connections served.
 fn raise_descriptor_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
-    // If it may not, there are fewer connections.
+    // If this fails, fewer connections are served.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let allowed = getrlimit(Resource::Nofile).current;
     allowed.map_or(usize::MAX, |allowed| usize::try_from(allowed).unwrap_or(usize::MAX))
 }
 
-/// Opens the store and serves, from the first moment ready to tell how it is.
+/// Loads the store and serves. Metrics and health checks are available from the start.
 async fn serve(
     listeners: AllListeners,
-    conditions: ServerConfig,
+    config: ServerConfig,
     arguments: &Arguments,
     shutdown: CancellationToken,
 ) -> Result<(), ProgramError> {
-    let _telling = listeners.metrics.map(|listener| {
+    let _metrics_server = listeners.metrics.map(|listener| {
         let names = arguments.metrics_host.clone();
-        let metrics = Arc::clone(&conditions.metrics);
+        let metrics = Arc::clone(&config.metrics);
         AbortOnDropHandle::new(tokio::spawn(crate::metrics::serve(listener, metrics, names)))
     });
     if let Some(store) = load(&arguments.data_dir, &shutdown).await? {
         print_addresses(&listeners.index, &arguments.data_dir)?;
-        let seconds = conditions.limits.commit_timeout.as_secs();
-        crate::run(listeners.index, store, conditions, shutdown).await.map_err(|error| match error {
+        let seconds = config.limits.commit_timeout.as_secs();
+        crate::run(listeners.index, store, config, shutdown).await.map_err(|error| match error {
             StoreError::Stuck => ProgramError::StuckWrite { path: arguments.data_dir.clone(), seconds },
             error => error.into(),
         })?;
     } else {
-        warn!("stopped before the store was read");
+        warn!("stopped before the store was loaded");
     }
     info!("stopped");
     Ok(())
 }
 
-/// Opens the store, which takes a while where it is large; gives none if that is not waited for.
+/// Opens the store, which takes a while if it is large; returns `None` if interrupted by a shutdown.
 async fn load(dir: &Path, shutdown: &CancellationToken) -> Result<Option<Store>, ProgramError> {
     let dir = dir.to_owned();
     let mut opening = tokio::task::spawn_blocking(move || panics::without_logging(|| Store::open(&dir)));
     let opened = tokio::select! {
         opened = &mut opening => opened,
         () = shutdown.cancelled() => match timeout(LOAD_TIMEOUT, opening).await {
-            // Closed in order; what is cut short here does the store no harm either.
+            // Closed cleanly; loading writes nothing that an interruption could damage.
             Ok(opened) => opened,
             Err(_) => return Ok(None),
         },
@@ -148,7 +147,7 @@ async fn load(dir: &Path, shutdown: &CancellationToken) -> Result<Option<Store>,
     Ok(Some(opened.map_err(io::Error::other)??))
 }
 
-/// Says where the index listens.
+/// Prints and logs the listening addresses.
 fn print_addresses(listeners: &Listeners, data_dir: &Path) -> io::Result<()> {
     let address = listeners.index.local_addr()?;
     maintenance::print(&format!("index-server listening on {address}"));
@@ -158,7 +157,7 @@ fn print_addresses(listeners: &Listeners, data_dir: &Path) -> io::Result<()> {
         maintenance::print(&format!("index-server tracker listening on {address}"));
         info!(%address, url = tracker.url, "tracker listening");
     }
-    // Whoever started this may have closed its end already.
+    // The parent process may have closed its end.
     let _ = io::stdout().flush();
     Ok(())
 }

@@ -1,5 +1,4 @@
-//! Who asks for more in a second than it may: nodes, and all nodes at an address together. Searches are charged the processor
-//! time that they took, besides.
+//! Request quotas per node and per address. Searches are additionally charged for the processor time that they took.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -12,14 +11,14 @@ use protocol::node_id::NodeId;
 use crate::limits::{QuotaLimits, RequestRate};
 use crate::rate_limiter::{RateLimiter, TimeBudgets};
 
-/// What a request counts as.
+/// The class of a request, which determines its quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestClass {
-    /// A change of a list, which the disk must take.
+    /// A list change, which is written to disk.
     Registration,
     /// A search.
     Search,
-    /// Anything else that costs nothing but an answer.
+    /// Any other query, which costs little.
     Query,
 }
 
@@ -50,7 +49,7 @@ impl RequestClass {
     }
 }
 
-/// Counts the requests of all nodes.
+/// The quotas of all nodes.
 #[derive(Debug)]
 pub(crate) struct Quotas {
     registrations: Mutex<RequestBuckets>,
@@ -59,7 +58,7 @@ pub(crate) struct Quotas {
     limit_loopback: bool,
 }
 
-/// Whose budget of search time is used up.
+/// Who has used up a budget of search time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BudgetHolder {
     Node,
@@ -69,7 +68,7 @@ pub(crate) enum BudgetHolder {
 impl BudgetHolder {
     pub(crate) const ALL: [Self; 2] = [Self::Node, Self::Address];
 
-    /// Returns its name in the metrics.
+    /// Returns the name used in the metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Node => "node",
@@ -78,14 +77,14 @@ impl BudgetHolder {
     }
 }
 
-/// The processor time of searches.
+/// The budgets of processor time for searches.
 #[derive(Debug)]
 struct SearchTimeBudgets {
     by_node: TimeBudgets<NodeId>,
     by_address: TimeBudgets<IpAddr>,
 }
 
-/// One kind of requests.
+/// The rates of one class of requests.
 #[derive(Debug)]
 struct RequestBuckets {
     by_node: RateLimiter<NodeId>,
@@ -112,24 +111,24 @@ impl Quotas {
         }
     }
 
-    /// Counts a request of a node, or says when to make it again.
+    /// Counts a request of a node; if a quota is exceeded, the refusal contains the time to wait.
     pub(crate) fn admit(
         &self,
         now: Instant,
         (node, address): (NodeId, IpAddr),
-        kind: RequestClass,
+        class: RequestClass,
     ) -> Result<(), Refusal> {
         if self.is_exempt(address) {
             return Ok(());
         }
-        let buckets = if kind == RequestClass::Registration { &self.registrations } else { &self.queries };
+        let buckets = if class == RequestClass::Registration { &self.registrations } else { &self.queries };
         let mut buckets = buckets.lock();
         let passed = buckets.by_node.try_acquire(now, node);
         let passed = passed.and_then(|()| buckets.by_address.try_acquire(now, address_group(address)));
         passed.map_err(too_fast)
     }
 
-    /// Returns whose budget of search time is used up, if one is, and when to search again.
+    /// Returns an error if a budget of search time is used up: whose, and the refusal with the time to wait.
     pub(crate) fn admit_search(
         &self,
         now: Instant,
@@ -144,12 +143,12 @@ impl Quotas {
         passed.map_err(|wait| (BudgetHolder::Address, too_fast(wait)))
     }
 
-    /// Charges a node and its address for the processor time that a search took.
-    pub(crate) fn charge_search(&self, now: Instant, (node, address): (NodeId, IpAddr), took: Duration) {
+    /// Charges a node and its address for the processor time of a search.
+    pub(crate) fn charge_search(&self, now: Instant, (node, address): (NodeId, IpAddr), cpu_time: Duration) {
         if !self.is_exempt(address) {
             let mut times = self.search_time.lock();
-            times.by_node.charge(now, node, took);
-            times.by_address.charge(now, address_group(address), took);
+            times.by_node.charge(now, node, cpu_time);
+            times.by_address.charge(now, address_group(address), cpu_time);
         }
     }
 
@@ -172,13 +171,13 @@ mod tests {
         let limits =
             QuotaLimits { search_time_per_node: 100, search_time_per_address: 150, ..QuotaLimits::default() };
         let (quotas, now) = (Quotas::new(&limits), Instant::now());
-        let (here, second): (IpAddr, _) = ("192.0.2.1".parse().unwrap(), Duration::from_secs(1));
-        quotas.charge_search(now, (node(1), here), second + Duration::from_millis(1));
-        let refused = quotas.admit_search(now, (node(1), here));
+        let (address, second): (IpAddr, _) = ("192.0.2.1".parse().unwrap(), Duration::from_secs(1));
+        quotas.charge_search(now, (node(1), address), second + Duration::from_millis(1));
+        let refused = quotas.admit_search(now, (node(1), address));
         assert_eq!(refused, Err((BudgetHolder::Node, Refusal::TooFast { retry_after: 11 })));
-        assert_eq!(quotas.admit_search(now, (node(2), here)), Ok(()));
-        quotas.charge_search(now, (node(2), here), second);
-        let refused = quotas.admit_search(now, (node(3), here));
+        assert_eq!(quotas.admit_search(now, (node(2), address)), Ok(()));
+        quotas.charge_search(now, (node(2), address), second);
+        let refused = quotas.admit_search(now, (node(3), address));
         assert!(matches!(refused, Err((BudgetHolder::Address, Refusal::TooFast { .. }))), "{refused:?}");
         assert_eq!(quotas.admit_search(now, (node(3), "192.0.2.2".parse().unwrap())), Ok(()));
         let local: IpAddr = "127.0.0.1".parse().unwrap();
@@ -204,21 +203,24 @@ mod tests {
     #[test]
     fn node_and_address_are_limited_with_retry_time() {
         let (quotas, now) = (quotas(false), Instant::now());
-        let here: IpAddr = "192.0.2.1".parse().unwrap();
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
         let passed = |now, who, kind| (0..100).filter(|_| quotas.admit(now, who, kind).is_ok()).count();
-        assert_eq!(passed(now, (node(1), here), RequestClass::Registration), 5);
+        assert_eq!(passed(now, (node(1), address), RequestClass::Registration), 5);
         assert_eq!(
-            quotas.admit(now, (node(1), here), RequestClass::Registration),
+            quotas.admit(now, (node(1), address), RequestClass::Registration),
             Err(Refusal::TooFast { retry_after: 101 })
         );
-        // Questions are counted apart, searches among them.
-        assert_eq!(passed(now, (node(1), here), RequestClass::Search), 5);
-        assert_eq!(passed(now, (node(1), here), RequestClass::Query), 0);
-        assert_eq!(passed(now, (node(2), here), RequestClass::Registration), 5);
-        assert_eq!(passed(now, (node(3), here), RequestClass::Registration), 0);
+        // Searches and other queries share one quota, separate from registrations.
+        assert_eq!(passed(now, (node(1), address), RequestClass::Search), 5);
+        assert_eq!(passed(now, (node(1), address), RequestClass::Query), 0);
+        assert_eq!(passed(now, (node(2), address), RequestClass::Registration), 5);
+        assert_eq!(passed(now, (node(3), address), RequestClass::Registration), 0);
         let elsewhere = "192.0.2.2".parse().unwrap();
         assert_eq!(passed(now, (node(4), elsewhere), RequestClass::Registration), 5);
-        assert_eq!(passed(now + Duration::from_millis(101), (node(1), here), RequestClass::Registration), 1);
+        assert_eq!(
+            passed(now + Duration::from_millis(101), (node(1), address), RequestClass::Registration),
+            1
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Spread without secrets: nothing here needs to be hard to guess.
+//! Random numbers for load spreading; not for secrets.
 
-/// `SplitMix64`, from a seed that is an argument.
+/// `SplitMix64` with an explicit seed.
 #[derive(Debug, Clone)]
 pub(crate) struct SplitMix64(u64);
 
@@ -9,7 +9,7 @@ impl SplitMix64 {
         Self(seed)
     }
 
-    /// Draws a number below `bound`; 0 if there is none.
+    /// Returns a number below `bound`; 0 if `bound` is 0.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
@@ -20,7 +20,7 @@ impl SplitMix64 {
         usize::try_from(word % bound).unwrap_or_default()
     }
 
-    /// Brings items in a random order.
+    /// Shuffles items.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for end in (1..items.len()).rev() {
             items.swap(end, self.below(end + 1));

@@ -1,4 +1,4 @@
-//! The order of search results that fit as well as each other, and the best of many without keeping them all.
+//! Ranks equally matching search results by availability, and selects the top ones without keeping all.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -6,20 +6,20 @@ use std::collections::BinaryHeap;
 use crate::availability::Availability;
 use crate::ids::{ContentNo, TitleNo};
 
-/// A content's place among others that fit as well; less is earlier.
+/// A hit's position among equally matching hits; lower comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RankedHit {
     pub(crate) availability: Availability,
     pub(crate) content: ContentNo,
-    /// The title that fits.
+    /// The matching title.
     pub(crate) title: TitleNo,
 }
 
 impl Ord for RankedHit {
-    /// The most available first.
+    /// Orders the most available first.
     fn cmp(&self, other: &Self) -> Ordering {
-        let places = other.availability.rank().cmp(&self.availability.rank());
-        places.then((self.content, self.title).cmp(&(other.content, other.title)))
+        let by_rank = other.availability.rank().cmp(&self.availability.rank());
+        by_rank.then((self.content, self.title).cmp(&(other.content, other.title)))
     }
 }
 
@@ -29,36 +29,36 @@ impl PartialOrd for RankedHit {
     }
 }
 
-/// The first so many of whatever is offered.
+/// The top hits among all that are pushed.
 #[derive(Debug)]
 pub(crate) struct TopHits {
-    /// The last of them on top; one more than wanted, to know whether there are more.
+    /// A heap with the last hit on top; holds one more than the limit, to know whether there are more.
     heap: BinaryHeap<RankedHit>,
     limit: usize,
 }
 
 impl TopHits {
-    pub(crate) fn new(wanted: usize) -> Self {
-        Self { heap: BinaryHeap::new(), limit: wanted }
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { heap: BinaryHeap::new(), limit }
     }
 
-    pub(crate) fn push(&mut self, place: RankedHit) {
+    pub(crate) fn push(&mut self, hit: RankedHit) {
         if self.heap.len() <= self.limit {
-            self.heap.push(place);
+            self.heap.push(hit);
         } else if let Some(mut last) = self.heap.peek_mut()
-            && place < *last
+            && hit < *last
         {
-            *last = place;
+            *last = hit;
         }
     }
 
-    /// Returns the rank above which something must be to be among them.
+    /// Returns the rank that a hit must exceed to be among the top hits.
     pub(crate) fn min_rank(&self) -> u64 {
         let is_full = self.heap.len() > self.limit;
         self.heap.peek().filter(|_| is_full).map_or(0, |last| last.availability.rank())
     }
 
-    /// Returns them in order, with one more than wanted if there is one.
+    /// Returns the hits in order, including one beyond the limit if there is one.
     pub(crate) fn into_sorted(self) -> Vec<RankedHit> {
         self.heap.into_sorted_vec()
     }
@@ -70,8 +70,8 @@ mod tests {
 
     use super::*;
 
-    fn hit((whole, partial): (u32, u32), number: u32) -> RankedHit {
-        let available = Availability { complete: whole, partial };
+    fn hit((complete, partial): (u32, u32), number: u32) -> RankedHit {
+        let available = Availability { complete, partial };
         RankedHit { availability: available, content: ContentNo(number), title: TitleNo(number) }
     }
 
@@ -88,15 +88,15 @@ mod tests {
             all in prop::collection::vec((0u32..4, 0u32..4), 0..60),
             wanted in 1usize..10,
         ) {
-            let mut places: Vec<RankedHit> = all.into_iter().zip(0..).map(|(counts, no)| hit(counts, no)).collect();
+            let mut hits: Vec<RankedHit> = all.into_iter().zip(0..).map(|(counts, no)| hit(counts, no)).collect();
             let mut best = TopHits::new(wanted);
-            for place in &places {
-                best.push(*place);
+            for hit in &hits {
+                best.push(*hit);
             }
-            places.sort_unstable();
-            places.truncate(wanted + 1);
-            prop_assert_eq!(best.min_rank(), places.get(wanted).map_or(0, |last| last.availability.rank()));
-            prop_assert_eq!(best.into_sorted(), places);
+            hits.sort_unstable();
+            hits.truncate(wanted + 1);
+            prop_assert_eq!(best.min_rank(), hits.get(wanted).map_or(0, |last| last.availability.rank()));
+            prop_assert_eq!(best.into_sorted(), hits);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How many requests each of many may make: a token bucket for everybody who asks. Pure: the time is an argument.
+//! Token buckets for many clients. Pure: the time is an argument.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::limits::RequestRate;
 
-/// So many who ask are kept apart; when more ask at once, the others wait.
+/// Maximum number of clients tracked at once; further clients have to wait.
 const MAX_CLIENTS: usize = 1 << 16;
 
-/// How long to wait when there are too many, and the pause between two looks for those that need not be kept.
+/// The wait when the table is full, and the minimum interval between two sweeps of it.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// When each will have made up for its requests. Who is not in here has.
+/// When each client's debt will be paid off. Clients that are not in the table have none.
 #[derive(Debug)]
 pub(crate) struct RateLimiter<K> {
     clear_at: HashMap<K, Instant>,
@@ -22,43 +22,44 @@ pub(crate) struct RateLimiter<K> {
 }
 
 impl<K: Copy + Eq + Hash> RateLimiter<K> {
-    /// Grants everybody the same rate; one of 0 a second is no limit.
+    /// Creates a limiter with the same rate for all clients; a rate of 0 means unlimited.
     pub(crate) fn new(RequestRate { per_second, burst }: RequestRate) -> Self {
         let cost = Duration::from_secs(1).checked_div(per_second).unwrap_or_default();
         Self { clear_at: HashMap::new(), last_swept: None, cost, credit: cost.saturating_mul(burst) }
     }
 
-    /// Counts a request of somebody, or says how long to wait with it.
-    pub(crate) fn try_acquire(&mut self, now: Instant, who: K) -> Result<(), Duration> {
+    /// Counts a request of a client; returns how long to wait if it exceeds the rate.
+    pub(crate) fn try_acquire(&mut self, now: Instant, client: K) -> Result<(), Duration> {
         if self.cost.is_zero() {
             return Ok(());
         }
-        self.admit(now, who, self.cost)?;
-        self.charge(now, who, self.cost);
+        self.admit(now, client, self.cost)?;
+        self.charge(now, client, self.cost);
         Ok(())
     }
 
-    /// Returns how long somebody has to wait, if a request of that cost exceeds its credit.
-    fn admit(&mut self, now: Instant, who: K, cost: Duration) -> Result<(), Duration> {
-        if !self.clear_at.contains_key(&who) && self.clear_at.len() >= MAX_CLIENTS {
+    /// Returns how long a client has to wait if a request of this cost exceeds its credit.
+    fn admit(&mut self, now: Instant, client: K, cost: Duration) -> Result<(), Duration> {
+        // A new client needs a free slot, possibly after a sweep.
+        if !self.clear_at.contains_key(&client) && self.clear_at.len() >= MAX_CLIENTS {
             self.sweep(now);
             if self.clear_at.len() >= MAX_CLIENTS {
                 return Err(SWEEP_INTERVAL);
             }
         }
-        let owed = self.clear_at.get(&who).map(|clear_at| clear_at.saturating_duration_since(now));
+        let owed = self.clear_at.get(&client).map(|clear_at| clear_at.saturating_duration_since(now));
         let debt = owed.unwrap_or_default().saturating_add(cost);
         if debt > self.credit { Err(debt.saturating_sub(self.credit)) } else { Ok(()) }
     }
 
-    /// Adds a cost to what somebody has to make up for. Costs of those for whom there is no room are not kept.
-    fn charge(&mut self, now: Instant, who: K, cost: Duration) {
-        if cost.is_zero() || (self.clear_at.len() >= MAX_CLIENTS && !self.clear_at.contains_key(&who)) {
+    /// Adds a cost to a client's debt; ignored if the table is full and does not contain the client.
+    fn charge(&mut self, now: Instant, client: K, cost: Duration) {
+        if cost.is_zero() || (self.clear_at.len() >= MAX_CLIENTS && !self.clear_at.contains_key(&client)) {
             return;
         }
-        let clear_at = self.clear_at.entry(who).or_insert(now);
-        if let Some(paid) = (*clear_at).max(now).checked_add(cost) {
-            *clear_at = paid;
+        let clear_at = self.clear_at.entry(client).or_insert(now);
+        if let Some(new_clear_at) = (*clear_at).max(now).checked_add(cost) {
+            *clear_at = new_clear_at;
         }
     }
 
@@ -70,11 +71,11 @@ impl<K: Copy + Eq + Hash> RateLimiter<K> {
     }
 }
 
-/// So much of its budget somebody may use at once: what accrues in this time.
+/// The credit of a time budget: what accrues in this time.
 const TIME_CREDIT: Duration = Duration::from_secs(10);
 
-/// How much processor time each of many may use. What a request costs is known when it has been answered, so who exceeds the
-/// budget waits before its next one.
+/// Budgets of processor time for many clients. The cost of a request is known only afterwards, so a client that exceeds its
+/// budget waits before its next request.
 #[derive(Debug)]
 pub(crate) struct TimeBudgets<K> {
     debts: RateLimiter<K>,
@@ -82,7 +83,7 @@ pub(crate) struct TimeBudgets<K> {
 }
 
 impl<K: Copy + Eq + Hash> TimeBudgets<K> {
-    /// Grants everybody so many milliseconds a second; 0 is no limit.
+    /// Creates budgets of this many milliseconds per second; 0 means unlimited.
     pub(crate) fn new(per_second: u32) -> Self {
         let debts = RateLimiter {
             clear_at: HashMap::new(),
@@ -93,16 +94,16 @@ impl<K: Copy + Eq + Hash> TimeBudgets<K> {
         Self { debts, per_second }
     }
 
-    /// Returns how long somebody has to wait that has used its budget.
-    pub(crate) fn admit(&mut self, now: Instant, who: K) -> Result<(), Duration> {
-        if self.per_second == 0 { Ok(()) } else { self.debts.admit(now, who, Duration::ZERO) }
+    /// Returns how long a client that has used up its budget has to wait.
+    pub(crate) fn admit(&mut self, now: Instant, client: K) -> Result<(), Duration> {
+        if self.per_second == 0 { Ok(()) } else { self.debts.admit(now, client, Duration::ZERO) }
     }
 
-    /// Charges somebody for the time that a request took.
-    pub(crate) fn charge(&mut self, now: Instant, who: K, took: Duration) {
-        // What takes a millisecond is made up for in the time in which a millisecond accrues.
-        if let Some(cost) = took.saturating_mul(1000).checked_div(self.per_second) {
-            self.debts.charge(now, who, cost);
+    /// Charges a client for the time of a request.
+    pub(crate) fn charge(&mut self, now: Instant, client: K, cpu_time: Duration) {
+        // Scale to wall-clock time: a millisecond of cost takes as long as accruing a millisecond of budget.
+        if let Some(cost) = cpu_time.saturating_mul(1000).checked_div(self.per_second) {
+            self.debts.charge(now, client, cost);
         }
     }
 }
@@ -116,7 +117,7 @@ mod tests {
         let now = Instant::now();
         let mut budgets = TimeBudgets::new(100);
         budgets.charge(now, 1, Duration::from_secs(1));
-        assert_eq!(budgets.admit(now, 1), Ok(()), "what accrues in ten seconds is used up exactly");
+        assert_eq!(budgets.admit(now, 1), Ok(()), "the credit of ten seconds is used up exactly");
         budgets.charge(now, 1, Duration::from_millis(20));
         assert_eq!(budgets.admit(now, 1), Err(Duration::from_millis(200)));
         assert_eq!(budgets.admit(now, 2), Ok(()));
@@ -130,7 +131,7 @@ mod tests {
     fn excess_debts_are_not_kept() {
         let (now, many) = (Instant::now(), u32::try_from(MAX_CLIENTS).unwrap());
         let mut budgets = TimeBudgets::new(1);
-        (0..=many).for_each(|who| budgets.charge(now, who, Duration::from_millis(1)));
+        (0..=many).for_each(|client| budgets.charge(now, client, Duration::from_millis(1)));
         assert_eq!(budgets.debts.clear_at.len(), MAX_CLIENTS);
         assert_eq!(budgets.admit(now, many), Err(SWEEP_INTERVAL));
         assert_eq!(budgets.admit(now + Duration::from_secs(2), many), Ok(()));

@@ -1,4 +1,4 @@
-//! Calls nodes back on the ports that they claim: only who answers is listed.
+//! Probes nodes on the ports that they claim: only nodes that answer are listed.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,36 +20,36 @@ use crate::net::frame_stream::{FrameStream, FrameStreamError, FrameTimeouts};
 use crate::roster::{AddressFull, ProbeContext};
 use crate::service::IndexService;
 
-/// The longest answer to a probe, in bytes: it has 36.
+/// Maximum length of a probe answer in bytes; a valid one has 36.
 const MAX_ANSWER_LEN: usize = 64;
 
-/// The version in which nodes are called.
+/// The protocol version of probes.
 const PROBE_VERSION: Version = Version::One;
 
-/// Why a node is not listed, in words for its owner.
+/// Why a node is not listed, worded for its user.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProbeError {
-    /// Nobody listens there.
-    #[error("connection refused: nothing listens on that port, or a firewall turns the index away")]
+    /// No program listens on the port.
+    #[error("connection refused: nothing listens on that port, or a firewall rejects the index")]
     Refused,
-    /// No answer in time.
-    #[error("timed out after {} s: a firewall or a router may be in the way", .0.as_secs_f32())]
+    /// No answer arrived in time.
+    #[error("timed out after {} s: a firewall or router may be blocking the connection", .0.as_secs_f32())]
     TimedOut(Duration),
-    /// Somebody answers, but not the node.
-    #[error("something else answers there")]
+    /// Another node or program answers.
+    #[error("another program answers at that address")]
     WrongPeer,
-    /// A peer of another version answers.
-    #[error("the peer there speaks version {theirs} of the protocol, this index version {ours}")]
+    /// A peer with another protocol version answers.
+    #[error("the peer at that address uses protocol version {theirs}, this index uses version {ours}")]
     VersionMismatch {
-        /// Its version.
+        /// The peer's version.
         theirs: u16,
-        /// Ours.
+        /// The version of probes.
         ours: u16,
     },
-    /// The system could not make the connection.
+    /// The system could not establish the connection.
     #[error("{0}")]
     Network(io::ErrorKind),
-    /// It is not called, since it could not be listed.
+    /// The node is not probed, since its address has reached its limit of listed nodes.
     #[error(transparent)]
     AddressFull(#[from] AddressFull),
 }
@@ -79,46 +79,46 @@ impl From<io::Error> for ProbeError {
     }
 }
 
-/// A node to be called back.
+/// A node to probe.
 #[derive(Debug)]
 pub(crate) struct ProbeTarget {
     pub(crate) session: NodeSession,
-    /// Where its connection comes from, with the port that it claims: never another host.
+    /// The address that its connection comes from, with the port that it claims: never another host.
     pub(crate) address: SocketAddr,
-    /// What the index gave it on its own connection.
+    /// The nonce that the index sent on the node's own connection.
     pub(crate) nonce: [u8; 32],
 }
 
-/// Calls a node until it answers, then lists it; tells it how that went, once for every change. Runs until then, or
-/// until it is dropped.
+/// Probes a node until it answers, then lists it; sends it a notice of every change of the result. Returns once the node is
+/// listed, or its connection has ended.
 pub(crate) async fn probe_until_reachable(
-    callee: ProbeTarget,
+    target: ProbeTarget,
     service: &IndexService,
     (notices, ended): (mpsc::Sender<Notice>, CancellationToken),
 ) {
-    let (address, mut told) = (callee.address, None);
+    let (address, mut last_error) = (target.address, None);
     let (directory, limits) = (&service.directory, &service.limits.probes);
     for attempt in 0_usize.. {
-        // In a place of its own: thousands may wait for their next attempt.
-        let result = Box::pin(probe_and_list(&callee, service)).await;
+        // Boxed to keep this future small: thousands may be waiting for their next attempt.
+        let result = Box::pin(probe_and_list(&target, service)).await;
         let Err(error) = result else {
-            info!(%address, "reached");
-            let recall = ProbeContext { nonce: callee.nonce, notices: notices.clone(), ended };
-            directory.set_probe_context(&callee.session, recall);
+            info!(%address, "node reachable");
+            let context = ProbeContext { nonce: target.nonce, notices: notices.clone(), ended };
+            directory.set_probe_context(&target.session, context);
             let _ = notices.send(Notice::Reachable { address }).await;
             return;
         };
-        debug!(%address, attempt, %error, "not listed");
+        debug!(%address, attempt, %error, "probe failed");
         if let ProbeError::AddressFull(_) = error {
             service.metrics.count_unlisted();
         }
-        if told.as_ref() != Some(&error) {
-            info!(%address, %error, "is not listed");
+        if last_error.as_ref() != Some(&error) {
+            info!(%address, %error, "node not listed");
             let notice = Notice::Unreachable { address, reason: error.to_string() };
             if notices.send(notice).await.is_err() {
                 return;
             }
-            told = Some(error);
+            last_error = Some(error);
         }
         let pause = limits.retry_delays.get(attempt).or(limits.retry_delays.last());
         sleep(pause.copied().unwrap_or(limits.timeout)).await;
@@ -129,33 +129,33 @@ const fn version_mismatch(theirs: u16) -> ProbeError {
     ProbeError::VersionMismatch { theirs, ours: PROBE_VERSION.number() }
 }
 
-/// Calls a node once and lists it, if there is room for another one at its address.
-async fn probe_and_list(callee: &ProbeTarget, service: &IndexService) -> Result<(), ProbeError> {
-    service.directory.check_listing_limit(&callee.session)?;
+/// Probes a node once, and lists it unless its address has reached its limit.
+async fn probe_and_list(target: &ProbeTarget, service: &IndexService) -> Result<(), ProbeError> {
+    service.directory.check_listing_limit(&target.session)?;
     // The semaphore is never closed.
     let permit = service.probe_permits.acquire().await;
-    probe(callee, service.limits.probes.timeout).await?;
+    probe(target, service.limits.probes.timeout).await?;
     drop(permit);
-    Ok(service.directory.list_node(&callee.session)?)
+    Ok(service.directory.list_node(&target.session)?)
 }
 
-/// Calls a node once.
-pub(crate) async fn probe(callee: &ProbeTarget, limit: Duration) -> Result<(), ProbeError> {
-    timeout(limit, exchange(callee, limit)).await.unwrap_or(Err(ProbeError::TimedOut(limit)))
+/// Probes a node once.
+pub(crate) async fn probe(target: &ProbeTarget, limit: Duration) -> Result<(), ProbeError> {
+    timeout(limit, exchange(target, limit)).await.unwrap_or(Err(ProbeError::TimedOut(limit)))
 }
 
-async fn exchange(callee: &ProbeTarget, limit: Duration) -> Result<(), ProbeError> {
+async fn exchange(target: &ProbeTarget, limit: Duration) -> Result<(), ProbeError> {
     let mut challenge = [0; 32];
     getrandom::fill(&mut challenge).map_err(|_| ProbeError::Network(io::ErrorKind::Other))?;
-    let stream = TcpStream::connect(callee.address).await?;
-    // A port that nobody listens on can be given to the very connection that is made to it.
+    let stream = TcpStream::connect(target.address).await?;
+    // Connecting to an unused local port can connect the socket to itself.
     if stream.local_addr()? == stream.peer_addr()? {
         return Err(ProbeError::Refused);
     }
     stream.set_nodelay(true)?;
     let mut wire =
         FrameStream::new(stream, MAX_ANSWER_LEN, FrameTimeouts { idle: limit, frame: limit, write: limit });
-    // Every node accepts version 1, and its probe needs no features. Both messages go out together, which saves a round trip.
+    // Every node accepts version 1, and a probe needs no features. Sending both messages together saves a round trip.
     let mut opening = preamble::encode(Kind::Peer, PROBE_VERSION).to_vec();
     encode_frame(&PeerMessage::Probe { challenge }, &mut opening).map_err(FrameStreamError::from)?;
     wire.write_raw(&opening).await?;
@@ -167,7 +167,7 @@ async fn exchange(callee: &ProbeTarget, limit: Duration) -> Result<(), ProbeErro
             return Err(ProbeError::WrongPeer);
         }
     }
-    let expected = PeerMessage::ProbeAnswer { answer: probe_answer(&callee.nonce, &challenge) };
+    let expected = PeerMessage::ProbeAnswer { answer: probe_answer(&target.nonce, &challenge) };
     match wire.next::<PeerMessage>().await {
         Ok(answer) if answer == expected => Ok(()),
         Ok(_) | Err(FrameStreamError::Frame(FrameError::Malformed { .. })) => Err(ProbeError::WrongPeer),

@@ -1,4 +1,4 @@
-//! Calls nodes of which others report that they do not answer. Who does not answer the index either is no source for a while.
+//! Probes nodes that others report as unreachable. A node that does not answer the index either is unlisted for a while.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,75 +15,75 @@ use crate::reports::ReportVerdict;
 use crate::roster::ProbeContext;
 use crate::service::IndexService;
 
-/// The pause before a node that did not answer is called once more: a packet may be lost, and a node may be busy.
+/// The delay before a node that did not answer is probed again: a packet may be lost, or the node may be busy.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Takes a node's report that others do not answer, and returns how many of them are called because of it.
+/// Handles a node's report of unreachable nodes; returns how many of them are probed because of it.
 pub(crate) fn handle_reports(
-    places: &[NodeAddress],
+    reported: &[NodeAddress],
     (reporter, address): (NodeNo, IpAddr),
     service: &Arc<IndexService>,
 ) -> u32 {
     let from = service.directory.address_group_at(reporter, address);
     let mut calls = 0;
-    for place in places {
-        let listed = service.directory.probe_context(place);
-        let verdict = listed.as_ref().map_or(ReportVerdict::Unknown, |(arrival, _)| {
-            service.reports.lock().record(Instant::now(), arrival.node, from)
+    for claimed in reported {
+        let listed = service.directory.probe_context(claimed);
+        let verdict = listed.as_ref().map_or(ReportVerdict::Unknown, |(session, _)| {
+            service.reports.lock().record(Instant::now(), session.node, from)
         });
         service.metrics.count_report(verdict);
         if verdict == ReportVerdict::Probe
-            && let Some((arrival, recall)) = listed
+            && let Some((session, context)) = listed
         {
             calls += 1;
-            let callee = ProbeTarget { session: arrival, address: place.address, nonce: recall.nonce };
-            spawn_check(callee, recall, service);
+            let target = ProbeTarget { session, address: claimed.address, nonce: context.nonce };
+            spawn_check(target, context, service);
         }
     }
     calls
 }
 
-fn spawn_check(callee: ProbeTarget, recall: ProbeContext, service: &Arc<IndexService>) {
-    let (shared, ended) = (Arc::clone(service), recall.ended.clone());
-    let node = callee.session.id;
-    let checking = async move {
+fn spawn_check(target: ProbeTarget, context: ProbeContext, service: &Arc<IndexService>) {
+    let (shared, ended) = (Arc::clone(service), context.ended.clone());
+    let node = target.session.id;
+    let check = async move {
         tokio::select! {
-            () = check(callee, recall, &shared) => {}
+            () = check_node(target, context, &shared) => {}
             () = ended.cancelled() => {}
         }
     };
-    service.tasks.spawn(checking.instrument(span(&node)));
+    service.tasks.spawn(check.instrument(span(&node)));
 }
 
 fn span(node: &NodeId) -> tracing::Span {
     tracing::info_span!("reported", node = %node.short())
 }
 
-/// Calls a node; if it does not answer, it is no source until the time is up and it answers again.
-async fn check(callee: ProbeTarget, recall: ProbeContext, service: &IndexService) {
-    let Err(error) = probe_twice(&callee, service).await else {
-        debug!("answers, whatever was reported");
+/// Probes a node; if it does not answer, unlists it until the demotion has passed and it answers again.
+async fn check_node(target: ProbeTarget, context: ProbeContext, service: &IndexService) {
+    let Err(error) = probe_twice(&target, service).await else {
+        debug!("reported node answers");
         service.metrics.count_rechecked(true);
         return;
     };
     service.metrics.count_rechecked(false);
-    let pause = service.reports.lock().record_failure(callee.session.node);
-    service.directory.demote(&callee.session);
-    info!(address = %callee.address, %error, pause = pause.as_secs(), "does not answer, as was reported");
-    let notice = Notice::Unreachable { address: callee.address, reason: error.to_string() };
-    if recall.notices.send(notice).await.is_err() {
+    let pause = service.reports.lock().record_failure(target.session.node);
+    service.directory.demote(&target.session);
+    info!(address = %target.address, %error, pause = pause.as_secs(), "reported node does not answer");
+    let notice = Notice::Unreachable { address: target.address, reason: error.to_string() };
+    if context.notices.send(notice).await.is_err() {
         return;
     }
     sleep(pause).await;
-    probe_until_reachable(callee, service, (recall.notices, recall.ended)).await;
+    probe_until_reachable(target, service, (context.notices, context.ended)).await;
 }
 
-async fn probe_twice(callee: &ProbeTarget, service: &IndexService) -> Result<(), ProbeError> {
+async fn probe_twice(target: &ProbeTarget, service: &IndexService) -> Result<(), ProbeError> {
     let limit = service.limits.probes.timeout;
     for is_last in [false, true] {
         // The semaphore is never closed.
         let permit = service.recheck_permits.acquire().await;
-        let result = Box::pin(probe(callee, limit)).await;
+        let result = Box::pin(probe(target, limit)).await;
         drop(permit);
         match result {
             Err(error) if is_last => return Err(error),

@@ -1,9 +1,9 @@
-//! Changes of lists and of offered torrents, one after the other, each on disk before it is acknowledged.
+//! Applies changes of lists and torrent offers one by one, and acknowledges each only once it is on disk.
 //!
-//! An actor on a thread of its own, and another for the disk. Changes that are made in memory while others are being written
-//! are written together by the next commit: one sync serves them all. After a failed write nobody knows what the disk has;
-//! then these and all later changes are refused, searches go on from memory, and the store is opened anew, with growing
-//! pauses, and everything read back from it.
+//! An actor on a thread of its own, and another thread for the disk. Changes made in memory during a commit are written
+//! together by the next one, with a single sync. After a failed write the state on disk is unknown: this and all later changes
+//! are refused, searches continue from memory, and the store is reopened with increasing delays and everything is read back
+//! from it.
 
 mod actor;
 mod capacity;
@@ -35,8 +35,8 @@ use capacity::Capacity;
 use committer::{CommitGroup, Committer};
 use expiry_schedule::ExpirySchedule;
 
-/// As many as one commit takes: each connection has one change of its list or a few offers under way, and a full queue makes it
-/// wait.
+/// As many as one commit takes: each connection has one list change or a few offers in progress, and waits while the queue is
+/// full.
 const BACKLOG: usize = 64;
 
 #[derive(Debug)]
@@ -55,14 +55,14 @@ enum Command {
     NodeLeft {
         node: NodeNo,
     },
-    /// Looks for lists to forget although it is not time.
+    /// Runs an expiry round immediately.
     #[cfg(test)]
     RunExpiry {
         done: oneshot::Sender<()>,
     },
 }
 
-/// A handle to the registrar; when all are dropped, it ends.
+/// A handle to the registrar, which ends when all handles are dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct Registrar {
     commands: mpsc::Sender<Command>,
@@ -72,8 +72,8 @@ pub(crate) struct Registrar {
 impl Registrar {
     /// Starts the registrar on a thread that `tracker` waits for.
     ///
-    /// After a failure, the store is opened anew after the first of the limits' pauses, after the second if that fails,
-    /// and so on; the last one is repeated.
+    /// After a failure, the store is reopened after the first of the limits' delays, after the second if that fails, and so on;
+    /// the last one repeats.
     pub(crate) fn start(
         backing: impl StoreBackend,
         directory: Directory,
@@ -82,67 +82,68 @@ impl Registrar {
     ) -> Self {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let after = (limits.forget_after, limits.forget_short_lived_after);
-        let forgetting = ExpirySchedule::start(after, directory.clock().now());
-        let stuck = CancellationToken::new();
+        let expiry = ExpirySchedule::start(after, directory.clock().now());
+        let commit_stuck = CancellationToken::new();
         let actor = Actor {
             committer: Committer::Idle(backing),
             pending: CommitGroup::default(),
             directory,
             reopen_delays: limits.reopen_delays.clone(),
             commit_timeout: (!limits.commit_timeout.is_zero()).then_some(limits.commit_timeout),
-            commit_stuck: stuck.clone(),
+            commit_stuck: commit_stuck.clone(),
             capacity: Capacity::of(limits),
             metrics,
             commands: receiver,
             outage: None,
-            expiry: forgetting,
+            expiry,
             orphans: BTreeSet::new(),
         };
         tracker.spawn_blocking(move || actor.run());
-        Self { commands: sender, commit_stuck: stuck }
+        Self { commands: sender, commit_stuck }
     }
 
-    /// Returns a token that is cancelled when a commit has not ended by its deadline: nothing can be written any more.
+    /// Returns a token that is cancelled when a commit times out, after which nothing can be written.
     pub(crate) fn commit_stuck(&self) -> CancellationToken {
         self.commit_stuck.clone()
     }
 
-    /// Changes a list; when this returns a summary, it is what is on disk. Dropped early, the change may yet be made.
+    /// Changes a list; returns its summary once the change is on disk. If the future is dropped, the change may still be made.
     pub(crate) async fn change(
         &self,
-        arrival: &NodeSession,
+        node_session: &NodeSession,
         change: ListChange,
     ) -> Result<ListSummary, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Change { node: arrival.node, session: arrival.session, change, reply };
+        let command =
+            Command::Change { node: node_session.node, session: node_session.session, change, reply };
         self.commands.send(command).await.map_err(|_| Refusal::StoreUnavailable)?;
         answer.await.unwrap_or(Err(Refusal::StoreUnavailable))
     }
 
-    /// Begins to change which torrents a node offers; when the answer is how many those are, the change is on disk. Dropped early, the
-    /// change may yet be made.
+    /// Starts a change of a node's torrent offers; the receiver gets the number of offers once the change is on disk. If the
+    /// future is dropped, the change may still be made.
     pub(crate) async fn begin_offer(
         &self,
-        arrival: &NodeSession,
+        node_session: &NodeSession,
         offer: OfferChange,
     ) -> oneshot::Receiver<Result<u32, Refusal>> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Offer { node_session: arrival.clone(), offer, reply };
-        // Without a registrar the answer never comes, which its receiver sees.
+        let command = Command::Offer { node_session: node_session.clone(), offer, reply };
+        // If the registrar has ended, the receiver notices that the sender is dropped.
         let _ = self.commands.send(command).await;
         answer
     }
 
-    /// Looks for lists to forget, and waits until they are forgotten.
+    /// Runs an expiry round and waits until it is done.
     #[cfg(test)]
     pub(crate) async fn run_expiry(&self) {
         let (done, answer) = oneshot::channel();
         assert!(self.commands.send(Command::RunExpiry { done }).await.is_ok() && answer.await.is_ok());
     }
 
-    /// Notes that a node has gone.
+    /// Records that a node has left.
     pub(crate) async fn node_left(&self, node: NodeNo) {
-        // Nobody is left to be told that the registrar has ended.
+        // If the registrar has ended, nothing needs to be recorded.
         let _ = self.commands.send(Command::NodeLeft { node }).await;
     }
 }

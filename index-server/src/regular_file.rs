@@ -1,5 +1,5 @@
-//! Opens files that must be regular ones: something else in the place of one gives an error at once, while a pipe would keep whoever
-//! opens it waiting for somebody at its other end.
+//! Opens files that must be regular: anything else is an immediate error, whereas opening a pipe would block until its other
+//! end is opened.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -9,25 +9,25 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// Opens a file as `options` say, if it is a regular one.
+/// Opens a regular file with `options`.
 pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match options.custom_flags(flags.bits().cast_signed()).open(path) {
-        // A socket, or a pipe to write to that nobody reads.
+        // A socket, or a pipe without a reader.
         Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => return Err(not_regular()),
         opened => opened?,
     };
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
 }
 
-/// Reads the first bytes of a regular file, at most `most`.
-pub(crate) fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+/// Reads up to `limit` bytes from the start of a regular file.
+pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open_regular(path, OpenOptions::new().read(true))?.take(most).read_to_end(&mut bytes)?;
+    open_regular(path, OpenOptions::new().read(true))?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Fails if something in a folder is neither a regular file nor a folder, or cannot be looked at.
+/// Fails if a folder contains anything but regular files and folders, or an entry that cannot be inspected.
 pub(crate) fn check_folder(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;

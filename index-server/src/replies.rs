@@ -1,4 +1,4 @@
-//! Answers to questions, made from the catalog and the roster. Pure; what is asked often or of much is cut to size.
+//! Builds replies from the catalog and the roster. Pure; replies are bounded in size and cost.
 
 mod basic_names;
 mod hit;
@@ -18,7 +18,7 @@ use protocol::index::Statistics;
 use crate::catalog::Catalog;
 use crate::roster::Roster;
 
-/// Counts what the index holds; searches and uptime are the caller's to fill in.
+/// Returns the statistics of the index; the caller fills in searches and uptime.
 pub(crate) fn statistics(catalog: &Catalog, roster: &Roster) -> Statistics {
     let (nodes, files) = catalog.count_files();
     Statistics {

@@ -1,7 +1,7 @@
-//! Reports that sources do not answer: which of them the index follows up. Pure: the time is an argument.
+//! Decides which reports of unreachable sources the index follows up. Pure: the time is an argument.
 //!
-//! Nobody is believed. A report makes the index call the node itself, and only that decides. So that reports cost little, those of one
-//! address about one node count once, one address makes only so many, and no node is called for them more than once a minute.
+//! No report is trusted: it only makes the index probe the node itself. To bound the cost, reports from one address about one
+//! node count once, reports per address are rate limited, and a node is probed at most once a minute because of reports.
 
 #[cfg(test)]
 mod tests;
@@ -14,37 +14,37 @@ use crate::ids::NodeNo;
 use crate::limits::RequestRate;
 use crate::rate_limiter::RateLimiter;
 
-/// Reports of one address about one node count once in this time.
+/// Reports from one address about one node count once within this time.
 const REPORT_WINDOW: Duration = Duration::from_mins(10);
 
-/// The pause between two calls of a node because of reports.
+/// The minimum interval between two probes of a node because of reports.
 const PROBE_INTERVAL: Duration = Duration::from_mins(1);
 
-/// How long a node is no source after the first call that it did not answer; doubled each time up to the longest time.
+/// How long a node is unlisted after the first unanswered probe; doubled each time up to the maximum.
 const MIN_DEMOTION: Duration = Duration::from_mins(1);
 const MAX_DEMOTION: Duration = Duration::from_hours(1);
 
-/// After so long without a report, a node's past is forgotten.
+/// A node's history is discarded after this time without a report.
 const RETENTION: Duration = Duration::from_hours(2);
 
-/// The most nodes of which reports are kept. Only listed nodes can be reported, and of those there are no more than connections.
+/// Maximum number of nodes with reports. Only listed nodes can be reported, and these are limited by the connections.
 const MAX_NODES: usize = 16_384;
 
-/// The most addresses of which it is kept that they reported a node; the one that did longest ago makes room.
+/// Maximum number of reporting addresses remembered per node; the oldest is replaced.
 const MAX_REPORTERS: usize = 8;
 
-/// What becomes of a report.
+/// The outcome of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReportVerdict {
-    /// The node is to be called.
+    /// The node is to be probed.
     Probe,
     /// No such node is listed at that address.
     Unknown,
-    /// The address has reported the node already.
+    /// The address has already reported the node.
     Repeated,
-    /// The node was called a moment ago.
+    /// The node was probed recently.
     Recent,
-    /// The address reports too much, or reports of too many nodes are kept.
+    /// The address sends too many reports, or reports about too many nodes are stored.
     TooMany,
 }
 
@@ -52,7 +52,7 @@ impl ReportVerdict {
     pub(crate) const ALL: [Self; 5] =
         [Self::Probe, Self::Unknown, Self::Repeated, Self::Recent, Self::TooMany];
 
-    /// Returns its name in the metrics.
+    /// Returns the name used in the metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Probe => "called",
@@ -64,19 +64,19 @@ impl ReportVerdict {
     }
 }
 
-/// What was reported lately.
+/// The recent reports.
 #[derive(Debug)]
 pub(crate) struct UnreachableReports {
     nodes: HashMap<NodeNo, ReportedNode>,
     rate_limiter: RateLimiter<AddressGroup>,
 }
 
-/// What was reported of a node.
+/// The reports about a node.
 #[derive(Debug)]
 struct ReportedNode {
     reporters: Vec<(AddressGroup, Instant)>,
     last_probed: Option<Instant>,
-    /// How often it did not answer.
+    /// The number of unanswered probes.
     failures: u32,
     latest: Instant,
 }
@@ -86,7 +86,7 @@ impl UnreachableReports {
         Self { nodes: HashMap::new(), rate_limiter: RateLimiter::new(rate) }
     }
 
-    /// Takes a report that a listed node does not answer.
+    /// Records a report that a listed node does not answer.
     pub(crate) fn record(&mut self, now: Instant, node: NodeNo, from: AddressGroup) -> ReportVerdict {
         if self.rate_limiter.try_acquire(now, from).is_err() || !self.has_room(now, node) {
             return ReportVerdict::TooMany;
@@ -104,6 +104,7 @@ impl UnreachableReports {
         if reported.last_probed.is_some_and(|at| now.saturating_duration_since(at) < PROBE_INTERVAL) {
             return ReportVerdict::Recent;
         }
+        // The oldest reporter makes room.
         if reported.reporters.len() == MAX_REPORTERS {
             reported.reporters.remove(0);
         }
@@ -112,7 +113,7 @@ impl UnreachableReports {
         ReportVerdict::Probe
     }
 
-    /// Notes that a node did not answer, and returns for how long it is no source.
+    /// Records an unanswered probe; returns how long the node is unlisted.
     pub(crate) fn record_failure(&mut self, node: NodeNo) -> Duration {
         let Some(reported) = self.nodes.get_mut(&node) else { return MIN_DEMOTION };
         let doubled = 2_u32.saturating_pow(reported.failures);

@@ -1,4 +1,4 @@
-//! What a node can ask for, as values: read and checked by the session, carried out by the registrar and the directory.
+//! Requests of nodes as values: the session validates them, the registrar and the directory carry them out.
 
 use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
@@ -6,7 +6,7 @@ use protocol::index::{FileRecord, NodeAddress, PeerRef, SearchCursor, TorrentHin
 use protocol::infohash::Infohash;
 use protocol::query::{DigestPrefix, Query};
 
-/// A change of one node's list.
+/// A change to one node's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ListChange {
     Begin,
@@ -15,7 +15,7 @@ pub(crate) enum ListChange {
     End,
 }
 
-/// What can be asked, checked and cut to size.
+/// A validated read request with limits applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReadRequest {
     Search { query: Query, after: Option<SearchCursor>, limit: usize, with_sources: bool },
@@ -30,7 +30,7 @@ pub(crate) enum ReadRequest {
     ReportUnreachable { nodes: Vec<NodeAddress> },
 }
 
-/// What becomes of a node's offer of a torrent.
+/// A change of a node's torrent offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OfferChange {
     Add(TorrentHint),

@@ -1,7 +1,7 @@
-//! Work that takes long, on a thread of its own: messages with a thousand files in them.
+//! Runs long work on a thread of its own, such as decoding messages with a thousand files.
 //!
-//! A thousand nodes may send such messages at once. If the threads that serve connections took them apart, everybody who asks a
-//! short question would wait until they are through. The clerk takes one after the other and gives way to those threads.
+//! A thousand nodes may send such messages at once. Decoded on the threads that serve connections, they would delay all short
+//! requests. The worker handles them one by one at low priority.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -10,12 +10,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::thread_priority;
 
-/// Whoever comes when so many wait, waits with their own.
+/// Enough to keep the worker busy; further senders wait, which throttles their connections.
 const BACKLOG: usize = 64;
 
 type Command = Box<dyn FnOnce() + Send>;
 
-/// The way to the clerk; when all are dropped, it ends.
+/// A handle to the worker, which ends when all handles are dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanWorker(mpsc::Sender<Command>);
 
@@ -24,20 +24,21 @@ struct Actor {
 }
 
 impl ScanWorker {
-    /// Starts the clerk on a thread that `tracker` waits for.
+    /// Starts the worker on a thread that `tracker` waits for.
     pub(crate) fn start(tracker: &TaskTracker) -> Self {
         let (sender, commands) = mpsc::channel(BACKLOG);
         tracker.spawn_blocking(|| Actor { commands }.run());
         Self(sender)
     }
 
-    /// Lets the clerk do something; nothing comes of it if the clerk has ended. Dropped early, it may yet be done.
+    /// Runs `work` on the worker; returns `None` if the worker has ended or the work panicked. If the future is dropped, the
+    /// work may still run.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (reply, answer) = oneshot::channel();
-        // Who has gone in the meantime needs no answer.
+        // The caller may have gone away; then the result is dropped.
         let work = Box::new(move || drop(reply.send(work())));
         self.0.send(work).await.ok()?;
         answer.await.ok()
@@ -48,7 +49,7 @@ impl Actor {
     fn run(mut self) {
         thread_priority::lower_current_thread();
         while let Some(work) = self.commands.blocking_recv() {
-            // It is told of where it happened; whose work it was, gets no result.
+            // The panic hook has logged the panic; the caller gets no result.
             let _ = catch_unwind(AssertUnwindSafe(work));
         }
     }
@@ -61,9 +62,9 @@ mod tests {
     #[tokio::test]
     async fn work_runs_and_returns_its_result() {
         let tasks = TaskTracker::new();
-        let clerk = ScanWorker::start(&tasks);
-        assert_eq!(clerk.run(|| 6 * 7).await, Some(42));
-        drop(clerk);
+        let worker = ScanWorker::start(&tasks);
+        assert_eq!(worker.run(|| 6 * 7).await, Some(42));
+        drop(worker);
         tasks.close();
         tasks.wait().await;
     }
@@ -71,8 +72,8 @@ mod tests {
     #[tokio::test]
     async fn panicking_work_does_not_stop_the_worker() {
         let tasks = TaskTracker::new();
-        let clerk = ScanWorker::start(&tasks);
-        assert_eq!(clerk.run(|| -> u8 { panic!("on purpose") }).await, None);
-        assert_eq!(clerk.run(|| 1).await, Some(1));
+        let worker = ScanWorker::start(&tasks);
+        assert_eq!(worker.run(|| -> u8 { panic!("on purpose") }).await, None);
+        assert_eq!(worker.run(|| 1).await, Some(1));
     }
 }

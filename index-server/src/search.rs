@@ -1,9 +1,8 @@
-//! Finds contents by a query: the best first, by how well their names fit and how available they are.
+//! Searches contents by a query; the best-ranked hits first, by match quality and availability.
 //!
-//! A search goes through the titles that may fit, best fit first, and ends when it has as many hits as are wanted. Titles that
-//! are no more available than the worst of those are passed over, block by block. It is cut into steps, so that nobody who waits for the catalog waits for a whole search;
-//! whatever changes between two steps is seen by the later one or not at all. Pure: whoever drives it decides when
-//! it has taken too long.
+//! A search walks over candidate titles, best match quality first, until it has enough hits. Blocks of titles whose rank is not
+//! above the worst hit are skipped. The search runs in steps, so that it never holds the catalog for long; a change between two
+//! steps is seen by the later one or not at all. Pure: the caller decides when the search has taken too long.
 
 mod candidates;
 mod cost_budget;
@@ -30,96 +29,93 @@ use cost_budget::CostBudget;
 pub(crate) use cost_budget::SCAN_COST_LIMIT;
 use query_plan::{QueryPlan, TitleSource};
 
-/// What the plan of a way costs, and the look at a name, beside the step to the next title; and how many bytes of the
-/// name cost as much as a step.
+/// Costs in units of one step to the next title: planning one fit, and examining a name; and how many bytes of a name cost one
+/// unit.
 const PLAN_COST: usize = 1024;
 const TITLE_COST: usize = 8;
 const BYTES_PER_COST: usize = 8;
 
-/// What finding the next content in the order of digests is taken to cost: it is looked for in each of some ten runs.
+/// The estimated cost of finding the next content in digest order, which takes a lookup in each of about ten runs.
 const DIGEST_COST: usize = 16;
 
-/// So many titles are gathered before the first is looked at. What there is to know of each lies in four places, far from each
-/// other; asked for together they come in the time of one, and the index answers 1.08 times as many searches.
+/// Titles gathered before the first is examined. The data of a title is in four distant places in memory; prefetching a batch
+/// overlaps the cache misses (docs/performance.md).
 const TITLE_BATCH: usize = 8;
 
-/// A search under way.
+/// A search in progress.
 #[derive(Debug)]
 pub(crate) struct Search {
     query: Query,
     sent_hits: SentHits,
     limit: usize,
-    /// What fits better than what is looked for now, in order.
+    /// Hits of better fits, in order.
     found: Vec<RankedHit>,
     top: TopHits,
-    /// Contents that were offered to the best already.
+    /// Contents that matched already.
     matched: HashSet<ContentNo, KeyedState>,
-    /// How well titles fit that are looked for now; none when everything has been looked for.
+    /// The current match quality; `None` when the search is done.
     fit: Option<Fit>,
     plan: Option<QueryPlan>,
-    /// What walking may still cost before requirements are intersected.
+    /// What walking over titles may still cost before requirements are intersected.
     cost_budget: CostBudget,
-    /// Holds the titles that are looked at next.
+    /// The next titles to examine; kept to reuse its memory.
     batch: Vec<TitleNo>,
-    /// Holds the path that is being looked at.
+    /// The folded path being examined; kept to reuse its memory.
     folded: String,
 }
 
 impl Search {
-    /// Begins a search for the first `limit` contents that were not told yet.
-    pub(crate) fn new(query: Query, after: Option<&SearchCursor>, wanted: usize) -> Self {
-        let (found, best) = (Vec::new(), TopHits::new(wanted));
-        let (offered, told) = (HashSet::default(), SentHits::new(after));
-        let (fit, route) = (Some(Fit::Exact), None);
-        let (gathered, folded) = (Vec::with_capacity(TITLE_BATCH), String::new());
-        let patience = CostBudget::default();
+    /// Starts a search for the first `limit` contents that were not sent yet.
+    pub(crate) fn new(query: Query, after: Option<&SearchCursor>, limit: usize) -> Self {
         Self {
             query,
-            sent_hits: told,
-            limit: wanted,
-            found,
-            top: best,
-            matched: offered,
-            fit,
-            plan: route,
-            cost_budget: patience,
-            batch: gathered,
-            folded,
+            sent_hits: SentHits::new(after),
+            limit,
+            found: Vec::new(),
+            top: TopHits::new(limit),
+            matched: HashSet::default(),
+            fit: Some(Fit::Exact),
+            plan: None,
+            cost_budget: CostBudget::default(),
+            batch: Vec::with_capacity(TITLE_BATCH),
+            folded: String::new(),
         }
     }
 
-    /// Says whether everything has been looked at that could matter.
+    /// Returns true if no further title can matter.
     pub(crate) const fn is_done(&self) -> bool {
         self.fit.is_none()
     }
 
-    /// Looks at about `budget` titles more.
+    /// Examines titles until a cost of about `budget` is spent.
     pub(crate) fn advance(&mut self, catalog: &Catalog, budget: usize) {
-        let mut left = budget;
-        while left > 0
+        let mut remaining = budget;
+        while remaining > 0
             && let Some(fit) = self.fit
         {
-            let mut route = self.plan.take().unwrap_or_else(|| {
-                left = left.saturating_sub(PLAN_COST);
+            let mut plan = self.plan.take().unwrap_or_else(|| {
+                remaining = remaining.saturating_sub(PLAN_COST);
                 QueryPlan::new(&self.query, fit, catalog)
             });
-            if self.cost_budget.remaining() == 0 && route.can_intersect() {
-                route.intersect(self.cost_budget.min_titles, catalog);
+            // Walking has become too expensive: intersect the requirements instead.
+            if self.cost_budget.remaining() == 0 && plan.can_intersect() {
+                plan.intersect(self.cost_budget.min_titles, catalog);
             }
-            let granted = if route.can_intersect() { left.min(self.cost_budget.remaining()) } else { left };
-            let mut rest = granted;
-            self.execute(&mut route, catalog, &mut rest);
-            left -= granted - rest;
-            self.cost_budget.spend(granted - rest);
-            if route.sources.is_empty() {
+            let granted =
+                if plan.can_intersect() { remaining.min(self.cost_budget.remaining()) } else { remaining };
+            let mut unspent = granted;
+            self.execute(&mut plan, catalog, &mut unspent);
+            remaining -= granted - unspent;
+            self.cost_budget.spend(granted - unspent);
+            if plan.sources.is_empty() {
                 self.end_fit(fit);
             } else {
-                self.plan = Some(route);
+                self.plan = Some(plan);
             }
         }
     }
 
-    /// Ends the search: the query, the results in order, whether there are more, and what has been told with them.
+    /// Ends the search; returns the query, the hits in order, whether there are more, and the hits sent so far.
     pub(crate) fn finish(mut self) -> (Query, Vec<RankedHit>, bool, SentHits) {
         self.take_top();
         let more = self.found.len() > self.limit;
@@ -128,11 +124,11 @@ impl Search {
     }
 
     fn take_top(&mut self) {
-        let best = std::mem::replace(&mut self.top, TopHits::new(0));
-        self.found.extend(best.into_sorted());
+        let top = std::mem::replace(&mut self.top, TopHits::new(0));
+        self.found.extend(top.into_sorted());
     }
 
-    /// Goes on with what fits less well, unless there is enough.
+    /// Continues with the next worse fit, unless there are enough hits.
     fn end_fit(&mut self, fit: Fit) {
         self.take_top();
         let missing = (self.limit + 1).saturating_sub(self.found.len());
@@ -141,45 +137,47 @@ impl Search {
         self.cost_budget.begin_fit();
     }
 
-    /// Follows a route until it ends or nothing is left of the budget.
-    fn execute(&mut self, route: &mut QueryPlan, catalog: &Catalog, left: &mut usize) {
-        while *left > 0
-            && let Some(source) = route.sources.last_mut()
+    /// Executes a plan until it is done or the budget is used up.
+    fn execute(&mut self, plan: &mut QueryPlan, catalog: &Catalog, budget: &mut usize) {
+        while *budget > 0
+            && let Some(source) = plan.sources.last_mut()
         {
-            let rest = (&mut route.next, route.filters.as_slice());
+            let position = (&mut plan.next, plan.filters.as_slice());
             let ended = match source {
                 TitleSource::Digests { from, name, high } => {
-                    self.scan_digest((from, name, *high), catalog, left)
+                    self.scan_digest((from, name, *high), catalog, budget)
                 }
-                TitleSource::Everything => self.scan_titles(Some, rest, catalog, left),
-                TitleSource::Words(words) => self.scan_word(words, rest, catalog, left),
+                TitleSource::Everything => self.scan_titles(Some, position, catalog, budget),
+                TitleSource::Words(words) => self.scan_word(words, position, catalog, budget),
                 TitleSource::Candidates(candidates) => {
-                    candidates.build(catalog, left)
-                        && self.scan_titles(|number| candidates.next_from(number), rest, catalog, left)
+                    candidates.build(catalog, budget)
+                        && self.scan_titles(|number| candidates.next_from(number), position, catalog, budget)
                 }
             };
             if ended {
-                route.sources.pop();
+                plan.sources.pop();
             }
         }
     }
 
-    /// Goes through the titles of the next word; says whether it was the last one, or none that is left matters.
+    /// Scans the titles of the next word; returns true if it was the last one, or no remaining title can be a top hit.
     fn scan_word(
         &mut self,
         words: &mut Vec<WordNo>,
         (next, filters): (&mut u32, &[Vec<WordNo>]),
         catalog: &Catalog,
-        left: &mut usize,
+        budget: &mut usize,
     ) -> bool {
         let titles = |word: &WordNo| catalog.words().titles(*word);
         if let Some(set) = words.last().and_then(titles) {
-            let also =
+            let other =
                 filters.iter().find_map(|words| if let [word] = **words { titles(&word) } else { None });
-            let rest = (&mut *next, filters);
-            let ended = match also {
-                Some(also) => self.scan_titles(|number| set.next_in_both(also, number), rest, catalog, left),
-                None => self.scan_titles(|number| set.next_from(number), rest, catalog, left),
+            let position = (&mut *next, filters);
+            let ended = match other {
+                Some(other) => {
+                    self.scan_titles(|number| set.next_in_both(other, number), position, catalog, budget)
+                }
+                None => self.scan_titles(|number| set.next_from(number), position, catalog, budget),
             };
             if !ended {
                 return false;
@@ -187,43 +185,45 @@ impl Search {
         }
         words.pop();
         *next = 0;
-        // What is left may be thousands of words whose titles could not be among the best any more.
+        // The remaining words may be thousands whose titles all rank too low.
         words.is_empty() || catalog.titles().next_above(0, self.top.min_rank()).is_none()
     }
 
-    /// Goes through titles in the order of their numbers; says whether it came to their end.
+    /// Scans titles in order of their numbers; returns true at their end.
     fn scan_titles(
         &mut self,
         next_title: impl Fn(u32) -> Option<u32>,
         (next, filters): (&mut u32, &[Vec<WordNo>]),
         catalog: &Catalog,
-        left: &mut usize,
+        budget: &mut usize,
     ) -> bool {
         let mut ended = false;
-        while *left > 0 && !ended {
-            ended = self.fill_batch(&next_title, (next, filters), catalog, left);
-            let mut gathered = std::mem::take(&mut self.batch);
-            catalog.prefetch_titles(&gathered);
-            gathered.drain(..).for_each(|title| self.match_title(title, catalog, left));
-            self.batch = gathered;
+        while *budget > 0 && !ended {
+            ended = self.fill_batch(&next_title, (next, filters), catalog, budget);
+            let mut batch = std::mem::take(&mut self.batch);
+            catalog.prefetch_titles(&batch);
+            batch.drain(..).for_each(|title| self.match_title(title, catalog, budget));
+            self.batch = batch;
         }
         ended
     }
 
-    /// Gathers some titles that may be hits; says whether these are the last ones.
+    /// Gathers titles that may be hits; returns true if these are the last ones.
     fn fill_batch(
         &mut self,
         next_title: impl Fn(u32) -> Option<u32>,
         (next, filters): (&mut u32, &[Vec<WordNo>]),
         catalog: &Catalog,
-        left: &mut usize,
+        budget: &mut usize,
     ) -> bool {
-        while *left > 0 && self.batch.len() < TITLE_BATCH {
-            *left -= 1;
+        while *budget > 0 && self.batch.len() < TITLE_BATCH {
+            *budget -= 1;
             let Some(number) = next_title(*next) else { return true };
-            let Some(open) = catalog.titles().next_above(number, self.top.min_rank()) else { return true };
-            if open > number {
-                *next = open;
+            let Some(candidate) = catalog.titles().next_above(number, self.top.min_rank()) else {
+                return true;
+            };
+            if candidate > number {
+                *next = candidate;
                 continue;
             }
             let contains = |words: &Vec<_>| {
@@ -237,35 +237,35 @@ impl Search {
         false
     }
 
-    /// Goes through the titles of the next content in the order of digests.
+    /// Scans the titles of the next content in digest order.
     fn scan_digest(
         &mut self,
         (from, name, high): (&mut (DigestHead, ContentNo), &mut NameNo, DigestHead),
         catalog: &Catalog,
-        left: &mut usize,
+        budget: &mut usize,
     ) -> bool {
         let Some(next) = catalog.contents().next_by_digest(*from, high) else { return true };
         if next != *from {
             (*from, *name) = (next, NameNo(0));
         }
         for number in catalog.titles().titles_of(next.1, *name) {
-            if *left == 0 {
+            if *budget == 0 {
                 return false;
             }
-            *left -= 1;
-            self.match_title(number, catalog, left);
+            *budget -= 1;
+            self.match_title(number, catalog, budget);
             if let Some(title) = catalog.titles().get(number) {
                 *name = NameNo(title.name.0.saturating_add(1));
             }
         }
         *name = NameNo(0);
         from.1 = ContentNo(next.1.0.saturating_add(1));
-        *left = left.saturating_sub(DIGEST_COST);
+        *budget = budget.saturating_sub(DIGEST_COST);
         false
     }
 
-    /// Looks at a title itself, and takes its content for a hit if it is one.
-    fn match_title(&mut self, number: TitleNo, catalog: &Catalog, left: &mut usize) {
+    /// Examines a title, and adds its content to the hits if it matches.
+    fn match_title(&mut self, number: TitleNo, catalog: &Catalog, budget: &mut usize) {
         let Some(title) = catalog.titles().get(number) else { return };
         let Some(content) = catalog.contents().get(title.content) else { return };
         if title.listed_groups() == 0
@@ -275,11 +275,11 @@ impl Search {
             return;
         }
         let Some(path) = catalog.names().path(title.name) else { return };
-        *left = left.saturating_sub(TITLE_COST + path.len() / BYTES_PER_COST);
+        *budget = budget.saturating_sub(TITLE_COST + path.len() / BYTES_PER_COST);
         fold_into(path, &mut self.folded);
-        let fits = self.query.matches(&self.folded, content.size, &content.digest)
+        let is_match = self.query.matches(&self.folded, content.size, &content.digest)
             && Some(Fit::of(&self.query, &self.folded, &content.digest)) == self.fit;
-        if fits {
+        if is_match {
             self.matched.insert(title.content);
             if !self.sent_hits.contains(content) {
                 self.top.push(RankedHit {

@@ -1,8 +1,7 @@
-//! What the pages of a search have told already, as their cursor says.
+//! The hits that earlier pages of a search have sent, as recorded in the cursor.
 //!
-//! The order of hits changes while somebody leafs through them, since nodes come and go. So a cursor is no place in
-//! that order but a list of what was told, and a page has the best of what is not in it: no hit comes twice, and none
-//! that is there all the time is passed over.
+//! The order of hits changes between pages, since nodes come and go. So a cursor is not a position in that order but the set of
+//! hits sent, and each page contains the best of the rest: no hit is repeated, and none that stays available is skipped.
 
 use std::collections::HashSet;
 
@@ -12,7 +11,7 @@ use protocol::sha256::sha256;
 
 use crate::catalog::Content;
 
-/// The contents that were told.
+/// The contents that were sent.
 #[derive(Debug, Default)]
 pub(crate) struct SentHits {
     marks: HashSet<u64>,
@@ -25,20 +24,20 @@ impl SentHits {
         Self { marks: in_order.iter().copied().collect(), in_order }
     }
 
-    /// Says whether a content was told.
+    /// Returns true if a content was sent.
     pub(crate) fn contains(&self, content: &Content) -> bool {
         !self.marks.is_empty() && self.marks.contains(&mark(content))
     }
 
-    /// Adds a page of contents; returns the cursor behind it, or nothing if no more than these can be told.
+    /// Adds a page of contents; returns the cursor behind it, or `None` if the maximum is reached.
     pub(crate) fn extended_by<'a>(mut self, page: impl Iterator<Item = &'a Content>) -> Option<SearchCursor> {
         self.in_order.extend(page.map(mark));
         (self.in_order.len() < MAX_CURSOR_HITS).then_some(SearchCursor { sent: self.in_order })
     }
 }
 
-/// Returns the first eight bytes of a hash of digest and size: nobody can claim a content that has the mark of another,
-/// as the digests themselves could be claimed.
+/// Returns the first eight bytes of a hash of digest and size. Unlike parts of a digest, these cannot be chosen to collide with
+/// the mark of another content.
 fn mark(content: &Content) -> u64 {
     let mut bytes = [0; 40];
     let (digest, size) = bytes.split_at_mut(32);

@@ -1,4 +1,4 @@
-//! The index as a service: accepts connections, gives each a task, and stops in order.
+//! The index service: accepts connections, serves each in a task, and shuts down cleanly.
 
 #[cfg(test)]
 mod tests;
@@ -34,70 +34,70 @@ use crate::service::IndexService;
 use crate::store::{Store, StoreError};
 use crate::tracker;
 
-/// How long connections may take to end once the index is being stopped, and then the store.
+/// Timeout for connections to end during shutdown, and again for the store.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How many are told at once that there is no room; more are closed without a word.
+/// Maximum number of clients that are refused with a reply at the same time; more are closed without one.
 const MAX_REJECTIONS: usize = 64;
 
-/// How long those may take to say who they are.
+/// Timeout for refusing a client.
 const REJECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How many nodes that were reported are called at once.
+/// Maximum number of concurrent probes of reported nodes.
 const MAX_RECHECKS: usize = 16;
 
-/// Where the index listens.
+/// The listening sockets of the index.
 #[derive(Debug)]
 pub struct Listeners {
     /// For nodes.
     pub index: TcpListener,
-    /// For BitTorrent clients, if the index is a tracker.
+    /// For BitTorrent clients, if the tracker is enabled.
     pub tracker: Option<TrackerListener>,
 }
 
-/// Where the tracker listens.
+/// The listening socket of the tracker.
 #[derive(Debug)]
 pub struct TrackerListener {
     /// The socket.
     pub listener: TcpListener,
-    /// The announce URL that nodes are told; without it they are told the socket's port.
+    /// The announce URL sent to nodes; without it they get the socket's port.
     pub url: Option<String>,
 }
 
-/// What the index goes by.
+/// The configuration of the index.
 #[derive(Debug, Default)]
 pub struct ServerConfig {
-    /// What it grants.
+    /// The limits for clients.
     pub limits: IndexLimits,
-    /// Whom it serves.
+    /// The access lists.
     pub access: Access,
-    /// Where it counts.
+    /// The metrics.
     pub metrics: Arc<IndexMetrics>,
 }
 
-/// Serves until `shutdown` is cancelled; then stops accepting, ends what is being answered, notifies all nodes, and closes
-/// the store. Takes at most 5 seconds for that.
+/// Serves until `shutdown` is cancelled; then stops accepting, completes pending replies, notifies all nodes, and closes the
+/// store. Shutdown takes at most 5 seconds.
 ///
 /// # Errors
 ///
-/// [`StoreError::Stuck`] if a write to the store did not end by its deadline; the index has stopped then.
+/// Returns [`StoreError::Stuck`] if a write to the store timed out, which also shuts the index down.
 pub async fn run(
     listeners: Listeners,
     mut store: Store,
-    conditions: ServerConfig,
+    config: ServerConfig,
     shutdown: CancellationToken,
 ) -> Result<(), StoreError> {
-    let ServerConfig { limits, access, metrics } = conditions;
-    let (connections, keepers) = (TaskTracker::new(), TaskTracker::new());
+    let ServerConfig { limits, access, metrics } = config;
+    let (connections, workers) = (TaskTracker::new(), TaskTracker::new());
     let directory = Directory::new(store.take_catalog(), store.take_offers(), limits.quotas.listing_rules());
     metrics.set_directory(directory.clone());
-    let registrar = Registrar::start(store, directory.clone(), (&limits, Arc::clone(&metrics)), &keepers);
+    let registrar = Registrar::start(store, directory.clone(), (&limits, Arc::clone(&metrics)), &workers);
     let stuck = registrar.commit_stuck();
     let searches = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let service = Arc::new(IndexService {
         directory,
         registrar,
-        scan_worker: ScanWorker::start(&keepers),
+        scan_worker: ScanWorker::start(&workers),
         tracker_location: listeners.tracker.as_ref().and_then(TrackerListener::location),
         probe_permits: Semaphore::new(limits.probes.max_concurrent),
         recheck_permits: Semaphore::new(MAX_RECHECKS.min(limits.probes.max_concurrent)),
@@ -123,15 +123,15 @@ pub async fn run(
     metrics.set_health(Health::Stopping);
     connections.close();
     if timeout_at(Instant::now() + SHUTDOWN_TIMEOUT, connections.wait()).await.is_err() {
-        warn!(left = connections.len(), "dropping connections that did not end in time");
+        warn!(remaining = connections.len(), "dropping connections that did not end in time");
         service.drop.cancel();
         connections.wait().await;
     }
-    // The registrar ends when nobody can ask it anything more.
+    // The registrar ends when its last handle is dropped.
     drop(service);
-    keepers.close();
-    if timeout_at(Instant::now() + SHUTDOWN_TIMEOUT, keepers.wait()).await.is_err() {
-        warn!("the disk takes too long; what was acknowledged is safe");
+    workers.close();
+    if timeout_at(Instant::now() + SHUTDOWN_TIMEOUT, workers.wait()).await.is_err() {
+        warn!("the store did not close in time, acknowledged changes are safe");
     }
     if stuck.is_cancelled() { Err(StoreError::Stuck) } else { Ok(()) }
 }
@@ -145,7 +145,7 @@ impl TrackerListener {
     }
 }
 
-/// Serves the clients of the tracker, or nobody.
+/// Serves the clients of the tracker, if it is enabled.
 async fn serve_tracker(listener: Option<TrackerListener>, service: &Arc<IndexService>) {
     match listener {
         Some(TrackerListener { listener, .. }) => tracker::serve(listener, service).await,
@@ -156,7 +156,7 @@ async fn serve_tracker(listener: Option<TrackerListener>, service: &Arc<IndexSer
 async fn accept(listener: TcpListener, service: &Arc<IndexService>) {
     let limits = &service.limits;
     let admission = ClientAdmission::new(AdmissionLimits::from_limits(limits));
-    let turned_away = Arc::new(Semaphore::new(MAX_REJECTIONS.min(limits.probes.max_concurrent)));
+    let rejection_permits = Arc::new(Semaphore::new(MAX_REJECTIONS.min(limits.probes.max_concurrent)));
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -169,7 +169,7 @@ async fn accept(listener: TcpListener, service: &Arc<IndexService>) {
         let peer = canonical(peer);
         let span = info_span!("client", %peer);
         if let Err(error) = configure(&stream) {
-            debug!(parent: &span, %error, "cannot prepare the connection");
+            debug!(parent: &span, %error, "cannot configure the connection");
             continue;
         }
         let (tasks, service) = (&service.tasks, Arc::clone(service));
@@ -190,9 +190,9 @@ async fn accept(listener: TcpListener, service: &Arc<IndexService>) {
                 tasks.spawn(serve.instrument(span));
             }
             Err(refusal) => {
-                debug!(parent: &span, %refusal, "turned away");
+                debug!(parent: &span, %refusal, "connection refused");
                 service.metrics.refusals.count(&refusal);
-                let Ok(permit) = Arc::clone(&turned_away).try_acquire_owned() else { continue };
+                let Ok(permit) = Arc::clone(&rejection_permits).try_acquire_owned() else { continue };
                 tasks.spawn(async move {
                     tokio::select! {
                         () = reject(stream, refusal) => {}
@@ -205,10 +205,11 @@ async fn accept(listener: TcpListener, service: &Arc<IndexService>) {
     }
 }
 
-/// Tells a client why it is not let in.
+/// Sends a client the reason why it is refused.
 async fn reject(stream: TcpStream, refusal: Refusal) {
-    let times = FrameTimeouts { idle: REJECTION_TIMEOUT, frame: REJECTION_TIMEOUT, write: REJECTION_TIMEOUT };
-    let mut wire = FrameStream::new(stream, 1, times);
+    let timeouts =
+        FrameTimeouts { idle: REJECTION_TIMEOUT, frame: REJECTION_TIMEOUT, write: REJECTION_TIMEOUT };
+    let mut wire = FrameStream::new(stream, 1, timeouts);
     let Ok(bytes) = wire.read_preamble().await else { return };
     let checked = preamble::check(bytes, Kind::Index);
     if checked == Err(PreambleError::NotPeerdex) {

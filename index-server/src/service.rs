@@ -1,4 +1,4 @@
-//! What all connections share.
+//! The state shared by all connections.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::registrar::Registrar;
 use crate::reports::UnreachableReports;
 use crate::scan_worker::ScanWorker;
 
-/// What all connections share.
+/// The state shared by all connections.
 #[derive(Debug)]
 pub(crate) struct IndexService {
     pub(crate) directory: Directory,
@@ -28,21 +28,21 @@ pub(crate) struct IndexService {
     pub(crate) access: Access,
     pub(crate) quotas: Quotas,
     pub(crate) metrics: Arc<IndexMetrics>,
-    /// Where the tracker is, for the nodes.
+    /// The location of the tracker, sent to nodes.
     pub(crate) tracker_location: Option<TrackerLocation>,
-    /// One permit for each call to a node that may be under way.
+    /// Permits for concurrent probes.
     pub(crate) probe_permits: Semaphore,
-    /// One permit for each call to a node that was reported: they keep nobody from being called for the first time.
+    /// Permits for concurrent probes of reported nodes, separate so that they do not delay first probes.
     pub(crate) recheck_permits: Semaphore,
-    /// What was reported of nodes that do not answer.
+    /// Reports of unreachable nodes.
     pub(crate) reports: Mutex<UnreachableReports>,
-    /// One permit for each large search that may be under way: as many as there are processors.
+    /// Permits for concurrent long searches: one per processor.
     pub(crate) search_permits: Semaphore,
-    /// What keeps the log short when many clients misbehave.
+    /// Limits log lines about misbehaving clients.
     pub(crate) log_throttle: LogThrottle,
     pub(crate) tasks: TaskTracker,
-    /// Cancelled when the index is to stop.
+    /// Cancelled when the index shuts down.
     pub(crate) stop: CancellationToken,
-    /// Cancelled when connections that have not ended by then are dropped.
+    /// Cancelled when the remaining connections are to be dropped.
     pub(crate) drop: CancellationToken,
 }

@@ -1,7 +1,7 @@
-//! What a node may say at which moment. Pure: no socket, no clock, and the nonce is an argument.
+//! The protocol state of one node's session. Pure: no socket, no clock, and the nonce is an argument.
 //!
-//! A greeting, a proof, and then whatever it likes, except that a list that was not begun cannot be ended. What is wrong
-//! is a refusal; [`is_final`] says behind which the connection is closed.
+//! A greeting, a proof, and then requests in any order, except that a list must be started before it is ended. Violations are
+//! refused; [`is_final`] determines which refusals close the connection.
 
 #[cfg(test)]
 mod tests;
@@ -23,14 +23,14 @@ use crate::bad_record::{bad_record, conflicting_sizes};
 use crate::keyed_hash::KeyedState;
 use crate::request::{ListChange, OfferChange, ReadRequest};
 
-/// One connection's progress.
+/// The state of one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientSession {
     version: Version,
     nonce: [u8; 32],
     /// A port that cannot be the node's, since the index itself listens on it.
     reserved_port: Option<u16>,
-    /// What the node announced in its greeting.
+    /// The features that the node announced in its greeting.
     features: IndexFeatures,
     phase: SessionPhase,
 }
@@ -45,21 +45,21 @@ enum SessionPhase {
 /// What to do about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SessionAction {
-    /// Answer with this challenge.
+    /// Reply with this challenge.
     Challenge { nonce: [u8; 32] },
-    /// The node is who it says: welcome it.
+    /// The node has proven its identity: welcome it.
     Welcome { node: NodeId, port: u16 },
-    /// Change its list, and answer with the list's summary.
+    /// Change the node's list, and reply with its summary.
     Change(ListChange),
-    /// Answer with the list's summary.
+    /// Reply with the list's summary.
     Renew,
-    /// Change what torrents it offers, and answer with their number.
+    /// Change the node's torrent offers, and reply with their number.
     Offer(OfferChange),
-    /// Answer a question.
+    /// Answer a read request.
     Read(ReadRequest),
 }
 
-/// Says whether the connection is closed behind a refusal.
+/// Returns true if a refusal closes the connection.
 pub(crate) const fn is_final(refusal: &Refusal) -> bool {
     match refusal {
         Refusal::Malformed { .. }
@@ -80,27 +80,21 @@ pub(crate) const fn is_final(refusal: &Refusal) -> bool {
 }
 
 impl ClientSession {
-    pub(crate) const fn new(version: Version, nonce: [u8; 32], taken_port: Option<u16>) -> Self {
-        Self {
-            version,
-            nonce,
-            reserved_port: taken_port,
-            features: IndexFeatures::NONE,
-            phase: SessionPhase::Greeting,
-        }
+    pub(crate) const fn new(version: Version, nonce: [u8; 32], reserved_port: Option<u16>) -> Self {
+        Self { version, nonce, reserved_port, features: IndexFeatures::NONE, phase: SessionPhase::Greeting }
     }
 
-    /// Returns the version that the node speaks.
+    /// Returns the protocol version of the connection.
     pub(crate) const fn version(&self) -> Version {
         self.version
     }
 
-    /// Returns what the node announced in its greeting.
+    /// Returns the features that the node announced in its greeting.
     pub(crate) const fn features(&self) -> IndexFeatures {
         self.features
     }
 
-    /// Takes a request and says what to do about it.
+    /// Handles a request; returns what to do about it.
     pub(crate) fn handle(&mut self, request: Request) -> Result<SessionAction, Refusal> {
         match (&mut self.phase, request) {
             (SessionPhase::Greeting, Request::Hello { node, port, agent })
@@ -131,7 +125,7 @@ impl ClientSession {
 
     fn hello(&mut self, node: NodeId, port: u16, agent: &str) -> Result<SessionAction, Refusal> {
         if agent.len() > MAX_AGENT {
-            return Err(Refusal::Malformed { reason: format!("an agent of more than {MAX_AGENT} bytes") });
+            return Err(Refusal::Malformed { reason: format!("the agent is longer than {MAX_AGENT} bytes") });
         }
         if port == 0 || Some(port) == self.reserved_port {
             return Err(Refusal::BadPort { port });
@@ -142,7 +136,7 @@ impl ClientSession {
 }
 
 fn handle_open(listing: &mut bool, request: Request) -> Result<SessionAction, Refusal> {
-    let step = match request {
+    let action = match request {
         Request::BeginList => {
             *listing = true;
             SessionAction::Change(ListChange::Begin)
@@ -186,20 +180,20 @@ fn handle_open(listing: &mut bool, request: Request) -> Result<SessionAction, Re
                 .map_err(|error| Refusal::BadQuery { reason: error.to_string() })?;
             SessionAction::Read(ReadRequest::FindNodes { prefix })
         }
-        Request::ReportUnreachable { nodes: places } => {
-            if places.len() > MAX_REPORTED {
+        Request::ReportUnreachable { nodes } => {
+            if nodes.len() > MAX_REPORTED {
                 return Err(Refusal::TooMany {
                     what: "nodes in one report".into(),
                     limit: MAX_REPORTED as u64,
                 });
             }
-            SessionAction::Read(ReadRequest::ReportUnreachable { nodes: places })
+            SessionAction::Read(ReadRequest::ReportUnreachable { nodes })
         }
         Request::Hello { .. } | Request::Greet { .. } | Request::Proof { .. } => {
             return Err(out_of_order("anything but a greeting"));
         }
     };
-    Ok(step)
+    Ok(action)
 }
 
 fn search(
@@ -230,8 +224,8 @@ fn check_batch(len: usize) -> Result<(), Refusal> {
     (len <= MAX_BATCH).then_some(()).ok_or_else(too_many)
 }
 
-/// Refuses names that release 0.1.0 does not accept from a node that has not announced that it knows others: it would not
-/// accept them from the index either.
+/// Refuses names that release 0.1.0 does not accept, if the node has not announced that it accepts them: it would not accept
+/// them from the index either.
 fn check_names(request: &Request, features: IndexFeatures) -> Result<(), Refusal> {
     if features.contains(IndexFeatures::ANY_NAMES) {
         return Ok(());
@@ -242,7 +236,7 @@ fn check_names(request: &Request, features: IndexFeatures) -> Result<(), Refusal
         Request::OfferTorrent { hint } => Some(hint.name.as_str()).filter(is_odd),
         _ => None,
     };
-    let error = "only nodes that announce the feature may register such a name";
+    let error = "only nodes that announce support for any names may register it";
     odd.map_or(Ok(()), |name| Err(bad_record(name, &error)))
 }
 
@@ -250,7 +244,7 @@ fn check_file(file: &FileRecord) -> Result<(), Refusal> {
     file.check().map(drop).map_err(|error| bad_record(&file.path, &error))
 }
 
-/// Refuses files of which two give one content two sizes.
+/// Refuses files that give one content two sizes.
 fn check_sizes(files: &[FileRecord]) -> Result<(), Refusal> {
     let mut sizes = HashMap::with_capacity_and_hasher(files.len(), KeyedState::default());
     let other = files.iter().find(|file| *sizes.entry(file.digest).or_insert(file.size) != file.size);
@@ -261,6 +255,6 @@ fn out_of_order(expected: &str) -> Refusal {
     Refusal::OutOfOrder { expected: expected.into() }
 }
 
-fn clamp(limit: u16, most: u16) -> usize {
-    usize::from(limit.clamp(1, most))
+fn clamp(limit: u16, max: u16) -> usize {
+    usize::from(limit.clamp(1, max))
 }

@@ -1,13 +1,12 @@
-//! Values under small numbers that are used again once they are free.
+//! A table of values under small numbers, which are reused.
 
-/// Values lie on pages of so many, so that a table grows without being moved as a whole while others wait: 60 MB of it would
-/// be, at a million contents.
+/// Values per page. Growing page by page avoids moving the whole table while others wait for the lock.
 const PAGE_LEN: usize = 4096;
 
-/// A table of values under numbers from 0 up; a number given back is the next to be given out.
+/// Values under numbers from 0 up; the number freed last is reused first.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    /// All full but the last.
+    /// The pages; all but the last are full.
     pages: Vec<Vec<Option<T>>>,
     free: Vec<u32>,
 }
@@ -19,7 +18,7 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Puts a value in and returns its number, or nothing when all numbers are taken.
+    /// Inserts a value and returns its number; `None` if all numbers are in use.
     pub(crate) fn insert(&mut self, value: T) -> Option<u32> {
         if let Some(number) = self.free.pop() {
             *self.slot(number)? = Some(value);
@@ -39,24 +38,24 @@ impl<T> Slab<T> {
         self.pages.get(number / PAGE_LEN)?.get(number % PAGE_LEN)?.as_ref()
     }
 
-    /// Returns the value under a number, to be changed.
+    /// Returns the value under a number for modification.
     pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
         self.slot(number)?.as_mut()
     }
 
-    /// Walks over all values, in the order of their numbers.
+    /// Iterates over all values in order of their numbers.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         (0..).zip(self.pages.iter().flatten()).filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
     }
 
-    /// Takes a value out and frees its number.
+    /// Removes a value and frees its number.
     pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
         let value = self.slot(number)?.take()?;
         self.free.push(number);
         Some(value)
     }
 
-    /// Says how many values are in.
+    /// Returns the number of values.
     pub(crate) fn len(&self) -> usize {
         self.slots() - self.free.len()
     }
@@ -89,11 +88,11 @@ mod tests {
         let mut slab = Slab::default();
         let count = u32::try_from(2 * PAGE_LEN + 1).unwrap();
         assert!((0..count).all(|number| slab.insert(number) == Some(number)));
-        let gone = [0, 4095, 4096, count - 1];
-        assert!(gone.iter().all(|number| slab.remove(*number) == Some(*number)));
+        let removed = [0, 4095, 4096, count - 1];
+        assert!(removed.iter().all(|number| slab.remove(*number) == Some(*number)));
         assert_eq!((slab.len(), slab.iter().count()), (2 * PAGE_LEN - 3, 2 * PAGE_LEN - 3));
-        assert!(slab.iter().all(|(number, value)| number == *value && !gone.contains(value)));
-        assert!(gone.iter().rev().all(|number| slab.insert(*number) == Some(*number)));
+        assert!(slab.iter().all(|(number, value)| number == *value && !removed.contains(value)));
+        assert!(removed.iter().rev().all(|number| slab.insert(*number) == Some(*number)));
         assert_eq!((slab.insert(count), slab.get(count + 1)), (Some(count), None));
     }
 }

@@ -1,7 +1,7 @@
-//! What the index has on disk: all lists of all nodes, and the torrents that nodes offer.
+//! The persistent store of the index: all lists of all nodes, and the torrents that nodes offer.
 //!
-//! In the data folder lie `lock`, held while an index runs; `store/`, a sled database with everything in it; and
-//! [`mark`], which says how far the database must have come. A change is on disk when [`StoreBackend::commit`] returns.
+//! The data folder contains `lock`, which is held while an index runs; `store/`, a sled database with all data; and the
+//! [`mark`], a lower bound of the database's progress. A change is on disk when [`StoreBackend::commit`] returns.
 
 mod attendance_tree;
 mod data_folder;
@@ -33,31 +33,31 @@ use engine::{Engine, ListSink, store_dir};
 use lock::DataFolderLock;
 use mark::CommitMark;
 
-/// How many lists may have been read that the catalog does not have yet: a few MiB.
+/// Maximum number of lists read ahead of the catalog: a few MiB.
 const READ_AHEAD_LISTS: usize = 32;
 
-/// Where the registrar keeps what it must not lose; a seam, so that its failures can be tried.
+/// The persistence used by the registrar; a trait, so that tests can inject failures.
 pub(crate) trait StoreBackend: Send + 'static {
-    /// Brings all changes of lists to disk, or none, and with them those of offers. After an error nobody knows which, until
+    /// Writes all changes of lists and offers to disk, or none. After an error the state on disk is unknown until
     /// [`StoreBackend::reopen`].
     fn commit(&mut self, lists: &[ListWrites], offers: &[OfferWrite]) -> Result<(), StoreError>;
 
-    /// Opens everything anew after an error, and returns what is there.
+    /// Reopens everything after an error, and returns the contents.
     fn reopen(&mut self) -> Result<StoredData, StoreError>;
 }
 
-/// What a store has.
+/// The contents of a store.
 #[derive(Debug, Default)]
 pub(crate) struct StoredData {
     pub(crate) lists: Vec<StoredFileList>,
     pub(crate) offers: Vec<StoredOffer>,
 }
 
-/// The data folder of an index, opened and locked, and what was found in it.
+/// The opened and locked data folder of an index, with its contents.
 #[derive(Debug)]
 pub struct Store {
     dir: PathBuf,
-    // Declared before the lock, so that it is closed before the folder is free for others.
+    // Declared before the lock, so that it is closed before the folder is unlocked.
     engine: Option<Engine>,
     catalog: Catalog,
     offers: TorrentOffers,
@@ -65,26 +65,27 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a data folder, making it if there is none. Blocks while everything is read.
+    /// Opens a data folder, creating it if missing. Blocks while everything is read.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let unwritable = |source| StoreError::Unwritable { path: dir.to_owned(), source };
         data_folder::make_private(dir).map_err(unwritable)?;
         let dir = fs::canonicalize(dir).map_err(unwritable)?;
         let lock = DataFolderLock::acquire(&dir)?;
         let (catalog, engine) = thread::scope(|scope| {
-            // One thread reads while others put the catalog together.
+            // One thread reads while others build the catalog.
             let (sender, lists) = sync_channel(READ_AHEAD_LISTS);
             let dir = dir.as_path();
             let reading = scope.spawn(move || {
-                open_engine(dir, &mut |list, left| {
-                    let list = list.verify().map_err(|clash| clash.to_string())?;
-                    sender.send((list, left)).map_err(|_| "its lists contradict each other".to_owned())
+                open_engine(dir, &mut |list, remaining| {
+                    let list = list.verify().map_err(|error| error.to_string())?;
+                    sender.send((list, remaining)).map_err(|_| "its lists contradict each other".to_owned())
                 })
             });
             let catalog = Catalog::from_lists(lists);
-            let engine =
-                reading.join().map_err(|_| StoreError::Failed { what: "reading it failed".into() })?;
-            Ok((catalog.map_err(|clash| StoreError::damaged(dir, &clash))?, engine?))
+            let engine = reading
+                .join()
+                .map_err(|_| StoreError::Failed { what: "internal error while reading".into() })?;
+            Ok((catalog.map_err(|error| StoreError::damaged(dir, &error))?, engine?))
         })?;
         let offers = match engine.read_offers() {
             Ok(offers) => TorrentOffers::restore(offers),
@@ -96,7 +97,7 @@ impl Store {
         Ok(Self { dir, engine: Some(engine), catalog, offers, _lock: lock })
     }
 
-    /// Opens the store of a data folder that must have one, and returns what is in it and the number of its last change.
+    /// Opens an existing store; returns its contents and the number of its last change.
     pub(crate) fn read_data(dir: &Path) -> Result<(StoredData, u64), StoreError> {
         if !store_dir(dir).exists() {
             return Err(StoreError::Missing { path: dir.to_owned() });
@@ -112,7 +113,7 @@ impl Store {
         Ok((StoredData { lists, offers: offers? }, commits))
     }
 
-    /// Makes a store with some lists and offers in it, all or none, in a data folder that has none.
+    /// Creates a store with some lists and offers in a data folder without one; all or nothing.
     pub(crate) fn create(dir: &Path, lists: &[ListWrites], offers: &[OfferWrite]) -> Result<(), StoreError> {
         data_folder::make_private(dir)
             .map_err(|source| StoreError::Unwritable { path: dir.to_owned(), source })?;
@@ -126,12 +127,12 @@ impl Store {
         Ok(())
     }
 
-    /// Takes out the lists that were found when the store was opened.
+    /// Takes the catalog loaded when the store was opened.
     pub(crate) fn take_catalog(&mut self) -> Catalog {
         std::mem::take(&mut self.catalog)
     }
 
-    /// Takes out the offers of torrents that were found when the store was opened.
+    /// Takes the torrent offers loaded when the store was opened.
     pub(crate) fn take_offers(&mut self) -> TorrentOffers {
         std::mem::take(&mut self.offers)
     }
@@ -168,8 +169,8 @@ impl Drop for Store {
     }
 }
 
-/// Opens the database, or makes it where there has never been one. A database that is less than its mark says is
-/// refused, not taken for a new one.
+/// Opens the database, or creates it if there has never been one. A database that is behind its mark is refused rather than
+/// replaced.
 fn open_engine(dir: &Path, take: &mut ListSink<'_>) -> Result<Engine, StoreError> {
     let Some(mark) = CommitMark::open(dir)? else {
         if !store_dir(dir).exists() {

@@ -1,4 +1,4 @@
-//! Texts under small numbers, each kept once, found by its number and by itself.
+//! A table of texts under small numbers, each stored once and found by number or by text.
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -8,8 +8,7 @@ use crate::keyed_hash::KeyedState;
 use crate::prefetch;
 use crate::slab::Slab;
 
-/// Texts, each with a value. The way from a text to its number costs five bytes a place: the table of a million texts
-/// would have 50 MB more if it held a second pointer to each.
+/// Texts, each with a value. Lookup by text uses a hash index of numbers, which saves a second pointer per text.
 #[derive(Debug)]
 pub(crate) struct TextTable<T> {
     texts: Slab<(Arc<str>, T)>,
@@ -40,8 +39,8 @@ impl<T> TextTable<T> {
         self.find_hashed(self.hash_index.hash(text), text)
     }
 
-    /// Returns the number of a text, which is put in with a value if it is not in, and whether it was. Returns nothing
-    /// when all numbers are taken.
+    /// Returns the number of a text, inserting it with a value if it is new, and whether it is new. Returns `None` if all
+    /// numbers are in use.
     pub(crate) fn insert(&mut self, text: &str, value: impl FnOnce() -> T) -> Option<(u32, bool)> {
         let hash = self.hash_index.hash(text);
         if let Some(number) = self.find_hashed(hash, text) {
@@ -53,12 +52,12 @@ impl<T> TextTable<T> {
         Some((number, true))
     }
 
-    /// Makes room for so many more texts.
+    /// Reserves space for `more` texts.
     pub(crate) fn reserve(&mut self, more: usize) {
         self.hash_index.reserve(more, &self.texts);
     }
 
-    /// Gives room back that is not needed.
+    /// Releases excess memory.
     pub(crate) fn shrink(&mut self) {
         self.hash_index.shrink(&self.texts);
     }
@@ -68,13 +67,12 @@ impl<T> TextTable<T> {
         self.texts.get(number).map(|(text, _)| text)
     }
 
-    /// Fetches at once from memory what [`TextTable::insert`] looks at.
+    /// Prefetches the memory that [`TextTable::insert`] will read.
     pub(crate) fn prefetch_lookups<'a>(&self, texts: impl Iterator<Item = &'a str>) {
         self.hash_index.prefetch(texts.map(|text| self.hash_index.hash(text)));
     }
 
-    /// Fetches some texts from memory at once: the index answers 1.09 times as many searches when it looks through words
-    /// like this.
+    /// Prefetches the first bytes of some texts, which speeds up looking through words (docs/performance.md).
     pub(crate) fn prefetch_texts(&self, numbers: &[u32]) {
         prefetch::prefetch(numbers.iter().map(|number| self.texts.sample_byte(*number)));
     }
@@ -84,12 +82,12 @@ impl<T> TextTable<T> {
         self.texts.get(number).map(|(_, value)| value)
     }
 
-    /// Returns the value under a number, to be changed.
+    /// Returns the value under a number for modification.
     pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
         self.texts.get_mut(number).map(|(_, value)| value)
     }
 
-    /// Takes a text out and frees its number.
+    /// Removes a text and frees its number.
     pub(crate) fn remove(&mut self, number: u32) -> Option<(Arc<str>, T)> {
         let (text, value) = self.texts.remove(number)?;
         self.text_bytes = self.text_bytes.saturating_sub(text.len() as u64);
@@ -102,7 +100,7 @@ impl<T> TextTable<T> {
         self.text_bytes
     }
 
-    /// Says how many texts are in.
+    /// Returns the number of texts.
     pub(crate) fn len(&self) -> usize {
         self.texts.len()
     }

@@ -1,17 +1,17 @@
-//! Who goes first where there are more threads than processors.
+//! Thread priorities, for machines with fewer processors than busy threads.
 
 use rustix::process::setpriority_process;
 use tracing::debug;
 
-/// How far threads with much to do stand behind those that answer: they get a third as much of a processor while both
-/// want it.
+/// The niceness of threads with long work: they get a third as much processor time as threads that serve requests while both
+/// are busy.
 const NICE_INCREMENT: i32 = 5;
 
-/// Lets the calling thread give way to others for as long as it lives. Not for a thread that locks what others wait for:
-/// they would wait for the processor with it.
+/// Lowers the priority of the calling thread for the rest of its life. Not for threads that hold locks others wait for, who
+/// would then be delayed too.
 pub(crate) fn lower_current_thread() {
-    // On Linux a priority is a thread's own. Without it, all is as before, only slower.
+    // On Linux, priority is per thread. If this fails, the index works as before, but slower.
     if let Err(error) = setpriority_process(None, NICE_INCREMENT) {
-        debug!(%error, "cannot lower the priority of a thread");
+        debug!(%error, "cannot lower the thread priority");
     }
 }

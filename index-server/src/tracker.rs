@@ -1,9 +1,8 @@
-//! The index as a BitTorrent tracker: who takes part in which torrent, for any client, over HTTP (BEP 3, 7, 23, 48).
+//! The BitTorrent tracker of the index, over HTTP for any client (BEP 3, 7, 23, 48).
 //!
-//! Clients announce themselves and are remembered in [`swarms`], in memory. Of a torrent that nodes offer
-//! at the index, the nodes that share the whole of its content count as seeds too, as long as the
-//! [`directory`](crate::directory) lists them. [`serve`] drives it; what a request means is decided by [`HttpTracker`],
-//! which knows no HTTP.
+//! Clients announce themselves and are kept in [`swarms`], in memory. For a torrent that nodes offer at the index, the listed
+//! nodes that share its complete content count as seeds too (see [`directory`](crate::directory)). [`serve`] runs the HTTP
+//! service; [`HttpTracker`] handles the requests and does not depend on HTTP.
 
 mod http;
 mod swarms;
@@ -34,13 +33,13 @@ use crate::rate_limiter::RateLimiter;
 use crate::service::IndexService;
 use swarms::{PeerAnnounce, PeerEvent, SwarmPeer, Swarms, is_reachable_from};
 
-/// Serves clients until it is dropped; the connections end with the service.
+/// Serves clients until dropped; their connections end with the index service.
 pub(crate) async fn serve(listener: TcpListener, service: &Arc<IndexService>) {
     let limits = &service.limits.tracker;
     let tracker = Arc::new(HttpTracker::new(service.directory.clone(), limits.clone()));
     let (tasks, stop, drop) = (service.tasks.clone(), service.stop.clone(), service.drop.clone());
     let metrics = Arc::clone(&service.metrics);
-    let terms = HttpServerConfig {
+    let config = HttpServerConfig {
         name: HttpService::Tracker.name(),
         limits: limits.http_limits(),
         on_eviction: Arc::new(move || metrics.count_evicted(HttpService::Tracker)),
@@ -54,17 +53,17 @@ pub(crate) async fn serve(listener: TcpListener, service: &Arc<IndexService>) {
             Ok(()) => http::respond(&tracker, ends.client, request),
             Err(refusal) => with_connection_close(plain_text(StatusCode::FORBIDDEN, format!("{refusal}\n"))),
         };
-    crate::net::http::serve(listener, terms, answer).await;
+    crate::net::http::serve(listener, config, answer).await;
 }
 
-/// How many nodes that have a torrent's content are counted.
+/// Maximum number of nodes with a torrent's content that are counted.
 const MAX_NODES: usize = 1000;
 
-/// How many peers a client gets that does not say how many it wants, and the most that it may want.
+/// The number of peers returned if a client does not request a number, and the maximum.
 const DEFAULT_PEERS: usize = 50;
 const MAX_PEERS: usize = 200;
 
-/// Answers clients.
+/// Handles tracker requests.
 #[derive(Debug)]
 pub(crate) struct HttpTracker {
     directory: Directory,
@@ -79,7 +78,7 @@ impl HttpTracker {
         Self { directory, limits, swarms: Mutex::new(swarms), rate_limiter: Mutex::new(rates) }
     }
 
-    /// Counts a request, and says whether its sender has made too many.
+    /// Counts a request; returns an error if its sender exceeds the rate.
     fn admit(&self, now: Instant, from: SocketAddr) -> Result<(), TrackerFailure> {
         let wait = self.rate_limiter.lock().try_acquire(now, address_group(from.ip()));
         wait.map_err(|wait| {
@@ -89,7 +88,7 @@ impl HttpTracker {
         })
     }
 
-    /// Takes a client's announce in and answers it; `seed` decides which peers it gets.
+    /// Handles an announce; `seed` determines which peers are returned.
     fn announce(
         &self,
         now: Instant,
@@ -99,18 +98,18 @@ impl HttpTracker {
     ) -> Result<Vec<u8>, TrackerFailure> {
         let request = AnnounceRequest::from_query(query).map_err(|error| failure(&error))?;
         let infohash = request.infohash;
-        // Where it connects from is where it is reached, whatever it claims.
+        // Use the address that the client connects from, not the one it claims.
         let address = SocketAddr::new(from.ip(), request.port);
         let is_seed = request.left == 0;
         let nodes = self.nodes(&infohash, address, seed);
         let mut random = SplitMix64::from_seed(seed);
         let mut swarms = self.swarms.lock();
-        // Port 0 is that of a client that takes no connections.
+        // A client that announces port 0 accepts no connections.
         if request.port != 0 {
             let peer = SwarmPeer { address, peer_id: Some(request.peer_id) };
-            let change = peer_event(request.event);
+            let event = peer_event(request.event);
             let network = address_group(from.ip());
-            swarms.announce(now, PeerAnnounce { infohash, peer, network, is_seed, event: change });
+            swarms.announce(now, PeerAnnounce { infohash, peer, network, is_seed, event });
         }
         let wanted = match request.event {
             Some(TrackerEvent::Stopped) => 0,
@@ -140,12 +139,12 @@ impl HttpTracker {
         Ok(reply.encode(request.compact, request.no_peer_id))
     }
 
-    /// Answers a scrape.
+    /// Handles a scrape.
     fn scrape(&self, from: SocketAddr, query: &str) -> Result<Vec<u8>, TrackerFailure> {
         let request = ScrapeRequest::from_query(query).map_err(|error| failure(&error))?;
         if request.infohashes.is_empty() {
             return Err(TrackerFailure {
-                reason: "name the torrents: no list of all torrents is given".into(),
+                reason: "name the torrents: a list of all torrents is not available".into(),
             });
         }
         let torrents = request.infohashes.into_iter().map(|infohash| {
@@ -156,7 +155,7 @@ impl HttpTracker {
         Ok(ScrapeReply { torrents: torrents.collect() }.encode())
     }
 
-    /// Returns the nodes that have the content of a torrent, for a client at `asker`.
+    /// Returns the nodes that have the complete content of a torrent and that a client at `asker` can reach.
     fn nodes(&self, infohash: &Infohash, asker: SocketAddr, seed: u64) -> Vec<SocketAddr> {
         let mut nodes = self.directory.seeds_of(infohash, MAX_NODES, seed);
         nodes.retain(|node| *node != asker && is_reachable_from(asker, *node));
@@ -164,15 +163,15 @@ impl HttpTracker {
     }
 }
 
-/// Counts who has a torrent, clients and nodes; a node that announces itself is one peer, not two.
+/// Counts the clients and nodes of a torrent; a node that announces itself counts once.
 fn peer_counts(swarms: &Swarms, infohash: &Infohash, nodes: &[SocketAddr]) -> (u32, u32, u32) {
     let counts = swarms.counts(infohash);
-    let silent = nodes.iter().filter(|node| !swarms.contains(infohash, **node)).count();
+    let unannounced = nodes.iter().filter(|node| !swarms.contains(infohash, **node)).count();
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    (number(counts.complete + silent), number(counts.incomplete), counts.downloaded)
+    (number(counts.complete + unannounced), number(counts.incomplete), counts.downloaded)
 }
 
-/// Puts nodes among peers, and keeps `wanted` of them all.
+/// Mixes nodes into the peers, and keeps `wanted` of them.
 fn merge_nodes(peers: &mut Vec<SwarmPeer>, nodes: &[SocketAddr], wanted: usize, random: &mut SplitMix64) {
     let known: Vec<SocketAddr> = peers.iter().map(|peer| peer.address).collect();
     let fresh = nodes.iter().take(wanted).filter(|node| !known.contains(node));

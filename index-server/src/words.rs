@@ -1,8 +1,8 @@
-//! The inverted index: which words there are, and which titles contain each.
+//! The inverted index: all words, and which titles contain each.
 //!
-//! A million names have some hundred thousand different words. So a part of a word is looked for among the words, by
-//! their [`trigrams`](grams::Grams), and the titles of those that contain it are put together; titles themselves have no
-//! grams. The index is exact: what is taken out of the catalog is taken out of it at once.
+//! A million names have a few hundred thousand distinct words. So a part of a word is looked up among the words, by their
+//! [trigrams](trigrams::TrigramIndex), and the titles of the matching words are combined; titles themselves are not split into
+//! trigrams. The index is exact: a removal from the catalog takes effect immediately.
 
 mod bulk_index;
 mod number_set;
@@ -33,7 +33,7 @@ pub(crate) struct WordIndex {
 }
 
 impl WordIndex {
-    /// Enters a title under all words of its folded path.
+    /// Inserts a title under all words of its folded path.
     #[cfg(test)]
     pub(crate) fn insert(&mut self, folded: &str, title: u32) {
         for word in words(folded) {
@@ -43,7 +43,7 @@ impl WordIndex {
         }
     }
 
-    /// Returns a word's number, giving it one if it is new.
+    /// Returns a word's number, assigning one if the word is new.
     fn number_of(&mut self, word: &str) -> Option<u32> {
         let (number, is_new) = self.table.insert(word, NumberSet::default)?;
         if is_new {
@@ -52,7 +52,7 @@ impl WordIndex {
         Some(number)
     }
 
-    /// Strikes a title off, if it was entered; words that stand in no other are forgotten.
+    /// Removes a title, if present; words without titles are removed too.
     pub(crate) fn remove(&mut self, folded: &str, title: u32) {
         for word in words(folded) {
             let Some(number) = self.table.find(word) else { continue };
@@ -65,7 +65,7 @@ impl WordIndex {
         }
     }
 
-    /// Returns how many words there are.
+    /// Returns the number of words.
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }
@@ -75,7 +75,7 @@ impl WordIndex {
         self.table.text_bytes()
     }
 
-    /// Returns how many different three characters in a row there are.
+    /// Returns the number of distinct trigrams.
     pub(crate) fn trigram_count(&self) -> usize {
         self.trigrams.len()
     }
@@ -85,15 +85,15 @@ impl WordIndex {
         self.table.get(word.0)
     }
 
-    /// Returns the words in which a piece stands as it should; nothing if more than `most` would have to be looked at.
-    pub(crate) fn find(&self, piece: &WordPattern, most: usize) -> Option<Vec<WordNo>> {
-        if piece.position == PatternPosition::Whole {
-            return Some(self.table.find(&piece.text).map(WordNo).into_iter().collect());
+    /// Returns the words that match a pattern; `None` if more than `limit` would have to be checked.
+    pub(crate) fn find(&self, pattern: &WordPattern, limit: usize) -> Option<Vec<WordNo>> {
+        if pattern.position == PatternPosition::Whole {
+            return Some(self.table.find(&pattern.text).map(WordNo).into_iter().collect());
         }
-        let (mut found, all_fit) = self.trigrams.candidates(piece, most)?;
+        let (mut found, all_fit) = self.trigrams.candidates(pattern, limit)?;
         if !all_fit {
             self.table.prefetch_texts(&found);
-            found.retain(|number| self.table.text(*number).is_some_and(|word| piece.matches(word)));
+            found.retain(|number| self.table.text(*number).is_some_and(|word| pattern.matches(word)));
         }
         Some(found.into_iter().map(WordNo).collect())
     }

@@ -1,4 +1,4 @@
-//! The program as a process: its first line, its last status, and what it says when it cannot start.
+//! Tests the program as a process: output, exit statuses and startup errors.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::tempdir;
 
-/// Nothing here takes so long unless it has gone wrong.
+/// Timeout of each step; reached only on failure.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running index, killed when dropped.
@@ -34,11 +34,11 @@ fn command_on(listen: &str, dir: &Path) -> Command {
     command
 }
 
-/// Runs something on a thread, and waits for it only so long.
+/// Runs `work` on a thread with a timeout.
 fn with_timeout<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(work()));
-    receiver.recv_timeout(TEST_TIMEOUT).expect("it takes too long")
+    receiver.recv_timeout(TEST_TIMEOUT).expect("timed out")
 }
 
 impl ProgramUnderTest {
@@ -75,7 +75,7 @@ impl Drop for ProgramUnderTest {
     }
 }
 
-/// Runs an index that cannot start, and returns its status and the one line that it says.
+/// Runs an index that cannot start; returns its exit status and its single line of output.
 fn fail(command: &mut Command) -> (i32, String) {
     let child = command.spawn().unwrap();
     let output = with_timeout(move || child.wait_with_output().unwrap());
@@ -142,12 +142,12 @@ fn tracker_address_is_printed_after_the_index() {
     let address = lines.1.strip_prefix("index-server tracker listening on ").expect(&lines.1).trim_end();
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(b"GET /announce HTTP/1.0\r\n\r\n").unwrap();
-    let heard = with_timeout(move || {
-        let mut heard = String::new();
-        stream.read_to_string(&mut heard).unwrap();
-        heard
+    let reply = with_timeout(move || {
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        reply
     });
-    assert!(heard.ends_with("d14:failure reason25:no info_hash in the querye"), "{heard}");
+    assert!(reply.ends_with("d14:failure reason25:no info_hash in the querye"), "{reply}");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(with_timeout(move || child.wait().unwrap()).code(), Some(0));
 }
@@ -198,7 +198,7 @@ fn options_come_from_environment_and_help_works() {
     }
 }
 
-/// Runs a command on a data folder, feeding it something, and returns its status and what it said.
+/// Runs a maintenance command with the given input; returns its exit status and output.
 fn run_task(dir: &Path, arguments: &[&str], input: &[u8]) -> (i32, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_index-server"))
         .args(arguments)
@@ -209,7 +209,7 @@ fn run_task(dir: &Path, arguments: &[&str], input: &[u8]) -> (i32, String, Strin
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // One that does not read is told so by its status.
+    // The command may exit without reading its input.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = with_timeout(move || child.wait_with_output().unwrap());
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -220,12 +220,12 @@ fn run_task(dir: &Path, arguments: &[&str], input: &[u8]) -> (i32, String, Strin
 fn second_signal_exits_at_once_with_own_status() {
     let dir = tempdir().unwrap();
     let index = ProgramUnderTest::start(dir.path());
-    // A client that does not leave keeps the index for as long as it may take to stop in order.
+    // An open connection delays the clean shutdown.
     let _client = TcpStream::connect(&index.address).unwrap();
     index.signal(Signal::INT);
     index.signal(Signal::TERM);
     let (status, log) = index.wait();
-    // If it was quicker than the second signal, it has stopped in order.
+    // If the shutdown completed before the second signal, it was clean.
     assert!(matches!(status.code(), Some(0 | 130 | 143)), "{status} {log}");
     assert_eq!(status.code() == Some(0), !log.contains("at once"), "{status} {log}");
 }
@@ -240,7 +240,7 @@ fn stops_cleanly_from_the_start() {
         stdout.read_line(&mut line).unwrap();
         line
     });
-    // This is said before the store is read.
+    // The metrics address is printed before the store is loaded.
     assert!(line.starts_with("index-server metrics listening on 127.0.0.1:"), "{line}");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(with_timeout(move || child.wait().unwrap()).code(), Some(0));
@@ -260,16 +260,16 @@ fn unused_store_is_checked_exported_and_imported() {
     let bad = lines.replace("a/b", "../b");
     let (status, _, error) = run_task(dir.path(), &["import", "-"], bad.as_bytes());
     assert!(status == 65 && error.contains("line 3: ") && error.contains("nothing was imported"), "{error}");
-    let (status, said, error) = run_task(dir.path(), &["import", "-"], lines.as_bytes());
-    assert!(status == 0 && said.contains("imported 1 nodes, 1 files and 0 torrents"), "{said}{error}");
+    let (status, output, error) = run_task(dir.path(), &["import", "-"], lines.as_bytes());
+    assert!(status == 0 && output.contains("imported 1 nodes, 1 files and 0 torrents"), "{output}{error}");
     assert_eq!(run_task(dir.path(), &["import", "-"], lines.as_bytes()).0, 73);
-    let (status, said, error) = run_task(dir.path(), &["check"], b"");
-    assert!(status == 0 && said.contains("is sound: 1 nodes, 1 files, 1 contents"), "{said}{error}");
+    let (status, output, error) = run_task(dir.path(), &["check"], b"");
+    assert!(status == 0 && output.contains("is sound: 1 nodes, 1 files, 1 contents"), "{output}{error}");
     let file = other.path().join("lines");
     let path = file.to_str().unwrap();
     assert_eq!(run_task(dir.path(), &["export", path], b"").0, 0);
     assert_eq!(fs::read_to_string(&file).unwrap(), lines);
-    assert_eq!(run_task(dir.path(), &["export", path], b"").0, 74, "what is there is not replaced");
+    assert_eq!(run_task(dir.path(), &["export", path], b"").0, 74, "an existing file is not replaced");
     assert_eq!(run_task(other.path(), &["import", path], b"").0, 0);
     assert_eq!(run_task(other.path(), &["export", "-"], b"").1, lines);
     let index = ProgramUnderTest::start(dir.path());

@@ -1,11 +1,11 @@
-//! What the swarm engine alone costs, without sockets, hashes and disks: `cargo bench -p peer-node --bench engine`.
+//! CPU cost of the swarm engine alone, without sockets, hashing and disks: `cargo bench -p peer-node --bench engine`.
 //!
-//! Each download is 1 GiB from sources that answer at once, in order, sixteen blocks at a time, as one read of a fast
-//! connection brings them; the engine is told of each block and asked what to do next. Every figure is the best of
-//! a few samples, in CPU time where the kernel counts it (Linux), and includes what the sources do: some 50 ns.
+//! Each download is 1 GiB from sources that answer at once, in order and in batches of sixteen blocks, like the reads of a
+//! fast connection. Every figure is the best of several samples, in CPU time where the kernel counts it (Linux), and
+//! includes the cost of the simulated sources.
 
 #![allow(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
-#![allow(clippy::expect_used, reason = "a benchmark that cannot begin has nothing to say")]
+#![allow(clippy::expect_used, reason = "a benchmark that cannot start has no result")]
 #![allow(clippy::cast_precision_loss, reason = "the figures have three digits")]
 
 use std::collections::{BTreeMap, VecDeque};
@@ -27,14 +27,14 @@ const CONFIG: SwarmConfig = SwarmConfig {
     seed: 1,
 };
 
-/// How many blocks make a sample, and how many samples are taken. The best one counts.
+/// Blocks per sample, and number of samples. The best one counts.
 const BLOCKS_PER_SAMPLE: usize = 60_000;
 const SAMPLES: usize = 3;
 
-/// How many blocks one read brings at most.
+/// Maximum number of blocks per read.
 const BLOCKS_PER_READ: usize = 16;
 
-/// How long the bytes of a whole read take in the engine's time.
+/// Simulated time per read.
 const READ_DURATION: Duration = Duration::from_micros(100);
 
 fn main() {
@@ -60,7 +60,7 @@ fn main() {
     measure_membership_changes();
 }
 
-/// A download whose sources do at once what they are asked.
+/// A download whose sources answer every request at once.
 struct SimulatedDownload {
     swarm: Swarm,
     requested: BTreeMap<SourceId, VecDeque<Block>>,
@@ -73,12 +73,12 @@ impl SimulatedDownload {
         let now = Instant::now();
         let config = SwarmConfig { block_length, ..CONFIG };
         let mut swarm = Swarm::new(*geometry, config, now, |_| false);
-        let mut asked = BTreeMap::new();
+        let mut requested = BTreeMap::new();
         for (id, have) in (0..).map(SourceId).zip(haves) {
             swarm.source_joined(id, have.clone(), false, now);
-            asked.insert(id, VecDeque::new());
+            requested.insert(id, VecDeque::new());
         }
-        Self { swarm, requested: asked, now, requests: 0 }
+        Self { swarm, requested, now, requests: 0 }
     }
 
     fn perform_actions(&mut self) {
@@ -97,12 +97,14 @@ impl SimulatedDownload {
                     self.swarm.piece_checked(piece, true);
                 }
                 SwarmAction::Interest { .. } | SwarmAction::Drop { .. } => {}
-                SwarmAction::Disconnect { source, reason } => unreachable!("{source:?} is left: {reason}"),
+                SwarmAction::Disconnect { source, reason } => {
+                    unreachable!("{source:?} was disconnected: {reason}")
+                }
             }
         }
     }
 
-    /// Lets the sources send in turn until everything is here.
+    /// Lets the sources send in turn until the download is complete.
     fn finish(mut self) -> usize {
         let sources: Vec<SourceId> = self.requested.keys().copied().collect();
         self.perform_actions();
@@ -125,7 +127,7 @@ impl SimulatedDownload {
     }
 }
 
-/// Returns the nanoseconds of CPU time that the engine takes for each block.
+/// Returns the engine's CPU time per block, in nanoseconds.
 fn cost_of_download(piece_length: u32, block_length: u32, sources: u32, half: bool) -> f64 {
     let geometry = Geometry::new(SIZE, piece_length).expect("pieces that fit");
     let mut random = SeededRandom::from_seed(7);
@@ -137,9 +139,9 @@ fn cost_of_download(piece_length: u32, block_length: u32, sources: u32, half: bo
     let sample = || {
         let (mut requests, mut passed) = (0, 0.0);
         while requests < BLOCKS_PER_SAMPLE {
-            let played = SimulatedDownload::new(&geometry, block_length, &haves);
+            let download = SimulatedDownload::new(&geometry, block_length, &haves);
             let from = cpu_seconds();
-            requests += played.finish();
+            requests += download.finish();
             passed += cpu_seconds() - from;
         }
         passed * 1e9 / requests as f64
@@ -147,7 +149,7 @@ fn cost_of_download(piece_length: u32, block_length: u32, sources: u32, half: bo
     std::iter::repeat_with(sample).take(SAMPLES).fold(f64::INFINITY, f64::min)
 }
 
-/// Prints what it costs that sources come, tell what they have, and go.
+/// Prints the cost of sources that join, announce pieces and leave.
 fn measure_membership_changes() {
     let geometry = Geometry::new(SIZE, 16 << 10).expect("pieces that fit");
     let mut random = SeededRandom::from_seed(7);
@@ -184,7 +186,7 @@ fn half_of(geometry: &Geometry, random: &mut SeededRandom) -> Bitfield {
     half
 }
 
-/// Returns what the kernel has counted for this thread, or else the time of day.
+/// Returns the CPU time of this thread, or the wall-clock time where the kernel does not count it.
 fn cpu_seconds() -> f64 {
     let counted = || {
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;

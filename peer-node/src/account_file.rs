@@ -1,5 +1,5 @@
-//! A small file in the account's state folder (XDG Base Directory Specification), which all programs of the account share.
-//! Nothing depends on it: one that is missing or damaged counts as empty, and one of a later version is left alone.
+//! A small file in the user's state folder (XDG Base Directory Specification), shared by all nodes of one user account. Nothing
+//! depends on it: a missing or damaged file counts as empty, and a file of a later version is not touched.
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File};
@@ -16,47 +16,47 @@ use serde::de::DeserializeOwned;
 use crate::storage::read_regular_file;
 use crate::storage::replace_file;
 
-/// The longest file that is read, in bytes: more than a thousand paths.
+/// Maximum size of a file that is read, in bytes: enough for more than a thousand paths.
 const MAX_FILE_SIZE: u64 = 8 << 20;
 
-/// How often and after what pause the lock is tried while other programs write.
+/// Number of attempts to take the lock, and the pause between them, while other programs write.
 const LOCK_TRIES: (u32, Duration) = (20, Duration::from_millis(10));
 
-/// What stands in such a file.
+/// The content of an account file.
 pub(crate) trait AccountRecord: Default + Serialize + DeserializeOwned {
-    /// The version that is written; one with a higher number is left alone.
+    /// The version that this program writes. A file with a higher version is not touched.
     const VERSION: u32;
 
-    /// Returns the version that was read.
+    /// Returns the version that was read from the file.
     fn version(&self) -> u32;
 }
 
-/// A file of the account.
+/// A file that all nodes of a user account share.
 #[derive(Debug, Clone)]
 pub(crate) struct AccountFile {
     path: PathBuf,
 }
 
 impl AccountFile {
-    /// Returns the file of that name of the account that runs the program; `None` if it has no state folder.
+    /// Returns the file `name` in the current user's state folder; `None` if the user has no state folder.
     pub(crate) fn for_current_user(name: &str) -> Option<Self> {
         let folder = state_home(std::env::var_os("XDG_STATE_HOME"), std::env::home_dir())?;
         Some(Self { path: folder.join("peerdex").join(name) })
     }
 
-    /// Returns the file at a path.
+    /// Returns an account file at the given path.
     #[cfg(test)]
     pub(crate) const fn at(path: PathBuf) -> Self {
         Self { path }
     }
 
-    /// Returns where it lies.
+    /// Returns the path of the file.
     #[cfg(test)]
     pub(crate) fn path(&self) -> &std::path::Path {
         &self.path
     }
 
-    /// Reads what is remembered. An error means that the file must not be written.
+    /// Reads the record. After an error the file must not be written.
     pub(crate) fn read<Record: AccountRecord>(&self) -> io::Result<Record> {
         let json = match read_regular_file(&self.path, MAX_FILE_SIZE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Record::default()),
@@ -69,7 +69,7 @@ impl AccountFile {
         }
     }
 
-    /// Changes what is remembered, unless `update` returns false. Blocks while other programs write.
+    /// Applies `change` to the record and writes it, unless `change` returns false. Blocks while other programs write.
     pub(crate) fn update<Record: AccountRecord>(
         &self,
         change: impl FnOnce(&mut Record) -> bool,
@@ -88,6 +88,7 @@ impl AccountFile {
     }
 
     fn lock(&self) -> io::Result<File> {
+        // The lock is a separate file, because writing the record replaces its file.
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let lock = rustix::fs::open(self.path.with_extension("lock"), flags, Mode::RUSR | Mode::WUSR)?;
         let (tries, pause) = LOCK_TRIES;
@@ -101,7 +102,7 @@ impl AccountFile {
     }
 }
 
-/// Returns where programs of an account keep their state. A relative path in the environment is to be ignored.
+/// Returns the folder in which programs keep their state. The specification says to ignore a relative path in the environment.
 fn state_home(xdg: Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
     let xdg = xdg.map(PathBuf::from).filter(|path| path.is_absolute());
     xdg.or_else(|| Some(home.filter(|home| home.is_absolute())?.join(".local/state")))
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_state_folder_follows_the_specification() {
+    fn state_folder_follows_the_xdg_specification() {
         let home = || Some(PathBuf::from("/home/ann"));
         assert_eq!(state_home(Some("/state".into()), home()).unwrap(), Path::new("/state"));
         for ignored in [None, Some("".into()), Some("state".into())] {

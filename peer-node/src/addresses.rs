@@ -1,13 +1,13 @@
-//! What an address says of who can be behind it.
+//! Classification of network addresses: canonical form, reachability, and whether an address is local or private.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Undresses an address of IPv4 in the clothes of IPv6.
+/// Returns the address with an IPv4-mapped IPv6 address converted to IPv4.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// Says whether somebody can listen there; the address is undressed.
+/// Returns true if a host can listen at the address, which must be canonical.
 pub(crate) fn is_dialable(address: SocketAddr) -> bool {
     let ip = address.ip();
     let possible = match ip {
@@ -18,8 +18,7 @@ pub(crate) fn is_dialable(address: SocketAddr) -> bool {
     possible && address.port() != 0 && !ip.is_multicast() && !ip.is_unspecified()
 }
 
-/// Says whether an address is of this machine or of this link only: loopback and link-local, where services listen that
-/// trust whoever reaches them.
+/// Returns true for loopback and link-local addresses, where services often trust any client that reaches them.
 pub(crate) fn is_local(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified(),
@@ -27,8 +26,8 @@ pub(crate) fn is_local(ip: IpAddr) -> bool {
     }
 }
 
-/// Says whether an address is of no network that everybody can reach: at home, private, or shared by the customers of a
-/// provider.
+/// Returns true if the address cannot be reached from the whole Internet: local, private, or in the shared range that providers
+/// use for carrier-grade NAT.
 pub(crate) fn is_private(ip: IpAddr) -> bool {
     is_local(ip)
         || match ip.to_canonical() {
@@ -37,23 +36,23 @@ pub(crate) fn is_private(ip: IpAddr) -> bool {
         }
 }
 
-/// Why nobody elsewhere can connect to a listener.
+/// Why other hosts cannot connect to a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ListenerFault {
-    /// It listens on this machine's loopback alone.
+    /// The listener is bound to the loopback interface only.
     LoopbackOnly,
-    /// It listens on another address than the one at which the index sees the node.
+    /// The listener is bound to an address other than the one at which the index sees the node.
     OtherAddress,
 }
 
-/// Compares where a node listens with where the index sees it; none if the listener can be reached there as far as the
-/// addresses show.
+/// Compares the address on which a node listens with the address at which the index sees it. Returns `None` if the addresses
+/// show no problem.
 pub(crate) fn listener_fault(own: SocketAddr, seen: SocketAddr) -> Option<ListenerFault> {
     let (own, seen) = (own.ip().to_canonical(), seen.ip().to_canonical());
     if own.is_unspecified() || own == seen {
         None
     } else if own.is_loopback() {
-        // All of 127.0.0.0/8 is this machine, but a listener has one address of it.
+        // All of 127.0.0.0/8 is this machine, but a listener is bound to one address of it.
         Some(if seen.is_loopback() { ListenerFault::OtherAddress } else { ListenerFault::LoopbackOnly })
     } else {
         Some(ListenerFault::OtherAddress)

@@ -1,15 +1,15 @@
-//! How long to wait before the next attempt to reach a server.
+//! Exponential back-off with jitter for reconnecting to a server.
 
 use std::time::Duration;
 
-/// The shortest pause, before the jitter.
+/// Shortest delay, before jitter.
 const INITIAL_DELAY: Duration = Duration::from_secs(1);
 
-/// No pause is longer.
+/// Longest delay, including jitter.
 const MAX_DELAY: Duration = Duration::from_mins(1);
 
-/// Pauses that double with every failure and differ from node to node, so that a server that comes back isn't greeted by
-/// everybody at once.
+/// Delays that double with every failure. The jitter differs from node to node, so that nodes do not all reconnect at the same
+/// moment when a server comes back.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     initial: Duration,
@@ -24,22 +24,22 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Makes pauses of at least `initial` and at most `max`.
-    pub(crate) const fn between(first: Duration, longest: Duration) -> Self {
-        Self { initial: first, max: longest, failures: 0 }
+    /// Creates a back-off with delays of at least `initial` and at most `max`.
+    pub(crate) const fn between(initial: Duration, max: Duration) -> Self {
+        Self { initial, max, failures: 0 }
     }
 
-    /// Counts a failure and returns the pause after it: a step that doubles each time, to which `random` adds up to as
-    /// much again.
+    /// Counts a failure and returns the delay after it: a base that doubles each time, plus a jitter of up to the same length
+    /// that is taken from `random`.
     pub(crate) fn next_delay(&mut self, random: u64) -> Duration {
         let step = self.initial.saturating_mul(1 << self.failures.min(16)).min(self.max / 2);
         self.failures = self.failures.saturating_add(1);
-        // 1024 different pauses are jitter enough, and their arithmetic cannot overflow.
+        // 1024 steps are enough jitter, and the arithmetic cannot overflow.
         let share = u32::try_from(random % 1024).unwrap_or(0);
         step + step / 1024 * share
     }
 
-    /// Begins with the shortest pause again.
+    /// Resets the delay to the shortest one.
     pub(crate) const fn reset(&mut self) {
         self.failures = 0;
     }
@@ -76,7 +76,7 @@ mod tests {
             for random in randoms {
                 let pause = backoff.next_delay(random);
                 prop_assert!((INITIAL_DELAY..=MAX_DELAY).contains(&pause), "{pause:?}");
-                prop_assert!(pause >= least, "the pauses do not shrink before the longest is reached");
+                prop_assert!(pause >= least, "delays grow until the maximum is reached");
                 least = (least * 2).min(MAX_DELAY / 2);
             }
         }

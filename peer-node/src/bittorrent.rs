@@ -1,9 +1,9 @@
-//! The BitTorrent dialect: connections to any client of the world, each about one torrent (BEP 3, BEP 6),
-//! in plaintext or behind a key exchange (MSE).
+//! The BitTorrent dialect: connections to any BitTorrent client (BEP 3, BEP 6), in plaintext or after a key exchange
+//! (MSE). Each connection serves one torrent.
 //!
-//! [`Wires`] owns the connections. Whoever has a torrent, or wants it, lets it take part ([`Wires::join`]), says where its
-//! bytes lie ([`TorrentOffering`]), and hears of every [`PeerWire`], whoever opened it, by [`WireEvent`]s. What the other side asks of
-//! us is answered here without anybody else being involved. Which blocks are asked for is not decided here.
+//! [`Wires`] owns the connections. A torrent takes part through [`Wires::join`]: its owner supplies the location of its
+//! bytes ([`TorrentOffering`]) and receives [`WireEvent`]s for every [`PeerWire`], inbound or outbound. This module
+//! serves the requests of peers alone; which blocks to request is decided elsewhere.
 
 mod batch_read;
 mod block_assembler;

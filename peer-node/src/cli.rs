@@ -1,4 +1,4 @@
-//! The program around the library: its options, its signals, and the status it ends with.
+//! The command-line program around the library: options, signals and exit statuses.
 
 mod address_options;
 mod doctor;
@@ -34,29 +34,29 @@ use crate::repl::{self, OutputError, ReplEnd, ScriptOutcome};
 use crate::state_dir::{StateDir, StateError};
 use crate::used_folders::UsedFolders;
 
-/// The status if another node works on the folder: try again later.
+/// Exit status if another node uses the folder: try again later.
 const EXIT_IN_USE: u8 = 75;
 
-/// The status if downloads of a script have not come to their end, and resume when the node is started again.
+/// Exit status if downloads of a script are unfinished; they resume when the node runs again.
 const EXIT_UNFINISHED: u8 = 7;
 
-/// The status after a second Ctrl-C.
+/// Exit status after a second Ctrl-C.
 const EXIT_FORCED: u8 = 130;
 
-/// How long stopping may take; the node itself promises less.
+/// Maximum time for shutting down; the node itself guarantees less.
 const STOP_TIMEOUT: Duration = Duration::from_millis(4500);
 
-/// Why the program cannot do its work.
+/// Why the program failed.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
-    /// The options make no sense together.
+    /// The options contradict each other.
     #[error(transparent)]
     Options(#[from] options::OptionsError),
-    /// Its folder cannot be used.
+    /// The state folder cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The node that the doctor was to look at is running.
-    #[error("{} belongs to a node that is running: type `doctor` at its prompt", folder.display())]
+    /// The node that `doctor` should check is running.
+    #[error("{} belongs to a running node; type `doctor` at its prompt instead", folder.display())]
     Running {
         /// The node's state folder.
         folder: PathBuf,
@@ -64,7 +64,7 @@ enum CliError {
     /// The node cannot start.
     #[error(transparent)]
     Start(#[from] NodeStartError),
-    /// What was to be done with a torrent failed.
+    /// A torrent command failed.
     #[error(transparent)]
     Torrent(#[from] torrent::TorrentCommandError),
     /// A peer of a configured swarm failed.
@@ -73,17 +73,17 @@ enum CliError {
     /// A program of the LAN dialect failed.
     #[error(transparent)]
     Lan(#[from] lan::LanCommandError),
-    /// The system does not give what every program needs.
+    /// A system resource that the program needs is missing.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
 }
 
 impl CliError {
-    /// Returns what to add to the words: an option that helps.
+    /// Returns a hint to append to the message: an option that helps.
     const fn hint(&self) -> &'static str {
         match self {
             Self::Start(NodeStartError::Identity(IdentityError::Exposed { .. })) => {
-                "; on a file system without permissions, --insecure-state uses it all the same"
+                "; on a file system without permissions, use it anyway with --insecure-state"
             }
             _ => "",
         }
@@ -93,28 +93,28 @@ impl CliError {
         match self {
             Self::Options(_) => 2,
             Self::State(StateError::InUse { .. }) | Self::Running { .. } => EXIT_IN_USE,
-            Self::Torrent(trouble) => trouble.exit_code(),
-            Self::Swarm(trouble) => trouble.exit_code(),
+            Self::Torrent(error) => error.exit_code(),
+            Self::Swarm(error) => error.exit_code(),
             Self::State(_) | Self::Start(_) | Self::Lan(_) | Self::System(_) => 1,
         }
     }
 }
 
-/// Runs the program and returns its status.
+/// Runs the program and returns its exit status.
 pub fn main() -> ExitCode {
     let options = match ProgramOptions::try_parse() {
         Ok(options) => options,
         Err(usage) => return ExitCode::from(show_usage(&usage)),
     };
-    let code = run(options).unwrap_or_else(|trouble| {
-        // Where there is nobody to tell, the status tells it.
-        let _ = writeln!(io::stderr(), "peer-node: {trouble}{}", trouble.hint());
-        trouble.exit_code()
+    let code = run(options).unwrap_or_else(|error| {
+        // If stderr is closed, only the exit status reports the failure.
+        let _ = writeln!(io::stderr(), "peer-node: {error}{}", error.hint());
+        error.exit_code()
     });
     ExitCode::from(code)
 }
 
-/// Shows the help that was asked for, or what is wrong with the options, and returns the status.
+/// Prints the requested help or the usage error and returns the exit status.
 fn show_usage(usage: &clap::Error) -> u8 {
     match usage.print().and_then(|()| io::stdout().flush()).map_err(OutputError::from) {
         Ok(()) => u8::try_from(usage.exit_code()).unwrap_or(1),
@@ -122,7 +122,7 @@ fn show_usage(usage: &clap::Error) -> u8 {
     }
 }
 
-/// Reports that the output cannot be written to whoever does not know, and returns the status.
+/// Reports on stderr that the output cannot be written, unless the reader closed it, and returns the exit status.
 fn report_output_error(error: OutputError) -> u8 {
     if error != OutputError::Closed {
         let _ = writeln!(io::stderr(), "peer-node: {error}");
@@ -145,15 +145,15 @@ fn run(options: ProgramOptions) -> Result<u8, CliError> {
             _ => run_node(options).await,
         }
     });
-    // What a stopped node leaves behind is at most a call that blocks.
+    // Only blocking calls can be left after the node has stopped; do not wait for them.
     runtime.shutdown_background();
     code
 }
 
-/// Lets the program open as many descriptors as it may: each peer's connection and each file it is sent takes one.
+/// Raises the limit of open descriptors to the allowed maximum: every peer connection and every served file takes one.
 fn allow_many_descriptors() {
     let limit = getrlimit(Resource::Nofile);
-    // If it may not, connections wait until others have ended.
+    // On failure the default limit stays, and connections wait until others have ended.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
@@ -168,11 +168,14 @@ async fn run_node(options: ProgramOptions) -> Result<u8, CliError> {
         let _ = writeln!(io::stderr(), "peer-node: {notice}");
     }
     let state = StateDir::open(&folder)?;
-    if let Some(doubt) = state.health().borrow().warning() {
-        let _ = writeln!(io::stderr(), "peer-node: warning: {}: {doubt}", state.path().display());
+    if let Some(warning) = state.health().borrow().warning() {
+        let _ = writeln!(io::stderr(), "peer-node: warning: {}: {warning}", state.path().display());
     }
     if let Err(error) = crate::log::init(&state.log_dir(), verbosity) {
-        let _ = writeln!(io::stderr(), "peer-node: warning: going on without a log: {error}");
+        let _ = writeln!(
+            io::stderr(),
+            "peer-node: warning: cannot open the log, continuing without one: {error}"
+        );
     }
     let node = tokio::select! {
         node = Node::start(options, state) => Arc::new(node?),
@@ -182,7 +185,7 @@ async fn run_node(options: ProgramOptions) -> Result<u8, CliError> {
         let folder = node.share_dir().to_owned();
         let remembered = tokio::task::spawn_blocking(move || used.remember(port, &folder)).await;
         if let Ok(Err(error)) = remembered {
-            tracing::debug!(%error, "the folder is not remembered for the account");
+            tracing::debug!(%error, "cannot remember the folder for the account");
         }
     }
     let ended = repl::run(&node, &index, timeout, &mut signals).await;

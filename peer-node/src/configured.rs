@@ -1,10 +1,10 @@
-//! The configured swarm: a closed group of peers, listed in a file, that spread one file among themselves, with no tracker and
-//! no hashes (`Common.cfg`, `PeerInfo.cfg`).
+//! The configured swarm: a closed group of peers, listed in a file, that distributes one file without a tracker and without
+//! hashes (`Common.cfg`, `PeerInfo.cfg`).
 //!
-//! A [`GroupMember`] is one of them, in a program of its own. A task owns it all (`session`): the engine, the choker, the storage, the
-//! log and what is known of the neighbours. Connections (`link`, `reader`, `writer`) turn bytes into a few events for it and
-//! back; `dialling` makes them and `listener` accepts them. The engine ([`crate::swarm`]) decides which piece is
-//! requested from whom and who is served; what the group has agreed on is a [`GroupConfig`].
+//! A [`GroupMember`] is one peer of the group and runs in its own process. One task (`session`) owns its state: the swarm
+//! engine, the choker, the storage, the event log and the neighbours. Connections (`link`, `reader`, `writer`) translate
+//! between bytes and events; `dialling` opens them and `listener` accepts them. The engine ([`crate::swarm`]) decides which
+//! piece to request from which neighbour and whom to serve. A [`GroupConfig`] holds the configuration that all peers share.
 
 mod dialling;
 mod disconnect_reason;

@@ -1,8 +1,8 @@
-//! Downloads: from a digest to a finished, verified file in its place.
+//! Downloads: from a digest to a finished, verified file at its target.
 //!
-//! [`Downloads`] is what everybody else sees. Each download is a task of its own (`session`) that owns its
-//! [`TrackedSwarm`](swarm::Swarm), the channels to its sources and its part file, and carries out what the engine decides.
-//! A `queue` says which of them may fetch, and a `list` remembers on disk which are to go on after a restart.
+//! [`Downloads`] is the public handle. Each download is a task (`session`) that owns its
+//! [`Swarm`](swarm::Swarm), the channels to its sources and its part file, and carries out the engine's
+//! decisions. `queue` decides which downloads are active; `download_list` records on disk which ones resume after a restart.
 
 mod choke_status;
 mod disk_jobs;
@@ -65,51 +65,51 @@ pub use reservations::NameReservations;
 pub use torrents::{TorrentError, WantedTorrent};
 pub use wanted::{DownloadTarget, NotStarted, SaveOptions, WantedFile};
 
-/// What downloads need of their node.
+/// Configuration and dependencies of a node's downloads.
 #[derive(Debug, Clone)]
 pub struct DownloadsConfig {
     /// The node's folder.
     pub root: PathBuf,
-    /// Where those that are to go on after a restart are remembered.
+    /// The file that lists the downloads to resume after a restart.
     pub list_file: PathBuf,
-    /// How many may fetch at once; others wait for their turn.
+    /// Maximum number of active downloads; the others wait in the queue.
     pub max_active: usize,
-    /// What connections share.
+    /// Resources shared by all connections.
     pub transport: Transport,
-    /// Where connections come from.
+    /// Connections to other nodes.
     pub links: Links,
-    /// Who knows what torrents stand for.
+    /// Maps torrents to contents.
     pub index: IndexClient,
-    /// Who knows the sources.
+    /// Finds sources.
     pub finder: Finder,
-    /// Who shares what has come.
+    /// Shares completed files.
     pub library: Library,
-    /// Who shares what is on its way.
+    /// Shares incomplete files.
     pub partials: Partials,
-    /// How torrents come to their peers.
+    /// Configuration of torrent downloads.
     pub torrents: TorrentConfig,
-    /// Where the `.torrent` files of those that go on are kept.
+    /// Folder for the `.torrent` files of downloads that resume after a restart.
     pub torrent_dir: PathBuf,
-    /// Who makes the names of finished files durable.
+    /// Makes the names of finished files durable.
     pub folder_syncer: FolderSyncer,
-    /// Where partial files lie.
+    /// Location of partial files.
     pub part_folders: PartFolders,
-    /// The names that downloads will take.
+    /// Names reserved for unfinished downloads.
     pub reservations: NameReservations,
     /// Owns the tasks.
     pub tracker: TaskTracker,
-    /// Ends them.
+    /// Stops the tasks.
     pub cancel: CancellationToken,
 }
 
-/// Which attempt at a download begins.
+/// How an attempt at a download came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DownloadAttempt {
-    /// The first one.
+    /// The first attempt.
     First,
-    /// It goes on after a restart of the node.
+    /// Resumed after a restart of the node.
     Resumed,
-    /// The last one failed; it keeps its number.
+    /// Retry of a failed download, which keeps its number.
     Retry(DownloadId),
 }
 
@@ -125,27 +125,27 @@ struct Inner {
     queue: DownloadQueue,
     list: DownloadList,
     table: Mutex<DownloadTable>,
-    /// Where the files of running downloads are wanted as well.
+    /// Additional targets of the files of running downloads.
     copies: Mutex<HashMap<DownloadId, PendingCopies>>,
-    /// Held while the `.torrent` of one that goes on is written or removed.
+    /// Held while the `.torrent` of a listed torrent is written or removed.
     torrent_files_lock: tokio::sync::Mutex<()>,
-    /// Why the downloads of the last run do not go on, if so.
+    /// Why the downloads of the previous run could not be resumed.
     list_error: Option<String>,
 }
 
-/// What a wish about a download changed.
+/// Result of a request to change a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeOutcome {
-    /// It is as was wished now.
+    /// The change was applied.
     Changed,
-    /// It was so already.
+    /// The download was already in the requested state.
     Unchanged,
-    /// No such download is under way.
+    /// No such download is running.
     NotRunning,
 }
 
 impl Downloads {
-    /// Makes a node's downloads, and goes on with those that an earlier run has left.
+    /// Creates a node's downloads and resumes those listed by an earlier run.
     pub async fn open(config: DownloadsConfig) -> Self {
         let (file, folders) = (config.list_file.clone(), config.part_folders.clone());
         let read = tokio::task::spawn_blocking(move || {
@@ -157,28 +157,22 @@ impl Downloads {
             read
         });
         let read = read.await;
-        let (listed, file, trouble) = read.unwrap_or_default();
-        let (queue, ledger) = (DownloadQueue::new(config.max_active), DownloadList::new(file));
+        let (listed, file, list_error) = read.unwrap_or_default();
+        let (queue, list) = (DownloadQueue::new(config.max_active), DownloadList::new(file));
         let (tracker, cancel) = (config.tracker.clone(), config.cancel.clone());
-        let (table, copies, kept) = (Mutex::default(), Mutex::default(), tokio::sync::Mutex::default());
-        let inner = Inner {
-            config,
-            queue,
-            list: ledger.clone(),
-            table,
-            copies,
-            torrent_files_lock: kept,
-            list_error: trouble,
-        };
+        let (table, copies, torrent_files_lock) =
+            (Mutex::default(), Mutex::default(), tokio::sync::Mutex::default());
+        let inner =
+            Inner { config, queue, list: list.clone(), table, copies, torrent_files_lock, list_error };
         let downloads = Self { inner: Arc::new(inner) };
         for listed in listed {
             downloads.resume_listed(listed).await;
         }
-        tracker.spawn(ledger.run(cancel));
+        tracker.spawn(list.run(cancel));
         downloads
     }
 
-    /// Writes the list of downloads again whenever the state folder was made again, until the node stops.
+    /// Rewrites the list of downloads whenever the state folder has been recreated, until the node stops.
     pub(crate) async fn rewrite_lost_list(self, mut health: watch::Receiver<StateHealth>) {
         let (cancel, mut restored) = (self.inner.config.cancel.clone(), health.borrow().restored);
         while let Some(Ok(())) = cancel.run_until_cancelled(health.changed()).await {
@@ -189,7 +183,7 @@ impl Downloads {
         }
     }
 
-    /// Returns all downloads, running and over, in the order in which they were begun.
+    /// Returns all downloads, running and finished, in the order in which they started.
     pub fn views(&self) -> Vec<DownloadView> {
         let ranks = self.inner.queue.ranks();
         let mut views = self.inner.table.lock().views();
@@ -201,7 +195,7 @@ impl Downloads {
         views
     }
 
-    /// Returns a view with how the download stands among the others, which one that is watched does not tell.
+    /// Returns the view with its priority and queue position filled in, which watched views lack.
     pub fn with_rank(&self, mut view: DownloadView) -> DownloadView {
         if let Some(rank) = self.inner.queue.ranks().get(&view.id) {
             (view.priority, view.queue_position) = (rank.priority, rank.position);
@@ -209,26 +203,26 @@ impl Downloads {
         view
     }
 
-    /// Follows one download.
+    /// Returns a receiver that follows one download.
     pub fn watch(&self, id: DownloadId) -> Option<watch::Receiver<DownloadView>> {
         self.inner.table.lock().watch(id)
     }
 
-    /// Cancels a download and keeps what has arrived. One that failed is removed from the list. Returns true if there was
-    /// such a download.
+    /// Cancels a download and keeps its partial data. A failed download is removed from the list. Returns true if the
+    /// download existed.
     pub fn cancel(&self, id: DownloadId) -> bool {
         if self.remove_failed(id) {
             return true;
         }
         let is_running = self.inner.table.lock().cancellation_of(id).is_some();
         if is_running {
-            // First, so that its end finds it struck.
+            // Removed first, so that the ending task finds it unlisted.
             self.inner.list.remove(id);
         }
         self.suspend(id)
     }
 
-    /// Stops a download until the node is started again. Says whether there was anything to stop.
+    /// Stops a download until the node restarts. Returns true if it was running.
     pub fn suspend(&self, id: DownloadId) -> bool {
         let cancel = self.inner.table.lock().cancellation_of(id);
         cancel.as_ref().is_some_and(|cancel| {
@@ -237,7 +231,7 @@ impl Downloads {
         })
     }
 
-    /// Lets a download rest and the next one have its turn.
+    /// Pauses a download, which frees its slot for the next one.
     pub fn pause(&self, id: DownloadId) -> ChangeOutcome {
         self.change(id, |inner| {
             let is_new = inner.queue.pause(id);
@@ -246,8 +240,8 @@ impl Downloads {
         })
     }
 
-    /// Lets a download that rests go on, lets one that waits for sources or for room try again at once, and begins one that
-    /// failed again.
+    /// Resumes a paused download, retries at once if the download waits for sources or disk space, and restarts a failed
+    /// download.
     pub async fn resume(&self, id: DownloadId) -> ChangeOutcome {
         let is_failed = self.watch(id).is_some_and(|view| view.borrow().state.is_failed());
         if is_failed { self.restart(id).await } else { self.resume_waiting(id) }
@@ -264,7 +258,7 @@ impl Downloads {
         })
     }
 
-    /// Changes which downloads come first. Those that fetch already go on.
+    /// Changes a download's priority. Active downloads keep their slots.
     pub fn prioritise(&self, id: DownloadId, priority: Priority) -> ChangeOutcome {
         self.change(id, |inner| {
             let is_new = inner.queue.prioritise(id, priority);
@@ -280,23 +274,23 @@ impl Downloads {
         if change(&self.inner) { ChangeOutcome::Changed } else { ChangeOutcome::Unchanged }
     }
 
-    /// Counts the downloads that are not over.
+    /// Returns the number of unfinished downloads.
     pub fn running_count(&self) -> usize {
         self.inner.table.lock().running_count()
     }
 
-    /// Removes a download that is over from the list, and returns whether it was over.
+    /// Removes a finished download from the list. Returns true if it was finished.
     pub fn clear(&self, id: DownloadId) -> bool {
         self.remove_failed(id) || self.inner.table.lock().clear(id)
     }
 
-    /// Says why the downloads of an earlier run do not go on, if they do not.
+    /// Returns why the downloads of an earlier run could not be resumed, if reading the list failed.
     pub fn list_error(&self) -> Option<&str> {
         self.inner.list_error.as_deref()
     }
 }
 
-/// Reads the list that an earlier run has left. Returns also where the next one is to be written, and what went wrong.
+/// Reads the list left by an earlier run. Also returns the file for the next list, and the error if reading failed.
 fn read_list(file: PathBuf) -> (Vec<ListedDownload>, Option<PathBuf>, Option<String>) {
     let error = match list_file::load(&file) {
         Ok(listed) => return (listed, Some(file), None),
@@ -304,15 +298,15 @@ fn read_list(file: PathBuf) -> (Vec<ListedDownload>, Option<PathBuf>, Option<Str
     };
     let shown = |path: &PathBuf| display_safe_bytes(path.as_os_str().as_encoded_bytes());
     let (file, what) = match list_file::set_aside(&file) {
-        Ok(aside) => (Some(file.clone()), format!("it is kept as {}", shown(&aside))),
-        Err(trouble) => (None, format!("it stays there and none is written ({trouble})")),
+        Ok(aside) => (Some(file.clone()), format!("kept as {}", shown(&aside))),
+        Err(trouble) => (None, format!("left in place; changes to downloads are not saved ({trouble})")),
     };
-    let trouble = format!("the list of downloads cannot be used, so none goes on: {error}; {what}");
-    tracing::warn!(trouble, "list of downloads not read");
+    let trouble = format!("the list of downloads cannot be used, so none is resumed: {error}; {what}");
+    tracing::warn!(trouble, "cannot read the list of downloads");
     (Vec::new(), file, Some(trouble))
 }
 
-/// How a download ended, for the log.
+/// Logs how a download ended.
 fn log_end(view: &DownloadView) {
     let (name, content) = (&view.name, &view.content);
     match &view.state {

@@ -1,5 +1,4 @@
-//! Where contents are looked for: at the index, and among the nodes that are heard on the local network. What both know is one
-//! answer.
+//! Finds contents at the index and at neighbours on the local network, and merges the results.
 
 mod dead_sources;
 mod hinted_sources;
@@ -23,12 +22,12 @@ use crate::index_client::{IndexClient, IndexError, SearchPage};
 use crate::lan::{NeighbourFiles, Neighbours};
 use repeat_limit::RepeatLimit;
 
-/// Asks everybody who may know; cheap to clone.
+/// Searches the index and the neighbours. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Finder {
     index: IndexClient,
     neighbours: Option<Neighbours>,
-    /// What the neighbours have told of the last search, so that the index's later pages do not tell it again.
+    /// Neighbour hits of the last search, so that later pages of the index omit them.
     last_neighbour_hits: Arc<Mutex<(String, HashSet<Digest>)>>,
     hinted_sources: Arc<Mutex<HintedSources>>,
     repeat_limit: Arc<RepeatLimit>,
@@ -47,8 +46,8 @@ impl Finder {
         }
     }
 
-    /// Searches everybody's files, like [`IndexClient::search`]; what only neighbours have comes with the first page. Without an
-    /// index, what the neighbours say is all.
+    /// Searches all files, like [`IndexClient::search`]. Hits of neighbours come with the first page; without a connection
+    /// to the index they are the only ones.
     pub async fn search(
         &self,
         query: String,
@@ -59,12 +58,13 @@ impl Finder {
         if after.is_some() {
             let mut page = self.search_index(query.clone(), after, limit).await?;
             let last = self.last_neighbour_hits.lock();
+            // The first page has already shown these hits.
             page.hits.retain(|hit| last.0 != query || !last.1.contains(&hit.digest));
             return Ok(page);
         }
-        let (page, sighted) =
+        let (page, from_nodes) =
             tokio::join!(self.search_index(query.clone(), after, limit), neighbours.search(&query, limit));
-        let from_neighbours = neighbour_hits(&query, &sighted, limit);
+        let from_neighbours = neighbour_hits(&query, &from_nodes, limit);
         *self.last_neighbour_hits.lock() = (query, from_neighbours.iter().map(|hit| hit.digest).collect());
         match page {
             Ok(mut page) => {
@@ -72,7 +72,7 @@ impl Finder {
                 Ok(page)
             }
             Err(IndexError::Offline { .. } | IndexError::Stopped | IndexError::TimedOut { .. })
-                if !sighted.is_empty() =>
+                if !from_nodes.is_empty() =>
             {
                 Ok(SearchPage { hits: from_neighbours, ..SearchPage::default() })
             }
@@ -80,8 +80,8 @@ impl Finder {
         }
     }
 
-    /// Asks again who has a content that nobody had, like [`Finder::locate`]. However many downloads of the node wait, only so
-    /// many ask per second; the others wait for their turn. Cancel safe.
+    /// Repeats [`Finder::locate`] for a content without sources. The rate of such requests is limited for the whole node;
+    /// further calls wait for their turn. Cancel safe.
     pub(crate) async fn locate_again(
         &self,
         digest: Digest,
@@ -90,7 +90,7 @@ impl Finder {
         self.repeat_limit.run(self.locate(digest, limit)).await
     }
 
-    /// Searches at the index, and notes the sources that come with the hits.
+    /// Searches the index, and records the sources that come with the hits.
     async fn search_index(
         &self,
         query: String,
@@ -102,33 +102,34 @@ impl Finder {
         Ok(page)
     }
 
-    /// Returns sources of a content that came with a recent search, so that they can be dialled before the index is asked.
+    /// Returns sources of a content that came with a recent search, so that they can be dialled before the index answers.
     pub(crate) fn hinted_sources(&self, digest: &Digest) -> Vec<ContentSource> {
         self.hinted_sources.lock().sources(digest, Instant::now())
     }
 
-    /// Reports to the index that a source does not answer, unless that was reported a while ago. The index is not told of nodes that
-    /// are heard on the local network. Waits for nothing.
-    pub(crate) fn report_unreachable(&self, place: NodeAddress) {
+    /// Reports an unreachable source to the index, unless it was reported recently or is a neighbour on the local network.
+    /// Does not wait.
+    pub(crate) fn report_unreachable(&self, source: NodeAddress) {
         let is_neighbour =
-            self.neighbours.as_ref().is_some_and(|neighbours| neighbours.contains(&place.address));
+            self.neighbours.as_ref().is_some_and(|neighbours| neighbours.contains(&source.address));
         if !is_neighbour
             && self.index.takes_reports()
-            && self.dead_sources.lock().should_report(&place, Instant::now())
+            && self.dead_sources.lock().should_report(&source, Instant::now())
         {
-            tracing::debug!(address = %place.address, "reports a source that does not answer");
-            self.index.report_unreachable(vec![place]);
+            tracing::debug!(address = %source.address, "reporting an unreachable source");
+            self.index.report_unreachable(vec![source]);
         }
     }
 
-    /// Asks who has a content, like [`IndexClient::locate`].
+    /// Returns the sources of a content, like [`IndexClient::locate`].
     pub async fn locate(&self, digest: Digest, limit: u16) -> Result<Vec<ContentSource>, IndexError> {
         let Some(neighbours) = &self.neighbours else { return self.index.locate(digest, limit).await };
         let query = digest.to_string();
-        let (located, sighted) = tokio::join!(self.index.locate(digest, limit), neighbours.search(&query, 1));
-        let answered = sighted.iter().filter_map(|sighted| {
-            let file = sighted.files.iter().find(|file| file.digest == digest)?;
-            Some(ContentSource { node: sighted.node, address: sighted.address, share: file.share })
+        let (located, from_nodes) =
+            tokio::join!(self.index.locate(digest, limit), neighbours.search(&query, 1));
+        let answered = from_nodes.iter().filter_map(|neighbour| {
+            let file = neighbour.files.iter().find(|file| file.digest == digest)?;
+            Some(ContentSource { node: neighbour.node, address: neighbour.address, share: file.share })
         });
         let announced = neighbours.sources_of(&digest).into_iter();
         let announced =
@@ -144,13 +145,13 @@ impl Finder {
     }
 }
 
-/// Makes hits of what neighbours say, those with the most sources first; what is impossible or does not match is left out.
-fn neighbour_hits(query: &str, sighted: &[NeighbourFiles], limit: u16) -> Vec<Hit> {
+/// Converts the files of neighbours to hits, those with the most sources first. Drops invalid files and mismatches.
+fn neighbour_hits(query: &str, neighbours: &[NeighbourFiles], limit: u16) -> Vec<Hit> {
     let Ok(query) = Query::parse(query) else { return Vec::new() };
     let mut hits: HashMap<(Digest, u64), Hit> = HashMap::new();
-    for one in sighted {
+    for neighbour in neighbours {
         let mut counted = HashSet::new();
-        for file in &one.files {
+        for file in &neighbour.files {
             let (digest, size) = (file.digest, file.size);
             if file.check().is_err() || !query.matches(&fold(&file.path), size, &digest) {
                 continue;
@@ -174,7 +175,7 @@ fn neighbour_hits(query: &str, sighted: &[NeighbourFiles], limit: u16) -> Vec<Hi
     hits
 }
 
-/// Joins what neighbours have to what the index has. A node may be known to both, so the larger number counts.
+/// Merges neighbour hits into those of the index. Both may count the same node, so the larger count is kept.
 fn merge_hits(hits: &mut Vec<Hit>, from_neighbours: Vec<Hit>) {
     for new in from_neighbours {
         match hits.iter_mut().find(|hit| (hit.digest, hit.size) == (new.digest, new.size)) {
@@ -198,7 +199,7 @@ mod tests {
 
     use super::*;
 
-    fn sighted(node: u8, files: &[(&str, u8)]) -> NeighbourFiles {
+    fn neighbour(node: u8, files: &[(&str, u8)]) -> NeighbourFiles {
         let record = |(path, digest): &(&str, u8)| FileRecord {
             path: (*path).into(),
             size: 5,
@@ -216,8 +217,8 @@ mod tests {
     #[test]
     fn neighbour_hits_are_counted_and_mismatches_dropped() {
         let all = [
-            sighted(1, &[("a.iso", 1), ("copy.iso", 1), ("b.iso", 2), ("c.txt", 3)]),
-            sighted(2, &[("b.iso", 2), ("../b.iso", 4)]),
+            neighbour(1, &[("a.iso", 1), ("copy.iso", 1), ("b.iso", 2), ("c.txt", 3)]),
+            neighbour(2, &[("b.iso", 2), ("../b.iso", 4)]),
         ];
         let hits = neighbour_hits("iso", &all, 10);
         let seen: Vec<_> = hits.iter().map(|hit| (hit.names.join(","), hit.complete)).collect();
@@ -227,9 +228,9 @@ mod tests {
 
     #[test]
     fn index_and_neighbour_hits_are_merged() {
-        let mut hits = neighbour_hits("iso", &[sighted(1, &[("b.iso", 2)])], 10);
+        let mut hits = neighbour_hits("iso", &[neighbour(1, &[("b.iso", 2)])], 10);
         hits[0].complete = 5;
-        merge_hits(&mut hits, neighbour_hits("iso", &[sighted(2, &[("b2.iso", 2), ("d.iso", 4)])], 10));
+        merge_hits(&mut hits, neighbour_hits("iso", &[neighbour(2, &[("b2.iso", 2), ("d.iso", 4)])], 10));
         let seen: Vec<_> = hits.iter().map(|hit| (hit.names.join(","), hit.complete)).collect();
         assert_eq!(seen, [("b.iso,b2.iso".to_owned(), 5), ("d.iso".to_owned(), 1)]);
     }

@@ -1,4 +1,4 @@
-//! Who this node is: its ed25519 key, made once and kept in the state folder.
+//! The node's identity: an ed25519 key, created once and stored in the state folder.
 
 use std::fmt;
 use std::fs::File;
@@ -14,67 +14,67 @@ use crate::storage::replace_file;
 
 const SEED_LEN: usize = 32;
 
-/// The node's secret key and the id that belongs to it.
+/// The node's secret key, which determines its id.
 pub struct Identity {
     key: SigningKey,
 }
 
-/// Whether a key may be used that other users of this machine can read.
+/// What to do with a key that other users of this machine can read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ExposedKeyPolicy {
-    /// It is refused.
+    /// Refuse the key.
     #[default]
     Refused,
-    /// It is used with a warning, as on a file system that stores no permissions.
+    /// Use the key and log a warning, e.g. on a file system that stores no permissions.
     Allowed,
 }
 
-/// Why there is no identity.
+/// Why there is no usable identity.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The file does not hold a key.
     #[error(
-        "{} is not a key of {SEED_LEN} bytes: restore it, or remove it to become a new node under a new id",
+        "{} is not a key of {SEED_LEN} bytes: restore it, or remove it to start as a new node with a new id",
         path.display()
     )]
     NotAKey {
-        /// Where the key should lie.
+        /// Path of the key file.
         path: PathBuf,
     },
-    /// The file holds a key that is no secret: all of its bytes are the same, as after a failure of the disk.
+    /// All bytes of the key are the same, e.g. after a disk failure, so it is no secret.
     #[error(
-        "the key in {} is blank: every byte of it is {byte:02x}; restore it, or remove it to become a new node under a new id",
+        "the key in {} is blank: every byte is {byte:02x}; restore it, or remove it to start as a new node with a new id",
         path.display()
     )]
     Blank {
-        /// Where the key lies.
+        /// Path of the key file.
         path: PathBuf,
-        /// What it consists of.
+        /// The value of every byte.
         byte: u8,
     },
-    /// Others on this machine could read or change the key.
-    #[error("{} can be used by others (mode {mode:03o}): run chmod 600 on it", path.display())]
+    /// Other users of this machine can read or change the key.
+    #[error("{} is accessible to other users (mode {mode:03o}): run chmod 600 on it", path.display())]
     Exposed {
-        /// Where the key lies.
+        /// Path of the key file.
         path: PathBuf,
-        /// Its permissions.
+        /// Permissions of the file.
         mode: u32,
     },
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers for a new key: {0}")]
+    /// The system provides no random numbers.
+    #[error("cannot create a key: the system provides no random numbers: {0}")]
     NoRandomness(getrandom::Error),
     /// The key cannot be read or written.
-    #[error("cannot keep the key in {}: {source}", path.display())]
+    #[error("cannot read or write the key in {}: {source}", path.display())]
     Io {
-        /// Where the key should lie.
+        /// Path of the key file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
 impl Identity {
-    /// Reads the key at `path`, or makes one and puts it there for good.
+    /// Reads the key at `path`, or creates one and stores it there durably.
     pub fn load_or_create(path: &Path, exposure: ExposedKeyPolicy) -> Result<Self, IdentityError> {
         let seed = match read(path, exposure)? {
             Some(seed) => seed,
@@ -83,7 +83,7 @@ impl Identity {
         Ok(Self { key: SigningKey::from_bytes(&seed) })
     }
 
-    /// Writes the key again if there is none at `path`. Another key that lies there is left alone.
+    /// Writes the key again if `path` does not exist. Never overwrites another key.
     pub(crate) fn restore(&self, path: &Path) -> Result<(), IdentityError> {
         if read(path, ExposedKeyPolicy::Allowed)?.is_none() {
             replace_file(path, &self.key.to_bytes())
@@ -92,19 +92,19 @@ impl Identity {
         Ok(())
     }
 
-    /// Returns the public half, the node's name on the network.
+    /// Returns the public key, which is the node's id on the network.
     pub fn node_id(&self) -> NodeId {
         NodeId::from_bytes(self.key.verifying_key().to_bytes())
     }
 
-    /// Signs a text with the secret half.
+    /// Signs `text` with the secret key.
     pub fn sign(&self, text: &[u8]) -> [u8; 64] {
         self.key.sign(text).to_bytes()
     }
 }
 
 impl fmt::Debug for Identity {
-    /// Shows the public half alone.
+    /// Shows the public key only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Identity").field(&self.node_id()).finish()
     }
@@ -129,7 +129,7 @@ fn read(path: &Path, exposure: ExposedKeyPolicy) -> Result<Option<[u8; SEED_LEN]
         if exposure == ExposedKeyPolicy::Refused {
             return Err(IdentityError::Exposed { path: path.to_owned(), mode });
         }
-        tracing::warn!(path = %path.display(), mode = format_args!("{mode:03o}"), "the key can be used by others");
+        tracing::warn!(path = %path.display(), mode = format_args!("{mode:03o}"), "key is accessible to other users");
     }
     let mut bytes = Vec::with_capacity(SEED_LEN + 1);
     file.take(SEED_LEN as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
@@ -145,13 +145,13 @@ fn create(path: &Path, exposure: ExposedKeyPolicy) -> Result<[u8; SEED_LEN], Ide
     let mut seed = [0; SEED_LEN];
     getrandom::fill(&mut seed).map_err(IdentityError::NoRandomness)?;
     replace_file(path, &seed).map_err(|source| IdentityError::Io { path: path.to_owned(), source })?;
-    // A file system may not store who may read it.
+    // Check the permissions again: a file system may ignore the mode.
     if let Err(error) = read(path, exposure) {
-        // What matters is why it cannot be used.
+        // The error to report is why the key cannot be used.
         let _ = std::fs::remove_file(path);
         return Err(error);
     }
-    tracing::info!(path = %path.display(), "made a new identity");
+    tracing::info!(path = %path.display(), "created a new identity");
     Ok(seed)
 }
 
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_others_can_read_is_refused_with_the_remedy() {
+    fn key_readable_by_others_is_refused_with_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         load(&path).unwrap();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_others_can_read_is_used_if_that_is_allowed() {
+    fn key_readable_by_others_is_used_if_allowed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let made = load(&path).unwrap();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_key_is_refused() {
+    fn blank_key_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         for byte in [0, 0xff, b' '] {
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_is_not_shown() {
+    fn debug_output_hides_the_secret() {
         let folder = tempfile::tempdir().unwrap();
         let identity = load(&folder.path().join("key")).unwrap();
         assert_eq!(format!("{identity:?}"), format!("Identity({:?})", identity.node_id()));

@@ -1,9 +1,9 @@
-//! The node's connection to the index: it keeps the index's idea of our share list right, and asks it questions.
+//! The node's connection to the index: keeps the index's copy of the share list current and sends it requests.
 //!
-//! [`IndexClient`] is a handle on one task, the actor, which greets the index, tells it the list and every change to it
-//! (`list_sync`), renews the lease, passes questions on and reconnects when the connection ends. What is decided is
-//! decided in pure parts (`session_core`, `list_sync`, `share_batch`, `backoff`); `greeting` and `session` move the
-//! bytes. What the index says is a hint: addresses are filtered, words escaped, and content never comes from here.
+//! [`IndexClient`] is a handle to one task, the actor. It performs the handshake, sends the list and every change to it
+//! (`list_sync`), renews the lease, forwards requests, and reconnects when the connection ends. Decisions are made in pure
+//! parts (`session_core`, `list_sync`, `share_batch`, `backoff`); `greeting` and `session` do the I/O. Whatever the index sends
+//! is only a hint: addresses are filtered, text is sanitized, and content never comes from the index.
 
 mod actor;
 mod command;
@@ -73,39 +73,39 @@ use crate::backoff::Backoff;
 use crate::identity::Identity;
 use crate::source_address::SourceAddress;
 
-/// Questions that wait for the actor: as many as a busy prompt and its downloads ask at once. More wait with their
-/// callers.
+/// Capacity of the actor's inbox: as many requests as a busy prompt and its downloads make at once. Further callers wait until
+/// it has space.
 const BACKLOG: usize = 32;
 
-/// Where the index is, and what it is told of us.
+/// Address of the index, and what the node announces about itself.
 #[derive(Debug, Clone)]
 pub struct IndexConfig {
-    /// Its host and port, resolved at every attempt.
+    /// Host and port, resolved at every attempt.
     pub address: String,
-    /// Where the connection comes from.
+    /// Local address of the connection.
     pub source: SourceAddress,
-    /// The port on which we accept peers.
+    /// Port on which the node accepts peers.
     pub port: u16,
-    /// Our program and its version, for people.
+    /// Program name and version, for display.
     pub agent: String,
 }
 
-/// A handle on the connection to the index. All questions are cancel safe: an answer that nobody waits for is dropped.
-/// A question asked while a connection is being made waits for it; without one it fails at once.
+/// A handle to the connection to the index. All requests are cancel safe: a reply that no caller waits for is dropped. A
+/// request made while connecting waits for the connection; while offline, a request fails immediately.
 #[derive(Debug, Clone)]
 pub struct IndexClient {
     commands: mpsc::Sender<Command>,
     status_reader: StatusReader,
     changes: ShareChanges,
     node: NodeId,
-    /// The index's host and port as we were told them.
+    /// The configured host and port of the index.
     address: Arc<str>,
     offers: OfferRegistry,
 }
 
 impl IndexClient {
-    /// Starts the connection as a task of `tracker`, which ends within a second of `cancel`. While the shares
-    /// have not settled, what the index still has of them is left alone for a minute.
+    /// Starts the connection as a task of `tracker`, which ends within a second of `cancel`. Until the shares have settled,
+    /// entries that the index still has from an earlier session stay there for up to a minute.
     pub fn start(
         config: IndexConfig,
         identity: Arc<Identity>,
@@ -142,21 +142,21 @@ impl IndexClient {
         client
     }
 
-    /// Returns how things stand, now and whenever it changes.
+    /// Returns a receiver of the connection status.
     pub fn status(&self) -> watch::Receiver<IndexStatus> {
         self.status_reader.status.clone()
     }
 
-    /// Returns the optional features of the index; none while there is no connection.
+    /// Returns the optional features of the index; none while disconnected.
     pub fn features(&self) -> IndexFeatures {
         match &*self.status_reader.status.borrow() {
-            IndexStatus::Online { index_info: about, .. } => about.features,
+            IndexStatus::Online { index_info, .. } => index_info.features,
             _ => IndexFeatures::NONE,
         }
     }
 
-    /// Searches everybody's files: a page of at most `limit` hits, what fits best and is most available first, and what
-    /// asks for the next page. The names are the index's words: parse them before they become paths, escape them before they are shown.
+    /// Searches the files of all nodes. Returns a page of at most `limit` hits, the best match and most available first, and
+    /// the cursor of the next page. Names come from the index: parse them before use as paths, escape them for display.
     pub async fn search(
         &self,
         query: String,
@@ -175,23 +175,23 @@ impl IndexClient {
         Ok(page)
     }
 
-    /// Asks who has a content. Neither this node is among the answers nor an address that may not be dialled.
+    /// Returns the sources of a content, without this node and without addresses that must not be dialed.
     pub async fn locate(&self, digest: Digest, limit: u16) -> Result<Vec<ContentSource>, IndexError> {
         let limit = limit.clamp(1, MAX_SOURCES);
         let sources = self.call(|answer| Command::Locate { digest, limit, answer }).await?;
         Ok(dialable_sources(sources, self.node, self.own_address()))
     }
 
-    /// Returns where the index sees this node.
+    /// Returns the address at which the index sees this node.
     fn own_address(&self) -> Option<SocketAddr> {
         match &*self.status_reader.status.borrow() {
-            IndexStatus::Online { seen_address: you, .. } => Some(*you),
+            IndexStatus::Online { seen_address, .. } => Some(*seen_address),
             _ => None,
         }
     }
 
-    /// Lists the files of one peer: who it is, a page of its files in the order of their paths, and whether there are
-    /// more, after the last path of this page.
+    /// Lists the files of one peer. Returns its node id, a page of its files sorted by path, and whether more files follow the
+    /// last path of the page.
     pub async fn browse(
         &self,
         peer: PeerRef,
@@ -202,8 +202,8 @@ impl IndexClient {
         self.call(|answer| Command::Browse { peer, after, limit, answer }).await
     }
 
-    /// Asks which words of a search occur in no name, and what is spelled like them: the index's words, to be escaped before
-    /// they are shown.
+    /// Returns which words of a query occur in no name, with similar words that do. The words come from the index: escape them
+    /// for display.
     pub async fn suggest(&self, query: String) -> Result<Vec<WordSuggestions>, IndexError> {
         if query.len() > MAX_QUERY {
             return Err(IndexError::TooLong { limit: MAX_QUERY });
@@ -211,25 +211,25 @@ impl IndexClient {
         self.call(|answer| Command::Suggest { query, answer }).await
     }
 
-    /// Asks which nodes have an id that begins with some hexadecimal digits.
+    /// Returns the nodes whose id begins with the given hexadecimal digits.
     pub async fn find_nodes(&self, prefix: String) -> Result<Vec<NodeAddress>, IndexError> {
         self.call(|answer| Command::FindNodes { prefix, answer }).await
     }
 
-    /// Asks what the index holds.
+    /// Returns statistics of the index.
     pub async fn statistics(&self) -> Result<Statistics, IndexError> {
         self.call(|answer| Command::Statistics { answer }).await
     }
 
-    /// Returns true if the index takes reports of sources that do not answer.
+    /// Returns true if the index accepts reports of unreachable sources.
     pub(crate) fn takes_reports(&self) -> bool {
         self.features().contains(IndexFeatures::UNREACHABLE_REPORTS)
     }
 
-    /// Reports sources that do not answer, at most [`MAX_REPORTED`]. Waits for nothing: what there is no room for is not reported.
+    /// Reports at most [`MAX_REPORTED`] unreachable sources. Never blocks: if the inbox is full, the report is dropped.
     pub(crate) fn report_unreachable(&self, mut places: Vec<NodeAddress>) {
         places.truncate(MAX_REPORTED);
-        // Whatever the index makes of it changes nothing here.
+        // The answer does not matter.
         let (answer, _) = oneshot::channel();
         let _ = self.commands.try_send(Command::ReportUnreachable { places, answer });
     }
@@ -240,18 +240,18 @@ impl IndexClient {
         {
             return Err(offline_error(status));
         }
-        let (answer, answered) = oneshot::channel();
+        let (answer, response) = oneshot::channel();
         let command = make(answer);
-        let asked = async {
+        let request = async {
             self.commands.send(command).await.map_err(|_| IndexError::Stopped)?;
-            answered.await.map_err(|_| IndexError::Stopped)?
+            response.await.map_err(|_| IndexError::Stopped)?
         };
         let deadline = Instant::now() + CALL_TIMEOUT;
-        timeout_at(deadline, asked).await.unwrap_or(Err(IndexError::TimedOut { after: CALL_TIMEOUT }))
+        timeout_at(deadline, request).await.unwrap_or(Err(IndexError::TimedOut { after: CALL_TIMEOUT }))
     }
 
-    /// Waits until the index has acknowledged the share list as it is now (or as it came to be since), and has called
-    /// our port back, whatever it found. Waits through failed attempts too, for as long as `deadline`.
+    /// Waits until the index has acknowledged the current share list, or a later one, and has probed the node's port with any
+    /// result. Keeps waiting through failed connection attempts, up to `deadline`.
     pub async fn synced(&self, deadline: Duration) -> Result<(), IndexError> {
         let generation = self.changes.generation();
         let mut reader = self.status_reader.clone();

@@ -1,9 +1,10 @@
-//! The LAN dialect's programs: they tell the network which chunks lie in a folder, hear what others tell, fetch chunks and
-//! give them.
+//! The LAN dialect: announces the chunks in a folder, receives the announcements of others, and downloads and uploads
+//! chunks.
 //!
-//! Each part works on one [`ChunkFolder`] and nothing else: what is heard stands in files there, so that the parts can be
-//! programs of their own. What is said and heard is judged in `protocol::lan`; who is believed how often, and how much is
-//! kept, is decided here ([`AnnouncedChunks`], and a [`Gate`](crate::gate::Gate)). The programs around it are in `cli/lan.rs`.
+//! Each part works on one [`ChunkFolder`] and shares state only through its files, so that the parts can run as separate
+//! programs. `protocol::lan` decodes and validates announcements; this module bounds how many are accepted and kept
+//! ([`AnnouncedChunks`] and an [`AddressRateLimiter`](crate::rate_limiter::AddressRateLimiter)). The commands are in
+//! `cli/lan.rs`.
 
 mod announced_chunks;
 mod announcer;

@@ -1,4 +1,4 @@
-//! A peer of a Peerdex network, as a library; the binary is a thin shell around it.
+//! The peer of a Peerdex network as a library; the binary is a thin shell around it.
 
 mod account_file;
 mod addresses;

@@ -1,11 +1,11 @@
-//! What a node shares: the files of its share folder and those registered elsewhere, hashed and kept up to date.
+//! The library: the files that a node shares from its share folder and from registered paths, hashed and kept up to date.
 //!
-//! Owns the knowledge of which file has which content, and all that is remembered of it in the state folder. A task walks
-//! the shared places, follows their changes, has files hashed on blocking threads and publishes immutable [`ShareListing`]s;
-//! [`Library`] is the handle to it. Who asks for the files, and how they are sent, is no matter of this module.
+//! This module owns which file has which content, and everything about it that is stored in the state folder. An actor scans
+//! the shared paths, follows their changes, hashes files on blocking threads and publishes immutable [`ShareListing`]s;
+//! [`Library`] is the handle to it. Searching and sending belong to other modules.
 //!
-//! A file is listed exactly while it was last seen as it was hashed. Whoever opens one through
-//! [`Library::open_file`] gets that very file or none.
+//! A file is listed only while its last known state matches the state in which it was hashed. [`Library::open_file`] returns
+//! exactly that file or an error.
 
 mod actor;
 mod anchored_path;
@@ -81,19 +81,18 @@ use crate::state_dir::StateDir;
 use crate::storage::FileIdentity;
 use crate::storage::open_regular;
 
-/// What is to be shared.
+/// A request to share paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registration {
-    /// Files and folders; none for everything that is shared already.
+    /// Files and folders; empty to rescan everything that is shared already.
     pub paths: Vec<PathBuf>,
-    /// Patterns in the syntax of `.gitignore` that leave files out of these folders from now on; none for those that
-    /// hold already.
+    /// Patterns in `.gitignore` syntax that exclude files from these folders from now on; `None` keeps the current patterns.
     pub patterns: Option<Vec<String>>,
-    /// The user knows that it is a home folder, or has many files.
+    /// True if the user has confirmed sharing a home folder or a folder with many files.
     pub is_confirmed: bool,
 }
 
-/// A handle to what the node shares; cheap to clone.
+/// A handle to the library; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Library {
     context: Arc<LibraryContext>,
@@ -102,9 +101,8 @@ pub struct Library {
 }
 
 impl Library {
-    /// Begins to share the folder `root` and what was registered before, except what matches `patterns` in the syntax of
-    /// `.gitignore`. Returns as soon as what is remembered has been read; the files are looked through and hashed by a
-    /// task on `tracker`, which ends with `cancel`.
+    /// Starts sharing the folder `root` and everything registered before, except files that match `patterns` (`.gitignore`
+    /// syntax). Returns once the stored state has been read. A task on `tracker` scans and hashes the files until `cancel`.
     pub async fn open(
         state: Arc<StateDir>,
         root: PathBuf,
@@ -116,7 +114,7 @@ impl Library {
     }
 
     async fn open_at(
-        pace: LibraryTiming,
+        timing: LibraryTiming,
         state: Arc<StateDir>,
         root: PathBuf,
         patterns: Vec<String>,
@@ -124,7 +122,7 @@ impl Library {
         cancel: CancellationToken,
     ) -> Result<Self, LibraryError> {
         let (context, shares) =
-            blocking(move || LibraryContext::open(state, &root, patterns, pace, cancel)).await?;
+            blocking(move || LibraryContext::open(state, &root, patterns, timing, cancel)).await?;
         let context = Arc::new(context);
         let (commands, inbox) = mpsc::channel(BACKLOG);
         let (publisher, view) = Publisher::new();
@@ -132,48 +130,49 @@ impl Library {
         Ok(Self { context, commands, view })
     }
 
-    /// Returns all files that are shared now.
+    /// Returns the list of all files that are shared now.
     pub fn files(&self) -> Arc<ShareListing> {
         Arc::clone(&self.view.listing.borrow())
     }
 
-    /// Returns the shared places, and what lies in them and is not shared.
+    /// Returns the shared places, with the files in them that are not shared.
     pub fn overview(&self) -> Arc<ShareOverview> {
         Arc::clone(&self.view.overview.borrow())
     }
 
-    /// Tells of every new listing, by a number that grows.
+    /// Returns a receiver of the generation number, which grows with every new listing.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.view.generation.clone()
     }
 
-    /// Returns how far the system reports changes of the shared folders.
+    /// Returns whether the system reports changes of the shared folders.
     pub fn watch_status(&self) -> WatchStatus {
         self.context.watcher.watch_status()
     }
 
-    /// Tells how far hashing is.
+    /// Returns a receiver of the hashing progress.
     pub fn hashing(&self) -> watch::Receiver<HashingProgress> {
         self.view.hashing.clone()
     }
 
-    /// Waits until everything was looked through and nothing is left to hash, or the node is stopping. Cancel safe.
+    /// Waits until every share has been scanned and every file hashed, or the node stops. Cancel safe.
     pub async fn settled(&self) {
-        // An error means that the actor has gone.
+        // An error means that the actor has stopped.
         let _ = self.hashing().wait_for(|hashing| hashing.is_settled).await;
     }
 
-    /// Shares files and folders, each with all below it, and waits until they are hashed. Those outside the share folder
-    /// are shared where they lie, under their own names, and remembered. Without paths, looks through everything.
+    /// Shares files and folders, each folder with everything below it, and waits until they are hashed. Paths outside the share
+    /// folder are shared in place under their own names, and stored. Without paths, rescans every share.
     ///
-    /// Either every path is taken or none. Dropping the future does not take anything back.
+    /// Either every path is accepted or none. If the future is dropped, the registration still takes effect.
     pub async fn register(&self, paths: Vec<PathBuf>) -> Result<ShareReport, LibraryError> {
         self.register_with(Registration { paths, patterns: None, is_confirmed: true }).await
     }
 
-    /// Does the same as [`Library::register`], with patterns and with a look at what would be shared.
-    pub async fn register_with(&self, wanted: Registration) -> Result<ShareReport, LibraryError> {
-        let Registration { paths, patterns, is_confirmed } = wanted;
+    /// Registers paths as [`Library::register`] does, with patterns. Returns [`LibraryError::Unconfirmed`] if sharing them needs
+    /// the user's confirmation.
+    pub async fn register_with(&self, registration: Registration) -> Result<ShareReport, LibraryError> {
+        let Registration { paths, patterns, is_confirmed } = registration;
         if paths.is_empty() && patterns.is_none() {
             return self.request(|reply| Command::Rescan { reply }).await;
         }
@@ -191,7 +190,7 @@ impl Library {
         self.request(|reply| Command::Register { places, patterns, reply }).await
     }
 
-    /// Returns the folders in which patterns are to hold: the places, or the share folder if none are named.
+    /// Assigns the patterns to the registered folders, or to the share folder if no folder is named.
     fn patterns_for(
         &self,
         places: &[ShareTarget],
@@ -208,20 +207,20 @@ impl Library {
         Ok(places.iter().map(|place| (place.location.clone(), patterns.clone())).collect())
     }
 
-    /// Stops sharing files and folders, named by what they are called on the network, or by where they lie, relative to
-    /// the working directory or the share folder. It is remembered, and nothing is deleted.
+    /// Stops sharing files and folders, named by their network name or by their path, relative to the working directory or the
+    /// share folder. The exception is stored, and no file is deleted.
     ///
-    /// Either every path is taken or none.
+    /// Either every path is accepted or none.
     pub async fn unregister(&self, paths: Vec<PathBuf>) -> Result<ShareReport, LibraryError> {
         let context = Arc::clone(&self.context);
-        let guessed =
+        let candidates =
             move || Ok(paths.iter().map(|path| share_target::path_candidates(&context.root, path)).collect());
-        let asked = blocking(guessed).await?;
-        self.request(|reply| Command::Unregister { targets: asked, reply }).await
+        let targets = blocking(candidates).await?;
+        self.request(|reply| Command::Unregister { targets, reply }).await
     }
 
-    /// Shares a file whose every piece was verified against `manifest` when it looked like `identity`, without hashing it. One
-    /// outside the share folder is remembered like one that was registered.
+    /// Shares a file without hashing it, because every piece was verified against `manifest` while the file matched `identity`.
+    /// A file outside the share folder is stored like a registered one.
     pub async fn adopt(
         &self,
         location: PathBuf,
@@ -233,8 +232,8 @@ impl Library {
         self.request(|reply| Command::Adopt { adoption, reply }).await
     }
 
-    /// Opens a shared file for serving. It is the very file that was hashed; if it has changed, it is looked at again,
-    /// and another file of the same content is tried. Opening is a few system calls that block.
+    /// Opens a shared file for serving. The file is exactly the one that was hashed. If it has changed, it is checked again and
+    /// another file with the same content is tried. Blocks for a few system calls.
     pub fn open_file(&self, digest: &Digest) -> Result<OpenFile, OpenError> {
         let mut fault = OpenError::NotShared;
         for file in self.files().by_digest(digest) {
@@ -251,9 +250,8 @@ impl Library {
         Err(fault)
     }
 
-    /// Returns the manifest of a shared content; `None` if it is not shared, or its manifest has been lost and is being
-    /// made again. Blocks: reads a file that may be some hundred kilobytes long, or hashes a content of up to 64 MiB, unless the
-    /// manifest was used lately.
+    /// Returns the manifest of a shared content; `None` if the content is not shared, or if its manifest was lost and is being
+    /// rebuilt. Blocks unless the manifest was used lately: reads a file of some hundred kilobytes, or hashes up to 64 MiB.
     pub fn manifest(&self, digest: &Digest) -> io::Result<Option<Arc<Manifest>>> {
         let listing = self.files();
         let Some(file) = listing.by_digest(digest).next() else { return Ok(None) };
@@ -264,7 +262,7 @@ impl Library {
                 Ok(Some(manifest))
             }
             LoadedManifest::Missing => {
-                tracing::warn!(digest = digest.short(), "a manifest is missing; hashing the file again");
+                tracing::warn!(digest = digest.short(), "manifest is missing; hashing the file again");
                 let made = self.hash_inline(file).filter(|made| made.digest() == *digest);
                 if made.is_none() {
                     self.context.changes.invalidate(file.location.clone());
@@ -274,12 +272,12 @@ impl Library {
         }
     }
 
-    /// Makes the manifest of a file that is not large, so that whoever asks need not ask again.
+    /// Rebuilds the manifest of a small file immediately, so that the requester need not ask again.
     fn hash_inline(&self, file: &SharedFile) -> Option<Arc<Manifest>> {
         if file.size > self.context.timing.max_inline_hash {
             return None;
         }
-        // One at a time: who asks for many waits longer, and the disk does not.
+        // One at a time: many requests wait for each other instead of overloading the disk.
         let _one = self.context.inline_hashing.lock();
         if let Ok(LoadedManifest::Checked(manifest)) = self.context.manifests.load(file.digest, file.size) {
             return Some(manifest);
@@ -290,7 +288,7 @@ impl Library {
         Some(manifest)
     }
 
-    /// Has a file hashed again if no checksum vouches for what is remembered of it.
+    /// Hashes a file again if no checksum protects its entry in the hash cache.
     fn reverify_unchecked(&self, file: &SharedFile) {
         let known = self.context.cache.find(&file.location, file.identity);
         if known.is_some_and(|known| known.digest == file.digest && !known.is_checked) {
@@ -298,14 +296,14 @@ impl Library {
         }
     }
 
-    /// Has the files of a content hashed again, while they stay shared, because somebody doubts their bytes.
+    /// Hashes the files of a content again because their bytes are in doubt. They stay shared meanwhile.
     pub fn verify(&self, digest: &Digest) {
         for file in self.files().by_digest(digest) {
             self.context.changes.reverify(file.location.clone());
         }
     }
 
-    /// Has the files of a content looked at again, because one was seen to have changed.
+    /// Checks the files of a content again because one of them has changed.
     pub fn recheck(&self, digest: &Digest) {
         for file in self.files().by_digest(digest) {
             self.context.changes.mark_changed(file.location.clone());
@@ -319,7 +317,7 @@ impl Library {
     }
 }
 
-/// Looks at a finished download and remembers its content.
+/// Checks a finished download and records its content.
 fn prepare_adoption(
     context: &LibraryContext,
     (location, verified): (&Path, FileIdentity),
@@ -327,16 +325,16 @@ fn prepare_adoption(
 ) -> Result<Adoption, LibraryError> {
     let failed = |source| LibraryError::Io { path: location.to_owned(), source };
     let wrong = || LibraryError::WrongContent { path: location.to_owned() };
-    let there = share_target::absolute(location).map_err(failed)?;
-    let there = there.ok_or_else(|| LibraryError::NotFound { path: location.to_owned() })?;
-    let (_, identity) = open_regular(&there).map_err(failed)?.ok_or_else(wrong)?;
+    let path = share_target::absolute(location).map_err(failed)?;
+    let path = path.ok_or_else(|| LibraryError::NotFound { path: location.to_owned() })?;
+    let (_, identity) = open_regular(&path).map_err(failed)?.ok_or_else(wrong)?;
     let geometry = Geometry::for_native(identity.size).map_err(|_| wrong())?;
-    // Somebody may have put another file in its place, or another folder around it.
+    // Another file, or another folder around it, may have replaced the verified file.
     if *manifest.geometry() != geometry || !identity.has_same_bytes(&verified) {
         return Err(wrong());
     }
-    let since = context.record_hash(&there, identity, manifest);
-    Ok(Adoption { location: there, identity, digest: manifest.digest(), since })
+    let since = context.record_hash(&path, identity, manifest);
+    Ok(Adoption { location: path, identity, digest: manifest.digest(), since })
 }
 
 async fn blocking<T: Send + 'static>(

@@ -1,4 +1,4 @@
-//! The door of a node: accepts connections, counts them, and hands each to the dialect that it begins with.
+//! Accepts connections, limits their number, and passes each to the dialect that its first bytes show.
 
 mod sniffing;
 mod tcp_pair;
@@ -17,14 +17,14 @@ use crate::native::Links;
 use crate::transport::{AdmissionPermit, Transport, accept_all, log_refusal};
 use sniffing::SniffedDialect;
 
-/// How long somebody who has connected may take for the first bytes.
+/// Maximum time to receive the first bytes of a connection.
 const SNIFF_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Who comes in, and to whom they are shown.
+/// Accepts connections and dispatches them to the dialects.
 #[derive(Debug, Clone)]
 pub(crate) struct PeerListener {
     pub(crate) transport: Transport,
-    /// The native dialect, where it is spoken.
+    /// The native dialect, if enabled.
     pub(crate) links: Option<Links>,
     pub(crate) wires: Wires,
     pub(crate) tracker: TaskTracker,
@@ -32,30 +32,30 @@ pub(crate) struct PeerListener {
 }
 
 impl PeerListener {
-    /// Accepts connections until the node is stopped, over TCP and uTP.
+    /// Accepts connections over TCP and uTP until the token is cancelled.
     pub(crate) async fn run(self, listener: TcpListener) {
         if let Ok(address) = listener.local_addr() {
             self.tracker.spawn(self.clone().accept_utp(address));
         }
-        let handle = |stream, from, ticket| self.clone().handle_connection(stream, from, ticket);
+        let handle = |stream, from, permit| self.clone().handle_connection(stream, from, permit);
         accept_all(listener, self.transport.admission(), (&self.tracker, &self.cancel), handle).await;
     }
 
-    async fn handle_connection(self, mut stream: TcpStream, from: SocketAddr, ticket: AdmissionPermit) {
+    async fn handle_connection(self, mut stream: TcpStream, from: SocketAddr, permit: AdmissionPermit) {
         let read = tokio::time::timeout(SNIFF_TIMEOUT, SniffedDialect::read(&mut stream)).await;
         let opening = read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         match (opening, self.links) {
-            (Ok(SniffedDialect::BitTorrent), _) => self.wires.accept(stream, from, ticket).await,
+            (Ok(SniffedDialect::BitTorrent), _) => self.wires.accept(stream, from, permit).await,
             (Ok(SniffedDialect::Encrypted(key)), _) => {
-                self.wires.accept_encrypted(stream, &key, from, ticket).await
+                self.wires.accept_encrypted(stream, &key, from, permit).await
             }
             (Ok(SniffedDialect::Native(preamble)), Some(links)) => {
-                links.accept(stream, preamble, from, ticket).await
+                links.accept(stream, preamble, from, permit).await
             }
             (Ok(SniffedDialect::Native(_) | SniffedDialect::Text), _) => {
-                log_refusal(from, "a stranger");
+                log_refusal(from, "unknown protocol");
             }
-            (Err(error), _) => log_refusal(from, format_args!("a stranger: {error}")),
+            (Err(error), _) => log_refusal(from, format_args!("unknown protocol: {error}")),
         }
     }
 }

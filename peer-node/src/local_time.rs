@@ -1,8 +1,8 @@
-//! The local date and time, as it stands in the lines of other programs' log files.
+//! The local date and time in the format of other programs' log files.
 
 use jiff::Zoned;
 
-/// Returns the time of now, as in `2026-11-20 21:46:22`.
+/// Returns the current local time, e.g. `2026-11-20 21:46:22`.
 pub(crate) fn local_time() -> String {
     Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -1,4 +1,4 @@
-//! Where the node's log goes: a file that rotates by size, and stderr when asked.
+//! The node's log: a file that rotates by size and, on request, stderr.
 
 mod rotating_file;
 
@@ -15,23 +15,24 @@ pub(crate) use rotating_file::RotatingFile;
 
 use crate::storage::at_path;
 
-/// Sends what the program logs to `node.log` in `log_dir`, and to stderr if `verbosity` is not 0.
+/// Sends log events to `node.log` in `log_dir`, and to stderr if `verbosity` is not 0.
 ///
-/// The verbosity counts the `-v`: 1 shows info on stderr, 2 debug, 3 trace; the file has this program's debug always, since
-/// that is where each verified piece stands. `RUST_LOG` takes precedence over both. A log that cannot be written never stops or disturbs the program.
+/// `verbosity` is the number of `-v` options: 1 shows info on stderr, 2 debug, 3 trace. The file always includes this program's
+/// debug events, which record every verified piece. `RUST_LOG` takes precedence over both. Failing to write the log never stops
+/// or disturbs the program.
 pub fn init(log_dir: &Path, verbosity: u8) -> io::Result<()> {
-    let asked = std::env::var(FILTER_VARIABLE).ok();
-    subscriber(log_dir, verbosity, asked.as_deref())?.try_init().map_err(io::Error::other)
+    let directives = std::env::var(FILTER_VARIABLE).ok();
+    subscriber(log_dir, verbosity, directives.as_deref())?.try_init().map_err(io::Error::other)
 }
 
-/// Sends what the program logs to stderr, if `verbosity` is not 0; for commands that have no folder of their own.
+/// Sends log events to stderr if `verbosity` is not 0, for commands without a state folder.
 pub fn init_stderr(verbosity: u8) {
-    let asked = std::env::var(FILTER_VARIABLE).ok();
-    // Only one of a process's logs can be the first.
-    let _ = tracing_subscriber::registry().with(stderr_layer(verbosity, asked.as_deref())).try_init();
+    let directives = std::env::var(FILTER_VARIABLE).ok();
+    // A process has one global subscriber; the first one stays.
+    let _ = tracing_subscriber::registry().with(stderr_layer(verbosity, directives.as_deref())).try_init();
 }
 
-fn stderr_layer<S>(verbosity: u8, asked: Option<&str>) -> Option<impl Layer<S> + use<S>>
+fn stderr_layer<S>(verbosity: u8, directives: Option<&str>) -> Option<impl Layer<S> + use<S>>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -42,7 +43,7 @@ where
             .log_internal_errors(false)
             .with_writer(io::stderr)
             .with_filter(filter(
-                asked,
+                directives,
                 match verbosity {
                     0 | 1 => INFO_FILTER,
                     2 => DEBUG_FILTER,
@@ -55,7 +56,7 @@ where
 fn subscriber(
     log_dir: &Path,
     verbosity: u8,
-    asked: Option<&str>,
+    directives: Option<&str>,
 ) -> io::Result<impl SubscriberInitExt + use<>> {
     let path = log_dir.join("node.log");
     let file = Arc::new(RotatingFile::open(path.clone()).map_err(at_path(&path))?);
@@ -63,23 +64,26 @@ fn subscriber(
         .with_ansi(false)
         .log_internal_errors(false)
         .with_writer(file)
-        .with_filter(filter(asked, DEBUG_FILTER));
-    Ok(tracing_subscriber::registry().with(file_layer).with(stderr_layer(verbosity, asked)))
+        .with_filter(filter(directives, DEBUG_FILTER));
+    Ok(tracing_subscriber::registry().with(file_layer).with(stderr_layer(verbosity, directives)))
 }
 
-/// Where a person asks for a log of another kind: `debug`, or `warn,swarm=trace`.
+/// The environment variable that overrides the filter: `debug`, or `warn,swarm=trace`.
 const FILTER_VARIABLE: &str = "RUST_LOG";
 
-/// What happens once in the life of a thing. The library for uTP warns at every start that its receive buffer is smaller than it likes.
+/// Events that happen once in the life of a thing. The uTP library warns at every start that its receive buffer is smaller than
+/// it wants, hence `error` for it.
 const INFO_FILTER: &str = "info,librqbit_utp=error";
 
-/// What this program decides, without the libraries under it.
+/// Decisions of this program, without those of its libraries.
 const DEBUG_FILTER: &str = "info,librqbit_utp=error,peer_node=debug,protocol=debug";
 
-/// Returns what was asked for, or the given directives if that is nothing that can be understood.
-fn filter(asked: Option<&str>, otherwise: &str) -> Targets {
-    let asked = asked.filter(|asked| !asked.trim().is_empty());
-    asked.and_then(|asked| asked.parse().ok()).unwrap_or_else(|| otherwise.parse().unwrap_or_default())
+/// Parses the directives; falls back to `default` if they are missing, empty or invalid.
+fn filter(directives: Option<&str>, default: &str) -> Targets {
+    let directives = directives.filter(|directives| !directives.trim().is_empty());
+    directives
+        .and_then(|directives| directives.parse().ok())
+        .unwrap_or_else(|| default.parse().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -88,9 +92,9 @@ mod tests {
 
     use super::*;
 
-    fn logged(verbosity: u8, asked: Option<&str>) -> Vec<&'static str> {
+    fn logged(verbosity: u8, directives: Option<&str>) -> Vec<&'static str> {
         let folder = tempfile::tempdir().unwrap();
-        let subscriber = subscriber(folder.path(), verbosity, asked).unwrap();
+        let subscriber = subscriber(folder.path(), verbosity, directives).unwrap();
         tracing::dispatcher::with_default(&subscriber.into(), || {
             tracing::info!(name = "a\u{1b}[31mb", "an info line");
             tracing::debug!("a debug line");
@@ -119,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_cannot_be_made_is_an_error() {
+    fn uncreatable_log_is_an_error() {
         let error = subscriber(Path::new("/nowhere/at/all"), 0, None).err().unwrap();
         assert!(error.to_string().starts_with("/nowhere/at/all/node.log: "), "{error}");
     }

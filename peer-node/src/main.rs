@@ -1,4 +1,4 @@
-//! The peer as a program.
+//! The `peer-node` program.
 
 use std::process::ExitCode;
 

@@ -1,9 +1,8 @@
-//! The native dialect: connections between peers of our own kind, over which any number of contents go both ways.
+//! The native dialect: connections between Peerdex nodes, which transfer any number of contents in both directions.
 //!
-//! [`Links`] owns the connections; a [`PeerLink`] is one of them, and [`PeerLink::open`] begins to fetch a content over it. What
-//! the other side asks of us is answered from the library and the
-//! [`Partials`](crate::native::partials::Partials) without anybody else being involved. Which blocks are asked for
-//! is not decided here.
+//! [`Links`] owns the connections. A [`PeerLink`] is one of them, and [`PeerLink::open`] starts fetching a content over it.
+//! Requests of the peer are served from the library and the [`Partials`](crate::native::partials::Partials) without involving other
+//! modules. The swarm, not this module, decides which blocks to request.
 
 mod block_reader;
 mod content;

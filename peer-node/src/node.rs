@@ -1,4 +1,4 @@
-//! A whole node: its folder, its library, its connections, put together and taken apart in order.
+//! A complete node: starts its folder, library, connections and services, and stops them in order.
 
 mod services;
 
@@ -28,37 +28,37 @@ use crate::transport::{AddressLimits, TransferTotals, TransportConfig};
 use crate::view::UploadView;
 use services::{NodeContext, Services};
 
-/// How long the parts of a node may take to stop.
+/// How long the tasks of a node may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What a node is started with.
+/// Settings of a node.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
-    /// The port on which it accepts peers; 0 for any that is free.
+    /// Port on which the node accepts peers; 0 for any free port.
     pub port: u16,
-    /// The index, as `host:port`.
+    /// The index server, as `host:port`.
     pub index: String,
-    /// The address on which it accepts peers.
+    /// Address on which the node accepts peers.
     pub listen_host: IpAddr,
-    /// How many downloads may fetch at once.
+    /// Maximum number of simultaneously active downloads.
     pub max_active_downloads: usize,
-    /// How many bytes a second all peers together may be sent; none for no limit.
+    /// Maximum total upload rate in bytes/s; `None` for unlimited.
     pub max_upload_rate: Option<NonZeroU64>,
-    /// How many bytes a second may be fetched from all peers together.
+    /// Maximum total download rate in bytes/s; `None` for unlimited.
     pub max_download_rate: Option<NonZeroU64>,
-    /// How many peers are served at once, besides one in turn.
+    /// Number of peers that are served at once, not counting the optimistic unchoke.
     pub upload_slots: usize,
-    /// How many connections to other peers there may be, whoever opens them.
+    /// Maximum number of peer connections, incoming and outgoing.
     pub max_connections: usize,
-    /// What the connections of one address may have together.
+    /// Limits per peer address.
     pub per_address: AddressLimits,
-    /// How nodes of the local network are found, or would be.
+    /// Settings of the LAN discovery, used if it is enabled.
     pub(crate) lan: LanSettings,
-    /// Whether they are to be found.
+    /// Whether LAN discovery is enabled.
     pub finds_neighbours: bool,
-    /// Patterns in the syntax of `.gitignore` that leave files out of everything that is shared.
+    /// Patterns in `.gitignore` syntax for files that are never shared.
     pub exclude: Vec<String>,
-    /// Whether a key may be used that other users of this machine can read.
+    /// Whether a key that other users of this machine can read is accepted.
     pub exposed_key: ExposedKeyPolicy,
 }
 
@@ -75,21 +75,21 @@ impl NodeOptions {
     }
 }
 
-/// A node that cannot start.
+/// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeStartError {
-    /// Its identity cannot be read or made.
+    /// The identity cannot be read or created.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// What it shares cannot be read.
+    /// The library cannot be opened.
     #[error(transparent)]
     Library(#[from] LibraryError),
-    /// It cannot listen.
+    /// The listener cannot be opened.
     #[error("cannot listen on {address}: {source}; choose another port or address")]
     Listen {
-        /// Where.
+        /// Address and port of the listener.
         address: SocketAddr,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -109,12 +109,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a node in a folder that was opened; it goes on by itself whether there is an index or not.
+    /// Starts a node in an opened state folder. The node runs with or without a connection to the index.
     pub async fn start(options: NodeOptions, state: StateDir) -> Result<Self, NodeStartError> {
-        let wanted = SocketAddr::new(options.listen_host, options.port);
-        let failed = |source| NodeStartError::Listen { address: wanted, source };
+        let listen = SocketAddr::new(options.listen_host, options.port);
+        let failed = |source| NodeStartError::Listen { address: listen, source };
         let state = Arc::new(state);
-        let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let identity = Arc::new(Identity::load_or_create(&state.identity_key(), options.exposed_key)?);
         let share_dir =
@@ -138,88 +138,88 @@ impl Node {
         Ok(Self { address, share_dir, identity, state, library, lan, services, tracker, cancel })
     }
 
-    /// Returns where the node accepts peers.
+    /// Returns the address at which the node accepts peers.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns who the node is.
+    /// Returns the node's id.
     pub fn node_id(&self) -> NodeId {
         self.identity.node_id()
     }
 
-    /// Returns the folder whose files it shares, an absolute path.
+    /// Returns the share folder, an absolute path.
     pub fn share_dir(&self) -> &Path {
         &self.share_dir
     }
 
-    /// Returns where the node keeps what is its own.
+    /// Returns the state folder.
     pub fn state(&self) -> &StateDir {
         &self.state
     }
 
-    /// Returns what it shares.
+    /// Returns the library.
     pub const fn library(&self) -> &Library {
         &self.library
     }
 
-    /// Returns its connection to the index.
+    /// Returns the index client.
     pub const fn index(&self) -> &IndexClient {
         &self.services.index
     }
 
-    /// Returns what asks everybody who may know of a content.
+    /// Returns the finder, which searches the index and the local network for sources.
     pub const fn finder(&self) -> &Finder {
         &self.services.finder
     }
 
-    /// Returns how nodes of the local network are found, or would be.
+    /// Returns the settings of the LAN discovery, which may be disabled.
     pub(crate) const fn lan_settings(&self) -> &LanSettings {
         &self.lan
     }
 
-    /// Returns the nodes that are heard on the local network, if they are listened for.
+    /// Returns the nodes on the local network; `None` if LAN discovery is disabled.
     pub(crate) const fn neighbours(&self) -> Option<&Neighbours> {
         self.services.neighbours.as_ref()
     }
 
-    /// Returns its downloads.
+    /// Returns the downloads.
     pub const fn downloads(&self) -> &Downloads {
         &self.services.downloads
     }
 
-    /// Returns the torrents of its files.
+    /// Returns the torrents created from shared files.
     pub const fn shared_torrents(&self) -> &SharedTorrents {
         &self.services.shared_torrents
     }
 
-    /// Returns what others fetch from it.
+    /// Returns the current uploads.
     pub fn uploads(&self) -> Vec<UploadView> {
         self.services.transport.uploads().views()
     }
 
-    /// Returns the limit on what is sent, which may be changed at any time.
+    /// Returns the upload rate limit, which may be changed at any time.
     pub fn upload_limit(&self) -> &Throttle {
         self.services.transport.upload_limit()
     }
 
-    /// Returns the limit on what is fetched, which may be changed at any time.
+    /// Returns the download rate limit, which may be changed at any time.
     pub fn download_limit(&self) -> &Throttle {
         self.services.transport.download_limit()
     }
 
-    /// Returns what it has sent and received since it was started.
+    /// Returns the total bytes sent and received since the node started.
     pub fn totals(&self) -> TransferTotals {
         let Services { transport, links, wires, .. } = &self.services;
         transport.uploads().totals(links.connected() + wires.total_connections())
     }
 
-    /// Stops everything in order: downloads note what they have, connections are closed.
+    /// Stops everything in order: downloads record what they have, then connections close.
     pub async fn stop(&self) {
         self.cancel.cancel();
         self.tracker.close();
         if tokio::time::timeout(STOP_TIMEOUT, self.tracker.wait()).await.is_err() {
-            tracing::warn!("node stopped before all its tasks had ended");
+            tracing::warn!("node stopped before all its tasks ended");
         }
         tracing::info!("node stopped");
     }

@@ -1,67 +1,69 @@
-//! How often something may happen: of one kind ([`Pace`]), or from one address and from all together ([`Gate`]). It knows no
-//! clock: whoever asks says what time it is.
+//! Rate limits for events of one kind ([`RateLimit`]), or per address and in total ([`AddressRateLimiter`]). The limiters have
+//! no clock: callers pass the current time.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// The most addresses that are told apart.
+/// Maximum number of addresses that are tracked separately.
 const MAX_ADDRESSES: usize = 1024;
 
-/// How often addresses that have been quiet are forgotten, at most.
+/// Shortest interval between two removals of idle addresses.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often something may happen, in the long run and at once.
+/// A long-term rate and a burst size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLimit {
-    /// The time that each occurrence takes off the budget.
+    /// Time between two events at the long-term rate.
     pub(crate) interval: Duration,
-    /// As many may come at once.
+    /// Number of events that may happen at once.
     pub(crate) burst: u32,
 }
 
-/// Lets datagrams in: so many from one address, so many from all together. It holds no more than a bounded table, however
-/// many addresses are made up.
+/// Limits events per address and in total. Its table is bounded, so spoofed addresses cannot exhaust memory.
 #[derive(Debug)]
 pub(crate) struct AddressRateLimiter {
     per_address: RateLimit,
     total: RateLimit,
-    /// When each address's budget will be whole again.
+    /// When the budget of each address will be full again.
     full_at: HashMap<IpAddr, Instant>,
     total_full_at: Option<Instant>,
     swept_at: Option<Instant>,
 }
 
 impl AddressRateLimiter {
-    pub(crate) fn new(one: RateLimit, all: RateLimit) -> Self {
-        Self { per_address: one, total: all, full_at: HashMap::new(), total_full_at: None, swept_at: None }
+    pub(crate) fn new(per_address: RateLimit, total: RateLimit) -> Self {
+        Self { per_address, total, full_at: HashMap::new(), total_full_at: None, swept_at: None }
     }
 
-    /// Counts an occurrence and says whether it may be.
+    /// Counts an event. Returns true if it is within the limits.
     pub(crate) fn admit(&mut self, from: IpAddr, now: Instant) -> bool {
         if !self.full_at.contains_key(&from) && self.full_at.len() >= MAX_ADDRESSES {
             if self.swept_at.is_some_and(|swept| now.saturating_duration_since(swept) < SWEEP_INTERVAL) {
                 return false;
             }
             self.swept_at = Some(now);
-            self.full_at.retain(|_, whole| *whole > now);
+            self.full_at.retain(|_, full_at| *full_at > now);
             if self.full_at.len() >= MAX_ADDRESSES {
                 return false;
             }
         }
-        let Some(whole) = self.per_address.spend(self.full_at.get(&from).copied(), now) else { return false };
-        let Some(together) = self.total.spend(self.total_full_at, now) else { return false };
-        self.full_at.insert(from, whole);
-        self.total_full_at = Some(together);
+        let Some(full_at) = self.per_address.spend(self.full_at.get(&from).copied(), now) else {
+            return false;
+        };
+        let Some(total_full_at) = self.total.spend(self.total_full_at, now) else { return false };
+        self.full_at.insert(from, full_at);
+        self.total_full_at = Some(total_full_at);
         true
     }
 }
 
 impl RateLimit {
-    /// Returns when a budget will be whole again after one more, if it allows one more; it was to be whole at `whole`.
-    pub(crate) fn spend(self, whole: Option<Instant>, now: Instant) -> Option<Instant> {
-        let whole = whole.map_or(now, |whole| whole.max(now)) + self.interval;
-        (whole.saturating_duration_since(now) <= self.interval * self.burst).then_some(whole)
+    /// Takes one event from a budget that would be full again at `full_at` (GCRA). Returns when it will be full after the
+    /// event, or `None` if the budget does not allow the event.
+    pub(crate) fn spend(self, full_at: Option<Instant>, now: Instant) -> Option<Instant> {
+        let full_at = full_at.map_or(now, |full_at| full_at.max(now)) + self.interval;
+        (full_at.saturating_duration_since(now) <= self.interval * self.burst).then_some(full_at)
     }
 }
 
@@ -78,24 +80,25 @@ mod tests {
 
     #[test]
     fn one_address_has_a_burst_and_then_a_rate() {
-        let (mut gate, now) = (AddressRateLimiter::new(PER_ADDRESS, TOTAL), Instant::now());
-        assert_eq!((0..100).filter(|_| gate.admit(address(1), now)).count(), 5);
-        assert!(gate.admit(address(2), now), "another is not affected");
+        let (mut limiter, now) = (AddressRateLimiter::new(PER_ADDRESS, TOTAL), Instant::now());
+        assert_eq!((0..100).filter(|_| limiter.admit(address(1), now)).count(), 5);
+        assert!(limiter.admit(address(2), now), "other addresses are not affected");
         let later = now + Duration::from_secs(1);
-        assert_eq!((0..100).filter(|_| gate.admit(address(1), later)).count(), 5);
-        let admitted = (0..1000).filter(|tick| gate.admit(address(1), later + Duration::from_millis(*tick)));
+        assert_eq!((0..100).filter(|_| limiter.admit(address(1), later)).count(), 5);
+        let admitted =
+            (0..1000).filter(|tick| limiter.admit(address(1), later + Duration::from_millis(*tick)));
         assert_eq!(admitted.count(), 9);
     }
 
     #[test]
     fn spoofed_addresses_neither_fill_memory_nor_exceed_the_rate() {
-        let (mut gate, start) = (AddressRateLimiter::new(PER_ADDRESS, TOTAL), Instant::now());
+        let (mut limiter, start) = (AddressRateLimiter::new(PER_ADDRESS, TOTAL), Instant::now());
         let admitted = (0..100_000).filter(|number| {
-            gate.admit(address(*number), start + Duration::from_micros(u64::from(*number) * 10))
+            limiter.admit(address(*number), start + Duration::from_micros(u64::from(*number) * 10))
         });
         let admitted = admitted.count();
         assert!((100..=151).contains(&admitted), "{admitted} in a second");
-        assert!(gate.full_at.len() <= MAX_ADDRESSES);
-        assert!(gate.admit(address(1), start + Duration::from_secs(3)));
+        assert!(limiter.full_at.len() <= MAX_ADDRESSES);
+        assert!(limiter.admit(address(1), start + Duration::from_secs(3)));
     }
 }

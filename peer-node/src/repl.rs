@@ -1,9 +1,8 @@
-//! What a person or a script says to a node, and what they are shown.
+//! The interactive prompt and its script mode.
 //!
-//! [`run`] is a whole sitting. A line is read on a thread of its own (`input`), becomes a command (`command`), is carried out
-//! (`actions`) and shown (`output`, the only place that writes to stdout and stderr). What can be decided without a node, a
-//! terminal or a clock is decided in plain functions: how lines are cut, how tables and progress are laid out, what Tab
-//! offers, what is worth telling unasked.
+//! [`run`] is a whole session. A line is read on a thread of its own (`input`), parsed into a command (`command`), executed
+//! (`actions`) and answered (`output`, the only module that writes to stdout and stderr). Decisions that need no node, terminal
+//! or clock are pure functions: word splitting, table and progress layout, completion, notices.
 
 mod actions;
 mod background;
@@ -50,9 +49,8 @@ use output::{Audience, ConsoleOutput};
 use repl_loop::ReplLoop;
 use session::ReplSession;
 
-/// Works with a node until there is nothing more to do: with a person if stdin and stdout are a terminal, and otherwise
-/// with a script. `index` is where the index is, to show it; `timeout` is how long a command waits for its downloads, if not
-/// without limit. The node is left running.
+/// Runs a session until its end: for a person if stdin and stdout are a terminal, otherwise for a script. `index` is the address
+/// of the index, for display; `timeout` limits how long a command waits for its downloads. The node is left running.
 pub async fn run(
     node: &Arc<Node>,
     index: &str,
@@ -66,16 +64,16 @@ pub async fn run(
     let mut session = ReplSession::new(Arc::clone(node), index.to_owned(), output, known.clone());
     session.timeout = timeout;
     if !is_person {
-        if let Some(trouble) = node.downloads().list_error() {
-            session.output.warning(trouble);
+        if let Some(error) = node.downloads().list_error() {
+            session.output.warning(error);
         }
         return Ok(ReplLoop::new(session, CommandInput::script()?, signals, None).run().await);
     }
-    let (told, hashes) = match show_banner(&mut session).await {
-        Ok(told) => told,
+    let (reported, hashes) = match show_banner(&mut session).await {
+        Ok(shown) => shown,
         Err(error) => return Ok(ReplEnd::OutputFailed(error)),
     };
-    let notices = Notices::new(node, told, hashes);
+    let notices = Notices::new(node, reported, hashes);
     let share_dir = node.share_dir().to_owned();
     let (input, printer) = CommandInput::prompt(PromptConfig {
         history: node.state().history(),

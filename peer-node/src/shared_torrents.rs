@@ -1,9 +1,9 @@
-//! Torrents of files that this node shares: made, offered at the index, and served.
+//! Torrents of files that this node shares: created, offered at the index, and served.
 //!
-//! A torrent of one file is a function of its content, its name and the length of its pieces. So what one node makes, every
-//! node that has the content can make again: when a BitTorrent client calls for a torrent that is not here, the index
-//! may know which content it is, and the torrent is made and compared before anything is served (`on_demand`). What a person
-//! made is kept, and offered and served again after a restart, until it is withdrawn (`withdrawal`).
+//! A single-file torrent is determined by its content, its name and its piece length, so every node with the content
+//! can recreate it. When a BitTorrent client asks for an unknown torrent, the index may know its content; the torrent
+//! is then built and compared before anything is served (`on_demand`). Torrents created by the user are saved, and
+//! offered and served again after a restart until they are withdrawn (`withdrawal`).
 
 mod key_lookup;
 mod key_query_limiter;
@@ -44,73 +44,73 @@ use served::ServedTorrents;
 pub use withdrawal::Withdrawal;
 use withdrawal::WithdrawnTorrents;
 
-/// How many torrents of an earlier run are served from the start; others as soon as somebody calls for them.
+/// Maximum number of saved torrents served from the start; the others are served on demand.
 const SERVED_AT_START: usize = 100;
 
-/// A file that cannot be given as a torrent.
+/// Why a file cannot be offered as a torrent.
 #[derive(Debug, thiserror::Error)]
 pub enum SharedTorrentError {
-    /// It is not here.
+    /// This node does not share the file.
     #[error("this node does not share that file; download it first")]
     NotShared,
-    /// It has changed meanwhile.
+    /// The file has changed since it was hashed.
     #[error("the file has changed since it was hashed; try again in a moment")]
     Changed,
-    /// It cannot be read, or is too large or too small for a torrent.
+    /// The file is unreadable, or too large or too small for a torrent.
     #[error(transparent)]
     Make(#[from] MakeTorrentError),
-    /// It cannot be a torrent.
+    /// The metainfo is invalid.
     #[error(transparent)]
     Metainfo(#[from] MetainfoError),
-    /// The system does not let a thread end.
-    #[error("the torrent was not made: {0}")]
+    /// A background task failed.
+    #[error("cannot create the torrent: {0}")]
     TaskFailed(#[from] tokio::task::JoinError),
-    /// It cannot be begun.
+    /// Serving the torrent could not be started.
     #[error(transparent)]
     DownloadNotStarted(#[from] NotStarted),
-    /// Others are served already because somebody called for them.
-    #[error("too many torrents are served at callers' request")]
+    /// The limit of torrents served on demand is reached.
+    #[error("too many torrents are served on demand")]
     TooManyRequested,
 }
 
-/// A torrent that was made of a shared file.
+/// A torrent created from a shared file.
 #[derive(Debug)]
 pub struct CreatedTorrent {
-    /// What it says.
+    /// The torrent's metainfo.
     pub metainfo: Arc<Metainfo>,
-    /// Where clients announce themselves, or why there is no such place.
+    /// The announce URL, or why there is none.
     pub tracker: Result<String, NoAnnounceUrl>,
-    /// Under which number it is given.
+    /// Number of the download that serves it.
     pub id: DownloadId,
 }
 
 /// Why a torrent has no tracker.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnnounceUrl {
-    /// The index cannot be asked, or says no.
+    /// The index is unreachable or refused.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// The index is none.
-    #[error("the index is no tracker; it is one when started with --tracker")]
+    /// The index runs no tracker.
+    #[error("the index runs no tracker (start index-server with --tracker)")]
     IndexIsNoTracker,
 }
 
-/// What torrents of shared files need of the node.
+/// Dependencies of [`SharedTorrents`].
 #[derive(Debug)]
 pub struct SharedTorrentsConfig {
-    /// Where those that were made are kept.
+    /// Folder of the saved torrents.
     pub folder: PathBuf,
-    /// What is shared.
+    /// The shared files.
     pub library: Library,
-    /// Where they are offered.
+    /// The index to offer torrents at.
     pub index: IndexClient,
-    /// Among these they are served.
+    /// The download list that serves the torrents.
     pub downloads: Downloads,
-    /// Where BitTorrent peers call.
+    /// The BitTorrent connections.
     pub wires: Wires,
-    /// Owns what goes on when a caller has hung up.
+    /// Owns tasks that continue after the requesting peer has disconnected.
     pub tracker: TaskTracker,
-    /// Ends it.
+    /// Stops these tasks.
     pub cancel: CancellationToken,
 }
 
@@ -124,9 +124,9 @@ pub struct SharedTorrents {
 struct Inner {
     config: SharedTorrentsConfig,
     hash_cache: Arc<PieceHashCache>,
-    /// Held while a torrent is made, so that strangers cannot have many made at once.
+    /// Held while a torrent is built, so that peers cannot cause many builds at once.
     build_lock: tokio::sync::Mutex<()>,
-    /// The torrents that were called for and could not be made.
+    /// Infohashes that were requested and could not be built.
     failed: Mutex<RecentCache<Infohash, ()>>,
     key_index: KeyIndex,
     lookups: PendingLookups,
@@ -135,7 +135,7 @@ struct Inner {
 }
 
 impl SharedTorrents {
-    /// Makes the offers of a node; those of an earlier run are kept in the folder.
+    /// Creates the handle. Torrents of earlier runs are read from the folder by [`Self::restore`].
     pub fn new(config: SharedTorrentsConfig) -> Self {
         let inner = Inner {
             hash_cache: Arc::new(PieceHashCache::new(config.folder.join("pieces"))),
@@ -150,10 +150,10 @@ impl SharedTorrents {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Makes a torrent of a shared file, offers it at the index, and begins to serve it.
+    /// Creates a torrent of a shared file, offers it at the index, and starts serving it.
     pub async fn create(&self, digest: Digest) -> Result<CreatedTorrent, SharedTorrentError> {
         let metainfo = {
-            let _turn = self.inner.build_lock.lock().await;
+            let _guard = self.inner.build_lock.lock().await;
             self.build(digest, None).await?
         };
         let tracker = self.offer(&metainfo, digest).await;
@@ -166,36 +166,36 @@ impl SharedTorrents {
         Ok(CreatedTorrent { metainfo, tracker, id })
     }
 
-    /// Offers a torrent at the index, and returns the announce URL of its tracker.
+    /// Offers a torrent at the index; returns the announce URL of its tracker.
     async fn offer(&self, metainfo: &Metainfo, digest: Digest) -> Result<String, NoAnnounceUrl> {
-        let _turn = self.inner.withdrawn.lock_index().await;
+        let _guard = self.inner.withdrawn.lock_index().await;
         self.undo_withdrawal(metainfo.infohash()).await;
         let offered = self.inner.config.index.offer_torrent(torrent_hint(metainfo, digest)).await?;
         offered.tracker.ok_or(NoAnnounceUrl::IndexIsNoTracker)
     }
 
-    /// Offers at the index what an earlier run has made, as far as the files are still shared, and serves the first of them;
-    /// then withdraws at the index what could not be withdrawn before, until the node stops.
+    /// Offers saved torrents at the index if their files are still shared, and serves the first of them. Then sends
+    /// pending withdrawals to the index until the node stops.
     pub async fn restore(self) {
         let Inner { config, .. } = &*self.inner;
         self.load_keys().await;
         config.library.settled().await;
         let folder = config.folder.clone();
-        let kept = tokio::task::spawn_blocking(move || load_saved(&folder)).await.unwrap_or_default();
-        for (number, metainfo) in kept.into_iter().enumerate() {
+        let saved = tokio::task::spawn_blocking(move || load_saved(&folder)).await.unwrap_or_default();
+        for (number, metainfo) in saved.into_iter().enumerate() {
             let Some(digest) = metainfo.digest().filter(|digest| self.is_shared(digest)) else { continue };
-            // It is repeated by itself once the index is there.
+            // The client repeats the offer once it is connected to the index.
             let _ = config.index.offer_torrent(torrent_hint(&metainfo, digest)).await;
             if number < SERVED_AT_START
                 && let Err(error) = self.serve_created(&Arc::new(metainfo), digest).await
             {
-                tracing::debug!(%error, "torrent of a shared file not served");
+                tracing::debug!(%error, "cannot serve the torrent of a shared file");
             }
         }
         self.send_pending_withdrawals().await;
     }
 
-    /// Serves what a person has made, and returns under which number.
+    /// Serves a torrent created by the user; returns its download number.
     async fn serve_created(
         &self,
         metainfo: &Arc<Metainfo>,
@@ -203,7 +203,7 @@ impl SharedTorrents {
     ) -> Result<DownloadId, SharedTorrentError> {
         let id = match self.serve(metainfo, digest).await {
             Err(SharedTorrentError::DownloadNotStarted(NotStarted::Running { id })) => id,
-            given => given?,
+            result => result?,
         };
         self.inner.served.lock().add_created(metainfo.infohash(), id);
         Ok(id)
@@ -213,8 +213,8 @@ impl SharedTorrents {
         self.inner.config.library.files().by_digest(digest).next().is_some()
     }
 
-    /// Makes the torrent of a shared file, as a hint describes it or as suits the file. The file is read once for all torrents
-    /// that cut it alike.
+    /// Builds the torrent of a shared file, as described by `hint` or with default parameters. The file is read once
+    /// for all torrents with the same piece length.
     async fn build(
         &self,
         digest: Digest,
@@ -223,17 +223,17 @@ impl SharedTorrents {
         let files = self.inner.config.library.files();
         let file = files.by_digest(&digest).next().ok_or(SharedTorrentError::NotShared)?;
         let (location, cancel) = (file.location.clone(), self.inner.config.cancel.child_token());
-        let suitable = || make::default_piece_length(file.size);
+        let default_length = || make::default_piece_length(file.size);
         let (name, piece_length) = hint.map_or_else(
-            || (file.path.file_name().to_owned(), suitable()),
+            || (file.path.file_name().to_owned(), default_length()),
             |hint| (hint.name, hint.piece_length),
         );
-        let (cut, hashes) =
+        let (layout, hashes) =
             (PieceLayout { digest, size: file.size, piece_length }, Arc::clone(&self.inner.hash_cache));
-        let made = tokio::task::spawn_blocking(move || {
-            metainfo_builder::build_metainfo(&name, &cut, &hashes, (&location, &cancel))
+        let building = tokio::task::spawn_blocking(move || {
+            metainfo_builder::build_metainfo(&name, &layout, &hashes, (&location, &cancel))
         });
-        Ok(Arc::new(made.await??))
+        Ok(Arc::new(building.await??))
     }
 
     async fn serve(
@@ -246,17 +246,12 @@ impl SharedTorrents {
         let file = Arc::new(opened.map_err(|_| SharedTorrentError::NotShared)?);
         let files = self.inner.config.library.files();
         let location = files.by_digest(&digest).next().map(|file| file.location.clone());
-        let place =
+        let location_spec =
             TorrentLocation::Library { location: location.ok_or(SharedTorrentError::NotShared)?, file };
-        let (metainfo, afterwards) = (Arc::clone(metainfo), OnCompletion::Seed { ratio: None });
-        let wish = TorrentSpec {
-            metainfo,
-            digest: None,
-            location: place,
-            on_completion: afterwards,
-            peers: Vec::new(),
-        };
-        Ok(self.inner.config.downloads.seed(wish)?)
+        let (metainfo, on_completion) = (Arc::clone(metainfo), OnCompletion::Seed { ratio: None });
+        let spec =
+            TorrentSpec { metainfo, digest: None, location: location_spec, on_completion, peers: Vec::new() };
+        Ok(self.inner.config.downloads.seed(spec)?)
     }
 
     fn saved_path(&self, infohash: Infohash) -> PathBuf {
@@ -266,13 +261,13 @@ impl SharedTorrents {
     async fn save(&self, metainfo: &Arc<Metainfo>) {
         let (infohash, metainfo) = (metainfo.infohash(), Arc::clone(metainfo));
         let path = self.saved_path(infohash);
-        let kept = tokio::task::spawn_blocking(move || {
+        let result = tokio::task::spawn_blocking(move || {
             path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
             replace_file(&path, metainfo.bytes())
         });
-        let kept = kept.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        if let Err(error) = kept {
-            tracing::warn!(%error, "torrent of a shared file not kept");
+        let result = result.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        if let Err(error) = result {
+            tracing::warn!(%error, "cannot save the torrent of a shared file");
         }
         self.inner.key_index.add_created(infohash);
     }
@@ -283,7 +278,7 @@ fn torrent_hint(metainfo: &Metainfo, digest: Digest) -> TorrentHint {
     TorrentHint { infohash: metainfo.infohash(), digest, name: metainfo.name().to_owned(), piece_length }
 }
 
-/// Reads the torrents that were kept.
+/// Reads the saved torrents.
 fn load_saved(folder: &Path) -> Vec<Metainfo> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));

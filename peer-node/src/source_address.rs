@@ -1,35 +1,35 @@
-//! The address from which a node makes its connections.
+//! The local address from which a node opens connections.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::{TcpSocket, TcpStream};
 
-/// The address on which a node listens, if it is one of several: connections to others come from it too, so that they see
-/// the node where it can be reached. By default the system chooses.
+/// The local address of outgoing connections. If the node listens on one address of several, its connections use that address,
+/// so that others see the node where they can reach it. By default the system chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SourceAddress(Option<IpAddr>);
 
 impl SourceAddress {
-    /// Returns the address to use for a node that listens on `listen`.
+    /// Returns the source address of a node that listens on `listen`.
     pub fn from_listener(listen: IpAddr) -> Self {
         Self(Some(listen.to_canonical()).filter(|listen| !listen.is_unspecified()))
     }
 
-    /// Returns the address from which `destination` is to be reached; none if the system shall choose. What listens on
-    /// loopback alone may still connect to elsewhere.
+    /// Returns the address from which to connect to `destination`, or `None` if the system chooses. A node that listens on
+    /// loopback only may still connect to other hosts.
     pub(crate) fn for_destination(self, destination: IpAddr) -> Option<IpAddr> {
         let destination = destination.to_canonical();
         let is_link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
         self.0.filter(|source| {
             source.is_ipv4() == destination.is_ipv4()
                 && (!source.is_loopback() || destination.is_loopback())
-                // It would need the number of an interface.
+                // A link-local address also needs an interface index.
                 && !is_link_local(source)
         })
     }
 
-    /// Returns the address to bind a socket to that talks to `destination` alone.
+    /// Returns the address to which a socket that talks only to `destination` is bound.
     pub(crate) fn bind_address_for(self, destination: SocketAddr) -> SocketAddr {
         let any: IpAddr = match destination {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -51,7 +51,7 @@ impl SourceAddress {
         socket.connect(destination).await
     }
 
-    /// Connects to the first of some addresses that answers.
+    /// Connects to the first of `destinations` that accepts.
     pub(crate) async fn connect_any(self, destinations: &[SocketAddr]) -> io::Result<TcpStream> {
         let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
         for destination in destinations {

@@ -1,8 +1,8 @@
-//! The hidden folder inside the share folder, in which a node keeps its own state.
+//! The hidden folder inside the share folder in which a node keeps its state.
 //!
-//! Owns the folder's existence, its permissions and the lock that keeps a second node out, also when the folder is removed
-//! or replaced while the node runs. What the files in it hold is the business of the modules that write them; they follow
-//! [`StateDir::health`] to know when to write them again.
+//! This module owns the folder's existence, its permissions and the lock that keeps a second node out, even if the folder is
+//! removed or replaced while the node runs. The content of the files belongs to the modules that write them. Those modules
+//! follow [`StateDir::health`] to learn when to write their files again.
 
 mod health;
 mod permissions;
@@ -22,21 +22,21 @@ pub use health::StateHealth;
 use permissions::restrict_to_owner;
 pub(crate) use watchdog::run_watchdog;
 
-/// The name of the hidden folder.
+/// Name of the state folder.
 pub const STATE_DIR_NAME: &str = ".peerdex";
 
-/// The file in the hidden folder that is locked.
+/// Name of the lock file in the state folder.
 const LOCK_FILE: &str = "lock";
 
-/// The folders in the hidden folder.
+/// Subfolders that every state folder has.
 const SUBFOLDERS: [&str; 2] = ["manifests", "log"];
 
-/// A node's share folder and the state folder in it, held for this process alone until dropped.
+/// A node's share folder and its state folder, locked by this process until dropped.
 #[derive(Debug)]
 pub struct StateDir {
     share_dir: PathBuf,
     path: PathBuf,
-    /// The lock lasts as long as this file is open.
+    /// The lock is held while this file is open.
     lock: Mutex<File>,
     health: watch::Sender<StateHealth>,
 }
@@ -44,30 +44,30 @@ pub struct StateDir {
 /// Why a state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// Another node works on the same folder.
-    #[error("{} is in use by another node: stop that one, or give this one a folder of its own", path.display())]
+    /// Another node uses the folder.
+    #[error("{} is in use by another node: stop that node, or give this one its own folder", path.display())]
     InUse {
         /// The state folder.
         path: PathBuf,
     },
-    /// Something else lies where the state folder should be.
-    #[error("{} is not a folder: move it away, it is where the node keeps its state", path.display())]
+    /// The path of the state folder is not a folder.
+    #[error("{} is not a folder: move it away, because the node keeps its state there", path.display())]
     NotAFolder {
-        /// The path of the state folder.
+        /// Path of the state folder.
         path: PathBuf,
     },
-    /// The folder cannot be made or read.
+    /// The folder cannot be created or read.
     #[error("cannot prepare {}: {source}", path.display())]
     Io {
-        /// What was being made or opened.
+        /// Path that could not be created or opened.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
 impl StateDir {
-    /// Makes the share folder and the state folder where they are missing, and takes the lock.
+    /// Creates the share folder and the state folder if they are missing, and takes the lock.
     pub fn open(share_dir: &Path) -> Result<Self, StateError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -83,18 +83,20 @@ impl StateDir {
         Ok(Self { share_dir, path, lock: Mutex::new(lock), health })
     }
 
-    /// Returns true if the folder is the one that was opened, and nothing in it that every node needs is missing.
+    /// Returns true if the folder is still the one that was opened and contains everything that a node needs.
     pub(crate) fn is_intact(&self) -> bool {
+        // A removed or replaced folder contains another lock file, or none.
         let identity = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
         let held = rustix::fs::fstat(&*self.lock.lock()).map(identity);
         let found = rustix::fs::lstat(self.path.join(LOCK_FILE)).map(identity);
-        let is_ours = matches!((held, found), (Ok(held), Ok(found)) if held == found);
-        is_ours
+        let is_locked = matches!((held, found), (Ok(held), Ok(found)) if held == found);
+        is_locked
             && SUBFOLDERS.iter().all(|folder| self.path.join(folder).is_dir())
             && [self.identity_key(), self.hash_cache()].iter().all(|file| file.is_file())
     }
 
-    /// Makes what is missing of the share folder and the state folder again, and takes the lock on what lies there now.
+    /// Creates the missing parts of the share folder and the state folder again, and takes the lock on the lock file that
+    /// exists now.
     pub(crate) fn restore(&self) -> Result<(), StateError> {
         let failed = |source| StateError::Io { path: self.share_dir.clone(), source };
         fs::create_dir_all(&self.share_dir).map_err(failed)?;
@@ -103,7 +105,7 @@ impl StateDir {
             rustix::fs::fstat(&*self.lock.lock())
                 .is_ok_and(|held| (held.st_dev, held.st_ino) == (stat.st_dev, stat.st_ino))
         };
-        // A second lock on the file that is held would be refused.
+        // Locking the file again through a second descriptor would fail.
         if !rustix::fs::lstat(self.path.join(LOCK_FILE)).is_ok_and(is_held) {
             let LockedFolder { lock, exposed_mode: exposure } = lock_folder(&self.path)?;
             *self.lock.lock() = lock;
@@ -112,12 +114,12 @@ impl StateDir {
         create_subfolders(&self.path)
     }
 
-    /// Returns how well the folder does its work.
+    /// Returns a receiver of the folder's health.
     pub fn health(&self) -> watch::Receiver<StateHealth> {
         self.health.subscribe()
     }
 
-    /// Changes what is said of the folder's health; those who follow it are notified only if it differs.
+    /// Updates the folder's health. Receivers are notified only if it differs.
     pub(crate) fn update_health(&self, change: impl FnOnce(&mut StateHealth)) {
         self.health.send_if_modified(|health| {
             let before = health.clone();
@@ -131,17 +133,17 @@ impl StateDir {
         &self.share_dir
     }
 
-    /// Returns the state folder itself.
+    /// Returns the path of the state folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns where the node's secret key lies.
+    /// Returns the path of the node's secret key.
     pub fn identity_key(&self) -> PathBuf {
         self.path.join("identity.key")
     }
 
-    /// Returns where the digests of hashed files are remembered.
+    /// Returns the path of the hash cache.
     pub fn hash_cache(&self) -> PathBuf {
         self.path.join("hashes.jsonl")
     }
@@ -151,32 +153,32 @@ impl StateDir {
         self.path.join("manifests")
     }
 
-    /// Returns where the shares outside the folder and the exceptions inside are remembered.
+    /// Returns the path of the list of shares outside the share folder and exceptions inside it.
     pub fn shares(&self) -> PathBuf {
         self.path.join("shares.json")
     }
 
-    /// Returns where the downloads that go on after a restart are remembered.
+    /// Returns the path of the list of downloads that resume after a restart.
     pub fn downloads(&self) -> PathBuf {
         self.path.join("downloads.json")
     }
 
-    /// Returns the folder of the partial files of downloads.
+    /// Returns the folder of partial files.
     pub fn partials(&self) -> PathBuf {
         self.path.join("partial")
     }
 
-    /// Returns the list of the hidden folders beside destinations on other file systems that hold partial files.
+    /// Returns the path of the list of hidden folders on other file systems that hold partial files.
     pub fn partial_folders(&self) -> PathBuf {
         self.path.join("partial-folders.json")
     }
 
-    /// Returns where the `.torrent` files of torrents that go on after a restart lie.
+    /// Returns the folder of the `.torrent` files of downloads that resume after a restart.
     pub fn torrents(&self) -> PathBuf {
         self.path.join("torrents")
     }
 
-    /// Returns where the prompt's history lies.
+    /// Returns the path of the prompt's history.
     pub fn history(&self) -> PathBuf {
         self.path.join("history")
     }
@@ -187,7 +189,7 @@ impl StateDir {
     }
 }
 
-/// Makes the state folder if nothing lies there.
+/// Creates the state folder unless the path exists.
 fn create_state_folder(path: &Path) -> Result<(), StateError> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
@@ -197,7 +199,7 @@ fn create_state_folder(path: &Path) -> Result<(), StateError> {
     }
 }
 
-/// Makes the folders in the state folder.
+/// Creates the subfolders of the state folder.
 fn create_subfolders(path: &Path) -> Result<(), StateError> {
     for folder in SUBFOLDERS {
         let folder = path.join(folder);
@@ -209,14 +211,14 @@ fn create_subfolders(path: &Path) -> Result<(), StateError> {
     Ok(())
 }
 
-/// A state folder that nobody else works on.
+/// A state folder that this process has locked.
 struct LockedFolder {
     lock: File,
-    /// The folder's mode, if others can use it all the same.
+    /// The folder's mode if other users can still access it.
     exposed_mode: Option<u32>,
 }
 
-/// Opens the state folder without following a link, closes it to others and locks it.
+/// Opens the state folder without following a link, restricts it to its owner and locks it.
 fn lock_folder(path: &Path) -> Result<LockedFolder, StateError> {
     let failed = |source: Errno| StateError::Io { path: path.to_owned(), source: source.into() };
     let not_locked = |source: io::Error| StateError::Io { path: path.join(LOCK_FILE), source };
@@ -248,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folders_are_made_and_closed_to_others() {
+    fn folders_are_created_and_restricted_to_the_owner() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::open(&home.path().join("a/b")).unwrap();
         assert_eq!(fs::metadata(state.path()).unwrap().permissions().mode() & 0o777, 0o700);
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_cannot_be_opened_is_named() {
+    fn unopenable_lock_is_named_in_the_error() {
         let home = tempfile::tempdir().unwrap();
         let lock = home.path().join(STATE_DIR_NAME).join(LOCK_FILE);
         fs::create_dir_all(&lock).unwrap();
@@ -326,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_left_open_to_others_is_closed() {
+    fn folder_open_to_others_is_restricted_to_the_owner() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join(STATE_DIR_NAME);
         fs::create_dir(&path).unwrap();

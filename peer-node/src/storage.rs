@@ -1,7 +1,7 @@
-//! What downloads of both dialects ask of the disk: writes past the page cache, names that replace nothing, records that are
-//! there whole or not at all.
+//! Disk access for downloads of both dialects: direct writes past the page cache, renames that never replace a file, and
+//! records that are written atomically.
 //!
-//! Nothing here knows what is written, or where it belongs. Everything waits for the disk and belongs on a blocking thread.
+//! Nothing here knows what is written or where it belongs. All functions may wait for the disk and belong on a blocking thread.
 
 mod allocation;
 mod direct;
@@ -36,10 +36,10 @@ pub(crate) use renaming::{remove_if_exists, remove_leftover, rename_no_replace};
 pub(crate) use replace::replace_file;
 pub(crate) use writing::write_parts_at;
 
-/// From this size on, in bytes, files are written past the page cache.
+/// Minimum size in bytes of files that are written past the page cache.
 pub(crate) const MIN_DIRECT_SIZE: u64 = 16 << 20;
 
-/// Says whether a write failed because the disk, or this user's share of it, is full.
+/// Returns true if a write failed because the disk, or the user's quota, is full.
 pub(crate) fn is_disk_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

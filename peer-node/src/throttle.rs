@@ -1,8 +1,8 @@
-//! Limits on how fast bytes pass: one for all peers together, and one for each.
+//! Rate limits: one for all peers together, and one per peer.
 //!
-//! What passes when is decided by pure token buckets (`token_bucket`, `peer_share`); this is the shell that waits. A node has one
-//! [`Throttle`] for each direction, and whoever moves bytes to or from a peer asks that peer's [`PeerLimiter`] first. Whose turn
-//! it is goes by small quanta, first come first served, so that all who wait get even shares.
+//! Pure token buckets (`token_bucket`, `peer_share`) decide what passes when; this is the shell that waits. A node has one
+//! [`Throttle`] per direction. Every transfer to or from a peer first acquires bytes from the peer's [`PeerLimiter`]. Bytes
+//! are granted in small quanta, first come first served, so that all waiting peers get even shares.
 
 mod peer_share;
 mod token_bucket;
@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use peer_share::{Grant, PeerShare};
 use token_bucket::TokenBucket;
 
-/// The limits of one direction, in bytes per second; `None` is no limit.
+/// The limits of one direction, in bytes per second; `None` is unlimited.
 #[derive(Debug, Clone)]
 pub struct Throttle {
     limits: Arc<ThrottleLimits>,
@@ -29,52 +29,52 @@ pub struct Throttle {
 
 #[derive(Debug)]
 struct ThrottleLimits {
-    /// Whether there is any limit: all that is read where there is none.
+    /// Whether any limit is set. The only field read on the fast path.
     is_any_set: AtomicBool,
     total: Mutex<TokenBucket>,
-    /// The limit of each peer; 0 is none.
+    /// The limit per peer; 0 is unlimited.
     per_peer: AtomicU64,
     changed: Notify,
 }
 
 impl Throttle {
-    /// Begins with a limit for all together and one for each peer.
-    pub fn new(all: Option<NonZeroU64>, each: Option<NonZeroU64>) -> Self {
+    /// Creates a throttle with a total limit and a limit per peer.
+    pub fn new(total: Option<NonZeroU64>, per_peer: Option<NonZeroU64>) -> Self {
         let limits = ThrottleLimits {
-            is_any_set: AtomicBool::new(all.is_some() || each.is_some()),
-            total: Mutex::new(TokenBucket::new(all, now())),
-            per_peer: AtomicU64::new(each.map_or(0, NonZeroU64::get)),
+            is_any_set: AtomicBool::new(total.is_some() || per_peer.is_some()),
+            total: Mutex::new(TokenBucket::new(total, now())),
+            per_peer: AtomicU64::new(per_peer.map_or(0, NonZeroU64::get)),
             changed: Notify::new(),
         };
         Self { limits: Arc::new(limits) }
     }
 
-    /// Changes the limit for all together. It holds at once, also for bytes that wait.
-    pub fn set_total(&self, all: Option<NonZeroU64>) {
-        self.change(|bucket| bucket.set_rate(all, now()));
+    /// Sets the total limit. It applies at once, also to waiting bytes.
+    pub fn set_total(&self, total: Option<NonZeroU64>) {
+        self.change(|bucket| bucket.set_rate(total, now()));
     }
 
-    /// Changes the limit for each peer. It holds at once, also for bytes that wait.
-    pub fn set_per_peer(&self, each: Option<NonZeroU64>) {
-        self.change(|_| self.limits.per_peer.store(each.map_or(0, NonZeroU64::get), Ordering::Relaxed));
+    /// Sets the limit per peer. It applies at once, also to waiting bytes.
+    pub fn set_per_peer(&self, per_peer: Option<NonZeroU64>) {
+        self.change(|_| self.limits.per_peer.store(per_peer.map_or(0, NonZeroU64::get), Ordering::Relaxed));
     }
 
-    /// Returns the limit for all together.
+    /// Returns the total limit.
     pub fn total(&self) -> Option<NonZeroU64> {
         self.limits.total.lock().rate()
     }
 
-    /// Returns the limit for each peer.
+    /// Returns the limit per peer.
     pub fn per_peer(&self) -> Option<NonZeroU64> {
         self.limits.per_peer()
     }
 
-    /// Opens the lane of one peer.
+    /// Creates the limiter of one peer.
     pub fn peer_limiter(&self) -> PeerLimiter {
         PeerLimiter { limits: Arc::clone(&self.limits), share: PeerShare::new(self.per_peer(), now()) }
     }
 
-    /// Opens the lane of one peer for several connections.
+    /// Creates the limiter of one peer with several connections.
     pub fn shared_peer_limiter(&self) -> SharedPeerLimiter {
         SharedPeerLimiter {
             limits: Arc::clone(&self.limits),
@@ -82,17 +82,17 @@ impl Throttle {
         }
     }
 
-    /// Returns true if there is any limit.
+    /// Returns true if any limit is set.
     pub fn is_limited(&self) -> bool {
         self.limits.is_any_set.load(Ordering::Relaxed)
     }
 
     fn change(&self, change: impl FnOnce(&mut TokenBucket)) {
-        let mut all = self.limits.total.lock();
-        change(&mut all);
-        let any = all.rate().is_some() || self.limits.per_peer().is_some();
+        let mut total = self.limits.total.lock();
+        change(&mut total);
+        let any = total.rate().is_some() || self.limits.per_peer().is_some();
         self.limits.is_any_set.store(any, Ordering::Relaxed);
-        drop(all);
+        drop(total);
         self.limits.changed.notify_waiters();
     }
 }
@@ -103,13 +103,13 @@ impl ThrottleLimits {
     }
 
     fn request(&self, share: &mut PeerShare, want: usize) -> Grant {
-        let (mut all, now) = (self.total.lock(), now());
+        let (mut total, now) = (self.total.lock(), now());
         share.set_rate(self.per_peer(), now);
-        share.request(&mut all, want.try_into().unwrap_or(u64::MAX), now)
+        share.request(&mut total, want.try_into().unwrap_or(u64::MAX), now)
     }
 }
 
-/// Where the bytes of one peer pass.
+/// Limits the transfers of one peer in one direction.
 #[derive(Debug)]
 pub struct PeerLimiter {
     limits: Arc<ThrottleLimits>,
@@ -117,19 +117,18 @@ pub struct PeerLimiter {
 }
 
 impl PeerLimiter {
-    /// Waits until some of the wanted bytes may pass, and returns how many: at least one, unless none is wanted.
-    ///
-    /// Where nothing is limited it is all of them, at once.
+    /// Waits until some of the wanted bytes may pass. Returns how many: at least one, unless `want` is 0. Without limits it
+    /// returns `want` at once.
     ///
     /// # Cancel safety
     ///
-    /// A wait that is given up is gone on with by the next call, which loses nothing unless it wants less.
+    /// If the future is dropped, the next call resumes the reservation. Bytes are lost only if that call wants fewer.
     pub async fn acquire(&mut self, want: usize) -> usize {
         if want == 0 || !self.limits.is_any_set.load(Ordering::Relaxed) {
             return want;
         }
         loop {
-            // Made before the limits are read, so that no change is missed.
+            // Created before the limits are read, so that no change is missed.
             let changed = self.limits.changed.notified();
             match self.limits.request(&mut self.share, want) {
                 Grant::Pass(bytes) => return usize::try_from(bytes).unwrap_or(want),
@@ -142,7 +141,7 @@ impl PeerLimiter {
     }
 }
 
-/// Where the bytes of one peer pass whose connections share its limit; cheap to clone.
+/// Limits the transfers of one peer whose connections share its limit; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SharedPeerLimiter {
     limits: Arc<ThrottleLimits>,
@@ -150,7 +149,7 @@ pub struct SharedPeerLimiter {
 }
 
 impl SharedPeerLimiter {
-    /// Waits until some of the wanted bytes may pass, as [`PeerLimiter::acquire`] does; connections that wait take turns.
+    /// Waits until some of the wanted bytes may pass, as [`PeerLimiter::acquire`] does. Waiting connections take turns.
     pub async fn acquire(&self, want: usize) -> usize {
         if want == 0 || !self.limits.is_any_set.load(Ordering::Relaxed) {
             return want;
@@ -159,7 +158,7 @@ impl SharedPeerLimiter {
     }
 }
 
-/// Reads the clock that the runtime's timers go by.
+/// Returns the time of the clock that the runtime's timers use.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

@@ -1,8 +1,7 @@
-//! Torrents: reading and making a `.torrent`, checking its content, and taking part in it.
+//! Torrents: reads and creates `.torrent` files, verifies their content, and takes part in their swarms.
 //!
-//! What a `.torrent` says is a [`Metainfo`](protocol::metainfo::Metainfo), judged whole by `protocol`; everything here works
-//! from one. Files are touched here and nowhere else in the dialect; who drives it is a command of the program or a
-//! download.
+//! A parsed `.torrent` is a [`Metainfo`](protocol::metainfo::Metainfo), fully validated by `protocol`. Only this module
+//! of the dialect accesses files. It is driven by a command of the program or by a download.
 
 pub mod announcer;
 pub mod dot_torrent;

@@ -1,7 +1,7 @@
-//! What the connections of all dialects share: who is let in, who is served and how fast, sockets, buffers, what was asked of
-//! a peer and what it has, and what is shown.
+//! Resources that the connections of all dialects share: admission, upload slots, rate limits, socket tuning, buffers,
+//! request and piece bookkeeping, and upload statistics.
 //!
-//! A node has one [`Transport`]. It leaves alone what is said on a connection.
+//! A node has one [`Transport`]. It does not know what is sent on a connection.
 
 mod accept;
 mod address_limits;
@@ -42,27 +42,27 @@ pub use uploads::{TransferTotals, Uploads};
 use crate::source_address::SourceAddress;
 use crate::throttle::Throttle;
 
-/// Of the sizes that the engine's budget allows, so many buffers are kept when no block needs them.
+/// Number of unused block buffers that are kept for reuse.
 const SPARE_BUFFERS: usize = 64;
 
-/// How a node's connections are bounded.
+/// Limits of a node's connections.
 #[derive(Debug, Clone)]
 pub struct TransportConfig {
-    /// How many peers are served at once, besides one in turn.
+    /// Number of peers served at once, besides the optimistic slot.
     pub upload_slots: usize,
-    /// How many connections there may be, whoever opens them.
+    /// Maximum number of connections, incoming and outgoing together.
     pub max_connections: usize,
-    /// What the connections of one address may have together.
+    /// Limits of each address.
     pub per_address: AddressLimits,
-    /// How fast content is sent.
+    /// Upload rate limit.
     pub upload: Throttle,
-    /// How fast content is received.
+    /// Download rate limit.
     pub download: Throttle,
-    /// Where connections to others come from.
+    /// Source address of outgoing connections.
     pub source_address: SourceAddress,
 }
 
-/// What a node's connections share; cheap to clone.
+/// The shared resources of a node's connections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Transport {
     inner: Arc<Inner>,
@@ -80,8 +80,8 @@ struct Inner {
 }
 
 impl Transport {
-    /// Makes what a node's connections share. The task that gives the slots away is the tracker's, and ends with the token.
-    /// Must be called inside a runtime.
+    /// Creates the shared resources. Spawns the task that assigns upload slots; it ends with the token. Must be called
+    /// within a runtime.
     pub fn new(config: TransportConfig, tracker: &TaskTracker, cancel: CancellationToken) -> Self {
         let slots = Slots::new(config.upload_slots, config.per_address);
         tracker.spawn(slots.clone().run(cancel));
@@ -97,42 +97,42 @@ impl Transport {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Returns the limit on what is sent, which may be changed at any time.
+    /// Returns the upload limit, which may be changed at any time.
     pub fn upload_limit(&self) -> &Throttle {
         &self.inner.upload
     }
 
-    /// Returns the limit on what is received, which may be changed at any time.
+    /// Returns the download limit, which may be changed at any time.
     pub fn download_limit(&self) -> &Throttle {
         &self.inner.download
     }
 
-    /// Returns the buffers that blocks are read into.
+    /// Returns the pool of block buffers.
     pub fn buffers(&self) -> &BufferPool {
         &self.inner.buffers
     }
 
-    /// Returns what is going out.
+    /// Returns the active uploads.
     pub fn uploads(&self) -> &Uploads {
         &self.inner.uploads
     }
 
-    /// Changes how many peers are served at once.
+    /// Changes the number of upload slots.
     pub fn set_upload_slots(&self, slots: usize) {
         self.inner.slots.set_slots(slots);
     }
 
-    /// Returns where connections to others come from.
+    /// Returns the source address of outgoing connections.
     pub(crate) fn source_address(&self) -> SourceAddress {
         self.inner.source_address
     }
 
-    /// Returns who may connect.
+    /// Returns the limiter of connections.
     pub(crate) fn admission(&self) -> &PeerAdmission {
         &self.inner.admission
     }
 
-    /// Returns who is served.
+    /// Returns the upload slots.
     pub(crate) fn slots(&self) -> &Slots {
         &self.inner.slots
     }

@@ -1,5 +1,5 @@
-//! Remembers for the account in which folders its nodes were started, so that a node that is started elsewhere by accident
-//! is noticed. Nothing depends on it, and a file that is missing, damaged or cannot be written is no error.
+//! Records in which folders the user's nodes were started, so that a node started in the wrong folder by accident is noticed.
+//! Nothing depends on the file: if it is missing, damaged or not writable, that is no error.
 
 use std::fs;
 use std::io;
@@ -11,10 +11,10 @@ use crate::account_file::{AccountFile, AccountRecord};
 use crate::library::StoredPath;
 use crate::state_dir::STATE_DIR_NAME;
 
-/// The most folders that are remembered; those that were used longest ago are forgotten first.
+/// Maximum number of folders that are recorded. The least recently used folders are dropped first.
 const MAX_NODES: usize = 1000;
 
-/// Where the account's nodes are remembered.
+/// The record of the folders that the user's nodes have used.
 #[derive(Debug, Clone)]
 pub(crate) struct UsedFolders {
     file: AccountFile,
@@ -23,7 +23,7 @@ pub(crate) struct UsedFolders {
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredNodes {
     version: u32,
-    /// The one that was used last comes first.
+    /// The most recently used node comes first.
     nodes: Vec<StoredNode>,
 }
 
@@ -48,12 +48,12 @@ impl AccountRecord for StoredNodes {
 }
 
 impl UsedFolders {
-    /// Returns those of the account that runs the program; `None` if it has no state folder.
+    /// Returns the record of the current user; `None` if the user has no state folder.
     pub(crate) fn for_current_user() -> Option<Self> {
         Some(Self { file: AccountFile::for_current_user("nodes.json")? })
     }
 
-    /// Returns the folder other than `folder` in which a node with that port was used last, if it still holds a node.
+    /// Returns the folder other than `folder` in which a node on this port ran most recently, if it still contains a node.
     pub(crate) fn other_folder(&self, port: u16, folder: &Path) -> Option<PathBuf> {
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let nodes = self.file.read::<StoredNodes>().ok()?.nodes.into_iter().filter(|node| node.port == port);
@@ -61,7 +61,7 @@ impl UsedFolders {
         folders.find(|used| *used != folder && holds_node(used))
     }
 
-    /// Remembers that a node with that port is used in a folder.
+    /// Records that a node on this port uses a folder.
     pub(crate) fn remember(&self, port: u16, folder: &Path) -> io::Result<()> {
         self.file.update(|stored: &mut StoredNodes| {
             let known = stored.nodes.iter().position(|node| node.matches(port, folder));
@@ -84,7 +84,7 @@ impl StoredNode {
     }
 }
 
-/// Returns true if a node has been started in a folder.
+/// Returns true if a node has been started in the folder.
 pub(crate) fn holds_node(folder: &Path) -> bool {
     fs::symlink_metadata(folder.join(STATE_DIR_NAME)).is_ok_and(|state| state.is_dir())
 }

@@ -1,4 +1,4 @@
-//! What goes in and out of a node, as a person is shown it.
+//! Views of a node's downloads and uploads, as shown to users.
 
 mod queued_at;
 
@@ -12,18 +12,18 @@ use protocol::infohash::Infohash;
 
 pub use queued_at::QueuedAt;
 
-/// The number of a download, from 1, as long as the node runs.
+/// The number of a download, from 1, valid as long as the node runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DownloadId(pub u32);
 
-/// What is transferred.
+/// The identity of a transferred content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ContentId {
     /// A file, by its SHA-256.
     File(Digest),
     /// A torrent.
     Torrent(Infohash),
-    /// The file of a closed group, which has no name but the one that the group has agreed on.
+    /// The file of a closed group, which is identified only by agreement within the group.
     GroupFile,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for ContentId {
 }
 
 impl ContentId {
-    /// Returns what the digits are.
+    /// Returns the kind of identifier.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::File(_) => "sha256",
@@ -47,78 +47,78 @@ impl ContentId {
         }
     }
 
-    /// Returns the first digits, for people to tell contents apart.
+    /// Returns the first digits of the identifier, for display.
     pub fn short(&self) -> String {
         self.to_string().chars().take(12).collect()
     }
 }
 
-/// How far a download has got.
+/// State and progress of a download.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DownloadView {
-    /// Its number.
+    /// Number of the download.
     pub id: DownloadId,
     /// The content.
     pub content: ContentId,
-    /// The SHA-256 of the file: of a torrent's what it is said to be, and once all is here what it is, as far as that is
-    /// known.
+    /// SHA-256 of the file, if known. For a torrent it is the claimed one until the torrent is complete, then the actual
+    /// one.
     pub digest: Option<Digest>,
-    /// The name it will have, or has: relative to the node's folder if it lies in there.
+    /// Final name of the file, relative to the node's folder if it is below that.
     pub name: String,
-    /// The content's size in bytes, once known.
+    /// Size of the content in bytes, once known.
     pub size: Option<u64>,
-    /// What is going on.
+    /// Current state.
     pub state: DownloadState,
-    /// Which of those that wait come first.
+    /// Priority in the queue.
     pub priority: Priority,
-    /// Its place among those that wait for their turn, from 1, if it does.
+    /// Position in the queue, from 1, while waiting for a slot.
     pub queue_position: Option<usize>,
-    /// Verified pieces.
+    /// Number of verified pieces.
     pub pieces_done: u32,
-    /// All pieces, once known.
+    /// Number of all pieces, once known.
     pub pieces: u32,
     /// Bytes in verified pieces.
     pub bytes_done: u64,
-    /// Bytes that came from sources in this run of the node, whether they were of use or not.
+    /// Bytes received from sources in this run of the node, including useless ones.
     pub bytes_fetched: u64,
-    /// Bytes per second that come in.
+    /// Receive rate in bytes per second.
     pub rate_down: f64,
-    /// Bytes per second of the same content that go out.
+    /// Upload rate of the same content in bytes per second.
     pub rate_up: f64,
-    /// Bytes of a torrent that were given to others.
+    /// Uploaded bytes of a torrent.
     pub bytes_uploaded: u64,
-    /// Sources that are sending.
+    /// Number of sources that are sending.
     pub sources_active: usize,
-    /// Sources that are known.
+    /// Number of known sources.
     pub sources_known: usize,
-    /// The source in whose queue it waits, if no source serves it: the one in whose queue it is foremost.
+    /// The source with our best queue position, if no source serves the download.
     pub queued_at: Option<QueuedAt>,
-    /// How long it will take at this rate.
+    /// Estimated time left at the current rate.
     pub time_left: Option<Duration>,
-    /// How long it has taken.
+    /// Time spent active.
     pub elapsed: Duration,
-    /// Who gave how much.
+    /// Bytes received per source.
     pub sources: Vec<SourceView>,
-    /// The file on this machine that made sources needless: it was copied from there, or lies there already.
+    /// The file on this machine that was copied or found in place, so that no source was needed.
     pub copied_from: Option<PathBuf>,
-    /// What troubles it although it goes on: a tracker that does not answer, say.
+    /// A problem that does not stop the download, for example a tracker that does not answer.
     pub warning: Option<String>,
 }
 
-/// Which downloads come first when not all may fetch at once.
+/// Priority of a download while not all downloads can be active.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
-    /// Before the others.
+    /// Before all others.
     High,
-    /// As they come.
+    /// In order of arrival.
     #[default]
     Normal,
-    /// After the others.
+    /// After all others.
     Low,
 }
 
 impl DownloadView {
-    /// Returns where a complete torrent lies, if it could not be saved under its own name.
+    /// Returns the path of a complete torrent that could not be saved under its own name.
     pub fn saved_as(&self) -> Option<&Path> {
         let (DownloadState::Done { location, .. } | DownloadState::Seeding { location }) = &self.state else {
             return None;
@@ -128,7 +128,7 @@ impl DownloadView {
         (is_torrent && !has_name).then_some(location)
     }
 
-    /// Says whether a content is what is downloaded.
+    /// Returns true if this is the download of `content`.
     pub fn matches(&self, content: &ContentId) -> bool {
         match content {
             ContentId::File(digest) => self.digest == Some(*digest),
@@ -138,10 +138,10 @@ impl DownloadView {
 }
 
 impl Priority {
-    /// All of them, the first ones first.
+    /// All priorities, highest first.
     pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
 
-    /// Returns the priority's name.
+    /// Returns the name of the priority.
     pub const fn name(self) -> &'static str {
         match self {
             Self::High => "high",
@@ -150,98 +150,98 @@ impl Priority {
         }
     }
 
-    /// Finds a priority by its name.
+    /// Returns the priority with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|priority| priority.name() == name)
     }
 }
 
-/// What a full disk lacks for a download.
+/// The disk space that a download lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskSpace {
-    /// The folder in which the download lies.
+    /// The folder of the download.
     pub folder: PathBuf,
-    /// How many bytes more it needs.
+    /// Additional bytes needed.
     pub needed: u64,
-    /// How many are free.
+    /// Free bytes.
     pub free: u64,
 }
 
-/// What is going on with a download.
+/// State of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DownloadState {
-    /// Its turn has not come.
+    /// Waiting for a slot.
     Queued,
-    /// A person wants it to rest.
+    /// Paused by the user.
     Paused,
-    /// No source that can be reached has what is missing; it asks again by itself.
+    /// No reachable source has the missing pieces; searches again automatically.
     AwaitingSources {
-        /// Whether the index, or a node that was heard, has ever named a source of it.
+        /// Whether the index or a LAN node has ever named a source.
         was_seen: bool,
     },
-    /// The disk is full; it resumes when there is enough space.
+    /// The disk is full; resumes automatically when there is enough space.
     AwaitingSpace(DiskSpace),
-    /// The system is short of something that it frees again; it tries again by itself.
+    /// The system is temporarily short of a resource; retries automatically.
     AwaitingSystem {
-        /// What the system reported.
+        /// Error reported by the system.
         reason: String,
     },
-    /// Sources are looked for.
+    /// Searching for sources.
     Searching,
-    /// What lies on disk from an earlier attempt is verified.
+    /// Verifying data of an earlier attempt on disk.
     Verifying,
-    /// Pieces come in.
+    /// Receiving pieces.
     Fetching,
-    /// All pieces are verified; the file is made durable and put in its place.
+    /// All pieces are verified; the file is being synced and renamed to its final name.
     Finishing,
-    /// All is here, and given to others until a person stops it or enough was given.
+    /// Complete, and uploading until the user stops it or the seed ratio is reached.
     Seeding {
-        /// Where it lies.
+        /// Path of the content.
         location: PathBuf,
     },
-    /// The file is whole.
+    /// Complete.
     Done {
-        /// Where it lies.
+        /// Path of the file.
         location: PathBuf,
-        /// Why it is not named as was asked, if it is not.
+        /// Why the file does not have the requested name, if it has another one.
         renamed: Option<String>,
     },
-    /// It could not be had.
+    /// Failed.
     Failed {
-        /// Why, and what to do.
+        /// The cause, and what to do.
         reason: String,
     },
-    /// A person stopped it; what came is kept.
+    /// Cancelled by the user; partial data is kept.
     Cancelled,
 }
 
 impl DownloadState {
-    /// Says whether nothing more will happen.
+    /// Returns true if the download has ended.
     pub const fn is_over(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Failed { .. } | Self::Cancelled)
     }
 
-    /// Says whether there is nothing more to wait for: it is over, or all is here and given to others.
+    /// Returns true if there is nothing more to wait for: the download has ended or is seeding.
     pub const fn is_settled(&self) -> bool {
         self.is_over() || matches!(self, Self::Seeding { .. })
     }
 
-    /// Says whether all is here.
+    /// Returns true if the content is complete.
     pub const fn is_complete(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Seeding { .. })
     }
 
-    /// Says whether the download fetches nothing at the moment and may have to wait for its turn.
+    /// Returns true if the download is inactive and may have a queue position.
     pub const fn may_be_queued(&self) -> bool {
         matches!(self, Self::Queued) || self.is_paused_or_stuck()
     }
 
-    /// Says whether the download rests, by a person's wish or because it cannot go on now.
+    /// Returns true if the download is paused by the user or cannot continue now.
     pub const fn is_paused_or_stuck(&self) -> bool {
         matches!(self, Self::Paused) || self.is_stuck()
     }
 
-    /// Returns true if the download cannot continue now and resumes by itself.
+    /// Returns true if the download cannot continue now and resumes automatically.
     pub const fn is_stuck(&self) -> bool {
         matches!(self, Self::AwaitingSources { .. } | Self::AwaitingSpace(_) | Self::AwaitingSystem { .. })
     }
@@ -252,40 +252,40 @@ impl DownloadState {
     }
 }
 
-/// What one source gave to a download.
+/// A source's share in a download.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceView {
-    /// Where it listens.
+    /// Listen address of the source.
     pub address: SocketAddr,
-    /// Verified and unverified bytes that came from it.
+    /// Bytes received from it, verified or not.
     pub bytes: u64,
-    /// Bytes per second at the moment.
+    /// Current rate in bytes per second.
     pub rate: f64,
-    /// Why it was left, if it was.
+    /// Why it was disconnected; `None` while connected.
     pub disconnect_reason: Option<String>,
 }
 
-/// A content that a peer is fetching from this node.
+/// An upload of a content to one peer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UploadView {
     /// The peer.
     pub peer: SocketAddr,
     /// The content.
     pub content: ContentId,
-    /// The name under which it is shared here.
+    /// Name under which it is shared here.
     pub name: String,
-    /// The content's size in bytes.
+    /// Size of the content in bytes.
     pub size: u64,
     /// Bytes sent to this peer.
     pub sent: u64,
-    /// Bytes per second at the moment.
+    /// Current rate in bytes per second.
     pub rate: f64,
-    /// The peer's place in the queue for a slot, 1 being next and 0 not in the queue; none while it is served.
+    /// The peer's position in the queue for a slot: 1 is next, 0 is not queued; `None` while it is served.
     pub queue_place: Option<u32>,
 }
 
 impl UploadView {
-    /// Says whether there is anything to tell: something was sent, or the peer waits for it.
+    /// Returns true if the upload is worth showing: something was sent, or the peer is queued.
     pub fn is_notable(&self) -> bool {
         self.sent > 0 || self.queue_place.is_some_and(|place| place > 0)
     }

@@ -1,9 +1,9 @@
-//! What it costs to hash pieces with SHA-1, one after the other and side by side: `cargo bench -p protocol --bench sha1`.
+//! Measures SHA-1 over pieces, sequentially and in parallel: `cargo bench -p protocol --bench sha1`.
 //!
-//! Every line is the median of nine samples of 64 MiB, in CPU seconds as the kernel has counted them for the thread (Linux).
+//! Every line is the median of nine samples of 64 MiB, in CPU seconds of the thread as counted by the kernel (Linux).
 
 #![allow(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
-#![allow(clippy::disallowed_methods, reason = "a benchmark asks the system")]
+#![allow(clippy::disallowed_methods, reason = "the benchmark reads CPU times")]
 #![allow(clippy::cast_precision_loss, reason = "the figures have three digits")]
 
 use std::hint::black_box;
@@ -58,7 +58,7 @@ fn report(name: &str, run: impl Fn()) {
     println!("{name:24} {:11.3}", median * f64::from(1 << 30) / SAMPLE as f64);
 }
 
-/// Returns what the kernel has counted for this thread.
+/// Returns the CPU time of this thread in seconds.
 fn cpu_seconds() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).unwrap_or_default() / 1e9

@@ -1,10 +1,11 @@
-//! What it costs to hash pieces, one after the other and side by side: `cargo bench -p protocol --bench sha256`.
+//! Measures SHA-256 over pieces, sequentially and in parallel: `cargo bench -p protocol --bench sha256`.
 //!
-//! Every line is the median of nine samples of 256 MiB each, taken in turn so that a busy moment meets all of them.
-//! CPU seconds are those the kernel has counted for the thread (Linux), or else the time that passed.
+//! Every line is the median of nine samples of 256 MiB. The samples of all lines alternate, so that other load
+//! affects all lines alike.
+//! CPU seconds are those of the thread as counted by the kernel (Linux), or else elapsed time.
 
 #![allow(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
-#![allow(clippy::expect_used, reason = "a benchmark that cannot begin has nothing to say")]
+#![allow(clippy::expect_used, reason = "a benchmark without its data cannot run")]
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(clippy::cast_precision_loss, reason = "the figures have three digits")]
 
@@ -25,9 +26,9 @@ const SAMPLES: usize = 9;
 /// One line of the table.
 struct Line<'a> {
     name: String,
-    /// Hashes a number of bytes.
+    /// Hashes this number of bytes.
     run: Box<dyn Fn(usize) + 'a>,
-    /// Seconds passed and CPU seconds of each sample.
+    /// The elapsed time and the CPU time of each sample, in seconds.
     samples: Vec<(f64, f64)>,
 }
 
@@ -101,17 +102,17 @@ fn checked(manifest: &Manifest, pieces: &[(PieceIndex, &[u8])], together: usize,
     let mut next = pieces.iter().cycle();
     for _ in 0..bytes / PIECE / together {
         let batch = next.by_ref().take(together).map(|(piece, bytes)| (*piece, [*bytes]));
-        assert!(manifest.verify_pieces(batch).into_iter().all(|good| good), "the pieces are good");
+        assert!(manifest.verify_pieces(batch).into_iter().all(|good| good), "all pieces are valid");
     }
 }
 
 fn manifest_of(data: &[u8]) -> Manifest {
     let mut builder = ManifestBuilder::new(data.len() as u64).expect("a size within the limits");
     builder.update(data);
-    builder.finish().expect("as many bytes as were announced")
+    builder.finish().expect("the announced number of bytes")
 }
 
-/// Returns what the kernel has counted for this thread, if it says.
+/// Returns the CPU time of this thread in seconds, if available.
 fn cpu_seconds() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanoseconds: f64 = text.split(' ').next()?.parse().ok()?;

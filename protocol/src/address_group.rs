@@ -1,9 +1,9 @@
-//! What counts as one address in every limit and every count of addresses.
+//! Address groups, which count as one address in all limits and counts of addresses.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Returns what stands for all addresses that whoever has this one has as well: the network (/64) of a public IPv6 address. In a
-/// private network every address is a member.
+/// Returns the representative of all addresses that one owner of this address also controls: the /64 network of a
+/// public IPv6 address. Every other address, including private IPv6 addresses, is a group of its own.
 pub const fn address_group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_unique_local() && !address.is_unicast_link_local() => {

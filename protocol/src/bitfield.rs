@@ -1,40 +1,41 @@
-//! Which pieces somebody has, a bit each.
+//! Bitfields: sets of pieces with one bit per piece.
 
 use crate::geometry::{Geometry, PieceIndex};
 
-/// A set of pieces of one geometry; on wires the high bit comes first and spare bits are zero (BEP 3, "peer messages").
+/// A set of pieces of one geometry. In the encoded bytes, the high bit comes first and spare bits are zero (BEP 3,
+/// "peer messages").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bitfield {
     bytes: Vec<u8>,
     pieces: u32,
 }
 
-/// Bytes that are not a bitfield of the geometry.
+/// Why bytes are not a bitfield of the geometry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BitfieldError {
     /// The number of bytes is wrong.
     #[error("a bitfield of {pieces} pieces has {expected} bytes, not {got}")]
     WrongLength {
-        /// How many pieces there are.
+        /// The number of pieces.
         pieces: u32,
-        /// How many bytes that makes.
+        /// The expected number of bytes.
         expected: usize,
-        /// How many came.
+        /// The actual number of bytes.
         got: usize,
     },
-    /// A bit past the last piece is set.
+    /// A bit after the last piece is set.
     #[error("a bitfield has bits set past its last piece")]
     SpareBits,
 }
 
 impl Bitfield {
-    /// Makes the empty set.
+    /// Creates the empty set.
     pub fn empty(geometry: &Geometry) -> Self {
         let pieces = geometry.piece_count();
         Self { bytes: vec![0; byte_count(pieces)], pieces }
     }
 
-    /// Makes the set of all pieces.
+    /// Creates the set of all pieces.
     pub fn full(geometry: &Geometry) -> Self {
         let mut all = Self::empty(geometry);
         all.bytes.fill(0xff);
@@ -44,7 +45,7 @@ impl Bitfield {
         all
     }
 
-    /// Reads a set from its bytes; bits past the last piece mean nothing, where a dialect lets them.
+    /// Decodes a set and ignores bits after the last piece, for dialects that allow them.
     pub fn masked(geometry: &Geometry, mut bytes: Vec<u8>) -> Result<Self, BitfieldError> {
         if let Some(last) = bytes.get_mut(byte_count(geometry.piece_count()).saturating_sub(1)) {
             *last &= !spare_mask(geometry.piece_count());
@@ -52,7 +53,7 @@ impl Bitfield {
         Self::from_bytes(geometry, bytes)
     }
 
-    /// Reads a set from its bytes, strictly.
+    /// Decodes a set; bits after the last piece are an error.
     pub fn from_bytes(geometry: &Geometry, bytes: Vec<u8>) -> Result<Self, BitfieldError> {
         let pieces = geometry.piece_count();
         let expected = byte_count(pieces);
@@ -65,18 +66,18 @@ impl Bitfield {
         Ok(Self { bytes, pieces })
     }
 
-    /// Returns the bytes, as they go over a wire.
+    /// Returns the encoded bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Says whether a piece is in the set.
+    /// Returns true if the piece is in the set.
     pub fn has(&self, piece: PieceIndex) -> bool {
         let (byte, mask) = bit_position(piece);
         self.bytes.get(byte).is_some_and(|bits| bits & mask != 0)
     }
 
-    /// Puts a piece in; says whether it was missing.
+    /// Adds a piece; returns true if it was missing.
     pub fn insert(&mut self, piece: PieceIndex) -> bool {
         let (byte, mask) = bit_position(piece);
         self.bytes.get_mut(byte).is_some_and(|bits| {
@@ -86,7 +87,7 @@ impl Bitfield {
         })
     }
 
-    /// Takes a piece out.
+    /// Removes a piece.
     pub fn remove(&mut self, piece: PieceIndex) {
         let (byte, mask) = bit_position(piece);
         if let Some(bits) = self.bytes.get_mut(byte) {
@@ -94,12 +95,12 @@ impl Bitfield {
         }
     }
 
-    /// Counts the pieces in the set.
+    /// Returns the number of pieces in the set.
     pub fn count(&self) -> u32 {
         self.bytes.iter().map(|bits| bits.count_ones()).sum()
     }
 
-    /// Says whether all pieces are in.
+    /// Returns true if all pieces are in the set.
     pub fn is_full(&self) -> bool {
         self.count() == self.pieces
     }

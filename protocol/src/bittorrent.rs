@@ -1,14 +1,15 @@
-//! What two peers say to each other in the BitTorrent dialect (BEP 3, "peer protocol"; BEP 6, "fast extension").
+//! The messages of the BitTorrent dialect (BEP 3, "peer protocol"; BEP 6, "fast extension").
 //!
-//! A connection begins with a [`BitTorrentHandshake`] of each side, about one torrent; then come [`BitTorrentMessage`]s, each with its length
-//! before it. A [`BitTorrentDecoder`] finds them in a stream and judges every length by what the message is, before anything of it
-//! is kept. Of a block only the head is a message here: its bytes are handed on as they come.
+//! A connection begins with a [`BitTorrentHandshake`] of each side for one torrent, followed by length-prefixed
+//! [`BitTorrentMessage`]s. A [`BitTorrentDecoder`] finds them in a stream and checks every length against the message
+//! type before anything is stored. Only the head of a block is a message here; its bytes are passed on as they
+//! arrive.
 //!
-//! | part | spoken |
+//! | part | support |
 //! |---|---|
-//! | BEP 3, peer protocol | all of it |
-//! | BEP 6, fast extension | all messages are understood; no suggestions and no allowed fast pieces are sent |
-//! | BEP 10, extension protocol | its handshake, for the requests that may wait; no extension is announced, the messages of all are ignored |
+//! | BEP 3, peer protocol | complete |
+//! | BEP 6, fast extension | all messages are accepted; suggestions and allowed fast pieces are not sent |
+//! | BEP 10, extension protocol | the handshake with `reqq`; no extension is announced, extension messages are ignored |
 //! | MSE, message stream encryption | both roles, see [`mse`] |
 
 mod clients;

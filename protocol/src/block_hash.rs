@@ -1,8 +1,8 @@
-//! Hashing the way SHA-1 and SHA-256 have in common: a state is advanced over blocks of 64 bytes, and the message is padded to
-//! whole blocks at its end.
+//! The common structure of SHA-1 and SHA-256: a state is advanced over blocks of 64 bytes, and the end of the message
+//! is padded to whole blocks.
 //!
-//! Which function it is, is for a [`BlockState`] to know. One stream is serial by its nature; [`batch`] hashes several side by
-//! side.
+//! A [`BlockState`] implements the hash function. One stream is inherently serial; [`batch`] hashes several in
+//! parallel.
 
 pub mod batch;
 #[cfg(target_arch = "x86_64")]
@@ -12,13 +12,13 @@ pub(crate) mod registers;
 
 use std::fmt::Debug;
 
-/// The bytes that are taken in at a time.
+/// The block length in bytes.
 pub const BLOCK_LEN: usize = 64;
 
-/// How many streams go together where the processor computes with a word of each at once.
+/// The number of streams that are advanced at once on processors with AVX-512.
 pub(crate) const WIDE_LANES: usize = 8;
 
-/// Says whether the processor computes with words of eight streams at once.
+/// Returns true if the processor can advance [`WIDE_LANES`] streams at once.
 fn is_wide() -> bool {
     #[cfg(target_arch = "x86_64")]
     return columns::is_supported();
@@ -26,19 +26,19 @@ fn is_wide() -> bool {
     false
 }
 
-/// A hash function's intermediate state after some whole blocks.
+/// A hash function's intermediate state after a number of whole blocks.
 pub trait BlockState: Copy + Debug + Eq {
-    /// Returns from how many streams on they are best advanced as eight, where the processor does that.
+    /// Returns the minimum number of streams for which advancing eight at once is fastest, if the processor supports it.
     fn min_wide_lanes() -> usize;
 
-    /// Advances the state over some blocks.
+    /// Advances the state over blocks.
     fn advance(&mut self, blocks: &[[u8; BLOCK_LEN]]);
 
-    /// Advances each state over its own blocks, as many as the shortest run has; returns how many that is.
+    /// Advances each state over its own run, by the number of blocks of the shortest run; returns that number.
     fn advance_all<const N: usize>(states: &mut [Self; N], runs: [&[[u8; BLOCK_LEN]]; N]) -> usize;
 }
 
-/// Hashes a stream of bytes from a given state on, whatever way the stream is cut.
+/// Hashes a stream of bytes in any fragmentation, from a given state.
 #[derive(Debug, Clone)]
 pub struct Hasher<S> {
     state: S,
@@ -52,14 +52,14 @@ impl<S: BlockState> Hasher<S> {
         Self { state, tail: [0; BLOCK_LEN], tail_len: 0 }
     }
 
-    /// Takes in more bytes.
+    /// Hashes more bytes.
     pub fn update(&mut self, data: &[u8]) {
         let blocks = self.align(data);
         self.state.advance(blocks);
     }
 
-    /// Takes in more bytes, but for the whole blocks among them, over which the caller must advance the state before
-    /// anything else is asked of it.
+    /// Buffers the incomplete blocks at both ends of `data`, and returns the whole blocks between them. The caller
+    /// must advance the state over these before any other call.
     fn align<'a>(&mut self, mut data: &'a [u8]) -> &'a [[u8; BLOCK_LEN]] {
         if self.tail_len > 0 {
             let free = self.tail.get_mut(self.tail_len..).unwrap_or_default();
@@ -83,19 +83,20 @@ impl<S: BlockState> Hasher<S> {
         blocks
     }
 
-    /// Returns the state, if what was taken in so far fills whole blocks.
+    /// Returns the state, if the bytes hashed so far fill whole blocks.
     pub fn state(&self) -> Option<S> {
         (self.tail_len == 0).then_some(self.state)
     }
 
-    /// Pads and returns the last state of a message of `length` bytes in all, those before the first state included.
+    /// Pads the message and returns its final state. `length` is the total length in bytes, including those before
+    /// the initial state.
     pub fn finish_state(mut self, length: u64) -> S {
         let bits = length.wrapping_mul(8).to_be_bytes();
         let mut padding = [0; BLOCK_LEN + 8];
         if let Some(first) = padding.first_mut() {
             *first = 0x80;
         }
-        // One 0x80, then zeros up to 8 bytes short of a block's end.
+        // Append 0x80, zeros up to 8 bytes before the end of a block, and the length in bits.
         let zeros = (BLOCK_LEN + BLOCK_LEN - 8 - 1 - self.tail_len) % BLOCK_LEN;
         self.update(padding.get(..=zeros).unwrap_or_default());
         self.update(&bits);

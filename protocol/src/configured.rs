@@ -1,10 +1,12 @@
-//! What a closed group of peers agrees on and says in the configured swarm (`Common.cfg`, `PeerInfo.cfg`, `P2PFILESHARINGPROJ`).
+//! The configured swarm: the files and messages of a closed group of peers (`Common.cfg`, `PeerInfo.cfg`,
+//! `P2PFILESHARINGPROJ`).
 //!
-//! Two files name the content and the peers ([`CommonConfig`], [`PeerList`]); each is judged as a whole. A connection begins with a
-//! [`ConfiguredHandshake`] of each side; then come [`ConfiguredMessage`]s, each with its length before it. What the length counts differs: that is
-//! the [`Framing`], which the first message gives away. A [`ConfiguredDecoder`] finds messages in a stream and judges every length and
-//! every number of a piece before anything of it is kept. Of a piece only the head is a message here: its bytes are handed on
-//! as they come. What a peer writes down of all that are [`LogLine`]s.
+//! Two files name the content and the peers ([`CommonConfig`], [`PeerList`]); each is validated as a whole. A
+//! connection begins with a [`ConfiguredHandshake`] of each side, followed by length-prefixed [`ConfiguredMessage`]s.
+//! What the length counts differs between programs: the [`Framing`] is detected from the first message. A
+//! [`ConfiguredDecoder`] finds messages in a stream and checks every length and piece index before anything is
+//! stored. Only the head of a piece is a message here; its bytes are passed on as they arrive. [`LogLine`]s are the
+//! entries of a peer's event log.
 
 mod common_config;
 mod config_error;

@@ -1,35 +1,35 @@
-//! The name of a content: its SHA-256.
+//! Digests: the SHA-256 hashes that identify contents.
 
 use std::fmt;
 use std::str::FromStr;
 
 use bincode::{Decode, Encode};
 
-/// The SHA-256 of a whole content, as `sha256sum` prints it: the content's name on the network.
+/// The SHA-256 of a complete content, which identifies it on the network; displayed as by `sha256sum`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Digest([u8; 32]);
 
-/// A text that is not a digest.
+/// The text is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a digest is 64 hexadecimal digits, as sha256sum prints it")]
 pub struct ParseDigestError;
 
 impl Digest {
-    /// The digest of no bytes at all.
+    /// The digest of the empty content.
     pub const EMPTY: Self = Self([
         0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
         0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
     ]);
 
-    /// How many hexadecimal digits tell contents apart on a screen.
+    /// The number of hexadecimal digits of the short form for display.
     pub const SHORT_LEN: usize = 12;
 
-    /// Takes 32 bytes for a digest.
+    /// Wraps 32 bytes as a digest.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Returns the 32 bytes.
+    /// Returns the digest's bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -57,13 +57,13 @@ impl fmt::Debug for Digest {
 impl FromStr for Digest {
     type Err = ParseDigestError;
 
-    /// Reads exactly 64 hexadecimal digits of either case, with nothing around them.
+    /// Parses exactly 64 hexadecimal digits of either case, without surrounding whitespace.
     fn from_str(text: &str) -> Result<Self, ParseDigestError> {
         parse_hex(text).map(Self).ok_or(ParseDigestError)
     }
 }
 
-/// Reads exactly two hexadecimal digits a byte.
+/// Parses exactly two hexadecimal digits per byte.
 pub(crate) fn parse_hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
     if text.len() != 2 * BYTES {
         return None;

@@ -1,22 +1,22 @@
-//! Makes text from strangers fit to be shown: on a terminal, in a log, in a listing.
+//! Escaping of untrusted text for display: on a terminal, in a log, in a listing.
 //!
-//! A name that somebody else chose may hold terminal commands, line breaks, or marks that reverse or hide what stands
-//! beside them. Everything of that kind is written out here. Letters that merely look alike are left as they are.
+//! A name chosen by another user may contain terminal commands, line breaks, or characters that reverse or hide
+//! adjacent text. All of them are escaped here. Letters that merely look alike are kept.
 //!
-//! The escaping is for display only and cannot be undone: a backslash stays a backslash, so that ordinary text stays
-//! as it was, and a name that truly holds the six letters `\u{7f}` looks like one that holds the character. Names
+//! Escaping is for display only and not reversible: a backslash is not escaped, so that ordinary text stays
+//! unchanged, and a name that contains the six characters `\u{7f}` looks like one with the control character. Names
 //! are compared, stored and sent unescaped.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The most characters of a text that [`excerpt`] keeps.
+/// The maximum number of characters that [`excerpt`] keeps.
 const EXCERPT_LEN: usize = 60;
 
-/// Writes out every character that could break the line, command a terminal, reorder the text or hide in it.
+/// Escapes every character that could break the line, control the terminal, reorder the text or be invisible.
 ///
-/// Line feed, carriage return and tab become `\n`, `\r` and `\t`; every other one becomes `\u{202e}` with its code
-/// point. Joiners (U+200C, U+200D) and variation selectors stay, since Persian words and emoji need them.
+/// Line feed, carriage return and tab become `\n`, `\r` and `\t`; other characters are escaped by code point, like
+/// `\u{202e}`. Joiners (U+200C, U+200D) and variation selectors are kept, because Persian words and emoji need them.
 pub fn display_safe(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe_to_display) {
         return Cow::Borrowed(text);
@@ -34,7 +34,7 @@ pub fn display_safe(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Does the same as [`display_safe`] for a name that need not be UTF-8; a byte that is not becomes `\xff`.
+/// Like [`display_safe`], for a name that need not be UTF-8; an invalid byte is escaped like `\xff`.
 pub fn display_safe_bytes(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -47,7 +47,7 @@ pub fn display_safe_bytes(bytes: &[u8]) -> String {
     shown
 }
 
-/// Quotes the beginning of a text, display-safe and at most 60 characters before escaping, for a message.
+/// Returns the beginning of a text for a message: display-safe, and at most 60 characters before escaping.
 pub fn excerpt(text: &str) -> String {
     match text.char_indices().nth(EXCERPT_LEN) {
         Some((end, _)) => format!("{}…", display_safe(text.get(..end).unwrap_or_default())),
@@ -55,9 +55,9 @@ pub fn excerpt(text: &str) -> String {
     }
 }
 
-/// Writes out the same characters in a JSON text as the escapes of JSON, so that whoever reads it gets what was there.
+/// Escapes the same characters in a JSON document with JSON escapes, so that parsing yields the original text.
 ///
-/// They can only stand within its strings, since all that is around those is printable ASCII and line feeds, which stay.
+/// They only occur within strings, because everything outside them is printable ASCII and line feeds, which are kept.
 pub fn json_safe(json: &str) -> Cow<'_, str> {
     let is_unsafe = |character| character != '\n' && is_unsafe_to_display(character);
     if !json.contains(is_unsafe) {
@@ -77,7 +77,7 @@ pub fn json_safe(json: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Tells whether a character may not reach a terminal as it is.
+/// Returns true if a character must be escaped before display.
 pub(crate) fn is_unsafe_to_display(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();

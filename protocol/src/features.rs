@@ -1,9 +1,10 @@
 //! Sets of optional protocol features, announced in the greetings of version 2.
 //!
-//! Each side announces the features that it understands. A message or an enum variant that belongs to a feature is sent only to a
-//! side that announced the feature. Unknown bits are kept and have no effect, so a newer program can announce more.
+//! Each side announces the features that it supports. A message or enum variant that belongs to a feature is sent
+//! only to a side that announced the feature. Unknown bits are preserved and have no effect, so a newer program can
+//! announce more.
 //!
-//! A new feature takes the next free bit, is listed in `docs/protocol.md`, and never changes its meaning.
+//! A new feature gets the next free bit, is listed in `docs/protocol.md`, and never changes its meaning.
 
 use std::fmt;
 
@@ -16,11 +17,11 @@ macro_rules! feature_set {
         pub struct $name(u64);
 
         impl $name {
-            /// No feature: what a side of version 1 is taken to announce.
+            /// No features: the implicit set of a side that speaks version 1.
             pub const NONE: Self = Self(0);
             $($(#[$feature_attribute])* pub const $feature: Self = Self(1 << $bit);)*
 
-            /// Makes a set from its bits on the wire, unknown ones included.
+            /// Creates a set from its bits on the wire, including unknown ones.
             pub const fn from_bits(bits: u64) -> Self {
                 Self(bits)
             }
@@ -30,7 +31,7 @@ macro_rules! feature_set {
                 self.0
             }
 
-            /// Returns the set extended by another one.
+            /// Returns the union with another set.
             #[must_use]
             pub const fn with(self, other: Self) -> Self {
                 Self(self.0 | other.0)
@@ -53,15 +54,18 @@ macro_rules! feature_set {
 feature_set! {
     /// Optional features of the dialect between two peers.
     PeerFeatures {
-        /// It accepts every [`SharePath`](crate::share_path::SharePath) in the answer to a search, not only those of release 0.1.0.
+        /// The peer accepts every [`SharePath`](crate::share_path::SharePath) in the answer to a search, not only
+        /// those of release 0.1.0.
         ANY_NAMES = 0,
-        /// It understands [`PeerMessage::WrongPiece`](crate::peer::PeerMessage::WrongPiece).
+        /// The peer supports [`PeerMessage::WrongPiece`](crate::peer::PeerMessage::WrongPiece).
         WRONG_PIECES = 1,
-        /// Its position in the queue for a slot is to come as [`PeerMessage::Queued`](crate::peer::PeerMessage::Queued).
+        /// The peer wants its position in the queue for an upload slot as
+        /// [`PeerMessage::Queued`](crate::peer::PeerMessage::Queued).
         QUEUE_LENGTH = 2,
-        /// It understands [`FileAttributes`](crate::peer::PeerMessage::Details) behind an offer.
+        /// The peer supports [`PeerMessage::Details`](crate::peer::PeerMessage::Details) after an offer.
         DETAILS = 3,
-        /// Blocks may be sent over further connections of a link: [`PeerMessage::Widen`](crate::peer::PeerMessage::Widen) and
+        /// The peer supports further connections of a link for blocks:
+        /// [`PeerMessage::Widen`](crate::peer::PeerMessage::Widen) and
         /// [`PeerMessage::Join`](crate::peer::PeerMessage::Join).
         PARALLEL_CONNECTIONS = 4,
     }
@@ -70,21 +74,22 @@ feature_set! {
 feature_set! {
     /// Optional features of the dialect between a node and an index; both sides announce theirs.
     IndexFeatures {
-        /// The index answers [`RequestPiece::SearchWithSources`](crate::index::Request::SearchWithSources).
+        /// The index supports [`Request::SearchWithSources`](crate::index::Request::SearchWithSources).
         SEARCH_WITH_SOURCES = 0,
-        /// It accepts every [`SharePath`](crate::share_path::SharePath) as a name, not only those of release 0.1.0.
+        /// The side accepts every [`SharePath`](crate::share_path::SharePath) as a name, not only those of release
+        /// 0.1.0.
         ANY_NAMES = 1,
-        /// The index answers [`RequestPiece::Suggest`](crate::index::Request::Suggest).
+        /// The index supports [`Request::Suggest`](crate::index::Request::Suggest).
         SUGGESTIONS = 2,
-        /// The index answers [`RequestPiece::FindNodes`](crate::index::Request::FindNodes).
+        /// The index supports [`Request::FindNodes`](crate::index::Request::FindNodes).
         FIND_NODES = 3,
-        /// The index keeps offers of torrents on disk until they are withdrawn, whether the node that made them is there or not.
+        /// The index stores offered torrents on disk until they are withdrawn, even while the node is offline.
         KEEPS_TORRENTS = 4,
-        /// The index answers [`RequestPiece::FindTorrentByKey`](crate::index::Request::FindTorrentByKey).
+        /// The index supports [`Request::FindTorrentByKey`](crate::index::Request::FindTorrentByKey).
         TORRENT_KEYS = 5,
-        /// The index takes [`RequestPiece::ReportUnreachable`](crate::index::Request::ReportUnreachable).
+        /// The index supports [`Request::ReportUnreachable`](crate::index::Request::ReportUnreachable).
         UNREACHABLE_REPORTS = 6,
-        /// The node understands [`AdmissionRefusal::OverBudget`](crate::index::Refusal::OverBudget).
+        /// The node supports [`Refusal::OverBudget`](crate::index::Refusal::OverBudget).
         BUDGETS = 7,
     }
 }

@@ -1,22 +1,22 @@
-//! Folds case and accents away, so that a search for `senor` finds `Señor` however the name was typed.
+//! Folding of case and accents, so that a search for `senor` finds `Señor`, however the name was typed.
 //!
-//! Both sides fold the same way: the names when they are indexed, the words when they are searched for.
+//! Names are folded when they are indexed, and words when they are searched for.
 
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
-/// Folds a text for searching: compatibility-decomposed, without combining marks, in lower case, and with the
-/// letters that have no decomposition spelled plainly (`ß` as `ss`, `ø` as `o`, `æ` as `ae`).
+/// Folds a text for searching: compatibility-decomposed, without combining marks, in lower case. Letters without a
+/// decomposition are spelled in ASCII (`ß` as `ss`, `ø` as `o`, `æ` as `ae`).
 ///
-/// Folding twice is folding once, and composed and decomposed forms of a text fold to the same. Everything that is
-/// not a combining mark is kept in some form; a text of marks alone becomes empty. The result may be longer than the
-/// text, but only in proportion to it: one character becomes at most 18 (U+FDFA does).
+/// Folding is idempotent, and the composed and decomposed forms of a text fold to the same result. Every character
+/// that is not a combining mark is kept in some form; a text of only marks becomes empty. The result may be longer
+/// than the text, but a character becomes at most 18 characters (U+FDFA).
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     fold_into(text, &mut folded);
     folded
 }
 
-/// Folds a text as [`fold`] does, into the place of what is in `folded`.
+/// Like [`fold`], but replaces the content of `folded`, whose memory is reused.
 pub fn fold_into(text: &str, folded: &mut String) {
     folded.clear();
     if text.is_ascii() {
@@ -24,7 +24,7 @@ pub fn fold_into(text: &str, folded: &mut String) {
         folded.make_ascii_lowercase();
         return;
     }
-    // Letter by letter: what depends on its neighbours when a text is decomposed is the order of marks alone.
+    // Decomposing letter by letter is sufficient: the context only affects the order of marks, which are dropped.
     for letter in text.chars() {
         if letter.is_ascii() {
             folded.push(letter.to_ascii_lowercase());
@@ -46,7 +46,7 @@ fn fold_part(part: char, folded: &mut String) {
     }
 }
 
-/// Spells a lower-case letter that no decomposition reaches, as people without its key type it.
+/// Returns the usual ASCII spelling of a lower-case letter without a decomposition.
 fn ascii_spelling(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ß' => "ss",
@@ -59,7 +59,8 @@ fn ascii_spelling(letter: char) -> Option<&'static str> {
         'ı' => "i",
         'ŧ' => "t",
         'ħ' => "h",
-        // The form of sigma depends on its place in the word; a part of a word cannot know it.
+        // The final form of sigma depends on its position in the word, which is unknown when a part of a word is
+        // searched for.
         'ς' => "σ",
         _ => return None,
     })

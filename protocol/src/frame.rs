@@ -1,8 +1,8 @@
-//! Messages on a stream: a big-endian length of four bytes, then so many bytes of bincode.
+//! Frames on a stream: a big-endian length of four bytes, then a body of that length in bincode.
 //!
-//! Integers are of fixed width and big-endian, a list's or a text's length is eight bytes, an enum's tag is four, so
-//! every value has exactly one encoding. A body is decoded from a slice whose length was checked, under a limit, and
-//! must be used up by its message.
+//! Integers have a fixed width and are big-endian, the length of a list or text takes eight bytes, the tag of an enum
+//! four, so every value has exactly one encoding. A body's length is checked before it is decoded, decoding has a
+//! memory limit, and a message must consume its body exactly.
 
 use bincode::config::{BigEndian, Configuration, Fixint, Limit};
 use bincode::error::DecodeError;
@@ -16,31 +16,31 @@ pub const HEADER_LEN: usize = 4;
 const CONFIG: Configuration<BigEndian, Fixint, Limit<MAX_FRAME>> =
     bincode::config::standard().with_big_endian().with_fixed_int_encoding().with_limit::<MAX_FRAME>();
 
-/// A stream that is not one of frames, or a message that is none.
+/// An invalid frame or message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// The header announces more than is allowed, or nothing.
-    #[error("a frame of {length} bytes: at least 1 and at most {limit} are allowed here")]
+    /// The announced length is 0 or over the limit.
+    #[error("frame length {length} is not between 1 and {limit} bytes")]
     BadLength {
-        /// The length that was announced.
+        /// The announced length.
         length: u32,
         /// The limit in force.
         limit: usize,
     },
-    /// The body is not a message of the protocol.
-    #[error("a malformed message: {reason}")]
+    /// The body is not a valid message.
+    #[error("malformed message: {reason}")]
     Malformed {
-        /// What the decoder found.
+        /// The decoder's error.
         reason: String,
     },
-    /// The body goes on after its message.
+    /// The body continues after its message.
     #[error("{extra} bytes follow the end of a message")]
     TrailingBytes {
-        /// How many.
+        /// The number of extra bytes.
         extra: usize,
     },
-    /// A message of ours does not fit a frame.
-    #[error("a message is longer than a frame of {MAX_FRAME} bytes")]
+    /// An outgoing message does not fit in a frame.
+    #[error("the message does not fit in a frame of {MAX_FRAME} bytes")]
     TooLong,
 }
 
@@ -69,7 +69,7 @@ pub fn encode_body(message: &impl Encode) -> Result<Vec<u8>, FrameError> {
     }
 }
 
-/// Decodes the one message that `body` must be.
+/// Decodes a body that must be exactly one message.
 pub fn decode_body<M: Decode<()>>(body: &[u8]) -> Result<M, FrameError> {
     if body.len() > MAX_FRAME {
         return Err(FrameError::TooLong);
@@ -81,14 +81,14 @@ pub fn decode_body<M: Decode<()>>(body: &[u8]) -> Result<M, FrameError> {
     }
 }
 
-/// Returns true if `kind` is the number of a variant of the enum `M`, whatever its fields.
+/// Returns true if `kind` is the tag of a variant of the enum `M`.
 pub fn is_known_kind<M: Decode<()>>(kind: u32) -> bool {
-    // Nothing but the number is there to be decoded, so the error is about the number or about missing fields.
+    // The input is the tag alone, so any error other than an unexpected variant means that fields are missing.
     let decoded = bincode::decode_from_slice::<M, _>(&kind.to_be_bytes(), CONFIG);
     !matches!(decoded, Err(DecodeError::UnexpectedVariant { .. }))
 }
 
-/// Cuts a stream into frames, however it arrives, and hands out raw bytes where a message says that some follow it.
+/// Splits a stream into frames, whatever its fragmentation, and returns the raw bytes that follow some messages.
 #[derive(Debug)]
 pub struct FrameBuffer {
     data: Vec<u8>,
@@ -97,22 +97,22 @@ pub struct FrameBuffer {
 }
 
 impl FrameBuffer {
-    /// Makes an empty buffer that refuses bodies of more than `limit` bytes.
+    /// Creates an empty buffer that refuses bodies of more than `limit` bytes.
     pub const fn with_limit(limit: usize) -> Self {
         Self { data: Vec::new(), start: 0, limit }
     }
 
-    /// Changes the limit for the frames to come.
+    /// Changes the limit for the frames that follow.
     pub const fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
 
-    /// Takes in what was read from the stream.
+    /// Adds bytes that were read from the stream.
     pub fn extend(&mut self, bytes: &[u8]) {
         if self.start == self.data.len() {
             self.data.clear();
             self.start = 0;
-            // A buffer grown by one large frame is not kept for the small ones after it.
+            // Release the memory of one large frame instead of keeping it for the small ones that follow.
             self.data.shrink_to(64 << 10);
         } else if self.start > self.data.len() / 2 {
             self.data.drain(..self.start);
@@ -121,7 +121,7 @@ impl FrameBuffer {
         self.data.extend_from_slice(bytes);
     }
 
-    /// Returns the next whole body, if it is there; the error is final.
+    /// Returns the next body once it is complete. Errors are final.
     pub fn next_body(&mut self) -> Result<Option<&[u8]>, FrameError> {
         let rest = self.data.get(self.start..).unwrap_or_default();
         let Some((header, rest)) = rest.split_first_chunk::<HEADER_LEN>() else { return Ok(None) };
@@ -135,32 +135,32 @@ impl FrameBuffer {
         Ok(Some(body))
     }
 
-    /// Returns the length of the next body, as its header announces it, if that is here.
+    /// Returns the length of the next body, once its header has been received.
     pub fn announced_len(&self) -> Option<usize> {
         let header = self.data.get(self.start..)?.first_chunk::<HEADER_LEN>()?;
         Some(u32::from_be_bytes(*header) as usize)
     }
 
-    /// Returns the next message, if it is there whole; the error is final.
+    /// Returns the next message once it is complete. Errors are final.
     pub fn next_message<M: Decode<()>>(&mut self) -> Result<Option<M>, FrameError> {
         self.next_body()?.map(decode_body).transpose()
     }
 
-    /// Returns and consumes up to `most` bytes that are no frame: the start of a payload read along with its message.
-    pub fn take_raw(&mut self, most: usize) -> &[u8] {
+    /// Consumes up to `max_len` raw bytes: the start of a payload that was read together with its message.
+    pub fn take_raw(&mut self, max_len: usize) -> &[u8] {
         let from = self.start;
-        self.start = self.data.len().min(from.saturating_add(most));
+        self.start = self.data.len().min(from.saturating_add(max_len));
         self.data.get(from..self.start).unwrap_or_default()
     }
 
-    /// Gives the memory of an empty buffer back, for a stream that may be silent for long.
+    /// Releases the memory of an empty buffer, for a stream that may be idle for a long time.
     pub fn shrink(&mut self) {
         if self.pending() == 0 {
             (self.data, self.start) = (Vec::new(), 0);
         }
     }
 
-    /// Says how many bytes wait that were not consumed.
+    /// Returns the number of buffered bytes that were not consumed.
     pub fn pending(&self) -> usize {
         self.data.len() - self.start
     }
@@ -219,19 +219,19 @@ mod tests {
             for message in &messages {
                 encode_frame(message, &mut stream).unwrap();
             }
-            let (mut buffer, mut got, mut rest) = (FrameBuffer::with_limit(MAX_FRAME), Vec::new(), stream.as_slice());
+            let (mut buffer, mut received, mut rest) = (FrameBuffer::with_limit(MAX_FRAME), Vec::new(), stream.as_slice());
             for cut in cuts.into_iter().cycle() {
                 let (head, tail) = rest.split_at(cut.min(rest.len()));
                 buffer.extend(head);
                 while let Some(message) = buffer.next_message::<Vec<u8>>().unwrap() {
-                    got.push(message);
+                    received.push(message);
                 }
                 rest = tail;
                 if rest.is_empty() {
                     break;
                 }
             }
-            prop_assert_eq!(got, messages);
+            prop_assert_eq!(received, messages);
             prop_assert_eq!(buffer.pending(), 0);
         }
 

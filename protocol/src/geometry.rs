@@ -1,7 +1,7 @@
-//! How a content is cut into pieces and blocks.
+//! The division of a content into pieces and blocks.
 //!
-//! Every index and range from the network passes through a [`Geometry`], and what comes out of it
-//! ([`PieceIndex`], [`Block`]) is inside the content by construction.
+//! Every index and range from the network is checked by a [`Geometry`]. A [`PieceIndex`] or [`Block`] is inside the
+//! content by construction.
 
 use crate::limits::{MAX_BLOCK, MAX_FILE_SIZE};
 
@@ -9,28 +9,28 @@ const MIN_PIECE_LENGTH: u32 = 256 << 10;
 const MAX_PIECE_LENGTH: u32 = 16 << 20;
 const TARGET_PIECE_COUNT: u64 = 4096;
 
-/// The number of a piece that exists in the geometry it came from.
+/// The index of a piece that exists in the geometry that created it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PieceIndex(u32);
 
 impl PieceIndex {
-    /// Returns the number, from 0.
+    /// Returns the index, from 0.
     pub const fn get(self) -> u32 {
         self.0
     }
 
-    /// Returns the number as an index into a table with one entry a piece.
+    /// Returns the index for a table with one entry per piece.
     pub const fn as_usize(self) -> usize {
         self.0 as usize
     }
 }
 
-/// A range of bytes inside one piece, asked for and sent as a whole.
+/// A range of bytes inside one piece, requested and sent as a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Block {
-    /// The piece it belongs to.
+    /// The piece.
     pub piece: PieceIndex,
-    /// Its first byte, counted from the start of the piece.
+    /// The block's offset in the piece, in bytes.
     pub begin: u32,
     /// Its length in bytes, never 0.
     pub length: u32,
@@ -44,46 +44,47 @@ pub struct Geometry {
     pieces: u32,
 }
 
-/// A content that cannot be cut.
+/// Why a content cannot be divided into pieces.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GeometryError {
-    /// The content is larger than the network carries.
+    /// The content is over the size limit.
     #[error("a file of {size} bytes is over the limit of {MAX_FILE_SIZE} bytes")]
     TooLarge {
-        /// The size that was claimed.
+        /// The claimed size.
         size: u64,
     },
-    /// There is no piece of that length, or there would be too many.
-    #[error("pieces of {piece_length} bytes do not fit a file of {size} bytes")]
+    /// The piece length is 0, or results in too many pieces.
+    #[error("piece length {piece_length} is invalid for a file of {size} bytes")]
     BadPieceLength {
         /// The size of the content.
         size: u64,
-        /// The length that was asked for.
+        /// The requested piece length.
         piece_length: u32,
     },
 }
 
-/// A range that is not a block of the content.
+/// The range is not a block of the content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no block of {length} bytes at {begin} of piece {piece}: the content has {pieces} pieces of {piece_length} bytes"
 )]
 pub struct InvalidBlock {
-    /// The piece that was named.
+    /// The requested piece.
     pub piece: u32,
-    /// Where in the piece the range begins.
+    /// The range's offset in the piece.
     pub begin: u32,
-    /// How long it is.
+    /// The range's length.
     pub length: u32,
-    /// How many pieces there are.
+    /// The number of pieces.
     pub pieces: u32,
-    /// How long a piece is.
+    /// The piece length.
     pub piece_length: u32,
 }
 
 impl Geometry {
-    /// Cuts a content of `size` bytes the way every node of the native dialect does: the length of a piece is the
-    /// smallest power of two from 256 KiB to 16 MiB that gives at most 4096 pieces, or 16 MiB if none does.
+    /// Returns the geometry that every node of the native dialect uses for a content of `size` bytes: the piece
+    /// length is the smallest power of two from 256 KiB to 16 MiB that results in at most 4096 pieces, or 16 MiB if
+    /// none does.
     pub fn for_native(size: u64) -> Result<Self, GeometryError> {
         let mut piece_length = MIN_PIECE_LENGTH;
         while piece_length < MAX_PIECE_LENGTH && size.div_ceil(u64::from(piece_length)) > TARGET_PIECE_COUNT {
@@ -92,7 +93,7 @@ impl Geometry {
         Self::new(size, piece_length)
     }
 
-    /// Cuts a content of `size` bytes into pieces of `piece_length` bytes; the last piece is the rest.
+    /// Divides a content of `size` bytes into pieces of `piece_length` bytes; the last piece has the rest.
     pub fn new(size: u64, piece_length: u32) -> Result<Self, GeometryError> {
         if size > MAX_FILE_SIZE {
             return Err(GeometryError::TooLarge { size });
@@ -115,12 +116,12 @@ impl Geometry {
         self.piece_length
     }
 
-    /// Returns how many pieces there are: none if the content is empty.
+    /// Returns the number of pieces; an empty content has none.
     pub const fn piece_count(&self) -> u32 {
         self.pieces
     }
 
-    /// Returns the piece of that number, if there is one.
+    /// Returns the piece with this index, if it exists.
     pub fn piece(&self, index: u32) -> Option<PieceIndex> {
         (index < self.pieces).then_some(PieceIndex(index))
     }
@@ -135,7 +136,7 @@ impl Geometry {
         (0..self.pieces).map(PieceIndex)
     }
 
-    /// Returns where a piece begins in the content.
+    /// Returns the offset of a piece in the content, in bytes.
     pub fn piece_offset(&self, piece: PieceIndex) -> u64 {
         u64::from(piece.0) * u64::from(self.piece_length)
     }
@@ -146,7 +147,8 @@ impl Geometry {
         u32::try_from(rest).unwrap_or(u32::MAX).min(self.piece_length)
     }
 
-    /// Returns the blocks of a piece in order: all of `block_length` bytes (at least 1) but the last, which is the rest.
+    /// Returns the blocks of a piece in order. All have `block_length` bytes (at least 1) except the last, which has
+    /// the rest.
     pub fn blocks(&self, piece: PieceIndex, block_length: u32) -> impl Iterator<Item = Block> + use<> {
         let (length, block_length) = (self.length_of(piece), block_length.max(1));
         (0..length.div_ceil(block_length)).map(move |number| {
@@ -155,7 +157,7 @@ impl Geometry {
         })
     }
 
-    /// Checks a range that a stranger named: inside one piece, not empty, at most [`MAX_BLOCK`] bytes.
+    /// Checks a range from the network: it must be inside one piece, not empty, and at most [`MAX_BLOCK`] bytes long.
     pub fn block(&self, piece: u32, begin: u32, length: u32) -> Result<Block, InvalidBlock> {
         let (pieces, piece_length) = (self.pieces, self.piece_length);
         let bad = InvalidBlock { piece, begin, length, pieces, piece_length };
@@ -168,7 +170,7 @@ impl Geometry {
         }
     }
 
-    /// Returns where a block begins in the content.
+    /// Returns the offset of a block in the content, in bytes.
     pub fn block_offset(&self, block: Block) -> u64 {
         self.piece_offset(block.piece) + u64::from(block.begin)
     }

@@ -1,4 +1,4 @@
-//! For tests that freeze the bytes of messages.
+//! Helpers for golden tests, which freeze the bytes of messages.
 
 use std::fmt::{Debug, Write};
 
@@ -16,7 +16,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Asserts that `message` is encoded as `expected`, hexadecimal digits with blanks anywhere, and decoded from it.
+/// Asserts that `message` encodes to `expected`, hexadecimal digits with optional whitespace, and decodes from it.
 #[track_caller]
 pub(crate) fn assert_frozen<M: Encode + Decode<()> + PartialEq + Debug>(message: &M, expected: &str) {
     let bytes = encode_body(message).unwrap();

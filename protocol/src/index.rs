@@ -1,9 +1,9 @@
-//! What a node and the index say to each other.
+//! The messages between a node and the index.
 //!
-//! The node begins with [`Request::Greet`], which the index answers with [`Reply::Greeting`] (in version 1 with [`Request::Hello`]
-//! and [`Reply::Challenge`]). Then it sends [`Request::ProofFetch`], which the index answers with [`Reply::Welcome`], and may send any
-//! other request directly behind it. Each request carries an id that its reply repeats; the index answers in order. What it sends
-//! without a request is a [`Notice`].
+//! The node begins with [`Request::Greet`], which the index answers with [`Reply::Greeting`] (in version 1 with
+//! [`Request::Hello`] and [`Reply::Challenge`]). Then it sends [`Request::Proof`], which the index answers with
+//! [`Reply::Welcome`]; it may send other requests directly behind it. Each request carries an id that its reply
+//! repeats, and the index answers in order. Messages that the index sends without a request are [`Notice`]s.
 
 pub mod list_hash;
 mod record;
@@ -27,20 +27,20 @@ use bincode::{Decode, Encode};
 
 use crate::frame::{FrameError, decode_body, is_known_kind};
 
-/// Ties a reply to its request; the node counts them up.
+/// Matches a reply to its request; the node counts ids up.
 pub type RequestId = u64;
 
-/// What a node sends: a request and its id.
+/// A message from a node: a request and its id.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct RequestEnvelope {
-    /// The number that the reply repeats.
+    /// The id that the reply repeats.
     pub id: RequestId,
-    /// What it wants.
+    /// The request.
     pub request: Request,
 }
 
 impl RequestEnvelope {
-    /// Decodes a message of version 2, in which a request of an unknown kind is no error of the sender.
+    /// Decodes a message of version 2, where a request of an unknown kind is not an error of the sender.
     pub fn decode(body: &[u8]) -> Result<DecodedRequest, FrameError> {
         decode_body(body).map(DecodedRequest::Known).or_else(|error| match kind_of(body) {
             Some((id, kind)) if !is_known_kind::<Request>(kind) => Ok(DecodedRequest::Unknown { id, kind }),
@@ -49,16 +49,16 @@ impl RequestEnvelope {
     }
 }
 
-/// A request of version 2 as it was received.
+/// A received request of version 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecodedRequest {
-    /// One that this crate knows.
+    /// A request that this crate knows.
     Known(RequestEnvelope),
-    /// One of a later release.
+    /// A request of a later release.
     Unknown {
         /// Its id.
         id: RequestId,
-        /// The number of its kind.
+        /// Its kind.
         kind: u32,
     },
 }
@@ -68,7 +68,7 @@ fn kind_of(body: &[u8]) -> Option<(RequestId, u32)> {
     Some((u64::from_be_bytes(*id), u32::from_be_bytes(*rest.first_chunk()?)))
 }
 
-/// What the index sends.
+/// A message from the index.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum IndexMessage {
     /// The answer to a request.
@@ -78,6 +78,6 @@ pub enum IndexMessage {
         /// The answer.
         reply: Reply,
     },
-    /// Something the node did not ask for.
+    /// An unsolicited message.
     Notice(Notice),
 }

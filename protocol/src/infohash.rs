@@ -1,4 +1,4 @@
-//! The name of a torrent: the SHA-1 of its `info` dictionary.
+//! Infohashes, which identify torrents.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,17 +8,17 @@ use sha1::{Digest as _, Sha1};
 
 use crate::digest::parse_hex;
 
-/// The SHA-1 of a torrent's `info` dictionary, byte by byte as it stands in the `.torrent` (BEP 3).
+/// The SHA-1 of the original bytes of a torrent's `info` dictionary (BEP 3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Infohash([u8; 20]);
 
-/// A text that is not an infohash.
+/// The text is not an infohash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an infohash is 40 hexadecimal digits")]
 pub struct ParseInfohashError;
 
 impl Infohash {
-    /// Takes 20 bytes for an infohash.
+    /// Wraps 20 bytes as an infohash.
     pub const fn from_bytes(bytes: [u8; 20]) -> Self {
         Self(bytes)
     }
@@ -28,7 +28,7 @@ impl Infohash {
         Self(Sha1::digest(info).into())
     }
 
-    /// Returns the 20 bytes.
+    /// Returns the infohash's bytes.
     pub const fn as_bytes(&self) -> &[u8; 20] {
         &self.0
     }
@@ -49,7 +49,7 @@ impl fmt::Debug for Infohash {
 impl FromStr for Infohash {
     type Err = ParseInfohashError;
 
-    /// Reads exactly 40 hexadecimal digits of either case, with nothing around them.
+    /// Parses exactly 40 hexadecimal digits of either case, without surrounding whitespace.
     fn from_str(text: &str) -> Result<Self, ParseInfohashError> {
         parse_hex(text).map(Self).ok_or(ParseInfohashError)
     }
@@ -63,9 +63,9 @@ mod tests {
 
     #[test]
     fn infohash_is_the_sha1_of_the_info_bytes() {
-        let of_nothing = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
-        assert_eq!(Infohash::of(b"").to_string(), of_nothing);
-        assert_eq!(of_nothing.to_uppercase().parse(), Ok(Infohash::of(b"")));
+        let empty = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+        assert_eq!(Infohash::of(b"").to_string(), empty);
+        assert_eq!(empty.to_uppercase().parse(), Ok(Infohash::of(b"")));
     }
 
     #[test]

@@ -1,8 +1,7 @@
-//! Every byte that crosses a wire in Peerdex, or is agreed between its programs, as values.
+//! Typed values for every byte that crosses a wire in Peerdex, and for every format that its programs share.
 //!
-//! This crate is pure: it opens no socket and no file, reads no clock and draws no random number. What it refuses,
-//! it refuses as a typed error, and every length, count and depth it reads is checked against [`limits`] before
-//! it is used.
+//! This crate is pure: it opens no socket and no file, reads no clock and draws no random number. Invalid input is
+//! refused with a typed error. Every length, count and depth is checked against [`limits`] before it is used.
 
 pub mod address_group;
 pub mod bencode;

@@ -1,12 +1,12 @@
-//! What lets every piece of a content be verified alone, and proves the digest of the whole.
+//! Manifests, which verify every piece of a content independently and prove the digest of the whole.
 //!
-//! A manifest holds SHA-256's intermediate state at every boundary between pieces. Piece *i* is right if compressing it
-//! from state *i* gives state *i + 1*; the last piece must end, padded, in the digest itself. So pieces are checked in
-//! any order and in parallel, at the speed of one plain hash, and when all have matched, the whole has the digest: no
-//! second pass over the file is needed.
+//! A manifest contains SHA-256's intermediate state at every boundary between pieces. Piece *i* is valid if
+//! compressing it from state *i* yields state *i + 1*; the last piece, padded, must yield the digest itself. So
+//! pieces can be verified in any order and in parallel, at the speed of one plain hash. When all pieces have matched,
+//! the whole content has the digest, without a second pass over the file.
 //!
-//! The proof is anchored at its end. A forged manifest can make good pieces fail or bad pieces pass for a while, but
-//! never all pieces match: some step from a forged state to a true one would be a preimage of SHA-256.
+//! The proof is anchored at its end. A forged manifest can make valid pieces fail or invalid pieces pass for a while,
+//! but never all pieces match: some step from a forged state to a true one would be a preimage of SHA-256.
 
 use crate::block_hash::batch::{HashInput, update_all};
 use crate::digest::Digest;
@@ -18,58 +18,58 @@ use crate::sha256::{Sha256Hasher, Sha256State, sha256};
 pub struct Manifest {
     digest: Digest,
     geometry: Geometry,
-    /// The state at the start of piece 1, of piece 2, and so on; piece 0 starts from SHA-256's own.
+    /// The states at the start of pieces 1, 2 and so on; piece 0 starts from SHA-256's initial state.
     states: Vec<Sha256State>,
 }
 
-/// States that are no manifest of the content.
+/// Why states are not a manifest of a content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// The number of states is not the number of boundaries between pieces.
-    #[error("a manifest of {pieces} pieces does not have {got} states")]
+    /// The number of states differs from the number of boundaries between pieces.
+    #[error("a manifest of {pieces} pieces cannot have {got} states")]
     WrongCount {
-        /// How many pieces there are.
+        /// The number of pieces.
         pieces: u32,
-        /// How many states came.
+        /// The number of states.
         got: usize,
     },
-    /// The pieces do not fill whole SHA-256 blocks.
-    #[error("pieces of {piece_length} bytes cannot be hashed apart")]
+    /// The piece length is not a multiple of the SHA-256 block length.
+    #[error("piece length {piece_length} is not a multiple of 64 bytes")]
     BadPieceLength {
-        /// The length of a piece.
+        /// The piece length.
         piece_length: u32,
     },
-    /// The content has another size than was said.
-    #[error("{expected} bytes were announced, but {got} came")]
+    /// The content does not have the announced size.
+    #[error("expected {expected} bytes, got {got}")]
     WrongSize {
-        /// The size that was said.
+        /// The announced size.
         expected: u64,
-        /// The size that was found.
+        /// The actual size.
         got: u64,
     },
-    /// The content cannot be cut.
+    /// The content cannot be divided into pieces.
     #[error(transparent)]
     Geometry(#[from] GeometryError),
 }
 
 impl Manifest {
-    /// Takes the states of a content, counted but not yet proven.
+    /// Creates a manifest from states whose number is checked, but which are not yet proven.
     pub fn from_states(
         digest: Digest,
         geometry: Geometry,
-        inner: Vec<Sha256State>,
+        states: Vec<Sha256State>,
     ) -> Result<Self, ManifestError> {
         let piece_length = geometry.piece_length();
         if !piece_length.is_multiple_of(64) {
             return Err(ManifestError::BadPieceLength { piece_length });
         }
-        if inner.len() != state_count(&geometry) as usize {
-            return Err(ManifestError::WrongCount { pieces: geometry.piece_count(), got: inner.len() });
+        if states.len() != state_count(&geometry) as usize {
+            return Err(ManifestError::WrongCount { pieces: geometry.piece_count(), got: states.len() });
         }
-        Ok(Self { digest, geometry, states: inner })
+        Ok(Self { digest, geometry, states })
     }
 
-    /// Reads the states from the bytes that [`Manifest::state_bytes`] gives.
+    /// Creates a manifest from the bytes that [`Manifest::state_bytes`] returns.
     pub fn from_state_bytes(digest: Digest, geometry: Geometry, bytes: &[u8]) -> Result<Self, ManifestError> {
         let (states, rest) = bytes.as_chunks::<32>();
         if !rest.is_empty() {
@@ -83,49 +83,49 @@ impl Manifest {
         self.digest
     }
 
-    /// Returns how the content is cut.
+    /// Returns the geometry of the content.
     pub const fn geometry(&self) -> &Geometry {
         &self.geometry
     }
 
-    /// Returns the states between the pieces, one fewer than there are pieces.
+    /// Returns the states between the pieces: one fewer than there are pieces.
     pub fn states(&self) -> &[Sha256State] {
         &self.states
     }
 
-    /// Returns the states' bytes, 32 each, one after the other.
+    /// Returns the concatenated states, 32 bytes each.
     pub fn state_bytes(&self) -> Vec<u8> {
         self.states.iter().flat_map(|state| state.to_bytes()).collect()
     }
 
-    /// Returns the SHA-256 of the states' bytes, by which the manifests of several sources are compared.
+    /// Returns the SHA-256 of the state bytes, which identifies the manifest among those of several sources.
     pub fn id(&self) -> Digest {
         sha256(&self.state_bytes())
     }
 
-    /// Returns the piece of this manifest that decides between it and another one of the same digest, if they differ: the last one on
-    /// whose beginning they do not agree, or the last one of all if they cut the content differently.
+    /// Returns the piece of this manifest that decides between it and another manifest of the same digest, if they
+    /// differ: the last piece whose start state differs, or the last piece of all if the geometries differ.
     ///
-    /// What comes behind that piece they have in common. So bytes that are the piece refute the other manifest, unless what they
-    /// have in common is forged as well: two different beginnings of one end would be a second preimage.
+    /// Both manifests agree on everything after that piece. So bytes that match the piece refute the other manifest,
+    /// unless the common part is forged as well: two different prefixes with the same end would be a second preimage.
     pub fn last_disputed_piece(&self, other: &Self) -> Option<PieceIndex> {
         debug_assert_eq!(self.digest, other.digest, "manifests of one content");
         if self.geometry != other.geometry {
             return self.geometry.last_piece();
         }
         let last = self.states.iter().zip(&other.states).rposition(|(own, others)| own != others)?;
-        // State 0 is that at the beginning of piece 1.
+        // `states[0]` is the state at the start of piece 1.
         self.geometry.piece(u32::try_from(last).ok()?.checked_add(1)?)
     }
 
-    /// Says whether the bytes of `parts`, one after the other, are that piece.
+    /// Returns true if the concatenated parts are the bytes of the piece.
     pub fn verify_piece<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
         self.verify_pieces([(piece, parts)]) == [true]
     }
 
-    /// Says of each piece whether the bytes of its parts, one after the other, are that piece. Several at once take much
-    /// less time than one by one, because they are hashed side by side;
-    /// [`min_batch_len`](crate::block_hash::batch::worth_together) says how many are best.
+    /// Returns for each piece whether its concatenated parts are the bytes of the piece. A batch is much faster than
+    /// single calls, because its pieces are hashed in parallel;
+    /// [`min_batch_len`](crate::block_hash::batch::min_batch_len) returns the best batch size.
     pub fn verify_pieces<'a, P>(&self, pieces: impl IntoIterator<Item = (PieceIndex, P)>) -> Vec<bool>
     where
         P: IntoIterator<Item = &'a [u8]>,
@@ -136,18 +136,18 @@ impl Manifest {
         indexes.into_iter().zip(messages).map(|(piece, message)| self.ends_in_state(piece, message)).collect()
     }
 
-    /// Makes a piece ready to be hashed from the state it begins with.
+    /// Prepares a piece to be hashed from its start state.
     fn message<'a>(
         &self,
         piece: PieceIndex,
         parts: impl IntoIterator<Item = &'a [u8]>,
     ) -> HashInput<'a, Sha256State> {
-        let before = piece.as_usize().checked_sub(1).and_then(|before| self.states.get(before));
-        let hasher = Sha256Hasher::from_state(before.copied().unwrap_or(Sha256State::INITIAL));
+        let start = piece.as_usize().checked_sub(1).and_then(|before| self.states.get(before));
+        let hasher = Sha256Hasher::from_state(start.copied().unwrap_or(Sha256State::INITIAL));
         HashInput { hasher, parts: parts.into_iter().collect() }
     }
 
-    /// Says whether a piece that was hashed has its length and ended in the state that it must.
+    /// Returns true if a hashed piece has the right length and the expected end state.
     fn ends_in_state(
         &self,
         piece: PieceIndex,
@@ -164,12 +164,12 @@ impl Manifest {
     }
 }
 
-/// Returns how many states a manifest of the geometry has.
+/// Returns the number of states of a manifest with this geometry.
 pub fn state_count(geometry: &Geometry) -> u32 {
     geometry.piece_count().saturating_sub(1)
 }
 
-/// Hashes a content once, front to back, into its manifest.
+/// Builds the manifest of a content in one sequential pass.
 #[derive(Debug)]
 pub struct ManifestBuilder {
     geometry: Geometry,
@@ -179,7 +179,7 @@ pub struct ManifestBuilder {
 }
 
 impl ManifestBuilder {
-    /// Starts on a content of `size` bytes, cut the native way.
+    /// Creates a builder for a content of `size` bytes with the native geometry.
     pub fn new(size: u64) -> Result<Self, ManifestError> {
         let geometry = Geometry::for_native(size)?;
         Ok(Self {
@@ -190,23 +190,24 @@ impl ManifestBuilder {
         })
     }
 
-    /// Takes in the next bytes, cut anyhow.
+    /// Hashes the next bytes, in fragments of any length.
     pub fn update(&mut self, mut data: &[u8]) {
         let piece_length = u64::from(self.geometry.piece_length());
         while !data.is_empty() {
             let to_boundary = piece_length - self.hashed % piece_length;
-            let taken = usize::try_from(to_boundary).map_or(data.len(), |room| room.min(data.len()));
+            let taken = usize::try_from(to_boundary).map_or(data.len(), |length| length.min(data.len()));
             let (head, rest) = data.split_at(taken);
             self.hasher.update(head);
             self.hashed += head.len() as u64;
             data = rest;
+            // At a boundary between pieces; the end of the content has no state of its own.
             if self.hashed.is_multiple_of(piece_length) && self.hashed < self.geometry.size() {
                 self.states.extend(self.hasher.state());
             }
         }
     }
 
-    /// Returns the manifest, if as many bytes came as were announced.
+    /// Returns the manifest, if the announced number of bytes was hashed.
     pub fn finish(self) -> Result<Manifest, ManifestError> {
         let expected = self.geometry.size();
         if self.hashed != expected {
@@ -222,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    /// Some bytes that repeat nowhere near a piece boundary.
+    /// Returns pseudo-random bytes that do not repeat at piece boundaries.
     fn content(size: usize) -> Vec<u8> {
         let mut word = 0x9e37_79b9_u32;
         (0..size)
@@ -246,11 +247,11 @@ mod tests {
         let data = content(5 << 18);
         let truth = manifest_of(&data, 1 << 18);
         let with = |forged: &[usize]| {
-            let mut inner = truth.states.clone();
+            let mut states = truth.states.clone();
             for state in forged {
-                inner[*state] = Sha256State::INITIAL;
+                states[*state] = Sha256State::INITIAL;
             }
-            Manifest { states: inner, ..truth.clone() }
+            Manifest { states, ..truth.clone() }
         };
         assert_eq!(truth.last_disputed_piece(&with(&[])), None);
         for (forged, decides) in [(&[0][..], 1), (&[0, 2], 3), (&[3], 4), (&[0, 1, 2, 3], 4)] {
@@ -353,8 +354,8 @@ mod tests {
         #[test]
         fn states_round_trip(size in 0usize..1_200_000) {
             let manifest = manifest_of(&content(size), 1 << 16);
-            let again = Manifest::from_state_bytes(manifest.digest(), *manifest.geometry(), &manifest.state_bytes());
-            prop_assert_eq!(again, Ok(manifest));
+            let decoded = Manifest::from_state_bytes(manifest.digest(), *manifest.geometry(), &manifest.state_bytes());
+            prop_assert_eq!(decoded, Ok(manifest));
         }
     }
 }

@@ -1,13 +1,14 @@
-//! Metainfo: what a `.torrent` says (BEP 3, "metainfo files"; BEP 12, 27 and 47 for tiers, `private` and padding).
+//! Metainfo: the content of a `.torrent` (BEP 3, "metainfo files"; BEP 12, 27 and 47 for tiers, `private` and
+//! padding).
 //!
-//! A [`Metainfo`] exists only if the whole of it was judged: its pieces fit its size, its size fits its files, each file
-//! has a path that cannot leave its folder and a place there that no other file has. Names that cannot be stored, and
-//! places that two files would share, are mapped. The infohash is made of the bytes of `info` as they stand there,
-//! whatever else is odd about them. A [`MetainfoDraft`] is the way back: it writes a `.torrent`, the `info` of which
-//! is the one that mktorrent makes of the same content.
+//! A [`Metainfo`] exists only if it is valid as a whole: its pieces match its size, its size matches its files, and
+//! each file has a unique storage path that cannot leave its folder. Names that cannot be stored, and conflicting
+//! paths, are mapped. The infohash is computed from the original bytes of `info`, whatever their irregularities. In
+//! the other direction, a [`MetainfoDraft`] encodes a `.torrent` whose `info` is identical to the one that mktorrent
+//! creates for the same content.
 //!
-//! What a torrent of version 2 (BEP 52) adds is left alone: a hybrid is read as the version 1 that it also is, and one
-//! that is not version 1 at all is refused.
+//! The additions of version 2 (BEP 52) are ignored: a hybrid torrent is read as version 1, and a torrent of version 2
+//! only is refused.
 
 mod draft;
 mod error;
@@ -38,7 +39,7 @@ use info::InfoDictionary;
 use optional_fields::OptionalFields;
 use text_decoder::TextDecoder;
 
-/// What a `.torrent` says, judged whole.
+/// The validated content of a `.torrent`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metainfo {
     bytes: Vec<u8>,
@@ -49,22 +50,22 @@ pub struct Metainfo {
 }
 
 impl Metainfo {
-    /// Reads a `.torrent` and judges it, or says what is wrong with it.
+    /// Parses and validates a `.torrent`.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
         Self::read(bytes, TextDecoder::for_label)
     }
 
-    /// Returns the torrent as releases read it that did not know the key `encoding`; nothing if its names are the same.
-    /// What such a release has left on the disk lies under those names.
+    /// Returns the torrent as parsed by releases that did not support the key `encoding`, whose downloads are stored
+    /// under those names; `None` if the names are the same.
     pub fn with_legacy_names(&self) -> Option<Self> {
         let root = parse_lenient(&self.bytes).ok()?;
-        let is_told =
+        let is_declared =
             root.get("encoding")?.as_bytes().is_some_and(|label| TextDecoder::for_label(label).is_declared());
-        let before = Self::read(&self.bytes, |_| TextDecoder::PLAIN).ok().filter(|_| is_told)?;
-        (before.info != self.info).then_some(before)
+        let legacy = Self::read(&self.bytes, |_| TextDecoder::PLAIN).ok().filter(|_| is_declared)?;
+        (legacy.info != self.info).then_some(legacy)
     }
 
-    fn read(bytes: &[u8], reader: fn(&[u8]) -> TextDecoder) -> Result<Self, MetainfoError> {
+    fn read(bytes: &[u8], decoder_for: fn(&[u8]) -> TextDecoder) -> Result<Self, MetainfoError> {
         if bytes.len() > MAX_TORRENT {
             return Err(MetainfoError::TooLarge { bytes: bytes.len() });
         }
@@ -75,47 +76,48 @@ impl Metainfo {
         let [info, announce, announce_list, encoding] =
             fields::known_values(root, "the torrent", ["info", "announce", "announce-list", "encoding"])?;
         let label = encoding.and_then(|encoding| encoding.as_bytes());
-        let texts = label.map_or(TextDecoder::PLAIN, reader);
+        let texts = label.map_or(TextDecoder::PLAIN, decoder_for);
         let info = InfoDictionary::read(info.ok_or(MetainfoError::Missing { key: "info" })?, texts)?;
-        let notes = OptionalFields::read(root, info.is_single_file, texts)?;
+        let optional = OptionalFields::read(root, info.is_single_file, texts)?;
         let tiers = trackers::tiers(announce, announce_list);
-        Ok(Self { bytes: bytes.to_vec(), info, tiers, optional: notes, irregularity })
+        Ok(Self { bytes: bytes.to_vec(), info, tiers, optional, irregularity })
     }
 
-    /// Returns the torrent's name on the network: the SHA-1 of the original bytes of `info`.
+    /// Returns the infohash, which identifies the torrent: the SHA-1 of the original bytes of `info`.
     pub const fn infohash(&self) -> Infohash {
         self.info.infohash
     }
 
-    /// Returns the whole `.torrent` as it was.
+    /// Returns the original bytes of the `.torrent`.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Returns the name of the file, or of the folder that holds the files: a single component that Linux can store.
+    /// Returns the name of the file, or of the folder that contains the files: a single path component that Linux can
+    /// store.
     pub fn name(&self) -> &str {
         &self.info.name
     }
 
-    /// Returns how the content is cut; the content is all files, one behind the other.
+    /// Returns the geometry of the content, which is the concatenation of all files.
     pub const fn geometry(&self) -> &Geometry {
         &self.info.geometry
     }
 
-    /// Returns the SHA-1 that a piece must have.
+    /// Returns the expected SHA-1 of a piece.
     pub fn piece_hash(&self, piece: PieceIndex) -> [u8; 20] {
         let hashes = self.bytes.get(self.info.hashes.clone()).unwrap_or_default();
         hashes.as_chunks().0.get(piece.as_usize()).copied().unwrap_or_default()
     }
 
-    /// Tells whether the bytes, given in parts one behind the other, are those of the piece.
+    /// Returns true if the concatenated parts are the bytes of the piece.
     pub fn verify_piece<'a>(&self, piece: PieceIndex, parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
         self.verify_pieces([(piece, parts)]) == [true]
     }
 
-    /// Says of each piece whether the bytes of its parts, one after the other, are that piece. Several at once take much
-    /// less time than one by one, because they are hashed side by side;
-    /// [`min_batch_len`](crate::block_hash::batch::worth_together) says how many are best.
+    /// Returns for each piece whether its concatenated parts are the bytes of the piece. A batch is much faster than
+    /// single calls, because its pieces are hashed in parallel;
+    /// [`min_batch_len`](crate::block_hash::batch::min_batch_len) returns the best batch size.
     pub fn verify_pieces<'a, P>(&self, pieces: impl IntoIterator<Item = (PieceIndex, P)>) -> Vec<bool>
     where
         P: IntoIterator<Item = &'a [u8]>,
@@ -131,68 +133,68 @@ impl Metainfo {
         indexes.into_iter().zip(hashes).map(is_right).collect()
     }
 
-    /// Returns the files in the order in which the content holds them.
+    /// Returns the files in the order of the content.
     pub fn files(&self) -> &[FileSpan] {
         &self.info.files
     }
 
-    /// Tells whether the content is one file that lies in no folder of the torrent's.
+    /// Returns true if the content is a single file without a folder.
     pub const fn is_single_file(&self) -> bool {
         self.info.is_single_file
     }
 
-    /// Tells whether peers may come from the torrent's trackers alone (BEP 27).
+    /// Returns true if peers may only come from the torrent's trackers (BEP 27).
     pub const fn is_private(&self) -> bool {
         self.info.is_private
     }
 
-    /// Tells whether it is a torrent of version 2 as well, of which version 1 is used.
+    /// Returns true if it is a hybrid of version 1, which is used, and version 2.
     pub const fn is_hybrid(&self) -> bool {
         self.info.is_hybrid
     }
 
-    /// Returns the trackers' addresses: those of `announce-list` by tier, or `announce` as the only one. At most
-    /// [`MAX_TRACKERS`](crate::limits::MAX_TRACKERS); no tier is empty, and no address stands twice.
+    /// Returns the tracker URLs by tier: those of `announce-list`, or else the single one of `announce`. At most
+    /// [`MAX_TRACKERS`](crate::limits::MAX_TRACKERS) URLs, without duplicates and empty tiers.
     pub fn tiers(&self) -> &[Vec<String>] {
         &self.tiers
     }
 
-    /// Returns true if it names web seeds (BEP 17, BEP 19), which are not used here.
+    /// Returns true if it names web seeds (BEP 17, BEP 19), which are not supported.
     pub const fn has_web_seeds(&self) -> bool {
         self.optional.has_web_seeds
     }
 
-    /// Returns true if it names nodes of the DHT (BEP 5), which are not used here.
+    /// Returns true if it names DHT nodes (BEP 5), which are not supported.
     pub const fn has_nodes(&self) -> bool {
         self.optional.has_nodes
     }
 
-    /// Returns the SHA-256 that the torrent's maker says the only file has: a hint, which nothing has proven.
+    /// Returns the claimed SHA-256 of the only file: an unverified hint by the torrent's creator.
     pub const fn digest(&self) -> Option<Digest> {
         self.optional.digest
     }
 
-    /// Returns the maker's remark.
+    /// Returns the comment.
     pub fn comment(&self) -> Option<&str> {
         self.optional.comment.as_deref()
     }
 
-    /// Returns the name of the program that made it.
+    /// Returns the name of the program that created it.
     pub fn created_by(&self) -> Option<&str> {
         self.optional.created_by.as_deref()
     }
 
-    /// Returns when it was made, in seconds since 1970.
+    /// Returns the creation time, in seconds since 1970.
     pub const fn creation_date(&self) -> Option<u64> {
         self.optional.creation_date
     }
 
-    /// Returns the encoding that its maker says its texts have.
+    /// Returns the declared encoding of its texts.
     pub fn encoding(&self) -> Option<&str> {
         self.optional.encoding.as_deref()
     }
 
-    /// Returns what keeps it from being canonical bencode, if anything does.
+    /// Returns why the `.torrent` is not canonical bencode, if it is not.
     pub const fn irregularity(&self) -> Option<BencodeError> {
         self.irregularity
     }

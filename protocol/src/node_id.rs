@@ -1,4 +1,4 @@
-//! Who a node is.
+//! Node ids.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,22 +7,22 @@ use bincode::{Decode, Encode};
 
 use crate::digest::parse_hex;
 
-/// A node's name on the network: the public half of its ed25519 key.
+/// The id of a node on the network: its public ed25519 key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct NodeId([u8; 32]);
 
-/// A text that is not a node id.
+/// The text is not a node id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a node id is 64 hexadecimal digits")]
 pub struct ParseNodeIdError;
 
 impl NodeId {
-    /// Takes 32 bytes for a node id.
+    /// Wraps 32 bytes as a node id.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Returns the 32 bytes.
+    /// Returns the id's bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -1,11 +1,11 @@
-//! What two peers say to each other in the native dialect, and the index to a peer that it calls back.
+//! The messages of the native dialect, between two peers and between the index and a peer that it probes.
 //!
-//! Both sides send [`PeerMessage::Greet`] first (in version 1 [`PeerMessage::Hello`]), and may then ask the other for contents; in
-//! version 2 the caller may do so directly behind its greeting. The asking side opens a *channel* for each content, under a number
-//! of its own choice; every message about that content carries the number, whichever side sends it, and which of the two it is
-//! follows from the kind of message:
+//! Both sides send [`PeerMessage::Greet`] first (in version 1 [`PeerMessage::Hello`]), and may then request contents
+//! from the other; in version 2 the dialing side may do so directly behind its greeting. The requesting side opens a
+//! *channel* for each content, under a number of its own choice. Every message about that content carries the number,
+//! whichever side sends it; the kind of the message shows which side opened the channel:
 //!
-//! | the asking side sends | the sharing side answers |
+//! | the requesting side sends | the sharing side answers |
 //! |---|---|
 //! | [`Open`](PeerMessage::Open), [`OpenWithManifest`](PeerMessage::OpenWithManifest) | [`Offer`](PeerMessage::Offer), perhaps with [`Details`](PeerMessage::Details), or [`NotShared`](PeerMessage::NotShared) |
 //! | [`WantManifest`](PeerMessage::WantManifest) | [`ManifestPart`](PeerMessage::ManifestPart) |
@@ -15,13 +15,13 @@
 //! | [`WrongPiece`](PeerMessage::WrongPiece) | |
 //! | [`Search`](PeerMessage::Search), without a channel | [`Found`](PeerMessage::Found) |
 //!
-//! A sharing side serves only so many others at once. It tells each, for the whole connection, whether requests are served
-//! ([`PeerMessage::Unchoke`]) or not ([`PeerMessage::Choke`]), as BitTorrent does it (BEP 3, "peer messages"); at the
-//! beginning they are not.
+//! A sharing side has a limited number of upload slots. [`PeerMessage::Unchoke`] starts and [`PeerMessage::Choke`]
+//! stops serving all requests on a connection, as in BitTorrent (BEP 3, "peer messages"). Every connection starts
+//! choked.
 //!
-//! So one connection carries any number of contents in both directions. A block's bytes follow its message raw, outside
-//! any frame, so that a sender can pass them from its file to the socket without touching them. No other message is followed by raw
-//! bytes, so that a message of an unknown kind can be skipped.
+//! One connection carries any number of contents in both directions. A block's bytes follow its message raw, outside
+//! any frame, so that the sender can pass them from its file to the socket without copying. No other message is
+//! followed by raw bytes, so messages of an unknown kind can be skipped.
 
 use bincode::{Decode, Encode};
 
@@ -37,10 +37,10 @@ mod golden;
 
 pub use file_details::FileDetails;
 
-/// The number of a content on a connection, chosen by the side that asks for it.
+/// The number of a content on a connection, chosen by the requesting side.
 pub type ChannelId = u32;
 
-/// Random bytes that only the two ends of a link know.
+/// A random secret that only the two ends of a link know.
 pub type ConnectionKey = [u8; 16];
 
 /// A message of the native dialect.
@@ -48,147 +48,149 @@ pub type ConnectionKey = [u8; 16];
 pub enum PeerMessage {
     /// The first message of both sides in version 1.
     Hello {
-        /// Who speaks.
+        /// The sender's id.
         node: NodeId,
         /// The port on which it accepts peers.
         port: u16,
     },
-    /// Instead of a hello, by an index: prove that the port is yours. Answered by [`PeerMessage::ProbeAnswer`].
+    /// Sent by an index instead of a greeting, to verify who listens on a port. Answered by
+    /// [`PeerMessage::ProbeAnswer`].
     Probe {
         /// Random bytes.
         challenge: [u8; 32],
     },
-    /// The answer to a probe, see [`probe_answer`](crate::probe::probe_answer).
+    /// The answer to a probe; see [`probe_answer`](crate::probe::probe_answer).
     ProbeAnswer {
         /// The answer.
         answer: Digest,
     },
-    /// Nothing, but the connection is alive.
+    /// Keeps an idle connection open.
     KeepAlive,
-    /// Asks for a content under a new channel.
+    /// Opens a channel for a content.
     Open {
-        /// Its number.
+        /// The new channel.
         channel: ChannelId,
-        /// The content.
+        /// The content's SHA-256.
         digest: Digest,
     },
-    /// The content is shared here.
+    /// This side shares the content.
     Offer {
         /// The channel.
         channel: ChannelId,
         /// The content's size in bytes, from which the geometry follows.
         size: u64,
-        /// The [id](crate::manifest::Manifest::id) of the manifest that this side would give.
+        /// The [id](crate::manifest::Manifest::id) of the manifest that this side has.
         manifest: Digest,
-        /// The pieces that this side has, as a bitfield's bytes; none when it has all.
+        /// The bitfield of the pieces that this side has; `None` if it has all of them.
         pieces: Option<Vec<u8>>,
     },
-    /// The content is not shared here, or no longer: the channel is closed.
+    /// This side does not share the content, or no longer: the channel is closed.
     NotShared {
         /// The channel.
         channel: ChannelId,
     },
-    /// Asks for states of the manifest.
+    /// Requests states of the manifest.
     WantManifest {
         /// The channel.
         channel: ChannelId,
-        /// The first state wanted; 0 is the state between pieces 0 and 1.
+        /// The first requested state; 0 is the state between pieces 0 and 1.
         first: u32,
-        /// How many, at most [`MAX_STATES`](crate::limits::MAX_STATES).
+        /// The number of states, at most [`MAX_STATES`](crate::limits::MAX_STATES).
         count: u32,
     },
-    /// States of the manifest, as many as were asked for.
+    /// The requested states of the manifest.
     ManifestPart {
         /// The channel.
         channel: ChannelId,
-        /// The first of them.
+        /// The index of the first state.
         first: u32,
         /// The states.
         states: Vec<[u8; 32]>,
     },
-    /// Asks for a block.
+    /// Requests a block.
     Request(BlockRef),
-    /// A block: so many raw bytes follow this frame.
+    /// A block; its raw bytes follow this frame.
     Block(BlockRef),
-    /// A block that was asked for does not come.
+    /// A requested block will not be sent.
     Reject(BlockRef),
-    /// A block that was asked for is no longer wanted. Every request has exactly one answer all the same: the block, if it
-    /// was on its way, or a rejection.
+    /// Cancels a request. It still gets exactly one answer: the block if it was already being sent, or a rejection.
     Cancel(BlockRef),
-    /// One more piece that the sharing side has.
+    /// The sharing side has completed a piece.
     Have {
         /// The channel.
         channel: ChannelId,
         /// The piece.
         piece: u32,
     },
-    /// The asking side has no more use for the channel.
+    /// The requesting side closes the channel.
     Close {
         /// The channel.
         channel: ChannelId,
     },
-    /// From now on no request on the connection is served: each is answered by a rejection, also those that wait. Sent
-    /// again when the place changes.
+    /// Requests on the connection are no longer served; each is answered by a rejection, including those already
+    /// queued. Sent again when the queue position changes.
     Choke {
-        /// Where the asking side stands in the queue for a slot: 1 is next, 0 says that it does not stand in it.
+        /// The requesting side's position in the queue for an upload slot: 1 is next, 0 means not queued.
         position: u32,
     },
-    /// From now on requests on the connection are served.
+    /// Requests on the connection are served from now on.
     Unchoke,
-    /// The sharing side has pieces of this content that the asking side wants; so it is as well when a channel is opened.
+    /// The requesting side wants pieces that the sharing side has. This is the initial state of a channel.
     Interested {
         /// The channel.
         channel: ChannelId,
     },
-    /// The sharing side has nothing of this content at the moment that the asking side wants.
+    /// The requesting side currently wants no piece that the sharing side has.
     NotInterested {
         /// The channel.
         channel: ChannelId,
     },
-    /// Asks for files whose names match. Only to nodes whose [card](crate::lan::Card) says that they answer: others take it for
-    /// a violation.
+    /// Searches for shared files by name. Only to nodes that include their id in their [card](crate::lan::Card):
+    /// other nodes treat it as a protocol violation.
     Search {
-        /// The number that the answer repeats.
+        /// The search's number, repeated by the answer.
         number: u32,
-        /// The text, as [`Query`](crate::query::Query) reads it.
+        /// The search text, parsed by [`Query`](crate::query::Query).
         query: String,
         /// At most [`MAX_HITS`](crate::limits::MAX_HITS).
         limit: u16,
     },
-    /// The answer to a search: files that are shared here.
+    /// The answer to a search: matching files that this side shares.
     Found {
         /// The search's number.
         number: u32,
-        /// At most as many as were asked for.
+        /// At most as many as the search's limit.
         files: Vec<FileRecord>,
-        /// Whether there may be more.
+        /// True if there may be more.
         more: bool,
     },
     /// The first message of both sides in version 2.
     Greet {
-        /// Who speaks.
+        /// The sender's id.
         node: NodeId,
         /// The port on which it accepts peers.
         port: u16,
-        /// What it understands.
+        /// The features that it supports.
         features: PeerFeatures,
     },
-    /// The answer to a message of a kind that is not known here; the connection goes on. Only in version 2.
+    /// The answer to a message of an unknown kind; the connection stays open. Version 2 only.
     Unsupported {
-        /// The number of the kind.
+        /// The unknown kind.
         kind: u32,
     },
-    /// The same as an open, and the first states of the manifest are to follow the offer in a
-    /// [`ManifestPart`](PeerMessage::ManifestPart). Only in version 2.
+    /// Like [`Open`](PeerMessage::Open), and requests that the first states of the manifest follow the offer in a
+    /// [`ManifestPart`](PeerMessage::ManifestPart). Version 2 only.
     OpenWithManifest {
-        /// The number of the channel.
+        /// The new channel.
         channel: ChannelId,
-        /// The content.
+        /// The content's SHA-256.
         digest: Digest,
-        /// How many states at most; fewer come if the manifest has fewer, and no part at all if it has none.
+        /// The maximum number of states; a shorter manifest yields fewer, and a manifest without states no part at
+        /// all.
         states: u32,
     },
-    /// A piece whose blocks all came from the sharing side was wrong. Only to a side that announced
+    /// Reports a piece that failed verification although all its blocks came from the sharing side. Only to a side
+    /// that announced
     /// [`PeerFeatures::WRONG_PIECES`].
     WrongPiece {
         /// The channel.
@@ -196,32 +198,34 @@ pub enum PeerMessage {
         /// The piece.
         piece: u32,
     },
-    /// The same as a choke, and how many wait in the queue. Only to a side that announced
-    /// [`QUEUE_LENGTH`](PeerFeatures::QUEUE_LENGTH), which gets no choke then.
+    /// Like [`Choke`](PeerMessage::Choke), with the length of the queue. Sent instead of a choke to a side that
+    /// announced [`QUEUE_LENGTH`](PeerFeatures::QUEUE_LENGTH).
     Queued {
-        /// Where the asking side stands in the queue for a slot: 1 is next, 0 says that it does not stand in it.
+        /// The requesting side's position in the queue for an upload slot: 1 is next, 0 means not queued.
         position: u32,
-        /// How many stand in it.
+        /// The length of the queue.
         length: u32,
     },
-    /// What is known of the files that have the content, besides their bytes; directly behind the offer. Only to a side that
-    /// announced [`PeerFeatures::DETAILS`].
+    /// Metadata of the files that have the content; sent directly after the offer. Only to a side that announced
+    /// [`PeerFeatures::DETAILS`].
     Details {
         /// The channel.
         channel: ChannelId,
         /// At most [`MAX_DETAILS`](crate::limits::MAX_DETAILS).
         files: Vec<FileDetails>,
     },
-    /// Asks the other side to open further connections to us, so that it has so many with the first one: what we send goes over all of
-    /// them. Belongs to [`PARALLEL_CONNECTIONS`](PeerFeatures::PARALLEL_CONNECTIONS).
+    /// Asks the other side to open further connections to the sender, `connections` in total; the sender then
+    /// distributes its blocks over all of them. Part of [`PARALLEL_CONNECTIONS`](PeerFeatures::PARALLEL_CONNECTIONS).
     Widen {
-        /// What a further connection shows to belong to this link.
+        /// The key by which a further connection joins this link.
         key: ConnectionKey,
-        /// How many connections, at most [`MAX_CONNECTIONS_PER_LINK`](crate::limits::MAX_CONNECTIONS_PER_LINK).
+        /// The total number of connections, at most
+        /// [`MAX_CONNECTIONS_PER_LINK`](crate::limits::MAX_CONNECTIONS_PER_LINK).
         connections: u8,
     },
-    /// The first message of a further connection in place of a greeting, and the answer to it. Then only blocks follow, from the
-    /// side that has given the key. Belongs to [`PARALLEL_CONNECTIONS`](PeerFeatures::PARALLEL_CONNECTIONS).
+    /// The first message of a further connection, instead of a greeting, and the answer to it. After that only blocks
+    /// follow, from the side that issued the key. Part of
+    /// [`PARALLEL_CONNECTIONS`](PeerFeatures::PARALLEL_CONNECTIONS).
     Join {
         /// The key of the link.
         key: ConnectionKey,
@@ -229,21 +233,21 @@ pub enum PeerMessage {
 }
 
 impl PeerMessage {
-    /// Returns the number of the kind of a message that this crate does not know.
+    /// Returns the kind of a message if this crate does not know it.
     pub fn unknown_kind(body: &[u8]) -> Option<u32> {
         let kind = u32::from_be_bytes(*body.first_chunk()?);
         (!is_known_kind::<Self>(kind)).then_some(kind)
     }
 }
 
-/// A block of a channel's content, as it stands on the wire.
+/// A reference to a block of a channel's content, as it appears on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct BlockRef {
     /// The channel.
     pub channel: ChannelId,
     /// The piece.
     pub piece: u32,
-    /// Where the block begins in the piece, in bytes.
+    /// The block's offset in the piece, in bytes.
     pub begin: u32,
     /// Its length in bytes.
     pub length: u32,

@@ -1,16 +1,16 @@
-//! The first eight bytes that each side of a connection sends: what is called, and the version of the protocol.
+//! The first eight bytes that each side of a connection sends: the service and the protocol version.
 //!
-//! Their layout never changes, so that any two versions can learn each other's number. A listener answers a valid preamble with
-//! its own and anything else with nothing. It accepts every [`Version`] and answers with the version of the caller; a version that
-//! it does not know is answered with [`Version::LATEST`], and the connection is closed.
+//! Their layout never changes, so any two versions can detect each other. A listener answers a valid preamble with
+//! its own and does not answer anything else. It accepts every [`Version`] and answers with the version of the
+//! dialing side. It answers an unknown version with [`Version::LATEST`] and closes the connection.
 //!
-//! From version 2 on, the caller sends its greeting directly behind its preamble, and greetings carry
+//! From version 2, the dialing side sends its greeting directly after its preamble, and greetings carry
 //! [feature bits](crate::features).
 
-/// A version of the native protocols that this crate speaks.
+/// A supported version of the native protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
-    /// That of release 0.1.0: no features, and an unknown message is a violation.
+    /// The version of release 0.1.0: no features, and an unknown message is a protocol violation.
     One,
     /// Greetings with features; an unknown message is answered as unsupported.
     Two,
@@ -20,7 +20,7 @@ impl Version {
     /// The newest version.
     pub const LATEST: Self = Self::Two;
 
-    /// Returns the number on the wire.
+    /// Returns the version number on the wire.
     pub const fn number(self) -> u16 {
         match self {
             Self::One => 1,
@@ -42,7 +42,7 @@ pub const PREAMBLE_LEN: usize = 8;
 
 const MAGIC: [u8; 4] = *b"PDEX";
 
-/// What listens on a port.
+/// The service on a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// An index server.
@@ -67,21 +67,21 @@ impl Service {
     }
 }
 
-/// First bytes that are not what was expected.
+/// Why a preamble is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PreambleError {
-    /// Somebody who speaks something else altogether.
+    /// The other side speaks another protocol.
     #[error("the other side does not speak the Peerdex protocol")]
     NotPeerdex,
-    /// One of ours, but the wrong program.
-    #[error("expected {}, but the other side takes this for {}", expected.name(), got.name())]
+    /// The other side is a Peerdex program, but expects another service.
+    #[error("expected a connection to {}, but the other side expects one to {}", expected.name(), got.name())]
     WrongService {
-        /// What was expected.
+        /// The service expected by this side.
         expected: Service,
-        /// What the other side said.
+        /// The service expected by the other side.
         got: Service,
     },
-    /// A version that is not spoken here.
+    /// The version is not supported.
     #[error(
         "unsupported version: the other side speaks version {theirs}, this program versions 1 to {}",
         Version::LATEST.number()
@@ -92,7 +92,7 @@ pub enum PreambleError {
     },
 }
 
-/// Makes the preamble of a connection to, or from, a `service`.
+/// Encodes the preamble of a connection to or from `service`.
 pub const fn encode(service: Service, version: Version) -> [u8; PREAMBLE_LEN] {
     let [p, d, e, x] = MAGIC;
     let [high, low] = version.number().to_be_bytes();
@@ -117,7 +117,7 @@ pub const fn check(bytes: [u8; PREAMBLE_LEN], expected: Service) -> Result<Versi
     }
 }
 
-/// Returns the version with which a listener answers a preamble that was checked.
+/// Returns the version with which a listener answers a checked preamble.
 pub const fn reply_version(checked: &Result<Version, PreambleError>) -> Version {
     match checked {
         Ok(version) => *version,

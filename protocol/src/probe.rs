@@ -1,13 +1,13 @@
-//! How the index finds out that a port belongs to the node that claims it.
+//! Probes, by which the index verifies that a port belongs to the node that claims it.
 //!
-//! The index connects to the claimed port and sends a challenge; the node that really listens there answers with a hash
-//! of the challenge and of the nonce that the index gave it on its own connection. A node that claims somebody else's
-//! port cannot make the other answer with a nonce that the other never saw.
+//! The index connects to the claimed port and sends a challenge. The node that listens there answers with a hash of
+//! the challenge and of the nonce that the index sent on the node's own connection. A node that claims the port of
+//! another node fails, because the other node never saw that nonce.
 
 use crate::digest::Digest;
 use crate::sha256::sha256;
 
-/// Returns what the node must answer.
+/// Returns the expected answer to a challenge.
 pub fn probe_answer(nonce: &[u8; 32], challenge: &[u8; 32]) -> Digest {
     let mut text = b"peerdex probe 1\0".to_vec();
     text.extend_from_slice(nonce);

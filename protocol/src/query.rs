@@ -1,23 +1,22 @@
-//! The search language: what a person types to find files.
+//! The search language.
 //!
-//! | a term | finds files |
+//! | term | matches files |
 //! |---|---|
-//! | `word` | with the word somewhere in the path, case and accents folded away |
-//! | `big_buck`, `big-buck`, `big.buck`, `bigBuck` | with each of the words somewhere in the path |
-//! | `"some words"` | with exactly this, spaces included, somewhere in the path |
-//! | `ext:iso`, `ext:mp3,flac`, `ext:tar.gz` | whose name ends in the extension, or in any of several |
-//! | `size:>100M`, `size:<=2G`, `size:100M..2G`, `size:1234` | of a size above, up to, between or exactly |
+//! | `word` | whose path contains the word, ignoring case and accents |
+//! | `big_buck`, `big-buck`, `big.buck`, `bigBuck` | whose path contains each of the words |
+//! | `"some words"` | whose path contains exactly this text, including spaces |
+//! | `ext:iso`, `ext:mp3,flac`, `ext:tar.gz` | whose name ends in one of the extensions |
+//! | `size:>100M`, `size:<=2G`, `size:100M..2G`, `size:1234` | with a size above, up to, between or equal |
 //! | `sha256:9f86d0`, `digest:9f86d0` | whose digest begins with these 4 to 64 hexadecimal digits |
 //! | 64 hexadecimal digits | with this digest |
-//! | 8 to 63 hexadecimal digits | whose digest begins with these, or with these in the path |
-//! | `*` | of every kind |
-//! | `*.flac`, `report*.pdf`, `*draft*` | with the text between asterisks, and with the extension behind the last one |
-//! | `-` in front of any of these | to which it does not apply |
+//! | 8 to 63 hexadecimal digits | whose digest begins with these digits, or whose path contains them |
+//! | `*` | all files |
+//! | `*.flac`, `report*.pdf`, `*draft*` | that contain the texts between asterisks and have the extension after the last one |
+//! | `-` before any of these | that do not match the term |
 //!
-//! Terms are separated by white space, and a file is found if all of them apply. At least one term must say what to
-//! find, not only what to leave out. A lone `-` says nothing, and a word with any other `key:` in front is an ordinary
-//! word unless a person types it ([`Query::parse_typed`]), since names hold such things; quotes make an ordinary word of
-//! anything.
+//! Terms are separated by whitespace, and a file must match all of them. At least one term must not be an exclusion.
+//! A lone `-` is ignored. A word with an unknown `key:` is an ordinary word, because names contain such words, unless
+//! a user types it ([`Query::parse_typed`]). Quotes turn anything into an ordinary word.
 
 mod compound;
 mod digest_prefix;
@@ -40,21 +39,21 @@ use crate::digest::Digest;
 use crate::limits::{MAX_QUERY, MAX_QUERY_TERMS};
 use term::Term;
 
-/// The filters that there are, without their colons.
+/// The supported filters, without their colons.
 const KEYS: [&str; 4] = ["ext", "size", "sha256", "digest"];
 
-/// Holds what a search asks for, parsed once and then matched against many files.
+/// A search, parsed once and then matched against many files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
     words: Vec<String>,
     compounds: Vec<Compound>,
-    /// What else is required.
+    /// All other required terms.
     required: Vec<Term>,
     excluded: Vec<Term>,
 }
 
 impl Query {
-    /// Reads a search, or returns what to write instead.
+    /// Parses a search; the error suggests a correction.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         if text.len() > MAX_QUERY {
             return Err(QueryError::TooLong { limit: MAX_QUERY });
@@ -90,9 +89,9 @@ impl Query {
         }
     }
 
-    /// Returns true if a file is one that is searched for.
+    /// Returns true if a file matches.
     ///
-    /// The path is to be folded already, with [`crate::fold::fold`], once for all searches.
+    /// The caller folds the path with [`crate::fold::fold`], once for all searches.
     pub fn matches(&self, folded_path: &str, size: u64, digest: &Digest) -> bool {
         self.words.iter().all(|word| folded_path.contains(word.as_str()))
             && self.compounds.iter().all(|compound| compound.is_in(folded_path))
@@ -100,19 +99,19 @@ impl Query {
             && !self.excluded.iter().any(|term| term.matches(folded_path, size, digest))
     }
 
-    /// Returns the folded words, none of them empty, that the path of every match contains.
+    /// Returns the folded, non-empty words that the path of every match contains.
     ///
-    /// A match may have to meet more than these.
+    /// They are necessary but not sufficient for a match.
     pub fn words(&self) -> &[String] {
         &self.words
     }
 
-    /// Returns the words that were typed as one; the path of every match contains all their parts.
+    /// Returns the compound words; the path of every match contains all their parts.
     pub fn compounds(&self) -> &[Compound] {
         &self.compounds
     }
 
-    /// Returns the words of which every match has each in its path or at the start of its digest.
+    /// Returns the words that every match has in its path or at the start of its digest.
     pub fn hash_words(&self) -> impl Iterator<Item = &HashWord> {
         self.required.iter().filter_map(|term| match term {
             Term::Hash(word) => Some(word),
@@ -120,7 +119,7 @@ impl Query {
         })
     }
 
-    /// Returns the endings, with their dots and folded, of which the path of every match has one from each list.
+    /// Returns lists of folded endings with their dots; the path of every match has one ending of each list.
     pub fn extensions(&self) -> impl Iterator<Item = &[String]> {
         self.required.iter().filter_map(|term| match term {
             Term::Extension(endings) => Some(endings.as_slice()),
@@ -128,7 +127,7 @@ impl Query {
         })
     }
 
-    /// Returns what the digest of every match begins with; the longest, if the search names several.
+    /// Returns the prefix of every match's digest; the longest, if the search contains several.
     pub fn digest_prefix(&self) -> Option<&DigestPrefix> {
         let prefixes = self.required.iter().filter_map(|term| match term {
             Term::Digest(prefix) => Some(prefix),

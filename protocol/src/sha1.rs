@@ -1,6 +1,6 @@
-//! SHA-1, by which BitTorrent names torrents and knows pieces: several messages side by side.
+//! SHA-1 over several messages in parallel, for the pieces of torrents.
 //!
-//! The block function is the `sha1` crate's, or that of [`lanes`] for several messages at once.
+//! The block function is that of the `sha1` crate, or of [`lanes`] for several messages at once.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -11,7 +11,7 @@ use sha1::block_api::compress;
 use crate::block_hash::batch::{HashInput, update_all};
 use crate::block_hash::{BLOCK_LEN, BlockState, Hasher};
 
-/// SHA-1's intermediate state after some whole blocks.
+/// SHA-1's intermediate state after a number of whole blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sha1State([u32; 5]);
 
@@ -19,7 +19,7 @@ impl Sha1State {
     /// The state before the first byte (FIPS 180-4, 5.3.1).
     pub const INITIAL: Self = Self([0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0]);
 
-    /// Returns the state's 20 bytes, big-endian words.
+    /// Returns the state as 20 bytes of big-endian words.
     pub fn to_bytes(self) -> [u8; 20] {
         let mut bytes = [0; 20];
         let (chunks, _) = bytes.as_chunks_mut::<4>();
@@ -44,8 +44,8 @@ impl BlockState for Sha1State {
     }
 }
 
-/// Hashes messages, each given in parts. Several at once take much less time than one by one;
-/// [`min_batch_len`](crate::block_hash::batch::worth_together) says how many are best.
+/// Hashes messages, each given in parts. A batch is much faster than single calls;
+/// [`min_batch_len`](crate::block_hash::batch::min_batch_len) returns the best batch size.
 pub fn sha1_all<'a>(messages: impl IntoIterator<Item = Vec<&'a [u8]>>) -> Vec<[u8; 20]> {
     let begin = |parts| HashInput { hasher: Hasher::from_state(Sha1State::INITIAL), parts };
     let mut messages: Vec<HashInput<'a, Sha1State>> = messages.into_iter().map(begin).collect();

@@ -1,6 +1,6 @@
-//! SHA-256 that can be stopped and taken up again at any block, which is what a [manifest](crate::manifest) rests on.
+//! SHA-256 that can be suspended and resumed at any block boundary, as [manifests](crate::manifest) require.
 //!
-//! The block function is the `sha2` crate's, or that of [`lanes`] for several messages at once.
+//! The block function is that of the `sha2` crate, or of [`lanes`] for several messages at once.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -13,7 +13,7 @@ use crate::digest::Digest;
 
 pub use crate::block_hash::BLOCK_LEN;
 
-/// The constants of the rounds (FIPS 180-4, 4.2.2), four for each step, four steps for each turn of the schedule.
+/// The round constants (FIPS 180-4, 4.2.2), grouped by four rounds and by sixteen.
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 static ROUND_CONSTANTS: [[[u32; 4]; 4]; 4] = [
@@ -27,7 +27,7 @@ static ROUND_CONSTANTS: [[[u32; 4]; 4]; 4] = [
      [0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208], [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2]],
 ];
 
-/// SHA-256's intermediate state after some whole blocks.
+/// SHA-256's intermediate state after a number of whole blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sha256State([u32; 8]);
 
@@ -58,7 +58,7 @@ impl Sha256State {
         0x5be0_cd19,
     ]);
 
-    /// Reads a state from its 32 bytes, big-endian words.
+    /// Creates a state from 32 bytes of big-endian words.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
         let (words, _) = bytes.as_chunks::<4>();
         let mut state = [0; 8];
@@ -68,7 +68,7 @@ impl Sha256State {
         Self(state)
     }
 
-    /// Returns the state's 32 bytes, big-endian words.
+    /// Returns the state as 32 bytes of big-endian words.
     pub fn to_bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];
         let (chunks, _) = bytes.as_chunks_mut::<4>();
@@ -79,17 +79,18 @@ impl Sha256State {
     }
 }
 
-/// Hashes a stream of bytes from a given state on.
+/// Hashes a stream of bytes from a given state.
 pub type Sha256Hasher = block_hash::Hasher<Sha256State>;
 
 impl Sha256Hasher {
-    /// Pads and returns the digest of a message of `length` bytes in all, those before the first state included.
+    /// Pads the message and returns its digest. `length` is the total length in bytes, including those before the
+    /// initial state.
     pub fn finish(self, length: u64) -> Digest {
         Digest::from_bytes(self.finish_state(length).to_bytes())
     }
 }
 
-/// Hashes one message held in memory.
+/// Hashes one message in memory.
 pub fn sha256(data: &[u8]) -> Digest {
     let mut hasher = Sha256Hasher::from_state(Sha256State::INITIAL);
     hasher.update(data);

@@ -1,11 +1,11 @@
-//! The relative path of a shared file: the only form in which a path from the network exists.
+//! The relative path of a shared file. All paths from the network are parsed into this type.
 //!
-//! A [`SharePath`] comes only from its parser, which refuses everything that could lead out of the folder it is put in.
-//! It may hold any name that Linux can store, except for control characters. It is a name and not yet a place: whoever
-//! creates a file from it maps each component with [`local_file_name`] or [`safe_file_name`], and does not follow links on
-//! the way.
+//! A [`SharePath`] comes only from its parser, which refuses every path that could leave its folder. It may contain
+//! any name that Linux can store, except control characters. It is a name, not a location: code that creates a file
+//! from it maps each component with [`local_file_name`] or [`safe_file_name`], and does not follow links on the way.
 //!
-//! Release 0.1.0 accepts fewer paths, see [`SharePath::is_basic`]. Others are sent only to a side that announced the
+//! Release 0.1.0 accepts fewer paths, see [`SharePath::is_basic`]. Other paths are sent only to a side that announced
+//! the
 //! feature.
 
 mod basic;
@@ -27,11 +27,11 @@ use crate::escape::{display_safe, excerpt};
 use crate::limits::{MAX_COMPONENT, MAX_PATH, MAX_PATH_DEPTH};
 use std::fmt::{Display, Formatter};
 
-/// Names a shared file below its folder, with `/` between the components.
+/// The path of a shared file below its folder, with `/` between the components.
 ///
 /// It is never empty or absolute, has no component that is empty, `.` or `..`, no control character, and keeps to the
-/// limits in [`crate::limits`]. It is ordered by its bytes, and shown with [`display_safe`], since it may still hold
-/// marks that reorder text.
+/// limits in [`crate::limits`]. It is ordered by its bytes, and displayed with [`display_safe`], because it may still
+/// contain characters that reorder text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SharePath(String);
 
@@ -42,7 +42,7 @@ impl SharePath {
         Ok(Self(text.to_owned()))
     }
 
-    /// Returns the path as it was parsed, unescaped.
+    /// Returns the path, unescaped.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -52,7 +52,7 @@ impl SharePath {
         self.0.split('/')
     }
 
-    /// Returns true if peers and indexes of release 0.1.0 accept the path too: no component is blank or holds a
+    /// Returns true if peers and indexes of release 0.1.0 accept the path too: no component is blank or contains a
     /// backslash, a drive letter or a line separator, and the path does not begin with `~`.
     pub fn is_basic(&self) -> bool {
         basic::is_basic(&self.0)
@@ -63,7 +63,7 @@ impl SharePath {
         self.0.rsplit_once('/').map_or(&self.0, |(_, name)| name)
     }
 
-    /// Returns the folder the path lies in; none if that is the shared folder itself.
+    /// Returns the parent folder; `None` if that is the shared folder itself.
     pub fn parent(&self) -> Option<Self> {
         self.0.rsplit_once('/').map(|(folder, _)| Self(folder.to_owned()))
     }
@@ -73,7 +73,7 @@ impl SharePath {
         Self::try_from(format!("{}/{}", self.0, below.0))
     }
 
-    /// Returns true if the path is the folder or lies somewhere below it, by whole components.
+    /// Returns true if the path is the folder or is below it; only whole components match.
     pub fn starts_with_folder(&self, folder: &Self) -> bool {
         self.0.strip_prefix(folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
@@ -100,7 +100,7 @@ impl From<SharePath> for String {
     }
 }
 
-/// Returns true for a single component that Linux can store and that holds no control character.
+/// Returns true for a single component that Linux can store and that contains no control character.
 pub(crate) fn is_file_name(name: &str) -> bool {
     !name.contains('/') && check_component(name).is_ok()
 }

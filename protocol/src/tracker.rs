@@ -1,12 +1,12 @@
-//! What a BitTorrent tracker is asked and what it answers, for both sides, over HTTP and over UDP.
+//! The requests and replies of BitTorrent trackers over HTTP and UDP, for both client and tracker.
 //!
-//! Over HTTP (BEP 3) a question is the query of a URL and an answer is bencoded; peers come as strings of bytes (BEP 23,
-//! and BEP 7 for IPv6) or as dictionaries. Over UDP (BEP 15) both are datagrams: see [`udp`]. How many torrents peers
-//! have is asked by scraping (BEP 48).
+//! Over HTTP (BEP 3) a request is the query of a URL and a reply is bencoded; peers are compact strings (BEP 23, and
+//! BEP 7 for IPv6) or dictionaries. Over UDP (BEP 15) both are datagrams; see [`udp`]. Scrapes return the number of
+//! peers of torrents (BEP 48).
 //!
-//! What comes from a tracker is a hint from a stranger: at most
-//! [`MAX_TRACKED_PEERS`](crate::limits::MAX_TRACKED_PEERS) peers are read of an answer and its words are cut short.
-//! Where the name of a host leads, which addresses may be dialled, when to ask again and how words are shown is decided by whoever uses this.
+//! Replies are untrusted: at most [`MAX_TRACKED_PEERS`](crate::limits::MAX_TRACKED_PEERS) peers of a reply are
+//! parsed, and its texts are truncated. Callers resolve host names, filter addresses, schedule announces and escape
+//! texts for display.
 
 mod announce;
 mod announce_reply;

@@ -1,6 +1,6 @@
-//! Sizes, rates and spans of time, as people write and read them.
+//! Human-readable sizes, rates and durations.
 //!
-//! Units of size are powers of 1024 throughout, whether written `K`, `KB` or `KiB`.
+//! Units of size are always powers of 1024, whether written `K`, `KB` or `KiB`.
 
 mod display;
 mod parse;

@@ -1,7 +1,7 @@
-//! Every file that fuzzing found worth keeping, and those it began with, through its decoder.
+//! Runs every file of the fuzzing corpus through its fuzz target.
 
-#![allow(clippy::disallowed_methods, reason = "a test reads its files")]
-#![allow(unreachable_pub, reason = "the targets are a library of their own, for the fuzzer")]
+#![allow(clippy::disallowed_methods, reason = "the test reads its files")]
+#![allow(unreachable_pub, reason = "the targets are a separate library for the fuzzer")]
 
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
@@ -17,7 +17,7 @@ fn no_corpus_file_panics_its_target() {
     folders.sort();
     let mut names: Vec<_> = targets::TARGETS.iter().map(|(name, _)| *name).collect();
     names.sort_unstable();
-    assert_eq!(folders, names, "each target has a folder, and each folder a target");
+    assert_eq!(folders, names, "every target needs a folder, and every folder a target");
     for (name, target) in targets::TARGETS {
         let files: Vec<_> =
             fs::read_dir(corpus.join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -1,10 +1,10 @@
-"""Searches the names that `cargo bench -p tests --bench index -- --export NAMES` wrote with other programs:
-a plain scan, SQLite's FTS5 with trigrams, and PostgreSQL's pg_trgm, each where it is installed.
+"""Searches the names written by `cargo bench -p tests --bench index -- --export NAMES` with other programs:
+a plain scan, SQLite's FTS5 with trigrams, and PostgreSQL's pg_trgm, as far as they are installed.
 
     python3 tests/benches/beside_index.py NAMES [QUERIES_OF_A_KIND]
 
-Each takes the first 21 names that contain all words, in whatever order it finds them: ranking costs them extra.
-Names and words are folded beforehand. What is timed is a query alone, without its way to a server.
+Each returns the first 21 names that contain all words, in any order: ranking would cost extra.
+Names and words are folded beforehand. Only the query is timed, without the transfer to and from a server.
 """
 
 import os

@@ -1,4 +1,4 @@
-//! How long a content takes to spread from one source to a thousand peers, in a simulated network.
+//! Measures how long content takes to spread from one source to a thousand peers in a simulated network.
 //!
 //! `cargo bench -p tests --bench spreading -- [peers] [MB]`
 
@@ -13,7 +13,7 @@ fn main() {
     println!("{peers} peers of 1 MB/s up and 10 MB/s down, one source, {} MB", size / 1_000_000);
     for source_up in [1_000_000, 10_000_000] {
         let plan = SimulationPlan { source_upload_rate: source_up, ..SimulationPlan::new(peers, size) };
-        let begun = Instant::now();
+        let start = Instant::now();
         let outcome = simulate(&plan);
         let bound = plan.fastest_completion().as_secs_f64();
         let times = [outcome.median_completion_time(), outcome.completion_time()]
@@ -31,7 +31,7 @@ fn main() {
             times[1],
             times[1] / bound,
             outcome.events,
-            begun.elapsed().as_secs_f64(),
+            start.elapsed().as_secs_f64(),
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Programs of which every system call fails once: `cargo test -p tests --bench syscall_faults`.
+//! Runs programs in which every system call fails once: `cargo test -p tests --bench syscall_faults`.
 
 use std::process::ExitCode;
 

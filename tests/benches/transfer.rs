@@ -1,4 +1,4 @@
-//! Compares a transfer with what else brings a file from one machine to another: `cargo bench -p tests --bench transfer`.
+//! Compares a transfer with other programs that copy a file between machines: `cargo bench -p tests --bench transfer`.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
-//! The benchmark of a transfer: ours beside other programs, in turn, with the same bytes on the same machine.
+//! The transfer benchmark: Peerdex and other programs take turns with the same bytes on the same machine.
 //!
-//! A *contender* is one way to bring a file from its sources to a folder and to know that it is right. A run starts its
-//! senders, lets the machine come to rest, and measures from the start of the receiving program until the file is
-//! complete and verified. Everything runs on this machine alone and ends with the value that stands for it.
+//! A *contender* is one way to bring a file from its sources to a folder and verify it. A run starts the senders, waits
+//! until the machine is idle, and measures from the start of the receiving program until the file is complete and
+//! verified. All processes run on this machine and end when the value that owns them is dropped.
 
 use std::env;
 use std::ffi::OsString;
@@ -33,7 +33,7 @@ mod table;
 mod tracker;
 mod warmth;
 
-/// Runs the benchmark as the command line says.
+/// Runs the benchmark with the options of the command line.
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
     if let Some(command) = measured_program::requested_command(&args) {

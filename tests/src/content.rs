@@ -1,4 +1,4 @@
-//! Contents of files: the same bytes for the same seed, and the plain SHA-256 of anything.
+//! Test content: the same bytes for the same seed, and SHA-256 digests by an independent implementation.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use protocol::index::{FileRecord, Share};
 use protocol::manifest::{Manifest, ManifestBuilder};
 use sha2::Digest as _;
 
-/// The length of a piece of every content up to 1 GiB.
+/// Piece length of all content up to 1 GiB, in bytes.
 pub const PIECE_LENGTH: usize = 256 << 10;
 
 /// Bytes and their digest.
@@ -17,19 +17,19 @@ pub const PIECE_LENGTH: usize = 256 << 10;
 pub struct TestContent {
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// Their SHA-256, by the `sha2` crate alone.
+    /// Their SHA-256, computed with the `sha2` crate.
     pub digest: Digest,
 }
 
 impl TestContent {
-    /// Makes `size` bytes that look random and depend on the seed alone.
+    /// Returns `size` pseudo-random bytes that depend only on the seed.
     pub fn random(seed: u64, size: usize) -> Self {
         let mut bytes = vec![0; size];
         Noise::from_seed(seed).fill(&mut bytes);
         Self::from_bytes(bytes)
     }
 
-    /// Takes some bytes for a content.
+    /// Wraps bytes as content.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         let digest = Digest::from_bytes(sha2::Sha256::digest(&bytes).into());
@@ -45,16 +45,16 @@ impl TestContent {
     pub fn manifest(&self) -> Manifest {
         let mut builder = ManifestBuilder::new(self.size()).expect("a small content");
         builder.update(&self.bytes);
-        builder.finish().expect("as many bytes as were announced")
+        builder.finish().expect("the declared number of bytes")
     }
 
-    /// Returns what a node registers that has all of it under `path`.
+    /// Returns the file record of a node that has all of the content under `path`.
     pub fn file_record(&self, path: &str) -> FileRecord {
         FileRecord { path: path.into(), size: self.size(), digest: self.digest, share: Share::Complete }
     }
 }
 
-/// Returns the SHA-256 of a file on disk, by the `sha2` crate alone.
+/// Returns the SHA-256 of a file on disk, computed with the `sha2` crate.
 pub fn digest_of_file(path: &Path) -> io::Result<Digest> {
     let (mut file, mut hasher, mut buffer) = (File::open(path)?, sha2::Sha256::new(), vec![0; 1 << 20]);
     loop {
@@ -65,12 +65,12 @@ pub fn digest_of_file(path: &Path) -> io::Result<Digest> {
     }
 }
 
-/// A stream of bytes that look random (xorshift64*).
+/// A pseudo-random byte stream (xorshift64*).
 #[derive(Debug, Clone)]
 pub struct Noise(u64);
 
 impl Noise {
-    /// Starts a stream; every seed gives another one.
+    /// Starts a stream; different seeds give different streams.
     pub const fn from_seed(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
@@ -86,7 +86,7 @@ impl Noise {
         }
     }
 
-    /// Draws the next number below `bound`; 0 if there is none.
+    /// Draws the next number below `bound`, or 0 if `bound` is 0.
     pub fn next_below(&mut self, bound: u64) -> u64 {
         let mut bytes = [0; 8];
         self.fill(&mut bytes);

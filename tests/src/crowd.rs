@@ -1,4 +1,4 @@
-//! Many at once at an index: some that greet and say nothing more, some that never come so far.
+//! Many simultaneous clients of an index: some send a preamble and nothing more, some not even that.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use protocol::preamble::{self, Service, Version};
 
-/// A connection that takes its time.
+/// A connection that sends slowly or not at all.
 #[derive(Debug)]
 pub struct SlowClient {
     stream: TcpStream,
-    /// What is still to be said, one byte at a time; nothing for one that says nothing.
+    /// The bytes still to send, one at a time; empty for a silent connection.
     unsent: Vec<u8>,
 }
 
 impl SlowClient {
-    /// Connects; every second one says nothing at all.
+    /// Connects; every second client is silent.
     pub fn connect(index: SocketAddr, number: usize) -> Self {
         let stream = TcpStream::connect(index).expect("a port that accepts");
         stream.set_nonblocking(true).expect("a socket");
@@ -28,7 +28,7 @@ impl SlowClient {
         Self { stream, unsent: rest }
     }
 
-    /// Says the next byte, if there is one; says whether the index has not closed the connection.
+    /// Sends the next byte, if any. Returns false if the index has closed the connection.
     pub fn send_next_byte(&mut self) -> bool {
         if let Some(byte) = self.unsent.pop()
             && self.stream.write(&[byte]).is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
@@ -44,25 +44,25 @@ impl SlowClient {
     }
 }
 
-/// How long each of many things took.
+/// Durations of a repeated operation.
 #[derive(Debug, Default)]
 pub struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    /// Does something and counts how long it takes.
+    /// Runs `work` and records its duration.
     pub fn measure<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let begun = Instant::now();
+        let start = Instant::now();
         let done = work();
-        self.0.push(begun.elapsed());
+        self.0.push(start.elapsed());
         done
     }
 
-    /// Returns how many were counted.
+    /// Returns the number of samples.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns the time that so many in a hundred took no longer than.
+    /// Returns a percentile of the durations.
     pub fn percentile(&mut self, percent: usize) -> Duration {
         self.0.sort_unstable();
         self.0

@@ -1,7 +1,7 @@
-//! A TCP proxy that delays every byte, to make round trips visible on loopback.
+//! A TCP proxy that delays every byte, to make round trips visible on the loopback.
 //!
-//! It accepts connections itself, so that connecting through it takes no time: of a program's round trips those for the handshakes of
-//! TCP are not delayed.
+//! The proxy accepts connections itself, so connecting takes no time: of a program's round trips, those of the TCP
+//! handshake are not delayed.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,52 +11,52 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The most chunks of bytes on their way in one direction.
+/// Maximum number of chunks in flight in one direction.
 const MAX_BUFFERS_IN_FLIGHT: usize = 1024;
 
-/// How much is read at once, in bytes.
+/// Size of one read, in bytes.
 const READ_BUFFER_SIZE: usize = 64 << 10;
 
-/// A proxy in front of one address; it accepts nothing any more once it is dropped.
+/// A proxy in front of one address; it stops accepting when it is dropped.
 #[derive(Debug)]
 pub struct DelayProxy {
     address: SocketAddr,
     stopped: Arc<AtomicBool>,
 }
 
-/// How a proxy forwards what it accepts.
+/// How a proxy forwards its connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ProxyRoute {
-    /// Where connections are forwarded to.
+    /// The address to forward to.
     pub to: SocketAddr,
-    /// From which address they seem to come there.
+    /// The source address of forwarded connections.
     pub from: Ipv4Addr,
-    /// How long each byte is on its way, in each direction.
+    /// The delay of each byte, in each direction.
     pub delay: Duration,
 }
 
 impl DelayProxy {
-    /// Listens at an address.
+    /// Starts a proxy that listens at an address.
     pub fn start(listen: SocketAddr, route: ProxyRoute) -> Self {
         let listener = TcpListener::bind(listen).expect("a free address");
         let address = listener.local_addr().expect("an address");
-        let over = Arc::new(AtomicBool::new(false));
-        let ended = Arc::clone(&over);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&stopped);
         thread::spawn(move || {
             for accepted in listener.incoming().flatten() {
                 if ended.load(Ordering::SeqCst) {
                     return;
                 }
-                // Where nobody listens, the caller is disconnected.
+                // If nothing listens there, the client is disconnected.
                 if let Ok(forwarded) = connect(route) {
                     forward(&accepted, &forwarded, route.delay);
                 }
             }
         });
-        Self { address, stopped: over }
+        Self { address, stopped }
     }
 
-    /// Returns where the proxy listens.
+    /// Returns the address of the proxy.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -65,7 +65,7 @@ impl DelayProxy {
 impl Drop for DelayProxy {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         drop(TcpStream::connect(self.address));
     }
 }
@@ -77,7 +77,7 @@ fn connect(route: ProxyRoute) -> std::io::Result<TcpStream> {
     Ok(socket.into())
 }
 
-/// Forwards both directions until each has ended.
+/// Forwards both directions until both have ended.
 fn forward(accepted: &TcpStream, forwarded: &TcpStream, delay: Duration) {
     for (from, to) in [(accepted, forwarded), (forwarded, accepted)] {
         let (from, to) = (from.try_clone().expect("a descriptor"), to.try_clone().expect("a descriptor"));
@@ -97,7 +97,7 @@ fn read_with_times(mut from: TcpStream, sender: &SyncSender<(Instant, Vec<u8>)>)
 }
 
 fn write_delayed(mut to: TcpStream, receiver: &Receiver<(Instant, Vec<u8>)>, delay: Duration) {
-    // Not waiting for acknowledgements, which would add a delay of their own.
+    // Without this, waiting for acknowledgements would add a delay of its own.
     let _ = to.set_nodelay(true);
     while let Ok((read_at, bytes)) = receiver.recv() {
         thread::sleep((read_at + delay).saturating_duration_since(Instant::now()));
@@ -105,6 +105,6 @@ fn write_delayed(mut to: TcpStream, receiver: &Receiver<(Instant, Vec<u8>)>, del
             break;
         }
     }
-    // The other side sees the end where it was; the other direction goes on.
+    // The receiving side sees the end at the same position; the other direction continues.
     let _ = to.shutdown(Shutdown::Write);
 }

@@ -1,5 +1,5 @@
-//! The demo: an index, three peers that share one file, and a fourth that finds it by searching and fetches it from all
-//! three at once. Real programs, own temporary folders, free ports; nothing is left behind.
+//! The demo: an index, three peers that share one file, and a fourth that finds the file by searching and downloads it
+//! from all three at once. It uses real programs, temporary folders and free ports, and leaves nothing behind.
 
 mod demo_file;
 mod demo_setup;
@@ -21,7 +21,7 @@ use interrupt::Interrupt;
 const USAGE: &str = "usage: cargo demo [FILE]
 
 Starts an index, three peers that share FILE, and a fourth that finds and downloads it.
-Without FILE, a random one of 256 MiB is made. TMPDIR says where the folders are made.";
+Without FILE, a random file of 256 MiB is generated. TMPDIR sets the folder for temporary files.";
 
 /// Runs the demo with the arguments of this process.
 pub fn main() -> ExitCode {
@@ -50,24 +50,24 @@ fn run(file: Option<PathBuf>) -> Result<()> {
     let programs = programs::build(false)?;
     interrupt.check()?;
 
-    let mut stage = DemoSetup::new(programs, interrupt)?;
-    let original = DemoFile::prepare(file, &stage)?;
+    let mut setup = DemoSetup::new(programs, interrupt)?;
+    let original = DemoFile::prepare(file, &setup)?;
     println!("\nThe file:   {}, {}", original.sanitized_name(), DisplaySize(original.size));
     println!("            SHA-256 {}", original.digest);
 
-    let index = stage.start_index()?;
+    let index = setup.start_index()?;
     println!("\nThe index:  {index}");
     for number in 1..=3 {
-        stage.start_sharer(number, &original)?;
+        setup.start_sharer(number, &original)?;
     }
-    let sources = stage.wait_for_sources(original.digest, 3, original.size)?;
+    let sources = setup.wait_for_sources(original.digest, 3, original.size)?;
     println!("The peers:  three, with the file in a folder of their own each; the index lists them:");
     for source in &sources {
         println!("            {source}");
     }
 
     println!("\nA fourth peer searches, and downloads from all of them at once.");
-    let report = fetch::fetch(&stage, &original)?;
+    let report = fetch::fetch(&setup, &original)?;
     println!("\nIt came from:");
     for (address, bytes) in &report.sources {
         let share = percent(*bytes, original.size);
@@ -80,7 +80,7 @@ fn run(file: Option<PathBuf>) -> Result<()> {
         bail!("the download differs from the original");
     }
     println!("            They are equal.");
-    stage.stop()?;
+    setup.stop()?;
     println!("\nEverything is stopped, and the folders are removed.");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How often a story repeats what it does, and its random moments.
+//! Environment variables of the stories: repetitions, crowd sizes and seeds.
 
 use std::env;
 use std::time::Duration;
@@ -6,32 +6,32 @@ use std::time::Duration;
 use crate::content::Noise;
 use crate::eventually::poll_within;
 
-/// Returns how often to repeat: as often as `STORY_CYCLES` says, or `usual` times.
+/// Returns the number of repetitions: `STORY_CYCLES`, or `usual` if it is not set.
 pub fn story_cycles(usual: u32) -> u32 {
     env::var("STORY_CYCLES").ok().and_then(|cycles| cycles.parse().ok()).unwrap_or(usual)
 }
 
-/// Returns how many take part: as many as `STORY_CROWD` says, or `usual`; and whether it was said.
+/// Returns the crowd size, `STORY_CROWD` or `usual`, and true if the variable is set.
 pub fn story_crowd(usual: usize) -> (usize, bool) {
-    let said = env::var("STORY_CROWD").ok().and_then(|crowd| crowd.parse().ok());
-    (said.unwrap_or(usual), said.is_some())
+    let value = env::var("STORY_CROWD").ok().and_then(|crowd| crowd.parse().ok());
+    (value.unwrap_or(usual), value.is_some())
 }
 
-/// Random moments of a seed that is said, so that a failure can be repeated.
+/// Random pauses from a printed seed, so that a failure can be reproduced.
 #[derive(Debug, Clone)]
 pub struct RandomPauses(Noise);
 
 impl RandomPauses {
-    /// Begins with the seed that `STORY_SEED` gives, or `usual`.
+    /// Uses the seed in `STORY_SEED`, or `usual` if it is not set.
     pub fn from_env(usual: u64) -> Self {
         let seed = env::var("STORY_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(usual);
         eprintln!("STORY_SEED={seed}");
         Self(Noise::from_seed(seed))
     }
 
-    /// Lets a random time pass, up to `most`.
-    pub fn pause_up_to(&mut self, most: Duration) {
-        let millis = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+    /// Sleeps for a random time of up to `max`.
+    pub fn pause_up_to(&mut self, max: Duration) {
+        let millis = u64::try_from(max.as_millis()).unwrap_or(u64::MAX);
         poll_within(Duration::from_millis(self.0.next_below(millis)), || None::<()>);
     }
 }

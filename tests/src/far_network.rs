@@ -1,4 +1,4 @@
-//! An index and nodes that are far from each other, each on a host of its own behind an emulated long line.
+//! An index and nodes on hosts of their own, connected by emulated long lines.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -25,18 +25,18 @@ const NETWORK_PREFIX: [u8; 3] = [10, 99, 0];
 const INDEX_DELAY: Duration = Duration::from_millis(1);
 const GIGABIT: u64 = 1_000_000_000;
 
-/// Hosts with an index, which is also a tracker, on the first of them; all of it ends when dropped.
+/// Hosts, the first of which runs an index that is also a tracker; everything ends when this is dropped.
 #[derive(Debug)]
 pub struct FarNetwork {
     _index: Process,
     _data: TempDir,
-    /// The hosts; the first is the index's, the others are behind the lines they were made with.
+    /// The hosts. The first is that of the index, the others are behind the given lines.
     pub lines: LongLines,
 }
 
 impl FarNetwork {
-    /// Makes hosts 1, 2 and so on behind these lines, and starts an index in the middle of them. Where that is not
-    /// possible, reports loudly that the story is skipped.
+    /// Creates hosts 1, 2, … behind the given lines, and starts an index in the middle. Prints that the story is
+    /// skipped if this machine cannot do that.
     pub fn new(lines: &[LineConfig], congestion: CongestionAlgorithm) -> Option<Self> {
         if let Some(reason) = unavailable_reason().or_else(|| congestion.unavailable_reason()) {
             eprintln!("SKIPPED: {reason}, so downloads over long lines are NOT tested");
@@ -60,17 +60,17 @@ impl FarNetwork {
         Some(network)
     }
 
-    /// Returns where the index is.
+    /// Returns the address of the index.
     pub fn index_address(&self) -> SocketAddr {
         SocketAddr::from((self.lines.address(INDEX_HOST), 1313))
     }
 
-    /// Returns where the tracker is.
+    /// Returns the address of the tracker.
     pub fn tracker_address(&self) -> SocketAddr {
         SocketAddr::from((self.lines.address(INDEX_HOST), 6969))
     }
 
-    /// Makes the command of a node on a host.
+    /// Returns the command of a node on a host.
     pub fn node_command(&self, host: usize, share_dir: &Path) -> Command {
         let mut command = self.lines.command(host, &programs().peer_node);
         command.args(["12349", "--listen-host", "0.0.0.0", "--index", &self.index_address().to_string()]);
@@ -78,14 +78,13 @@ impl FarNetwork {
         command
     }
 
-    /// Starts a node on a host that shares some files, and waits until they can be found there.
+    /// Starts a node on a host that shares files, and waits until the index lists them.
     pub fn start_node(&self, host: usize, files: &[(&str, &TestContent)]) -> RunningNode {
-        let home = TestFolder::new();
+        let folder = TestFolder::new();
         for (path, content) in files {
-            home.put(path, content);
+            folder.put(path, content);
         }
-        let node =
-            RunningNode { peer: PeerProcess::launch(self.node_command(host, home.path())), folder: home };
+        let node = RunningNode { peer: PeerProcess::launch(self.node_command(host, folder.path())), folder };
         for (_, content) in files {
             self.wait_for_source(content.digest, host);
         }
@@ -101,7 +100,7 @@ impl FarNetwork {
         });
     }
 
-    /// Waits until so many peers have announced a torrent as complete.
+    /// Waits until `count` peers have announced a torrent as complete.
     pub fn wait_for_seeders(&self, infohash: Infohash, count: u64) {
         let tracker = self.tracker_address();
         wait_until("the tracker to list all seeders", DEFAULT_TIMEOUT, || {
@@ -110,14 +109,14 @@ impl FarNetwork {
         });
     }
 
-    /// Runs a new node on a host with a script, until it ends; returns its output and how long that took.
-    pub fn run_script(&self, host: usize, home: &TestFolder, commands: &[&str]) -> (Output, Duration) {
-        let command = self.node_command(host, home.path());
+    /// Runs a new node on a host with a script until it exits. Returns its output and the duration.
+    pub fn run_script(&self, host: usize, folder: &TestFolder, commands: &[&str]) -> (Output, Duration) {
+        let command = self.node_command(host, folder.path());
         let start = Instant::now();
         (run_with_input(command, &(commands.join("\n") + "\n")), start.elapsed())
     }
 
-    fn in_index_namespace<T: Send>(&self, look: impl FnOnce() -> T + Send) -> T {
-        self.lines.inside(INDEX_HOST, look).expect("the namespace of the index")
+    fn in_index_namespace<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.lines.inside(INDEX_HOST, work).expect("the namespace of the index")
     }
 }

@@ -1,4 +1,4 @@
-//! Peers that fetch as fast as they are served, over as many connections as they like, and keep nothing.
+//! Peers that download over many connections as fast as they are served, and discard the content.
 
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use protocol::peer::{BlockRef, PeerMessage};
 use crate::content::{PIECE_LENGTH, TestContent};
 use crate::wire::FrameConnection;
 
-/// How many blocks each connection has requested at once.
+/// Number of blocks that each connection requests at once.
 const PIPELINE_DEPTH: u32 = 8;
 
 /// The only channel of each connection.
 const CHANNEL: u32 = 1;
 
-/// Whoever fetches one content over and over from one address; stops when dropped.
+/// Downloads one content repeatedly from one address; stops when it is dropped.
 #[derive(Debug)]
 pub struct GreedyDownloader {
     received: Arc<AtomicU64>,
@@ -27,8 +27,8 @@ pub struct GreedyDownloader {
 }
 
 impl GreedyDownloader {
-    /// Connects to a peer so many times from an address, which may be any of the loopback's, and requests a content of whole
-    /// pieces. Connections that the peer refuses are left out.
+    /// Opens `connections` connections to a peer from an address, which may be any loopback address, and requests
+    /// content that consists of full pieces. Connections that the peer refuses are skipped.
     pub fn start(peer: SocketAddr, from: IpAddr, connections: u8, content: &TestContent) -> Self {
         let wires = (0..connections).filter_map(|number| connect_and_greet(peer, from, number).ok());
         let wires = wires.map(|wire| (wire.stream().try_clone().expect("a descriptor"), wire));
@@ -40,7 +40,8 @@ impl GreedyDownloader {
         })
     }
 
-    /// Runs `request_endlessly` over each connection, in a thread of its own, until the connection ends; it counts what arrives.
+    /// Runs `request_endlessly` over each connection, in a thread of its own, until the connection ends, and counts the
+    /// bytes received.
     pub fn run_over<W: Send + 'static>(
         connections: impl IntoIterator<Item = (TcpStream, W)>,
         fetch: impl Fn(W, &AtomicU64) -> Result<()> + Clone + Send + 'static,
@@ -50,18 +51,18 @@ impl GreedyDownloader {
         for (stream, wire) in connections {
             open.push(stream);
             let (received, fetch) = (Arc::clone(&received), fetch.clone());
-            // It ends with its connection.
+            // The thread ends with its connection.
             threads.push(thread::spawn(move || drop(fetch(wire, &received))));
         }
         Self { received, connections: open, threads }
     }
 
-    /// Returns how many connections the peer has accepted.
+    /// Returns the number of connections that the peer has accepted.
     pub const fn connection_count(&self) -> usize {
         self.connections.len()
     }
 
-    /// Returns how many bytes of content have arrived.
+    /// Returns the number of content bytes received.
     pub fn bytes_received(&self) -> u64 {
         self.received.load(Ordering::SeqCst)
     }
@@ -74,7 +75,7 @@ impl Drop for GreedyDownloader {
             let _ = stream.shutdown(Shutdown::Both);
         }
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so.
+            // A panicked thread has already printed its message.
             let _ = thread.join();
         }
     }

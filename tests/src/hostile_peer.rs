@@ -1,7 +1,7 @@
-//! A peer that says exactly the bytes it is told.
+//! A scripted peer that sends exact bytes, right or wrong.
 //!
-//! Towards the index it behaves: it proves its identity, answers the probe, registers a content and renews its lease.
-//! Towards peers it lies as its [`Lie`] says, over and over, on every connection.
+//! To the index it behaves: it proves its identity, answers the probe, registers a content and renews its lease. To
+//! peers it lies as its [`Lie`] specifies, on every connection.
 
 mod conversation;
 mod lie;
@@ -20,14 +20,14 @@ use lie::ManifestClaim;
 use crate::content::TestContent;
 use crate::index_session::{IndexSession, signing_key};
 
-/// A scripted peer; it falls silent when dropped.
+/// A scripted peer; its connections end when it is dropped.
 #[derive(Debug)]
 pub struct HostilePeer {
     state: Arc<HostilePeerState>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What all conversations of one hostile peer share.
+/// State that all connections of one hostile peer share.
 #[derive(Debug)]
 struct HostilePeerState {
     address: SocketAddr,
@@ -44,12 +44,12 @@ struct HostilePeerState {
 }
 
 impl HostilePeer {
-    /// Joins the network of an index as a source of `content` under `path`, listed when this returns.
+    /// Joins the network of an index as a source of `content` under `path`. The index lists the peer when this returns.
     pub fn join(index: SocketAddr, path: &str, content: &TestContent, lie: Lie) -> Self {
         Self::join_with(index, path, (&Arc::new(content.clone()), &Arc::new(lie.claim(content))), lie)
     }
 
-    /// Has so many join that tell the same lie of the same content, which is held once.
+    /// Joins `count` peers that tell the same lie about the same content, which is stored once.
     pub fn join_many(
         index: SocketAddr,
         path: &str,
@@ -71,7 +71,7 @@ impl HostilePeer {
         let address = listener.local_addr().expect("an address");
         let key = signing_key(u64::from(address.port()) + 1_000_000);
         let (wire, nonce) = IndexSession::hello(index, &key, address.port()).expect("a challenge");
-        let stage = Arc::new(HostilePeerState {
+        let state = Arc::new(HostilePeerState {
             address,
             node: NodeId::from_bytes(key.verifying_key().to_bytes()),
             nonce,
@@ -85,8 +85,8 @@ impl HostilePeer {
             connections: Mutex::new(Vec::new()),
         });
         let accepting = thread::spawn({
-            let stage = Arc::clone(&stage);
-            move || accept_connections(&listener, &stage)
+            let state = Arc::clone(&state);
+            move || accept_connections(&listener, &state)
         });
         let mut session = IndexSession::prove(wire, nonce, &key, address.port()).expect("a welcome");
         session.register(&[content.file_record(path)]).expect("a registration");
@@ -95,30 +95,30 @@ impl HostilePeer {
             other => panic!("the index does not list the hostile peer: {other:?}"),
         }
         let renewing = thread::spawn({
-            let stage = Arc::clone(&stage);
-            move || renew_lease(session, &stage)
+            let state = Arc::clone(&state);
+            move || renew_lease(session, &state)
         });
-        Self { state: stage, threads: vec![accepting, renewing] }
+        Self { state, threads: vec![accepting, renewing] }
     }
 
-    /// Gives where the peer listens.
+    /// Returns the peer's address.
     pub fn address(&self) -> SocketAddr {
         self.state.address
     }
 
-    /// Says how many blocks the peer was asked for.
+    /// Returns the number of block requests received.
     pub fn requests_received(&self) -> usize {
         self.state.requests_received.load(Ordering::SeqCst)
     }
 
-    /// Says whether anybody has come so far with the peer that its lie was heard.
+    /// Returns true if the peer has sent its lie to anyone.
     pub fn has_lied(&self) -> bool {
-        let heard = if self.state.lie.affects_blocks() {
+        let counter = if self.state.lie.affects_blocks() {
             &self.state.requests_received
         } else {
             &self.state.opens_received
         };
-        heard.load(Ordering::SeqCst) > 0
+        counter.load(Ordering::SeqCst) > 0
     }
 }
 
@@ -127,36 +127,36 @@ impl Drop for HostilePeer {
         self.state.stopped.store(true, Ordering::SeqCst);
         self.state.stop_signal.1.notify_all();
         for stream in self.state.connections.lock().expect("no thread panics with it").drain(..) {
-            // It may be closed already.
+            // The connection may be closed already.
             let _ = stream.shutdown(Shutdown::Both);
         }
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         drop(TcpStream::connect(self.state.address));
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so.
+            // A panicked thread has already printed its message.
             let _ = thread.join();
         }
     }
 }
 
-fn accept_connections(listener: &TcpListener, stage: &Arc<HostilePeerState>) {
+fn accept_connections(listener: &TcpListener, state: &Arc<HostilePeerState>) {
     for stream in listener.incoming().flatten() {
-        if stage.stopped.load(Ordering::SeqCst) {
+        if state.stopped.load(Ordering::SeqCst) {
             return;
         }
         let kept = stream.try_clone().expect("a descriptor");
-        stage.connections.lock().expect("no thread panics with it").push(kept);
-        let stage = Arc::clone(stage);
-        // Its end is the end of the connection, which is shut down at the latest when the peer is dropped.
-        thread::spawn(move || conversation::serve_connection(stream, &stage));
+        state.connections.lock().expect("no thread panics with it").push(kept);
+        let state = Arc::clone(state);
+        // The result ends only this connection; dropping the peer shuts it down at the latest.
+        thread::spawn(move || conversation::serve_connection(stream, &state));
     }
 }
 
-fn renew_lease(mut session: IndexSession, stage: &HostilePeerState) {
+fn renew_lease(mut session: IndexSession, state: &HostilePeerState) {
     let pause = session.welcome.lease / 3;
-    let mut guard = stage.stop_signal.0.lock().expect("no thread panics with it");
-    while !stage.stopped.load(Ordering::SeqCst) {
-        guard = stage.stop_signal.1.wait_timeout(guard, pause).expect("as above").0;
+    let mut guard = state.stop_signal.0.lock().expect("no thread panics with it");
+    while !state.stopped.load(Ordering::SeqCst) {
+        guard = state.stop_signal.1.wait_timeout(guard, pause).expect("as above").0;
         if session.call(Request::Renew).is_err() {
             return;
         }

@@ -1,4 +1,4 @@
-//! A BitTorrent client as a tracker sees it: what it asks over plain HTTP, and the answers.
+//! A BitTorrent client as a tracker sees it: requests over plain HTTP and their replies.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -12,14 +12,14 @@ use socket2::{Domain, Socket, Type};
 
 const IO_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Asks a tracker from one address, which may be any of the loopback's.
+/// Sends requests to a tracker from one address, which may be any loopback address.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpTrackerClient {
     tracker: SocketAddr,
     from: SocketAddr,
 }
 
-/// Makes an announce of a client that still lacks something.
+/// Returns an announce of an incomplete client.
 pub fn leecher_announce(infohash: Infohash, port: u16) -> AnnounceRequest {
     AnnounceRequest {
         infohash,
@@ -39,12 +39,12 @@ pub fn leecher_announce(infohash: Infohash, port: u16) -> AnnounceRequest {
 }
 
 impl HttpTrackerClient {
-    /// Asks a tracker from the address at which it listens.
+    /// Creates a client with the tracker's own address.
     pub fn new(tracker: SocketAddr) -> Self {
         Self { tracker, from: SocketAddr::new(tracker.ip(), 0) }
     }
 
-    /// Asks from another address of this machine.
+    /// Creates a client with another address of this machine.
     pub fn from_address(tracker: SocketAddr, from: [u8; 4]) -> Self {
         Self { tracker, from: (from, 0).into() }
     }
@@ -59,24 +59,24 @@ impl HttpTrackerClient {
         Ok(socket.into())
     }
 
-    /// Gets a page; returns all that comes behind the header.
+    /// Fetches a page and returns the body.
     pub fn get(&self, target: &str) -> io::Result<Vec<u8>> {
         let mut stream = self.connect()?;
         write!(stream, "GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.tracker)?;
         let mut reply = Vec::new();
         stream.read_to_end(&mut reply)?;
         let header = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-        let header = header.ok_or_else(|| io::Error::other("no answer of HTTP"))?;
+        let header = header.ok_or_else(|| io::Error::other("the reply has no HTTP header"))?;
         Ok(reply.split_off(header + 4))
     }
 
     /// Announces a client.
     pub fn announce(&self, request: &AnnounceRequest) -> Result<AnnounceReply, TrackerFailure> {
-        let body = self.get(&format!("/announce?{}", request.query())).expect("a tracker that answers");
-        AnnounceReply::parse(&body).expect("an answer of a tracker")
+        let body = self.get(&format!("/announce?{}", request.query())).expect("the tracker replies");
+        AnnounceReply::parse(&body).expect("a valid announce reply")
     }
 
-    /// Announces a client and returns the peers that it gets, in order.
+    /// Announces a client and returns the peers in the reply, in order.
     pub fn announce_for_peers(&self, request: &AnnounceRequest) -> Vec<SocketAddr> {
         let reply = self.announce(request).expect("no refusal");
         let mut peers: Vec<_> = reply.peers.into_iter().map(|peer| peer.address).collect();
@@ -84,11 +84,11 @@ impl HttpTrackerClient {
         peers
     }
 
-    /// Asks how many peers a torrent has.
+    /// Returns the peer counts of a torrent.
     pub fn scrape(&self, infohash: Infohash) -> ScrapeEntry {
         let query = ScrapeRequest { infohashes: vec![infohash] }.query();
-        let body = self.get(&format!("/scrape?{query}")).expect("a tracker that answers");
-        let reply = ScrapeReply::parse(&body).expect("an answer of a tracker").expect("no refusal");
+        let body = self.get(&format!("/scrape?{query}")).expect("the tracker replies");
+        let reply = ScrapeReply::parse(&body).expect("a valid scrape reply").expect("an accepted scrape");
         reply.torrents.into_iter().find(|(found, _)| *found == infohash).expect("the torrent").1
     }
 }

@@ -16,14 +16,14 @@ use crate::output_lines::OutputLines;
 use crate::process::Process;
 use crate::programs::{Programs, programs};
 
-/// How long a program may take to stop in order.
+/// Time limit for a program's orderly shutdown.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 const LISTENING_PREFIX: &str = "index-server listening on ";
 const TRACKER_PREFIX: &str = "index-server tracker listening on ";
 const METRICS_PREFIX: &str = "index-server metrics listening on ";
 
-/// A running index with a data folder of its own, which stays when it is stopped and started again.
+/// A running index with its own data folder, which is kept when the index is restarted.
 #[derive(Debug)]
 pub struct IndexProcess {
     process: Process,
@@ -31,7 +31,7 @@ pub struct IndexProcess {
     output: OutputLines,
     errors: OutputLines,
     data_dir: PathBuf,
-    /// Holds the data folder, if it is the index's own.
+    /// The data folder, if it belongs to this index.
     _temp_dir: Option<TempDir>,
     options: Vec<String>,
 }
@@ -42,28 +42,28 @@ impl IndexProcess {
         Self::start_at("127.0.0.1:0")
     }
 
-    /// Starts an index at an address, on an empty data folder.
+    /// Starts an index at an address with an empty data folder.
     pub fn start_at(listen: &str) -> Self {
         Self::start_with(listen, &[])
     }
 
-    /// Starts an index at an address, on an empty data folder, with options of its own.
+    /// Starts an index at an address with an empty data folder and extra options.
     pub fn start_with(listen: &str, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         Self::launch(folder.path().to_owned(), Some(folder), listen, options)
     }
 
-    /// Starts an index at an address, on a data folder that is somebody else's.
+    /// Starts an index at an address on the caller's data folder.
     pub fn start_with_data_dir(data: &Path, listen: &str, options: &[&str]) -> Self {
         Self::launch(data.to_owned(), None, listen, options)
     }
 
-    /// Starts an index of a release on a free port. It is not to be started again.
+    /// Starts an index of another release on a free port. It cannot be restarted.
     pub fn start_release(release: &Programs) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().to_owned();
         let LaunchedIndex { process, address, output, errors } = launch_with(|| {
-            // Only options that every release has.
+            // Every release has these options.
             let mut command = Command::new(&release.index_server);
             command.args(["--listen", "127.0.0.1:0", "--data-dir"]).arg(&data);
             pipe_output(&mut command);
@@ -80,19 +80,19 @@ impl IndexProcess {
         }
     }
 
-    /// Starts an index on an empty data folder that may have only so many descriptors.
+    /// Starts an index with an empty data folder and a limit on its descriptors.
     pub fn start_with_descriptor_limit(descriptors: u32, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().to_owned();
         Self::start_with_setup(&format!("ulimit -n {descriptors}"), data, Some(folder), options)
     }
 
-    /// Starts an index on a data folder that is somebody else's, under a umask of its own.
+    /// Starts an index on the caller's data folder under the given umask.
     pub fn start_with_umask(umask: &str, data: &Path) -> Self {
         Self::start_with_setup(&format!("umask {umask}"), data.to_owned(), None, &[])
     }
 
-    /// Starts an index in a shell that does something first.
+    /// Starts an index in a shell that first runs `setup`.
     fn start_with_setup(setup: &str, data: PathBuf, folder: Option<TempDir>, options: &[&str]) -> Self {
         let options: Vec<String> = options.iter().copied().map(String::from).collect();
         let LaunchedIndex { process, address, output, errors } = launch_with(|| {
@@ -112,17 +112,17 @@ impl IndexProcess {
         Self { process, address, output, errors, data_dir: data, _temp_dir: folder, options }
     }
 
-    /// Gives where the index listens.
+    /// Returns the address of the index.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Gives where the index is a tracker, if it was told to be one.
+    /// Returns the address of the tracker; panics if the index runs none.
     pub fn tracker_address(&self) -> SocketAddr {
         self.printed_address(TRACKER_PREFIX)
     }
 
-    /// Gives where the index tells its numbers, if it was told to.
+    /// Returns a client for the metrics; panics if the index serves none.
     pub fn metrics(&self) -> MetricsClient {
         MetricsClient::at(self.printed_address(METRICS_PREFIX))
     }
@@ -131,50 +131,49 @@ impl IndexProcess {
         let line = self
             .output
             .find(0, DEFAULT_TIMEOUT, |line| line.starts_with(words))
-            .expect("an index that says where");
-        let said = self.output.lines_from(line).swap_remove(0);
-        said.trim_start_matches(words).parse().expect("an address")
+            .expect("the index prints its metrics address");
+        let text = self.output.lines_from(line).swap_remove(0);
+        text.trim_start_matches(words).parse().expect("an address")
     }
 
-    /// Returns how much processor time the index has used.
+    /// Returns the CPU time that the index has used.
     pub fn processor_time(&mut self) -> Duration {
         cpu_time::of_trees(&[self.pid()]).expect("a process")
     }
 
-    /// Returns how much memory the index has, in bytes.
+    /// Returns the resident memory of the index, in bytes.
     pub fn memory(&mut self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 
-    /// Gives the id of the index's process.
+    /// Returns the process id of the index.
     pub fn pid(&mut self) -> u32 {
         self.process.child().id()
     }
 
-    /// Gives the data folder.
+    /// Returns the data folder.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
 
-    /// Returns what has been read of the index's standard error, which is its log: all of it once the index was
-    /// waited for, and up to then possibly less than it has written.
+    /// Returns the log (standard error) read so far. It is complete once the index has been waited for.
     pub fn log(&self) -> String {
         self.errors.text()
     }
 
-    /// Greets the index as a node of its own.
+    /// Logs in to the index as a new node.
     pub fn session(&self) -> IndexSession {
-        IndexSession::open(self.address).expect("an index that answers")
+        IndexSession::open(self.address).expect("the index accepts a session")
     }
 
-    /// Says whether the index runs.
+    /// Returns true if the index is running.
     pub fn is_running(&mut self) -> bool {
         self.process.is_running()
     }
 
-    /// Stops the index by SIGTERM and returns its status, which must come soon.
+    /// Stops the index with SIGTERM and returns its exit status.
     pub fn stop(&mut self) -> Option<i32> {
         self.signal(Signal::TERM);
         self.wait(STOP_TIMEOUT)
@@ -185,27 +184,30 @@ impl IndexProcess {
         self.process.signal(signal);
     }
 
-    /// Stops the index where it is, as SIGSTOP does: from then on it acknowledges nothing.
+    /// Stops the process with SIGSTOP; from then on the index acknowledges nothing.
     pub fn freeze(&mut self) {
         self.signal(Signal::STOP);
         let stat = format!("/proc/{}/stat", self.pid());
         let is_frozen = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
-        wait_until("the index to stand still", DEFAULT_TIMEOUT, is_frozen);
+        wait_until("the index to stop", DEFAULT_TIMEOUT, is_frozen);
     }
 
-    /// Waits until the index has ended and returns its status.
+    /// Waits for the index to exit and returns its status.
     pub fn wait(&mut self, limit: Duration) -> Option<i32> {
         let status = self.process.wait(limit).code();
-        assert!(self.errors.wait_for_end(DEFAULT_TIMEOUT), "the log goes on after the index has ended");
+        assert!(
+            self.errors.wait_for_end(DEFAULT_TIMEOUT),
+            "the log is still open after the index has exited"
+        );
         status
     }
 
-    /// Ends the index as `kill -9` does.
+    /// Kills the index as `kill -9` does.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Starts the index again on the same port and the same data.
+    /// Restarts the index on the same port and data.
     pub fn restart(&mut self) {
         self.process.kill();
         let launched = launch(&self.address.to_string(), &self.data_dir, &self.options);
@@ -214,7 +216,7 @@ impl IndexProcess {
     }
 }
 
-/// Makes the command of an index.
+/// Returns the command of an index.
 pub fn index_server(listen: &str, data: &Path) -> Command {
     let mut command = Command::new(&programs().index_server);
     command.args(["--listen", listen, "--data-dir"]).arg(data);
@@ -243,7 +245,7 @@ fn launch(listen: &str, data: &Path, options: &[String]) -> LaunchedIndex {
 }
 
 fn launch_with(command: impl Fn() -> Command) -> LaunchedIndex {
-    // A port that was in use a moment ago may need another try.
+    // A port that was in use a moment ago may need another attempt.
     let launched = poll_within(DEFAULT_TIMEOUT, || {
         let command = command();
         let mut process = Process::spawn("index-server", command);
@@ -253,9 +255,9 @@ fn launch_with(command: impl Fn() -> Command) -> LaunchedIndex {
             eprintln!("index-server did not start: {}", errors.text());
             return None;
         };
-        let said = output.lines_from(line).swap_remove(0);
-        let address = said.trim_start_matches(LISTENING_PREFIX).parse().expect("an address");
+        let text = output.lines_from(line).swap_remove(0);
+        let address = text.trim_start_matches(LISTENING_PREFIX).parse().expect("an address");
         Some(LaunchedIndex { process, address, output, errors })
     });
-    launched.expect("an index that starts")
+    launched.expect("the index starts")
 }

@@ -1,4 +1,4 @@
-//! Nodes that change their lists at the index without a pause, and know what it must have of them whatever happens.
+//! Nodes that change their lists at the index continuously and know what the index must have stored.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -13,50 +13,50 @@ use crate::content::Noise;
 use crate::eventually::{DEFAULT_TIMEOUT, eventually, wait_until};
 use crate::index_session::{IndexSession, signing_key};
 
-/// The most files that one of the nodes shares.
+/// Maximum number of files that one node shares.
 const MAX_FILES: u64 = 400;
 
-/// The most files in one change.
+/// Maximum number of files in one change.
 const MAX_BATCH: u64 = 60;
 
 type FilesByPath = BTreeMap<String, FileRecord>;
 
-/// One of the nodes.
+/// One node.
 #[derive(Debug)]
 pub struct Registrant {
     key: SigningKey,
     noise: Noise,
-    /// What the index has acknowledged.
+    /// The list that the index has acknowledged.
     acknowledged: FilesByPath,
-    /// What it has if the change was made that it had not answered when it went.
+    /// The list after the change that was unacknowledged when the connection ended.
     pending: Option<FilesByPath>,
 }
 
 impl Registrant {
-    /// Makes a node that shares nothing yet.
+    /// Creates a node that shares nothing yet.
     pub fn new(seed: u64) -> Self {
         let (key, noise) = (signing_key(seed), Noise::from_seed(seed));
         Self { key, noise, acknowledged: FilesByPath::new(), pending: None }
     }
 
-    /// Greets the index, which must have what it has acknowledged, or that and the change that was under way: no less, no
-    /// more, and no half of it.
+    /// Logs in to the index. The index must have exactly the acknowledged list, or that list with the unacknowledged
+    /// change, never a part of the change.
     pub fn join(&mut self, index: SocketAddr) -> IndexSession {
         let session = eventually("the index to welcome a node", DEFAULT_TIMEOUT, || {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
             IndexSession::open_as(index, &self.key, listener).ok()
         });
-        let kept = session.welcome.list;
+        let stored = session.welcome.list;
         let pending = self.pending.take();
-        if let Some(pending) = pending.filter(|pending| summarize(pending) == kept) {
+        if let Some(pending) = pending.filter(|pending| summarize(pending) == stored) {
             self.acknowledged = pending;
         }
         let expected = summarize(&self.acknowledged);
-        assert_eq!(kept, expected, "{} files were acknowledged, {} are kept", expected.files, kept.files);
+        assert_eq!(stored, expected, "{} files were acknowledged, {} are kept", expected.files, stored.files);
         session
     }
 
-    /// Changes its list until the connection ends, and counts what is acknowledged.
+    /// Changes the list until the connection ends, and counts the acknowledgements.
     fn change_list(&mut self, session: &mut IndexSession, count: &AtomicU64) {
         loop {
             for (request, files) in self.draw_changes() {
@@ -64,16 +64,16 @@ impl Registrant {
                 self.pending = Some(files);
                 match session.call(request) {
                     Ok(Reply::List(summary)) => assert_eq!(summary, expected),
-                    Ok(other) => panic!("a change was answered with {other:?}"),
+                    Ok(other) => panic!("a change got the reply {other:?}"),
                     Err(_) => return,
                 }
-                self.acknowledged = self.pending.take().expect("what was asked for");
+                self.acknowledged = self.pending.take().expect("the pending change");
                 count.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
-    /// Draws some changes that belong together, and what the list is after each.
+    /// Draws consecutive changes, with the resulting list after each.
     fn draw_changes(&mut self) -> Vec<(Request, FilesByPath)> {
         let mut files = self.acknowledged.clone();
         let count = 1 + self.noise.next_below(MAX_BATCH);
@@ -84,11 +84,11 @@ impl Registrant {
                 vec![(Request::Unregister { paths }, files)]
             }
             1 => {
-                let begun = files.clone();
-                let anew: FilesByPath = (0..count).map(|_| self.draw_file()).collect();
-                files.extend(anew.clone());
-                let register = Request::Register { files: anew.values().cloned().collect() };
-                vec![(Request::BeginList, begun), (register, files), (Request::EndList, anew)]
+                let previous = files.clone();
+                let after: FilesByPath = (0..count).map(|_| self.draw_file()).collect();
+                files.extend(after.clone());
+                let register = Request::Register { files: after.values().cloned().collect() };
+                vec![(Request::BeginList, previous), (register, files), (Request::EndList, after)]
             }
             _ => {
                 let more: FilesByPath = (0..count).map(|_| self.draw_file()).collect();
@@ -110,8 +110,8 @@ impl Registrant {
     }
 }
 
-/// Lets all nodes join and change their lists while `fault` comes, which must end the index; returns how many changes
-/// were acknowledged. `fault` gets a way to wait until no acknowledgement is on its way any more.
+/// Connects all nodes and lets them change their lists while `fault` runs, which must end the index. Returns the number
+/// of acknowledged changes. `fault` gets a closure that waits until no acknowledgement is in transit.
 pub fn under_load(nodes: &mut [Registrant], index: SocketAddr, fault: impl FnOnce(&dyn Fn())) -> u64 {
     let count = AtomicU64::new(0);
     let sessions: Vec<IndexSession> = nodes.iter_mut().map(|node| node.join(index)).collect();

@@ -1,5 +1,4 @@
-//! A connection to the index that speaks the protocol by the book: the observer of stories, and the honest half of
-//! hostile peers.
+//! A connection to the index that follows the protocol: the observer in stories, and the honest half of hostile peers.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
@@ -23,30 +22,30 @@ use crate::wire::FrameConnection;
 pub struct IndexSession {
     wire: FrameConnection,
     next_id: u64,
-    /// What the index says unasked, in order.
+    /// Unsolicited messages of the index, in order.
     notices: Vec<Notice>,
-    /// What the index said when it welcomed the node.
+    /// The welcome of the index.
     pub welcome: Welcome,
-    /// Holds the port that the session claims, if nobody else does.
+    /// The reserved port that the session claims, unless the caller holds it.
     _claimed_port: Option<TcpListener>,
 }
 
-/// What is in a welcome.
+/// The content of a welcome.
 #[derive(Debug, Clone, Copy)]
 pub struct Welcome {
-    /// The id of the node that was welcomed.
+    /// The node's id.
     pub node: NodeId,
-    /// The nonce, from which probes are answered.
+    /// The nonce for answering probes.
     pub nonce: [u8; 32],
-    /// Where the index sees the node.
+    /// The node's address as the index sees it.
     pub seen_address: SocketAddr,
-    /// How long the lease lasts.
+    /// The duration of the lease.
     pub lease: Duration,
-    /// What the index has of the node's list.
+    /// The index's summary of the node's list.
     pub list: ListSummary,
 }
 
-/// Makes an ed25519 key from a seed.
+/// Returns an ed25519 key from a seed.
 pub fn signing_key(seed: u64) -> SigningKey {
     let mut bytes = [0; 32];
     crate::content::Noise::from_seed(seed).fill(&mut bytes);
@@ -54,14 +53,14 @@ pub fn signing_key(seed: u64) -> SigningKey {
 }
 
 impl IndexSession {
-    /// Greets the index as a new node whose port does not answer: one that only looks.
+    /// Logs in as a new node whose port does not answer, for searches only.
     pub fn open(index: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let key = signing_key(u64::from(listener.local_addr()?.port()));
         Self::open_as(index, &key, listener)
     }
 
-    /// Greets the index under a key of one's own, likewise with a port that does not answer.
+    /// Logs in with a given key and a port that does not answer.
     pub fn open_as(index: SocketAddr, key: &SigningKey, listener: TcpListener) -> Result<Self> {
         let port = listener.local_addr()?.port();
         let (wire, nonce) = Self::hello(index, key, port)?;
@@ -70,14 +69,14 @@ impl IndexSession {
         Ok(session)
     }
 
-    /// Greets the index as a node of its own with a port on which nobody listens, and holds no port.
+    /// Logs in as a new node with a port on which nothing listens, without reserving the port.
     pub fn open_unreachable(index: SocketAddr, seed: u64) -> Result<Self> {
         let (key, port) = (signing_key(seed), 1);
         let (wire, nonce) = Self::hello(index, &key, port)?;
         Self::prove(wire, nonce, &key, port)
     }
 
-    /// Sends the first message and returns the nonce to prove oneself with; speaks version 1 with an index of the previous release.
+    /// Sends the first message and returns the challenge nonce. Speaks version 1 to an index of the previous release.
     pub fn hello(index: SocketAddr, key: &SigningKey, port: u16) -> Result<(FrameConnection, [u8; 32])> {
         match FrameConnection::connect_version(index, Service::Index, Version::Two) {
             Ok(wire) => Self::greet(wire, key, port),
@@ -85,7 +84,7 @@ impl IndexSession {
         }
     }
 
-    /// Sends the first message like [`IndexSession::hello`], from an address of this machine.
+    /// Sends the first message like [`IndexSession::hello`], from a given address of this machine.
     pub fn hello_from(
         from: IpAddr,
         index: SocketAddr,
@@ -105,7 +104,7 @@ impl IndexSession {
         wire.send(&RequestEnvelope { id: 0, request: Request::Greet { node, port, agent, features } })?;
         match wire.receive()? {
             IndexMessage::Reply { id: 0, reply: Reply::Greeting { nonce, .. } } => Ok((wire, nonce)),
-            other => bail!("no challenge, but {other:?}"),
+            other => bail!("expected a challenge, got {other:?}"),
         }
     }
 
@@ -119,25 +118,25 @@ impl IndexSession {
         wire.send(&RequestEnvelope { id: 0, request: Request::Hello { node, port, agent: "story".into() } })?;
         match wire.receive()? {
             IndexMessage::Reply { id: 0, reply: Reply::Challenge { nonce } } => Ok((wire, nonce)),
-            other => bail!("no challenge, but {other:?}"),
+            other => bail!("expected a challenge, got {other:?}"),
         }
     }
 
-    /// Sends the second message and waits for the welcome.
+    /// Sends the proof and waits for the welcome.
     pub fn prove(mut wire: FrameConnection, nonce: [u8; 32], key: &SigningKey, port: u16) -> Result<Self> {
         let node = NodeId::from_bytes(key.verifying_key().to_bytes());
         let signature = key.sign(&proof_text(&nonce, &node, port)).to_bytes();
         wire.send(&RequestEnvelope { id: 1, request: Request::Proof { signature } })?;
         let (you, lease, list) = match wire.receive()? {
             IndexMessage::Reply { id: 1, reply: Reply::Welcome { you, lease, list } } => (you, lease, list),
-            other => bail!("no welcome, but {other:?}"),
+            other => bail!("expected a welcome, got {other:?}"),
         };
         let welcome =
             Welcome { node, nonce, seen_address: you, lease: Duration::from_secs(u64::from(lease)), list };
         Ok(Self { wire, next_id: 2, notices: Vec::new(), welcome, _claimed_port: None })
     }
 
-    /// Asks something and waits for the answer.
+    /// Sends a request and waits for its reply.
     pub fn call(&mut self, request: Request) -> Result<Reply> {
         let id = self.next_id;
         self.next_id += 1;
@@ -146,28 +145,28 @@ impl IndexSession {
             match self.wire.receive()? {
                 IndexMessage::Reply { id: answered, reply } if answered == id => return Ok(reply),
                 IndexMessage::Notice(notice) => self.notices.push(notice),
-                other @ IndexMessage::Reply { .. } => bail!("an answer that was not asked for: {other:?}"),
+                other @ IndexMessage::Reply { .. } => bail!("unexpected reply: {other:?}"),
             }
         }
     }
 
-    /// Returns the first thing that the index has said unasked and was not taken yet, waiting for it if need be.
+    /// Returns the next unsolicited message of the index, waiting for it if necessary.
     pub fn next_notice(&mut self) -> Result<Notice> {
         if !self.notices.is_empty() {
             return Ok(self.notices.remove(0));
         }
         match self.wire.receive()? {
             IndexMessage::Notice(notice) => Ok(notice),
-            other @ IndexMessage::Reply { .. } => bail!("an answer that was not asked for: {other:?}"),
+            other @ IndexMessage::Reply { .. } => bail!("unexpected reply: {other:?}"),
         }
     }
 
-    /// Registers files and waits until they are on the index's disk.
+    /// Registers files and waits until the index has stored them.
     pub fn register(&mut self, files: &[FileRecord]) -> Result<()> {
         for batch in files.chunks(MAX_BATCH) {
             match self.call(Request::Register { files: batch.to_vec() })? {
                 Reply::List(_) => {}
-                other => bail!("the registration was answered with {other:?}"),
+                other => bail!("the registration got the reply {other:?}"),
             }
         }
         Ok(())
@@ -177,11 +176,11 @@ impl IndexSession {
     pub fn search(&mut self, query: &str) -> Vec<Hit> {
         match self.call(Request::Search { query: query.into(), after: None, limit: MAX_HITS }) {
             Ok(Reply::Hits { hits, .. }) => hits,
-            other => panic!("searching {query:?} gave {other:?}"),
+            other => panic!("searching {query:?} got {other:?}"),
         }
     }
 
-    /// Returns who has a content and is there.
+    /// Returns the connected sources of a content.
     pub fn sources(&mut self, digest: Digest) -> Vec<ContentSource> {
         self.sources_up_to(digest, MAX_SOURCES)
     }
@@ -190,19 +189,19 @@ impl IndexSession {
     pub fn sources_up_to(&mut self, digest: Digest, limit: u16) -> Vec<ContentSource> {
         match self.call(Request::Locate { digest, limit }) {
             Ok(Reply::Sources { sources }) => sources,
-            other => panic!("locating {digest} gave {other:?}"),
+            other => panic!("locating {digest} got {other:?}"),
         }
     }
 
-    /// Reports that nodes do not answer; returns how many of them the index calls because of it.
-    pub fn report_unreachable(&mut self, places: &[NodeAddress]) -> u32 {
-        match self.call(Request::ReportUnreachable { nodes: places.to_vec() }) {
+    /// Reports unreachable nodes. Returns how many of them the index probes because of the report.
+    pub fn report_unreachable(&mut self, nodes: &[NodeAddress]) -> u32 {
+        match self.call(Request::ReportUnreachable { nodes: nodes.to_vec() }) {
             Ok(Reply::Checking { nodes }) => nodes,
-            other => panic!("the report was answered with {other:?}"),
+            other => panic!("the report got the reply {other:?}"),
         }
     }
 
-    /// Returns the whole list of the peer that listens at `address`; empty if none does.
+    /// Returns the complete list of the peer at `address`, or an empty list if there is none.
     pub fn files_of(&mut self, address: SocketAddr) -> Vec<FileRecord> {
         let (mut all, mut after) = (Vec::<FileRecord>::new(), None);
         loop {
@@ -216,16 +215,16 @@ impl IndexSession {
                     after = all.last().map(|file| file.path.clone());
                 }
                 Ok(Reply::Refused(_)) => return all,
-                other => panic!("browsing {address} gave {other:?}"),
+                other => panic!("browsing {address} got {other:?}"),
             }
         }
     }
 
-    /// Returns what the index holds.
+    /// Returns the statistics of the index.
     pub fn statistics(&mut self) -> Statistics {
         match self.call(Request::Statistics) {
             Ok(Reply::Statistics(statistics)) => statistics,
-            other => panic!("statistics gave {other:?}"),
+            other => panic!("the statistics request got {other:?}"),
         }
     }
 }

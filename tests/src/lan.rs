@@ -1,4 +1,4 @@
-//! The programs of the LAN dialect, on loopback's broadcast address or in networks of their own.
+//! Programs of the LAN dialect, on the loopback broadcast address or in network namespaces.
 
 use std::fs;
 use std::io::Write;
@@ -15,10 +15,10 @@ use crate::output_lines::OutputLines;
 use crate::process::Process;
 use crate::programs::programs;
 
-/// Where everybody on loopback is told.
+/// Broadcast address of the loopback network.
 pub const BROADCAST_ADDRESS: &str = "127.255.255.255";
 
-/// The ports of one story, so that stories do not hear each other.
+/// The ports of one story, so that stories do not receive each other's announcements.
 #[derive(Debug, Clone, Copy)]
 pub struct LanPorts {
     /// The UDP port of announcements.
@@ -34,7 +34,7 @@ impl Default for LanPorts {
 }
 
 impl LanPorts {
-    /// Finds ports that nobody uses.
+    /// Finds unused ports.
     pub fn new() -> Self {
         Self { announce_port: free_port(), chunk_port: free_port() }
     }
@@ -47,7 +47,7 @@ impl LanPorts {
         command.env("NO_COLOR", "1").env_remove("RUST_LOG");
     }
 
-    /// Makes a command on loopback, of a peer with an address of its own.
+    /// Returns the command of a peer on the loopback with its own address.
     pub fn command(self, host: &str, folder: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(&programs().peer_node);
         command.arg("lan").args(arguments).args(["--listen-host", host, "--broadcast", BROADCAST_ADDRESS]);
@@ -55,7 +55,7 @@ impl LanPorts {
         command
     }
 
-    /// Makes a command in a network namespace, with the addresses that it finds there.
+    /// Returns the command of a peer in a network namespace, with the addresses of that namespace.
     pub fn command_in_namespace(self, namespace: &str, folder: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace]).arg(&programs().peer_node).arg("lan").args(arguments);
@@ -74,59 +74,59 @@ pub struct LanPeer {
 }
 
 impl LanPeer {
-    /// Starts a program in a folder of its own, made with `make`.
-    pub fn start(home: TempDir, mut command: Command) -> Self {
+    /// Starts a program in its own folder.
+    pub fn start(root: TempDir, mut command: Command) -> Self {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         command.stdin(Stdio::piped()).stderr(writer.try_clone().expect("a pipe")).stdout(writer);
         let mut process = Process::spawn("peer-node lan", command);
         let input = Some(process.take_stdin());
-        Self { process, input, output: OutputLines::collect(reader), folder: home }
+        Self { process, input, output: OutputLines::collect(reader), folder: root }
     }
 
-    /// Starts all parts at once on loopback, with a file to announce.
-    pub fn start_all(wire: LanPorts, host: &str, file: Option<(&str, &TestContent)>) -> Self {
-        let home = tempfile::tempdir().expect("a folder");
-        let arguments = write_file(&home, file);
+    /// Starts all parts in one process on the loopback, with a file to announce.
+    pub fn start_all(ports: LanPorts, host: &str, file: Option<(&str, &TestContent)>) -> Self {
+        let root = tempfile::tempdir().expect("a folder");
+        let arguments = write_file(&root, file);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let command = wire.command(host, &home.path().join("lan"), &arguments);
-        Self::start(home, command)
+        let command = ports.command(host, &root.path().join("lan"), &arguments);
+        Self::start(root, command)
     }
 
-    /// Starts all parts at once in a namespace, with a file to announce.
+    /// Starts all parts in one process in a namespace, with a file to announce.
     pub fn start_all_in_namespace(
-        wire: LanPorts,
+        ports: LanPorts,
         namespace: &str,
         file: Option<(&str, &TestContent)>,
     ) -> Self {
-        let home = tempfile::tempdir().expect("a folder");
-        let arguments = write_file(&home, file);
+        let root = tempfile::tempdir().expect("a folder");
+        let arguments = write_file(&root, file);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let command = wire.command_in_namespace(namespace, &home.path().join("lan"), &arguments);
-        Self::start(home, command)
+        let command = ports.command_in_namespace(namespace, &root.path().join("lan"), &arguments);
+        Self::start(root, command)
     }
 
-    /// Returns a place in the folder of chunks.
+    /// Returns a path in the chunk folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join("lan").join(name)
     }
 
-    /// Reads a file of the folder; nothing if it is not there.
+    /// Reads a file of the folder; returns an empty string if it does not exist.
     pub fn read_text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// Returns what was printed.
+    /// Returns the output so far.
     pub fn output(&self) -> String {
         self.output.text()
     }
 
-    /// Waits until a line was printed that has a text in it.
+    /// Waits until the program prints a line that contains `text`.
     pub fn wait_for(&self, text: &str) {
         let found = self.output.find(0, DEFAULT_TIMEOUT, |line| line.contains(text));
-        assert!(found.is_some(), "{text:?} is not said: {}", self.output());
+        assert!(found.is_some(), "{text:?} was not printed: {}", self.output());
     }
 
-    /// Waits until the dictionary has so many chunks of a file.
+    /// Waits until the dictionary lists `chunks` chunks of a file.
     pub fn wait_for_chunks(&self, file: &str, chunks: usize) {
         wait_until(&format!("{chunks} chunks of {file}"), DEFAULT_TIMEOUT, || {
             let dictionary = self.read_text("content_dictionary.txt");
@@ -134,13 +134,13 @@ impl LanPeer {
         });
     }
 
-    /// Types a name, as a person does who wants a file.
+    /// Types the name of a file to download.
     pub fn type_name(&mut self, name: &str) {
         let input = self.input.as_mut().expect("an open standard input");
-        writeln!(input, "{name}").and_then(|()| input.flush()).expect("somebody reads");
+        writeln!(input, "{name}").and_then(|()| input.flush()).expect("an open pipe");
     }
 
-    /// Says whether a file of the folder has a content.
+    /// Returns true if a file of the folder has the given content.
     pub fn has_file(&self, name: &str, content: &TestContent) -> bool {
         fs::read(self.path(name)).is_ok_and(|bytes| bytes == content.bytes)
     }
@@ -151,23 +151,26 @@ impl LanPeer {
         self.process.wait(DEFAULT_TIMEOUT).code()
     }
 
-    /// Waits for the end and returns the status.
+    /// Waits for the program to exit and returns its status.
     pub fn wait(&mut self) -> Option<i32> {
         let status = self.process.wait(DEFAULT_TIMEOUT).code();
-        assert!(self.output.wait_for_end(DEFAULT_TIMEOUT), "the pipe ends with the process");
+        assert!(
+            self.output.wait_for_end(DEFAULT_TIMEOUT),
+            "the output is still open after the process has exited"
+        );
         status
     }
 
-    /// Says whether it runs.
+    /// Returns true if the program is running.
     pub fn is_running(&mut self) -> bool {
         self.process.is_running()
     }
 }
 
-/// Writes a file beside the folder of chunks; returns the options that announce it.
-fn write_file(home: &TempDir, file: Option<(&str, &TestContent)>) -> Vec<String> {
+/// Writes a file beside the chunk folder. Returns the options that announce it.
+fn write_file(root: &TempDir, file: Option<(&str, &TestContent)>) -> Vec<String> {
     let Some((name, content)) = file else { return Vec::new() };
-    let path = home.path().join(name);
+    let path = root.path().join(name);
     fs::write(&path, &content.bytes).expect("a file");
     vec!["--file".to_owned(), path.to_string_lossy().into_owned()]
 }

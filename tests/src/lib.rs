@@ -1,8 +1,8 @@
-//! The harness of the stories, the demo and the benchmark: real programs as processes, real sockets on free ports, real files in
-//! temporary folders.
+//! The harness of the stories, the demo and the benchmarks: real programs as processes, real sockets on free ports,
+//! real files in temporary folders.
 //!
-//! Every process ends with the guard that started it, every wait has a limit, and nothing here is shared between
-//! stories but the built programs.
+//! Every process ends with the guard that started it, every wait has a limit, and stories share nothing but the built
+//! programs.
 
 pub mod bench;
 pub mod configured_group;

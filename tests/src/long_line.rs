@@ -1,7 +1,7 @@
-//! Hosts on long lines: each is a network namespace with one TUN device, and one thread carries packets between the devices
-//! with a rate in each direction, a delay, random loss and a bounded queue.
+//! Hosts on emulated long lines. Each host is a network namespace with one TUN device. One thread carries packets
+//! between the devices, with a rate in each direction, a delay, random loss and a bounded queue.
 //!
-//! Nothing but `/dev/net/tun` and the right to make namespaces is needed; no traffic leaves the machine.
+//! This requires only `/dev/net/tun` and the permission to create namespaces; no traffic leaves the machine.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -32,16 +32,16 @@ use namespace::Namespace;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// A running network of hosts on long lines; removed when dropped.
+/// A running network of hosts on long lines; removed when it is dropped.
 #[derive(Debug)]
 pub struct LongLines {
-    // The devices go before the namespaces they are in.
+    // Dropped before the namespaces that contain the devices.
     carrier: Carrier,
     hosts: Vec<(Namespace, Ipv4Addr)>,
     meter: Arc<LineMeter>,
 }
 
-/// Returns why this process cannot make long lines, if it cannot.
+/// Returns why this process cannot emulate long lines, or `None` if it can.
 pub fn unavailable_reason() -> Option<String> {
     if !geteuid().is_root() {
         return Some("network namespaces need root".into());
@@ -55,8 +55,8 @@ pub fn unavailable_reason() -> Option<String> {
 }
 
 impl LongLines {
-    /// Makes a host for each line. The first host has the address `network`.1, the next one `network`.2 and so on, where
-    /// `network` gives the first three bytes; all of them use one congestion control by default.
+    /// Creates a host per line. `network` holds the first three bytes of the addresses; the hosts are numbered from 1.
+    /// All hosts use `congestion` by default.
     pub fn new(network: [u8; 3], lines: &[LineConfig], congestion: CongestionAlgorithm) -> Result<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let [a, b, c] = network;
@@ -74,42 +74,42 @@ impl LongLines {
         Ok(Self { carrier, hosts, meter })
     }
 
-    /// Returns the address of a host; the first is 0.
+    /// Returns the address of a host, counted from 0.
     pub fn address(&self, host: usize) -> Ipv4Addr {
         self.hosts[host].1
     }
 
-    /// Makes a command that runs a program on a host.
+    /// Returns a command that runs a program on a host.
     pub fn command(&self, host: usize, program: &Path) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", self.hosts[host].0.name()]).arg(program);
         command
     }
 
-    /// Runs a closure in a thread that belongs to a host: its sockets are the host's.
+    /// Runs a closure in a thread on a host, so that its sockets are the host's.
     pub fn inside<T: Send>(&self, host: usize, run: impl FnOnce() -> T + Send) -> Result<T> {
         self.hosts[host].0.inside(run)
     }
 
-    /// Returns what is measured on the lines.
+    /// Returns the meter of the lines.
     pub fn meter(&self) -> &LineMeter {
         &self.meter
     }
 
-    /// Returns true if the thread that carries packets is still at work.
+    /// Returns true if the thread that carries packets is running.
     pub fn is_running(&self) -> bool {
         self.carrier.is_running()
     }
 }
 
-/// Returns a setting of TCP as the system has it, such as `tcp_rmem`.
+/// Returns a TCP setting of the system, e.g. `tcp_rmem`.
 pub fn tcp_setting(name: &str) -> Result<String> {
     let path = format!("/proc/sys/net/ipv4/{name}");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// Runs `ip` and reports what it writes if it fails.
+/// Runs `ip`; an error contains its standard error.
 fn ip(arguments: &[&str]) -> Result<()> {
     let output = Command::new("ip").args(arguments).output().context("cannot run ip")?;
     if !output.status.success() {

@@ -1,4 +1,4 @@
-//! A local network of a story's own: network namespaces on a bridge.
+//! A local network for one story: network namespaces on a bridge.
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -13,7 +13,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// Some hosts on one network, `10.99.0.1` and so on, and nothing else; taken apart when dropped.
+/// Hosts `10.99.0.1`, `10.99.0.2`, … on one isolated network; removed when this is dropped.
 #[derive(Debug)]
 pub struct NamespaceNetwork {
     bridge: String,
@@ -21,14 +21,14 @@ pub struct NamespaceNetwork {
 }
 
 impl NamespaceNetwork {
-    /// Makes a network, if this process may; otherwise says loudly that the story is left out.
+    /// Creates a network. Prints that the story is skipped if this process may not create one.
     pub fn new(hosts: u8) -> Option<Self> {
         let prefix = format!("pdx{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let mut network = Self { bridge: format!("{prefix}-sw"), hosts: Vec::new() };
         let switch = network.bridge.clone();
         if !ip(&["netns", "add", &switch]) {
             eprintln!(
-                "SKIPPED: no network namespace can be made here, so a network of several hosts is NOT tested"
+                "SKIPPED: cannot create a network namespace here, so a network of several hosts is NOT tested"
             );
             return None;
         }
@@ -59,13 +59,13 @@ impl NamespaceNetwork {
                 && ip(&["-n", &host, "link", "set", "lo", "up"]);
         }
         if !works {
-            eprintln!("SKIPPED: no bridge can be made here, so a network of several hosts is NOT tested");
+            eprintln!("SKIPPED: cannot create a bridge here, so a network of several hosts is NOT tested");
             return None;
         }
         Some(network)
     }
 
-    /// Returns the name of a host's namespace; the first is 0.
+    /// Returns the name of a host's namespace, counted from 0.
     pub fn namespace(&self, number: usize) -> &str {
         &self.hosts[number]
     }
@@ -76,7 +76,7 @@ impl NamespaceNetwork {
         Ipv4Addr::new(10, 99, 0, last)
     }
 
-    /// Takes a host off the network without its noticing, or puts it back.
+    /// Disconnects a host from the network without its link going down, or connects it again.
     pub fn set_plugged(&self, number: usize, is_plugged: bool) {
         let port = format!("port{}", number + 1);
         let mut arguments = vec!["-n", self.bridge.as_str(), "link", "set", port.as_str()];
@@ -84,7 +84,7 @@ impl NamespaceNetwork {
         assert!(ip(&arguments), "{arguments:?}");
     }
 
-    /// Keeps some hosts from each other, and not from the rest, or lets them to each other again.
+    /// Isolates hosts from each other but not from the other hosts, or ends that isolation.
     pub fn set_isolated(&self, numbers: &[usize], is_isolated: bool) {
         for number in numbers {
             let (port, state) = (format!("port{}", number + 1), if is_isolated { "on" } else { "off" });
@@ -103,7 +103,7 @@ impl Drop for NamespaceNetwork {
     }
 }
 
-/// Runs a closure in a thread that belongs to a namespace: its sockets are the namespace's.
+/// Runs a closure in a thread in a namespace, so that its sockets belong to the namespace.
 pub fn inside<T: Send>(namespace: &str, run: impl FnOnce() -> T + Send) -> Result<T> {
     let path = format!("/run/netns/{namespace}");
     let file = File::open(&path).with_context(|| format!("cannot open {path}"))?;

@@ -1,4 +1,4 @@
-//! An index and its peers, as most stories want them.
+//! An index and its nodes, as most stories use them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::index_session::IndexSession;
 use crate::peer::{CompletedDownload, PeerProcess, peer_node};
 use crate::test_folder::TestFolder;
 
-/// An index, and one that watches it.
+/// An index and a session that observes it.
 #[derive(Debug)]
 pub struct TestNetwork {
     /// The index.
@@ -21,23 +21,23 @@ pub struct TestNetwork {
     observer: Option<IndexSession>,
 }
 
-/// A peer and its folder.
+/// A node and its folder.
 #[derive(Debug)]
 pub struct RunningNode {
-    /// The peer.
+    /// The process.
     pub peer: PeerProcess,
-    /// Its folder.
+    /// The share folder.
     pub folder: TestFolder,
 }
 
 impl RunningNode {
-    /// Starts the peer again, after it has ended in whatever way.
+    /// Restarts the node after it has ended in any way.
     pub fn restart(&mut self, index: SocketAddr) {
         self.peer.kill();
         self.peer = PeerProcess::start(index, self.folder.path());
     }
 
-    /// Starts the peer again on the port it had, with options of its own.
+    /// Restarts the node on the same port with the given options.
     pub fn restart_with(&mut self, index: SocketAddr, options: &[&str]) {
         self.peer.kill();
         let mut command = peer_node(self.peer.address().port(), index, self.folder.path());
@@ -45,12 +45,12 @@ impl RunningNode {
         self.peer = PeerProcess::launch(command);
     }
 
-    /// Returns how much content the peer has sent since it was started, in bytes, to about 50 KiB.
+    /// Returns the content bytes that the node has sent since its start, to about 50 KiB.
     pub fn bytes_sent(&mut self) -> u64 {
-        self.peer.run("status").bytes_sent().expect("totals in a status")
+        self.peer.run("status").bytes_sent().expect("totals in the status")
     }
 
-    /// Downloads a content by its digest, and holds the file on disk against it.
+    /// Downloads content by its digest and compares the file on disk with it.
     pub fn download(&mut self, content: &TestContent) -> CompletedDownload {
         let answer = self.peer.run(&format!("download {}", content.digest));
         let mut done = answer.completed_downloads();
@@ -60,12 +60,12 @@ impl RunningNode {
         done.swap_remove(0)
     }
 
-    /// Says under which path a content lies in the folder; panics if it does not.
+    /// Returns the path of the content in the node's folder; panics if it is not there.
     pub fn path_of(&self, content: &TestContent) -> String {
         let files = self.folder.visible_files();
-        let place = files.iter().find(|(_, file)| *file == content);
+        let entry = files.iter().find(|(_, file)| *file == content);
         let names: Vec<&String> = files.keys().collect();
-        place.unwrap_or_else(|| panic!("{} is not among {names:?}", content.digest)).0.clone()
+        entry.unwrap_or_else(|| panic!("{} is not among {names:?}", content.digest)).0.clone()
     }
 }
 
@@ -81,12 +81,12 @@ impl TestNetwork {
         Self::with_index(IndexProcess::start())
     }
 
-    /// Takes an index that runs already.
+    /// Uses an index that is already running.
     pub const fn with_index(index: IndexProcess) -> Self {
         Self { index, observer: None }
     }
 
-    /// Gives a session that sees what the index holds; a new one where the old one has broken.
+    /// Returns a session that observes the index; opens a new one if the old one is broken.
     pub fn observer(&mut self) -> &mut IndexSession {
         let works =
             self.observer.as_mut().is_some_and(|seen| seen.call(protocol::index::Request::Renew).is_ok());
@@ -98,38 +98,38 @@ impl TestNetwork {
         self.observer.as_mut().expect("just made")
     }
 
-    /// Starts a peer that shares nothing yet, with options of its own.
+    /// Starts a node without shared files.
     pub fn start_empty_node(&self, options: &[&str]) -> RunningNode {
-        let home = TestFolder::new();
-        let mut command = peer_node(0, self.index.address(), home.path());
+        let folder = TestFolder::new();
+        let mut command = peer_node(0, self.index.address(), folder.path());
         command.args(options);
-        RunningNode { peer: PeerProcess::launch(command), folder: home }
+        RunningNode { peer: PeerProcess::launch(command), folder }
     }
 
-    /// Starts a peer that shares some files, and waits until they can be found.
+    /// Starts a node that shares files, and waits until the index lists them.
     pub fn start_node(&mut self, files: &[(&str, &TestContent)]) -> RunningNode {
         self.start_node_with(files, &[])
     }
 
-    /// Starts a peer that shares some files like [`TestNetwork::start_node`], with options of its own.
+    /// Starts a node like [`TestNetwork::start_node`], with the given options.
     pub fn start_node_with(&mut self, files: &[(&str, &TestContent)], options: &[&str]) -> RunningNode {
-        let home = TestFolder::new();
+        let folder = TestFolder::new();
         for (path, content) in files {
-            home.put(path, content);
+            folder.put(path, content);
         }
-        let mut command = peer_node(0, self.index.address(), home.path());
+        let mut command = peer_node(0, self.index.address(), folder.path());
         command.args(options);
         let peer = PeerProcess::launch(command);
         self.wait_for_files(peer.address(), files.len());
-        RunningNode { peer, folder: home }
+        RunningNode { peer, folder }
     }
 
-    /// Waits until the index has so many files of the peer at an address, and tells others of them.
+    /// Waits until the index lists `files` files of the peer at an address.
     pub fn wait_for_files(&mut self, peer: SocketAddr, files: usize) {
         self.wait_for_files_within(peer, files, DEFAULT_TIMEOUT);
     }
 
-    /// Waits for files like [`TestNetwork::wait_for_files`], but not longer than `limit`.
+    /// Waits like [`TestNetwork::wait_for_files`], with a time limit.
     pub fn wait_for_files_within(&mut self, peer: SocketAddr, files: usize, limit: Duration) {
         wait_until(&format!("{files} files of {peer}"), limit, || {
             let listed = self.observer().files_of(peer);
@@ -141,14 +141,14 @@ impl TestNetwork {
         });
     }
 
-    /// Waits until a content has exactly so many sources.
+    /// Waits until content has exactly `count` sources.
     pub fn wait_for_sources(&mut self, digest: Digest, count: usize, limit: Duration) {
         wait_until(&format!("{count} sources of {}", digest.short()), limit, || {
             self.observer().sources(digest).len() == count
         });
     }
 
-    /// Waits until a search has exactly so many hits, and returns them.
+    /// Waits until a search has exactly `count` hits, and returns them.
     pub fn wait_for_hits(&mut self, query: &str, count: usize, limit: Duration) -> Vec<Hit> {
         eventually(&format!("{count} hits for {query:?}"), limit, || {
             let hits = self.observer().search(query);

@@ -1,11 +1,11 @@
-//! The lines that come out of a pipe, collected while a story does other things.
+//! The lines of a pipe, collected while a story does other things.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Everything that a pipe has given so far; a clone is another view of the same.
+/// The lines received from a pipe so far; clones share them.
 #[derive(Debug, Clone)]
 pub struct OutputLines(Arc<(Mutex<Collected>, Condvar)>);
 
@@ -16,7 +16,7 @@ struct Collected {
 }
 
 impl OutputLines {
-    /// Starts collecting; the thread ends with the pipe.
+    /// Starts collecting. The thread ends with the pipe.
     pub fn collect(pipe: impl Read + Send + 'static) -> Self {
         let lines = Self(Arc::default());
         let kept = lines.clone();
@@ -38,12 +38,12 @@ impl OutputLines {
         self.0.0.lock().expect("no thread panics while it holds the lines")
     }
 
-    /// Says how many lines there are.
+    /// Returns the number of lines so far.
     pub fn line_count(&self) -> usize {
         self.lock().lines.len()
     }
 
-    /// Returns all lines from number `from` on.
+    /// Returns all lines from index `from` on.
     pub fn lines_from(&self, from: usize) -> Vec<String> {
         self.lock().lines.get(from..).unwrap_or_default().to_vec()
     }
@@ -53,27 +53,27 @@ impl OutputLines {
         self.lines_from(0).join("\n")
     }
 
-    /// Waits for a line from number `from` on that `is_it` accepts and returns its number; none after `limit`, or when
-    /// the pipe has ended without one.
-    pub fn find(&self, from: usize, limit: Duration, is_it: impl Fn(&str) -> bool) -> Option<usize> {
+    /// Waits for a line from index `from` on that matches, and returns its index. Returns `None` after `limit`, or if
+    /// the pipe ends without such a line.
+    pub fn find(&self, from: usize, limit: Duration, is_match: impl Fn(&str) -> bool) -> Option<usize> {
         let (end, mut next) = (Instant::now() + limit, from);
         let mut collected = self.lock();
         loop {
             while let Some(line) = collected.lines.get(next) {
-                if is_it(line) {
+                if is_match(line) {
                     return Some(next);
                 }
                 next += 1;
             }
-            let left = end.saturating_duration_since(Instant::now());
-            if collected.ended || left.is_zero() {
+            let remaining = end.saturating_duration_since(Instant::now());
+            if collected.ended || remaining.is_zero() {
                 return None;
             }
-            collected = self.0.1.wait_timeout(collected, left).expect("as above").0;
+            collected = self.0.1.wait_timeout(collected, remaining).expect("as above").0;
         }
     }
 
-    /// Waits until the pipe has ended; says whether it did.
+    /// Waits until the pipe has ended. Returns false if it has not ended within `limit`.
     pub fn wait_for_end(&self, limit: Duration) -> bool {
         let collected = self.lock();
         let waited = self.0.1.wait_timeout_while(collected, limit, |collected| !collected.ended);

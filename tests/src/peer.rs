@@ -1,4 +1,4 @@
-//! A peer as a process in script mode: commands go in line by line, and their output is read back.
+//! A node as a process in script mode: commands are written line by line, and their output is read back.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,13 +19,13 @@ mod command_output;
 pub(crate) use command_output::END_MARKER_LINES;
 pub use command_output::{CommandOutput, CompletedDownload};
 
-/// How long one command may take.
+/// Time limit of one command.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(100);
 
-/// A command whose output is known ends the output of the one before it.
+/// A command with known output that marks the end of the previous command's output.
 pub(crate) const END_MARKER: &str = "help quit";
 
-/// A running peer.
+/// A running node.
 #[derive(Debug)]
 pub struct PeerProcess {
     process: Process,
@@ -35,19 +35,19 @@ pub struct PeerProcess {
 }
 
 impl PeerProcess {
-    /// Starts a peer on a free port.
+    /// Starts a node on a free port.
     pub fn start(index: SocketAddr, share_dir: &Path) -> Self {
         Self::start_on(0, index, share_dir)
     }
 
-    /// Starts a peer on a port and waits until it says where it listens.
+    /// Starts a node on a port and waits until it reports its address.
     pub fn start_on(port: u16, index: SocketAddr, share_dir: &Path) -> Self {
         Self::launch(peer_node(port, index, share_dir))
     }
 
-    /// Starts a peer from its command.
+    /// Starts a node from its command.
     pub fn launch(mut command: Command) -> Self {
-        // One pipe for both, so that errors stay in their places among the output.
+        // One pipe for both, so that errors keep their positions in the output.
         let (reader, writer) = std::io::pipe().expect("a pipe");
         command.stdin(Stdio::piped()).stderr(writer.try_clone().expect("a pipe")).stdout(writer);
         let mut process = Process::spawn("peer-node", command);
@@ -58,38 +58,38 @@ impl PeerProcess {
         peer
     }
 
-    /// Gives where the peer listens.
+    /// Returns the node's address.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Gives the peer's process.
+    /// Returns the node's process.
     pub const fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
-    /// Gives a command and returns what it printed, once it has ended.
+    /// Runs a command and returns its output.
     pub fn run(&mut self, command: &str) -> CommandOutput {
         self.run_within(command, COMMAND_TIMEOUT)
     }
 
-    /// Gives a command and returns what it printed; panics if it takes longer than `limit`.
+    /// Runs a command and returns its output; panics if the command takes longer than `limit`.
     pub fn run_within(&mut self, command: &str, limit: Duration) -> CommandOutput {
         let from = self.output.line_count();
         self.start_command(command);
         self.read_output(command, from, limit)
     }
 
-    /// Gives a command and does not wait for it; [`PeerProcess::command_output`] does.
+    /// Starts a command without waiting for it. Pass the result to [`PeerProcess::wait_for_output`].
     pub fn start_command(&mut self, command: &str) -> usize {
         let from = self.output.line_count();
         let input = self.input.as_mut().expect("an open standard input");
         let written = writeln!(input, "{command}\n{END_MARKER}").and_then(|()| input.flush());
-        written.unwrap_or_else(|error| panic!("cannot say {command:?}: {error}; {}", self.output.text()));
+        written.unwrap_or_else(|error| panic!("cannot send {command:?}: {error}; {}", self.output.text()));
         from
     }
 
-    /// Waits for the end of the command that [`PeerProcess::start_command`] gave and returns what it printed.
+    /// Waits for a command started by [`PeerProcess::start_command`] and returns its output.
     pub fn wait_for_output(&self, from: usize) -> CommandOutput {
         self.read_output("a command", from, COMMAND_TIMEOUT)
     }
@@ -104,60 +104,60 @@ impl PeerProcess {
         CommandOutput(lines)
     }
 
-    /// Returns everything that the peer has printed.
+    /// Returns the output so far.
     pub fn output(&self) -> String {
         self.output.text()
     }
 
-    /// Waits until the peer's own list has so many files.
+    /// Waits until the node's own list has `files` files.
     pub fn wait_for_shared_files(&mut self, files: usize) {
         let mut last = CommandOutput(Vec::new());
         let seen = poll_within(DEFAULT_TIMEOUT, || {
             last = self.run("files");
             (last.files().len() == files).then_some(())
         });
-        seen.unwrap_or_else(|| panic!("the peer does not come to share {files} files: {last:#?}"));
+        seen.unwrap_or_else(|| panic!("the peer does not share {files} files: {last:#?}"));
     }
 
-    /// Stops the peer by SIGTERM and returns its status, which must come soon.
+    /// Stops the node with SIGTERM and returns its exit status.
     pub fn stop(&mut self) -> Option<i32> {
         self.process.signal(Signal::TERM);
         self.process.wait(STOP_TIMEOUT).code()
     }
 
-    /// Closes the peer's standard input, as Ctrl-D does, and returns its status.
+    /// Closes the node's standard input, as Ctrl-D does, and returns its exit status.
     pub fn close_input(&mut self) -> Option<i32> {
         self.input = None;
         self.process.wait(DEFAULT_TIMEOUT).code()
     }
 
-    /// Ends the peer as `kill -9` does.
+    /// Kills the node as `kill -9` does.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Freezes the peer: its sockets stay, but it does nothing.
+    /// Freezes the node: its sockets stay open, but it does nothing.
     pub fn freeze(&self) {
         self.process.signal(Signal::STOP);
     }
 
-    /// Lets a frozen peer go on.
+    /// Resumes a frozen node.
     pub fn thaw(&self) {
         self.process.signal(Signal::CONT);
     }
 }
 
-/// Makes the command of a peer.
+/// Returns the command of a node.
 pub fn peer_node(port: u16, index: SocketAddr, share_dir: &Path) -> Command {
     peer_node_of(programs(), port, index, share_dir)
 }
 
-/// Makes the command of a peer on a free port of an address of this machine.
+/// Returns the command of a node on a free port of an address of this machine.
 pub fn peer_node_at(address: IpAddr, index: SocketAddr, share_dir: &Path) -> Command {
     command(programs(), 0, address, index, share_dir)
 }
 
-/// Makes the command of a peer of a release.
+/// Returns the command of a node of another release.
 pub fn peer_node_of(release: &Programs, port: u16, index: SocketAddr, share_dir: &Path) -> Command {
     command(release, port, Ipv4Addr::LOCALHOST.into(), index, share_dir)
 }
@@ -170,18 +170,18 @@ fn command(release: &Programs, port: u16, address: IpAddr, index: SocketAddr, sh
     command
 }
 
-/// Runs a peer with a script for its standard input until it ends by itself.
+/// Runs a node with a script as its standard input until it exits.
 pub fn run_script(index: SocketAddr, share_dir: &Path, commands: &[&str]) -> Output {
     run_with_input(peer_node(0, index, share_dir), &(commands.join("\n") + "\n"))
 }
 
-/// Runs a command with a text for its standard input until it ends by itself.
+/// Runs a command with `input` as its standard input until it exits.
 pub fn run_with_input(mut command: Command, input: &str) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = Process::spawn("a script", command);
     let output = OutputLines::collect(process.child().stdout.take().expect("a pipe"));
     let errors = OutputLines::collect(process.child().stderr.take().expect("a pipe"));
-    // A program that ends before it has read everything is judged by its status.
+    // A program that exits before it has read its whole input is judged by its status.
     let _ = process.take_stdin().write_all(input.as_bytes());
     let status = process.wait(COMMAND_TIMEOUT);
     assert!(

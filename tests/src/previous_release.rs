@@ -1,15 +1,15 @@
-//! The programs of the previous release, which `.ci/previous` builds.
+//! The programs of the previous release, built by `.ci/previous`.
 
 use std::path::Path;
 
 use crate::programs::{Programs, programs};
 
-/// Returns the programs of release 0.1.0; nothing, saying so loudly, where they were not built.
+/// Returns the programs of release 0.1.0. Returns `None` and prints a notice if they were not built.
 pub fn previous_release() -> Option<Programs> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/previous");
     let previous = Programs::in_dir(&folder);
     if previous.index_server.is_file() && previous.peer_node.is_file() {
-        // The current programs are not built in the middle of a story.
+        // A story does not build the current programs while it runs.
         let _ = programs();
         return Some(previous);
     }

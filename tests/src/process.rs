@@ -1,4 +1,4 @@
-//! A process that never outlives the value that stands for it.
+//! A child process that is killed when its owner is dropped.
 
 use std::io;
 use std::process::{Child, ChildStdin, Command, ExitStatus};
@@ -10,10 +10,10 @@ use crate::bench::cpu_time;
 use crate::eventually::poll_within;
 use crate::free_port::block_port_checks;
 
-/// The variable that names where programs keep what they remember for the account.
+/// Environment variable for the folder in which programs keep state of the user account.
 const STATE_HOME_VARIABLE: &str = "XDG_STATE_HOME";
 
-/// A folder that cannot be: tests leave nothing in the account's state.
+/// A path that cannot be a folder, so that tests leave no state in the user account.
 const UNUSABLE_STATE_HOME: &str = "/dev/null/none";
 
 /// A running program; killed and reaped when dropped.
@@ -24,31 +24,31 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program under a name for messages.
+    /// Starts a program; `name` appears in messages.
     pub fn spawn(name: &str, command: Command) -> Self {
         Self::try_spawn(name, command).unwrap_or_else(|error| panic!("cannot start {name}: {error}"))
     }
 
-    /// Starts a program, if it can be started.
+    /// Starts a program, or returns the error.
     pub fn try_spawn(name: &str, mut command: Command) -> io::Result<Self> {
         if !command.get_envs().any(|(variable, _)| variable == STATE_HOME_VARIABLE) {
             command.env(STATE_HOME_VARIABLE, UNUSABLE_STATE_HOME);
         }
         let child = {
-            let _alone = block_port_checks();
+            let _guard = block_port_checks();
             command.spawn()?
         };
-        // The command goes here, and with it our copies of the pipes' far ends.
+        // The command is dropped here, and with it our copies of the far ends of the pipes.
         drop(command);
         Ok(Self { name: name.into(), child })
     }
 
-    /// Gives the process itself, for its pipes.
+    /// Returns the process, for access to its pipes.
     pub const fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
-    /// Takes the pipe to the process's standard input.
+    /// Takes the write end of the process's standard input.
     pub fn take_stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().expect("a piped standard input")
     }
@@ -59,25 +59,25 @@ impl Process {
         kill_process(pid, signal).unwrap_or_else(|error| panic!("cannot signal {}: {error}", self.name));
     }
 
-    /// Returns how much processor time the process has used.
+    /// Returns the CPU time that the process has used.
     pub fn processor_time(&self) -> Duration {
         cpu_time::of_trees(&[self.child.id()]).expect("a process")
     }
 
-    /// Says whether the process has not ended.
+    /// Returns true if the process is running.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Waits for the end; panics if it takes longer than `limit`.
+    /// Waits for the process to exit; panics if it takes longer than `limit`.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
-        let status = poll_within(limit, || self.child.try_wait().expect("a child of ours"));
+        let status = poll_within(limit, || self.child.try_wait().expect("a child process"));
         status.unwrap_or_else(|| panic!("{} has not ended after {limit:?}", self.name))
     }
 
-    /// Ends the process at once, as `kill -9` does.
+    /// Kills the process as `kill -9` does.
     pub fn kill(&mut self) {
-        // One that has ended already is as good as killed.
+        // A process that has already exited needs no signal.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

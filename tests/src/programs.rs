@@ -1,4 +1,4 @@
-//! The real programs, built once.
+//! The programs under test, built once.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 
-/// Where the programs lie.
+/// The paths of the programs.
 #[derive(Debug, Clone)]
 pub struct Programs {
     /// The `index-server`.
@@ -17,27 +17,28 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Returns those that lie in a folder.
+    /// Returns the programs in a folder.
     pub fn in_dir(folder: &Path) -> Self {
         let program = |name: &str| folder.join(format!("{name}{}", env::consts::EXE_SUFFIX));
         Self { index_server: program("index-server"), peer_node: program("peer-node") }
     }
 }
 
-/// Returns the programs, built in the profile of the running one the first time they are asked for.
+/// Returns the programs, built in the profile of this program on the first call.
 pub fn programs() -> &'static Programs {
     static BUILT: OnceLock<Programs> = OnceLock::new();
     BUILT.get_or_init(|| build(true).unwrap_or_else(|error| panic!("{error:#}")))
 }
 
-/// Builds the programs with the cargo that built this one, beside this one; `quiet` or with cargo's own progress.
+/// Builds the programs with the same cargo and into the same folder as this program; shows cargo's progress unless
+/// `quiet`.
 pub fn build(quiet: bool) -> Result<Programs> {
-    let own = env::current_exe().context("cannot tell where this program lies")?;
-    let folder = profile_dir(&own).context("this program does not lie in a target folder of cargo's")?;
+    let own = env::current_exe().context("cannot determine the path of this program")?;
+    let folder = profile_dir(&own).context("this program is not in a target folder of cargo")?;
     let target = folder.parent().context("the target folder has no parent")?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // All of the workspace, so that the libraries are those that its tests are built with; and without what cargo told this
-    // program of its package, since `ring` and all that uses it would be built anew for that.
+    // The whole workspace, so that the libraries have the features that its tests use. Cargo's variables about this
+    // package are removed: with them, `ring` and its dependents would be rebuilt.
     cargo.args(["build", "--workspace", "--bins"]);
     for (name, _) in env::vars_os() {
         if name
@@ -64,7 +65,7 @@ pub fn build(quiet: bool) -> Result<Programs> {
     Ok(Programs::in_dir(&folder))
 }
 
-/// The folder that cargo puts a profile's programs in: that of this one, or the one around `deps`.
+/// Returns the folder of the profile's programs: that of this program, or its parent if this program is in `deps`.
 fn profile_dir(own: &Path) -> Option<PathBuf> {
     let folder = own.parent()?;
     let is_deps = folder.file_name().is_some_and(|name| name == "deps");

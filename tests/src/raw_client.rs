@@ -1,21 +1,21 @@
-//! A client that says any bytes to any port.
+//! A client that sends arbitrary bytes to a port.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// A connection without manners.
+/// A connection without any protocol.
 #[derive(Debug)]
 pub struct RawClient {
     stream: TcpStream,
 }
 
-/// What came back before the connection was over, or the time was up.
+/// The bytes received before the connection ended or the time limit passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawResponse {
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// Whether the other side closed or broke the connection.
+    /// True if the other side closed or reset the connection.
     pub closed: bool,
 }
 
@@ -25,23 +25,23 @@ impl RawClient {
         Self { stream: TcpStream::connect(address).expect("a port that accepts") }
     }
 
-    /// Sends bytes; says whether they could be sent.
+    /// Sends bytes; returns false if that fails.
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending direction.
     pub fn shut_down_writing(&mut self) {
-        // A connection that is broken already is finished as well.
+        // A broken connection is shut down as well.
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Reads until the other side closes, or `limit` has passed.
+    /// Reads until the other side closes the connection or `limit` has passed.
     pub fn receive(&mut self, limit: Duration) -> RawResponse {
         let (end, mut bytes, mut buffer) = (Instant::now() + limit, Vec::new(), [0; 4096]);
         loop {
-            let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-            self.stream.set_read_timeout(Some(left)).expect("a timeout");
+            let remaining = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            self.stream.set_read_timeout(Some(remaining)).expect("a timeout");
             match self.stream.read(&mut buffer) {
                 Ok(0) => return RawResponse { bytes, closed: true },
                 Ok(read) => bytes.extend_from_slice(&buffer[..read]),

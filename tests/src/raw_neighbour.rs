@@ -1,4 +1,4 @@
-//! A peer of a configured swarm that says what a story wants, byte for byte; it shares no code with the program.
+//! A scripted peer of a configured swarm that sends exact bytes. It shares no code with the program.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::eventually::{DEFAULT_TIMEOUT, poll_within};
 
-/// The numbers of the messages.
+/// Message numbers.
 pub mod kind {
     #![allow(missing_docs, reason = "the names are those of the dialect")]
     pub const CHOKE: u8 = 0;
@@ -20,29 +20,29 @@ pub mod kind {
     pub const DONE: u8 = 8;
 }
 
-/// A message: its number and what follows.
+/// A message: its number and its body.
 pub type NeighbourMessage = (u8, Vec<u8>);
 
-/// A connection of that peer.
+/// A connection of the scripted peer.
 #[derive(Debug)]
 pub struct RawNeighbour {
     stream: TcpStream,
-    /// What the length counts besides what follows the number: 1 if it counts that as well.
+    /// Bytes that the length counts in addition to the body: 1 if it includes the message number.
     length_excess: u32,
 }
 
 impl RawNeighbour {
-    /// Connects to a port, as soon as anybody listens there.
+    /// Connects to a port as soon as a program listens on it.
     pub fn connect(port: u16, exclusive: bool) -> Self {
         let connected = poll_within(DEFAULT_TIMEOUT, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
         Self::from_stream(connected.expect("a port that accepts"), exclusive)
     }
 
-    /// Waits for a connection.
+    /// Accepts a connection.
     pub fn accept(listener: &TcpListener, exclusive: bool) -> Self {
         listener.set_nonblocking(true).expect("a listener");
         let accepted =
-            poll_within(DEFAULT_TIMEOUT, || listener.accept().ok()).expect("somebody who connects").0;
+            poll_within(DEFAULT_TIMEOUT, || listener.accept().ok()).expect("an incoming connection").0;
         accepted.set_nonblocking(false).expect("a connection");
         Self::from_stream(accepted, exclusive)
     }
@@ -58,7 +58,7 @@ impl RawNeighbour {
         self.send_raw(&handshake(id));
     }
 
-    /// Reads 32 bytes, which must be a handshake; returns whose.
+    /// Reads 32 bytes, which must be a handshake. Returns the peer's id.
     pub fn read_handshake(&mut self) -> u32 {
         let mut bytes = [0; 32];
         self.stream.read_exact(&mut bytes).expect("a handshake");
@@ -66,7 +66,7 @@ impl RawNeighbour {
         u32::from_be_bytes(bytes[28..].try_into().expect("four bytes"))
     }
 
-    /// Sends bytes as they are. That the other side does not take them may be what a story waits for.
+    /// Sends raw bytes. Errors are ignored, since a story may expect the other side to disconnect.
     pub fn send_raw(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
@@ -77,7 +77,7 @@ impl RawNeighbour {
         self.send_raw(&[&length.to_be_bytes(), [kind].as_slice(), body].concat());
     }
 
-    /// Waits for the next message; none if the connection is over.
+    /// Receives the next message, or `None` if the connection has ended.
     pub fn receive(&mut self) -> Option<NeighbourMessage> {
         let mut head = [0; 5];
         self.stream.read_exact(&mut head).ok()?;
@@ -88,12 +88,12 @@ impl RawNeighbour {
         Some((head[4], body))
     }
 
-    /// Waits for the next message, which must be that one.
+    /// Receives the next message, which must be the given one.
     pub fn expect(&mut self, kind: u8, body: &[u8]) {
         assert_eq!(self.receive(), Some((kind, body.to_vec())));
     }
 
-    /// Says whether nothing at all comes for a moment.
+    /// Returns true if nothing arrives within `moment`.
     pub fn is_silent(&mut self, moment: Duration) -> bool {
         self.stream.set_read_timeout(Some(moment)).expect("a timeout");
         let silent = self.stream.peek(&mut [0]).is_err();
@@ -101,22 +101,22 @@ impl RawNeighbour {
         silent
     }
 
-    /// Waits until the other side ends the connection, whatever it says before.
+    /// Waits until the other side closes the connection, and ignores what it sends before.
     pub fn wait_for_close(mut self) {
         let mut rest = Vec::new();
         let read = self.stream.read_to_end(&mut rest);
         let is_timeout = |error: std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
-        assert!(!read.is_err_and(is_timeout), "the connection goes on");
+        assert!(!read.is_err_and(is_timeout), "the connection is still open");
     }
 
-    /// Waits until the other side ends the connection while this one does not.
+    /// Waits until the other side closes the connection while this side keeps it open.
     pub fn wait_for_disconnect(mut self) {
         while let Some((kind, _)) = self.receive() {
-            assert!(kind <= kind::DONE, "a message that is none");
+            assert!(kind <= kind::DONE, "unexpected message number {kind}");
         }
         let is_open =
             self.stream.peek(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
-        assert!(!is_open, "the connection goes on");
+        assert!(!is_open, "the connection is still open");
     }
 }
 

@@ -1,4 +1,4 @@
-//! A BitTorrent tracker for one torrent: it tells every leecher where the seeders are (BEP 3, BEP 23).
+//! A BitTorrent tracker for one torrent that sends every leecher the addresses of the seeders (BEP 3, BEP 23).
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -26,12 +26,12 @@ struct KnownSeeders {
 }
 
 impl SeederTracker {
-    /// Starts on a free port of the loopback.
+    /// Starts on a free loopback port.
     pub fn start() -> Result<Self> {
         Self::start_at(Ipv4Addr::LOCALHOST)
     }
 
-    /// Starts on a free port of an address, which is also that of the seeders.
+    /// Starts on a free port of an address, which is also the address of the seeders.
     pub fn start_at(host: Ipv4Addr) -> Result<Self> {
         let listener = TcpListener::bind((host, 0))?;
         let address = listener.local_addr()?;
@@ -39,29 +39,29 @@ impl SeederTracker {
         let shared = Arc::clone(&known);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // Who asks wrongly is not answered, and asks again.
+                // An invalid request gets no reply; the client tries again.
                 let _ = handle_request(stream, &shared);
             }
         });
         Ok(Self { address, seeders: known })
     }
 
-    /// Gives the address that goes into a `.torrent`.
+    /// Returns the announce URL for a `.torrent`.
     pub fn announce_url(&self) -> String {
         format!("http://{}/announce", self.address)
     }
 
-    /// Forgets all seeders; the next ones are at `host`.
+    /// Removes all seeders; the next ones are at `host`.
     pub fn reset(&self, host: Ipv4Addr) {
         *lock(&self.seeders) = KnownSeeders { host, ports: BTreeSet::new() };
     }
 
-    /// Notes a seeder without its asking.
+    /// Adds a seeder that does not announce itself.
     pub fn add_seeder(&self, port: u16) {
         lock(&self.seeders).ports.insert(port);
     }
 
-    /// Says how many seeders have announced themselves as complete.
+    /// Returns the number of seeders that have announced themselves as complete.
     pub fn seeder_count(&self) -> usize {
         lock(&self.seeders).ports.len()
     }
@@ -89,7 +89,7 @@ fn handle_request(mut stream: TcpStream, known: &Mutex<KnownSeeders>) -> Result<
     Ok(())
 }
 
-/// Notes a seeder; tells anyone else all seeders.
+/// Adds a seeder, or returns all seeders to a leecher.
 fn reply(request: &str, known: &mut KnownSeeders) -> Vec<u8> {
     let query =
         request.split(' ').nth(1).and_then(|path| path.split_once('?')).map_or("", |(_, query)| query);
@@ -124,8 +124,8 @@ mod tests {
     #[test]
     fn leecher_gets_the_seeders_and_seeder_gets_no_peers() {
         let mut known = KnownSeeders { host: Ipv4Addr::LOCALHOST, ports: BTreeSet::new() };
-        let nobody = b"d8:completei1e8:intervali1800e5:peers0:e";
-        assert_eq!(reply("GET /announce?port=258&left=0 HTTP/1.1", &mut known), nobody);
+        let no_peers = b"d8:completei1e8:intervali1800e5:peers0:e";
+        assert_eq!(reply("GET /announce?port=258&left=0 HTTP/1.1", &mut known), no_peers);
         let one = b"d8:completei1e8:intervali1800e5:peers6:\x7f\x00\x00\x01\x01\x02e";
         assert_eq!(reply("GET /announce?left=7&port=9 HTTP/1.1", &mut known), one);
         assert_eq!(reply("nonsense", &mut known), one);

@@ -1,4 +1,4 @@
-//! Hundreds of hostile connections to a peer, from many addresses, which come back whenever they are closed.
+//! Hundreds of hostile connections to a node from many addresses, reopened whenever the node closes them.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -17,13 +17,13 @@ use protocol::preamble::{PREAMBLE_LEN, Service, Version, encode};
 use crate::content::PIECE_LENGTH;
 use crate::wire::{FrameConnection, connect_stream_from};
 
-/// How many threads drive the connections.
+/// Number of threads that drive the connections.
 const DRIVER_COUNT: usize = 4;
 
-/// How long a driver pauses after it has seen to all its connections.
+/// Pause of a driver after it has processed all its connections.
 const ROUND_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Connections that are held against a peer; they end when this is dropped.
+/// Hostile connections to a node; they end when this is dropped.
 #[derive(Debug)]
 pub struct Siege {
     state: Arc<SiegeState>,
@@ -33,22 +33,22 @@ pub struct Siege {
 #[derive(Debug, Default)]
 struct SiegeState {
     stopped: AtomicBool,
-    /// How many were opened, those that the peer closed again included.
+    /// Connections opened, including those that the node closed again.
     opened: AtomicUsize,
-    /// How many the peer has not closed, as far as was seen.
+    /// Connections that the node has not closed, as far as seen.
     held: AtomicUsize,
 }
 
-/// What a connection does to the peer.
+/// What a connection does to the node.
 #[derive(Debug, Clone, Copy)]
 enum AttackKind {
-    /// It says nothing.
+    /// Sends nothing.
     Mute,
-    /// It greets and says nothing more.
+    /// Sends a preamble and nothing more.
     Idle,
-    /// It asks for the same content over and over and reads nothing.
+    /// Requests the same content repeatedly and reads nothing.
     Greedy(Digest),
-    /// It sends noise behind the preamble.
+    /// Sends random bytes after the preamble.
     Noise,
 }
 
@@ -60,12 +60,12 @@ struct Attacker {
 }
 
 impl Siege {
-    /// Holds so many connections from so many addresses of the loopback against a peer that shares a content.
+    /// Holds `connections` connections from `addresses` loopback addresses to a node that shares content.
     pub fn begin(peer: SocketAddr, connections: usize, addresses: u8, digest: Digest) -> Self {
         let attacks = [AttackKind::Mute, AttackKind::Idle, AttackKind::Greedy(digest), AttackKind::Noise];
         let each = connections.div_ceil(addresses.into());
         let addresses = (1..=addresses).map(|last| IpAddr::from([127, 0, 1, last]));
-        // Every address attacks in every way.
+        // Every address uses every kind of attack.
         let of_address = |from| attacks.into_iter().cycle().take(each).map(move |attack| (from, attack));
         let mut rest: Vec<Attacker> = addresses
             .flat_map(of_address)
@@ -83,12 +83,12 @@ impl Siege {
         Self { state, drivers }
     }
 
-    /// Returns how many connections were opened so far, those that were closed again included.
+    /// Returns the number of connections opened so far, including those that were closed again.
     pub fn opened(&self) -> usize {
         self.state.opened.load(Ordering::SeqCst)
     }
 
-    /// Returns how many the peer has not closed, as far as was seen.
+    /// Returns the number of connections that the node has not closed, as far as seen.
     pub fn held(&self) -> usize {
         self.state.held.load(Ordering::SeqCst)
     }
@@ -98,22 +98,22 @@ impl Drop for Siege {
     fn drop(&mut self) {
         self.state.stopped.store(true, Ordering::SeqCst);
         for driver in self.drivers.drain(..) {
-            // A thread that panicked has said so.
+            // A panicked thread has already printed its message.
             let _ = driver.join();
         }
     }
 }
 
-/// Opens the connections anew that are closed, and goes on with the others, until it is over.
+/// Reopens closed connections and continues the others until stopped.
 fn drive(peer: SocketAddr, mut attackers: Vec<Attacker>, state: &SiegeState) {
     while !state.stopped.load(Ordering::SeqCst) {
         for attacker in &mut attackers {
             if !attacker.continue_attack() {
-                let had_one = attacker.stream.is_some();
-                // The peer may refuse it.
+                let was_connected = attacker.stream.is_some();
+                // The node may refuse the connection.
                 attacker.stream = attacker.open(peer).ok();
                 state.opened.fetch_add(1, Ordering::SeqCst);
-                match (had_one, attacker.stream.is_some()) {
+                match (was_connected, attacker.stream.is_some()) {
                     (false, true) => drop(state.held.fetch_add(1, Ordering::SeqCst)),
                     (true, false) => drop(state.held.fetch_sub(1, Ordering::SeqCst)),
                     _ => {}
@@ -151,10 +151,10 @@ impl Attacker {
         Ok(stream)
     }
 
-    /// Does its worst once more, and returns false if it has no connection.
+    /// Attacks once more; returns false if the connection is closed.
     fn continue_attack(&mut self) -> bool {
         let Some(stream) = &mut self.stream else { return false };
-        let said = match self.attack {
+        let payload = match self.attack {
             AttackKind::Mute | AttackKind::Idle => Vec::new(),
             AttackKind::Noise => vec![0x5a; 4096],
             AttackKind::Greedy(_) => {
@@ -165,7 +165,7 @@ impl Attacker {
                 bytes
             }
         };
-        if stream.write(&said).is_err_and(|error| error.kind() != ErrorKind::WouldBlock) {
+        if stream.write(&payload).is_err_and(|error| error.kind() != ErrorKind::WouldBlock) {
             return false;
         }
         if matches!(self.attack, AttackKind::Greedy(_)) {

@@ -1,9 +1,10 @@
-//! A simulated network: many nodes, each with the real engine and the real choker, on a clock and links of its own.
+//! A simulated network of many nodes. Each runs the real swarm engine and the real choker on a simulated clock and
+//! simulated links.
 //!
-//! Each node does what a driver of the engine does: it tells its neighbours of every piece it completes, asks for what
-//! the engine wants, serves those whom the choker serves in even shares of its uplink, and rejects what a choked peer
-//! asked for. Links have delays, uplinks and downlinks have rates, connections break and nodes leave and return. All
-//! chance comes from one seed, so that one plan gives one history.
+//! Each node acts as a driver of the engine: it announces completed pieces to its neighbours, requests the blocks that
+//! the engine wants, serves the peers that the choker selects in equal shares of its uplink, and rejects the requests
+//! of choked peers. Links have delays, uplinks and downlinks have rates, connections break, and nodes leave and return.
+//! All randomness comes from one seed, so a plan always gives the same history.
 
 mod event_queue;
 mod network;
@@ -17,28 +18,28 @@ use std::time::Duration;
 use network::SimNetwork;
 pub use plan::{Churn, SimulationPlan};
 
-/// What came of a simulation.
+/// The result of a simulation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpreadingOutcome {
-    /// When each peer had everything.
+    /// The time at which each peer had the complete content.
     pub finished: Vec<Option<Duration>>,
-    /// How many bytes the source sent.
+    /// Bytes sent by the source.
     pub source_sent: u64,
-    /// How many bytes the peers received, wanted or not.
+    /// Bytes received by the peers, including duplicates.
     pub received: u64,
-    /// How many events there were.
+    /// Number of events.
     pub events: u64,
-    /// A fingerprint of all that happened, in order.
+    /// Hash of all events in order.
     pub fingerprint: u64,
 }
 
 impl SpreadingOutcome {
-    /// Returns when the last peer had everything, if all had it.
+    /// Returns the time at which the last peer was complete, or `None` if any peer is incomplete.
     pub fn completion_time(&self) -> Option<Duration> {
         self.finished.iter().copied().collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
-    /// Returns when half of the peers had everything.
+    /// Returns the time at which half of the peers were complete.
     pub fn median_completion_time(&self) -> Option<Duration> {
         let mut times: Vec<_> = self.finished.iter().flatten().copied().collect();
         times.sort();
@@ -46,7 +47,7 @@ impl SpreadingOutcome {
     }
 }
 
-/// Plays a plan until all have everything, or much more time has passed than that should take.
+/// Runs a plan until all peers are complete or the time limit has passed.
 pub fn simulate(plan: &SimulationPlan) -> SpreadingOutcome {
     SimNetwork::new(plan.clone()).run()
 }

@@ -1,4 +1,4 @@
-//! A small file system of a story's own: one that fills, or one that loses its power.
+//! A small file system for one story, which can fill up or lose power.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,25 +6,26 @@ use std::process::Command;
 
 use tempfile::{NamedTempFile, TempDir};
 
-/// What ends an ext4 file system as a power cut does: nothing more reaches the disk, not even its log
+/// Ends an ext4 file system as a power cut does: nothing more reaches the disk, including the journal
 /// (`EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`).
 const CUT_POWER_SCRIPT: &str = r#"open(my $disk, "<", $ARGV[0]) or die $!; my $how = pack("I", 2); ioctl($disk, 0x8004587d, $how) or die $!"#;
 
-/// A small file system; unmounted when dropped.
+/// A small file system; unmounted when it is dropped.
 #[derive(Debug)]
 pub struct SmallDisk {
     folder: TempDir,
-    /// What it lies on, if not in memory.
+    /// The image, unless the file system is in memory.
     image: Option<NamedTempFile>,
 }
 
 impl SmallDisk {
-    /// Mounts one in memory, which gives room in advance, if this process may.
+    /// Mounts a file system in memory that supports preallocation. Returns `None` without the permission to mount.
     pub fn mount(bytes: usize) -> Option<Self> {
         Self::mount_in_memory(&format!("size={bytes}"))
     }
 
-    /// Mounts one in memory that has room for so many files and folders, if this process may.
+    /// Mounts a file system in memory with a limit on the number of files and folders. Returns `None` without the
+    /// permission to mount.
     pub fn mount_with_file_limit(count: usize) -> Option<Self> {
         Self::mount_in_memory(&format!("nr_inodes={count}"))
     }
@@ -36,22 +37,22 @@ impl SmallDisk {
         succeeds(mount, "a full disk").then_some(Self { folder, image: None })
     }
 
-    /// Lets nothing be written to it any more, or lets it again.
+    /// Makes the file system read-only or writable.
     pub fn set_read_only(&self, is_read_only: bool) {
         let option = if is_read_only { "remount,ro" } else { "remount,rw" };
         let mounted = Command::new("mount").args(["-o", option]).arg(self.folder.path()).status();
-        assert!(mounted.is_ok_and(|status| status.success()), "the disk cannot be mounted otherwise");
+        assert!(mounted.is_ok_and(|status| status.success()), "cannot remount the disk");
     }
 
-    /// Mounts one that gives room only as bytes are written, if this process may.
+    /// Mounts a file system without preallocation. Returns `None` without the permission to mount.
     pub fn mount_without_preallocation(bytes: usize) -> Option<Self> {
         Self::mount_image("mkfs.ext2", bytes, "a full disk")
     }
 
-    /// Mounts one whose power can be cut, if this process may.
+    /// Mounts a file system whose power can be cut. Returns `None` without the permission to mount.
     pub fn mount_for_power_cuts(bytes: usize) -> Option<Self> {
         let disk = Self::mount_image("mkfs.ext4", bytes, "a power cut")?;
-        fs::write(disk.path().join("switch"), "").expect("room for a file");
+        fs::write(disk.path().join("switch"), "").expect("space for a file");
         let mut perl = Command::new("perl");
         perl.arg("-v");
         succeeds(perl, "a power cut").then_some(disk)
@@ -68,34 +69,34 @@ impl SmallDisk {
         mounted.then_some(Self { folder, image: Some(image) })
     }
 
-    /// Returns where it is mounted.
+    /// Returns the mount point.
     pub fn path(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 
-    /// Takes all room but so many bytes.
+    /// Fills the disk except for `free` bytes.
     pub fn fill_except(&self, free: usize) -> PathBuf {
         let path = self.path().join("filler");
         let system = rustix::fs::statvfs(self.folder.path()).expect("a file system");
         let room = usize::try_from(system.f_bavail * system.f_frsize).expect("a small disk");
-        fs::write(&path, vec![1; room.saturating_sub(free)]).expect("room for the filler");
+        fs::write(&path, vec![1; room.saturating_sub(free)]).expect("space for the filler");
         path
     }
 
-    /// Cuts the power: from now on nothing reaches the disk.
+    /// Cuts the power: nothing more reaches the disk.
     pub fn cut_power(&self) {
         let cut =
             Command::new("perl").args(["-e", CUT_POWER_SCRIPT]).arg(self.path().join("switch")).status();
         assert!(cut.is_ok_and(|status| status.success()), "the power is still on");
     }
 
-    /// Gives it its power again, with what has reached the disk. Nobody may have a file open there.
+    /// Restores the power, with the data that has reached the disk. No file may be open there.
     pub fn restore_power(&self) {
-        let image = self.image.as_ref().expect("a disk with power");
+        let image = self.image.as_ref().expect("a disk whose power can be cut");
         let unmounted = Command::new("umount").arg(self.folder.path()).status();
-        assert!(unmounted.is_ok_and(|status| status.success()), "somebody still uses the disk");
+        assert!(unmounted.is_ok_and(|status| status.success()), "the disk is still in use");
         let mounted = mount_command(image.path(), self.folder.path()).status();
-        assert!(mounted.is_ok_and(|status| status.success()), "the disk cannot be mounted again");
+        assert!(mounted.is_ok_and(|status| status.success()), "cannot mount the disk again");
     }
 }
 
@@ -105,7 +106,7 @@ impl Drop for SmallDisk {
         let unmounted = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
         assert!(
             std::thread::panicking() || unmounted.is_ok_and(|status| status.success()),
-            "the small disk stays mounted"
+            "cannot unmount the small disk"
         );
     }
 }
@@ -116,7 +117,7 @@ fn mount_command(image: &Path, folder: &Path) -> Command {
     mount
 }
 
-/// Says whether a command does what it should; if not, the story that needs it is left out, loudly.
+/// Runs a command and returns true if it succeeds. Otherwise prints that the story is skipped.
 fn succeeds(mut command: Command, purpose: &str) -> bool {
     let works = command.output().is_ok_and(|output| output.status.success());
     if !works {

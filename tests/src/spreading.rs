@@ -1,5 +1,4 @@
-//! Measures how a file spreads from one source that sends slowly to peers that all want it: with real programs, on this
-//! machine alone.
+//! Measures how a file spreads from one slow source to peers that all want it, with real programs on this machine.
 
 use std::process::ExitCode;
 use std::thread;
@@ -11,26 +10,26 @@ use protocol::units::{DisplayRate, DisplaySize, parse_size};
 use crate::content::TestContent;
 use crate::network::{RunningNode, TestNetwork};
 
-/// How many times as long as the source alone would need the last peer may take.
+/// Maximum time of the last peer, as a multiple of the time that the source needs to send the file once.
 const MAX_SLOWDOWN: f64 = 1.3;
 
-/// Measures how a file spreads from one source to peers that fetch it together, and prints when each has it.
+/// Measure how a file spreads from one source to peers that download it together, and print when each has it
 #[derive(Debug, Parser)]
 #[command(name = "spreading_processes", about)]
 struct SpreadingOptions {
-    /// The size of the file.
+    /// Size of the file
     #[arg(long, default_value = "200MB", value_parser = parse_bytes)]
     size: u64,
-    /// How fast the source sends, a second.
+    /// Upload rate of the source in bytes per second
     #[arg(long, default_value = "20MB", value_parser = parse_bytes)]
     rate: u64,
-    /// How many peers want the file.
+    /// Number of peers that want the file
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=32))]
     peers: u8,
-    /// How often it is measured.
+    /// Number of runs
     #[arg(long, default_value_t = 3)]
     runs: u16,
-    /// What cargo gives to every benchmark.
+    /// Accept what cargo passes to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -39,7 +38,7 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     parse_size(text).map_err(|error| error.to_string())
 }
 
-/// Runs the benchmark as the command line says.
+/// Runs the benchmark with the options of the command line.
 pub fn main() -> ExitCode {
     let options = SpreadingOptions::parse();
     let needed = seconds(options.size, options.rate);
@@ -61,18 +60,18 @@ pub fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Lets the file spread once; returns when each peer had it, in order, and how many bytes the source sent.
+/// Spreads the file once. Returns when each peer had it, in order, and the number of bytes that the source sent.
 fn measure_spread(content: &TestContent, options: &SpreadingOptions) -> (Vec<Duration>, u64) {
     let mut network = TestNetwork::new();
     let rate = options.rate.to_string();
     let mut source = network.start_node_with(&[("random.bin", content)], &["--max-upload-rate", &rate]);
     let nodes: Vec<RunningNode> = (0..options.peers).map(|_| network.start_node(&[])).collect();
-    let begun = Instant::now();
+    let start = Instant::now();
     let fetched: Vec<(RunningNode, Duration)> = thread::scope(|scope| {
         let fetch = |mut node: RunningNode| {
             let answer =
                 node.peer.run_within(&format!("download {}", content.digest), Duration::from_hours(1));
-            let took = begun.elapsed();
+            let took = start.elapsed();
             assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
             (node, took)
         };

@@ -1,4 +1,4 @@
-//! What `strace` does to a program that runs already: system calls that fail, or take long.
+//! Injects errors and delays into system calls of a running program with `strace`.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,12 +8,13 @@ use rustix::process::Signal;
 use crate::eventually::{DEFAULT_TIMEOUT, wait_until};
 use crate::process::Process;
 
-/// The calls of a program are tampered with until this is dropped.
+/// A running `strace`; the injections end when it is dropped.
 #[derive(Debug)]
 pub struct Strace(Process);
 
 impl Strace {
-    /// Tampers with the calls of a process, as in `fsync:error=EIO`, if this process may; otherwise says that the story is left out.
+    /// Injects faults into the calls of a process, e.g. `fsync:error=EIO`. Returns `None` and prints that the story is
+    /// skipped if this process may not.
     pub fn attach(id: u32, injections: &[&str]) -> Option<Self> {
         let calls: Vec<&str> =
             injections.iter().filter_map(|injection| injection.split(':').next()).collect();
@@ -25,7 +26,7 @@ impl Strace {
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(mut tracer) = Process::try_spawn("strace", command) else {
-            eprintln!("SKIPPED: there is no strace here, so {injections:?} are NOT tested");
+            eprintln!("SKIPPED: strace is not installed, so {injections:?} are NOT tested");
             return None;
         };
         let mut runs = true;
@@ -42,7 +43,7 @@ impl Strace {
 
 impl Drop for Strace {
     fn drop(&mut self) {
-        // It lets go of the program, which goes on.
+        // strace detaches, and the program continues.
         self.0.signal(Signal::INT);
         self.0.wait(DEFAULT_TIMEOUT);
     }
@@ -53,7 +54,7 @@ fn is_traced(id: u32) -> bool {
     let threads = fs::read_dir(format!("/proc/{id}/task")).expect("a process");
     threads.flatten().all(|thread| {
         let status = fs::read_to_string(thread.path().join("status"));
-        // One that has ended meanwhile does nothing more.
+        // A thread that has exited makes no more calls.
         status.map_or(true, |status| !status.contains("TracerPid:\t0\n"))
     })
 }

@@ -1,4 +1,4 @@
-//! Somebody who swaps a folder with a link to a folder outside as fast as can be, and somebody who watches what is done out there.
+//! An attacker that continually swaps a folder with a link to a folder outside, and a watch on that outside folder.
 
 use std::fs;
 use std::mem::MaybeUninit;
@@ -13,7 +13,7 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-/// The one who swaps, until it is stopped.
+/// The attacker; it runs until it is stopped.
 #[derive(Debug)]
 pub struct Swapper {
     folder: PathBuf,
@@ -24,27 +24,28 @@ pub struct Swapper {
 }
 
 impl Swapper {
-    /// Makes a hidden link beside a folder that leads to `outside`, and begins to swap the two.
+    /// Creates a hidden link to `outside` beside a folder and starts swapping the two.
     pub fn start(folder: &Path, outside: &Path) -> Self {
         let link = folder.with_file_name(".swapped");
         symlink(outside, &link).expect("a link");
-        let (is_over, swaps) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (one, other, over, count) = (folder.to_owned(), link.clone(), is_over.clone(), swaps.clone());
+        let (stop_flag, swaps) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (one, other, stopped, count) =
+            (folder.to_owned(), link.clone(), stop_flag.clone(), swaps.clone());
         let thread = thread::spawn(move || {
-            while !over.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) {
                 renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).expect("an exchange");
                 count.fetch_add(1, Ordering::Relaxed);
             }
         });
-        Self { folder: folder.to_owned(), link, stopped: is_over, swaps, thread: Some(thread) }
+        Self { folder: folder.to_owned(), link, stopped: stop_flag, swaps, thread: Some(thread) }
     }
 
-    /// Returns how often they were swapped.
+    /// Returns the number of swaps so far.
     pub fn swaps(&self) -> u64 {
         self.swaps.load(Ordering::Relaxed)
     }
 
-    /// Stops, and leaves the folder under its name.
+    /// Stops, and restores the folder under its name.
     pub fn stop(mut self) {
         self.stop_thread();
         if self.folder.is_symlink() {
@@ -58,7 +59,7 @@ impl Swapper {
     fn stop_thread(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // That it has failed is seen by the story.
+            // The story sees the failure.
             let _ = thread.join();
         }
     }
@@ -70,12 +71,12 @@ impl Drop for Swapper {
     }
 }
 
-/// The one who watches.
+/// A watch on a folder.
 #[derive(Debug)]
 pub struct FileWatch(OwnedFd);
 
 impl FileWatch {
-    /// Begins to watch the files in a folder.
+    /// Starts watching the files in a folder.
     pub fn watch(folder: &Path) -> Self {
         let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).expect("inotify");
         let made = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::DELETE | WatchFlags::MOVED_FROM;
@@ -84,7 +85,7 @@ impl FileWatch {
         Self(inotify)
     }
 
-    /// Returns what was done to files since the last look, with their names.
+    /// Returns the events since the last call, with the names of the files.
     pub fn take_events(&self) -> Vec<String> {
         let (mut buffer, mut seen) = ([MaybeUninit::uninit(); 4096], Vec::new());
         let mut reader = Reader::new(&self.0, &mut buffer);

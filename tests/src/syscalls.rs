@@ -1,8 +1,8 @@
-//! Programs of which one system call fails, or at one of which they are killed.
+//! Runs programs and injects an error into one of their system calls, or kills them there.
 //!
-//! `strace -e inject` does the same, but counts the calls of each thread by itself: with its `when=N` the N-th call of every
-//! thread fails, and most calls of a program with a pool of threads cannot be chosen. So `tracer` does what strace does, for
-//! calls that change names or make bytes durable, and counts those of all threads together.
+//! `strace -e inject` counts the calls of each thread separately: with its `when=N`, the N-th call of every thread
+//! fails, so most calls of a program with a thread pool cannot be selected. `tracer` does the same for calls that
+//! change names or make data durable, but counts the calls of all threads together.
 
 pub mod call;
 pub mod campaign;

@@ -1,4 +1,4 @@
-//! A peer at a terminal: what a person would see, without a person.
+//! A program at a pseudo-terminal, to test what a user sees.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use crate::eventually::{DEFAULT_TIMEOUT, poll_within};
 use crate::process::Process;
 
-/// What the prompt ends in.
+/// End of the prompt.
 const PROMPT: &str = "> ";
 
 /// A program whose standard streams are a pseudo-terminal.
@@ -25,14 +25,15 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a program at a terminal of its own.
+    /// Starts a program at a pseudo-terminal of its own.
     pub fn start(mut command: Command) -> Self {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let control = openpt(flags).expect("a terminal");
-        grantpt(&control).expect("a terminal of ours");
-        unlockpt(&control).expect("a terminal of ours");
+        grantpt(&control).expect("a pseudo-terminal");
+        unlockpt(&control).expect("a pseudo-terminal");
         let name = ptsname(&control, Vec::new()).expect("the terminal's name").into_string().expect("ASCII");
-        let side = OpenOptions::new().read(true).write(true).open(name).expect("the terminal's other side");
+        let side =
+            OpenOptions::new().read(true).write(true).open(name).expect("the far end of the pseudo-terminal");
         let copy = || Stdio::from(side.try_clone().expect("a descriptor"));
         command.stdin(copy()).stdout(copy()).stderr(copy());
         if !command.get_envs().any(|(name, _)| name == "TERM") {
@@ -44,52 +45,52 @@ impl Terminal {
         Self { process, keyboard, screen }
     }
 
-    /// Types something.
+    /// Types keys.
     pub fn type_keys(&mut self, keys: &str) {
         self.type_bytes(keys.as_bytes());
     }
 
-    /// Types bytes that need not be text.
+    /// Types raw bytes, which need not be text.
     pub fn type_bytes(&mut self, keys: &[u8]) {
         self.keyboard.write_all(keys).and_then(|()| self.keyboard.flush()).expect("a terminal");
     }
 
-    /// Types a command and returns what the screen shows until the next prompt.
+    /// Types a command and returns the screen output up to the next prompt.
     pub fn enter(&mut self, command: &str) -> String {
         self.type_line_keys(&format!("{command}\r"))
     }
 
-    /// Types keys that end a line, and waits for the next prompt, since until then the terminal itself takes Ctrl-C and
-    /// Ctrl-D; returns what the screen shows until there.
+    /// Types keys that end a line and waits for the next prompt, since until then the terminal itself handles Ctrl-C
+    /// and Ctrl-D. Returns the screen output up to the prompt.
     pub fn type_line_keys(&mut self, keys: &str) -> String {
         let from = self.text().len();
         self.type_keys(keys);
         let shown = poll_within(DEFAULT_TIMEOUT, || {
             let shown = self.text().get(from..).unwrap_or_default().to_owned();
-            // The line that is being typed is drawn behind the prompt again and again.
+            // The current line is redrawn after the prompt with every key.
             let (_, after) = shown.split_once('\n')?;
             after.contains(PROMPT).then_some(shown)
         });
         shown.unwrap_or_else(|| panic!("no prompt after {keys:?}: {}", self.text()))
     }
 
-    /// Waits until the screen has shown a text; says whether it came.
+    /// Waits until the screen has shown `text`. Returns false after `limit`.
     pub fn wait_for_text(&self, text: &str, limit: Duration) -> bool {
         poll_within(limit, || self.text().contains(text).then_some(())).is_some()
     }
 
-    /// Waits until the first prompt is there.
+    /// Waits for the first prompt. Returns false if it does not appear.
     pub fn wait_for_prompt(&self) -> bool {
         self.wait_for_text(PROMPT, DEFAULT_TIMEOUT)
     }
 
-    /// Returns everything that was on the screen so far.
+    /// Returns everything shown on the screen so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.screen.lock().expect("no thread panics with it")).into_owned()
     }
 }
 
-/// Collects what is written to a terminal; the thread ends with the program.
+/// Collects what is written to a terminal. The thread ends with the program.
 fn collect_screen(mut control: File) -> Arc<Mutex<Vec<u8>>> {
     let screen = Arc::<Mutex<Vec<u8>>>::default();
     let kept = Arc::clone(&screen);

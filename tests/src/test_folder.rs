@@ -1,4 +1,4 @@
-//! A temporary folder that a peer shares.
+//! A temporary folder that a node shares.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::content::TestContent;
 
-/// A share folder; removed when dropped.
+/// A share folder; removed when it is dropped.
 #[derive(Debug)]
 pub struct TestFolder(TempDir);
 
@@ -20,50 +20,50 @@ impl Default for TestFolder {
 }
 
 impl TestFolder {
-    /// Makes an empty folder.
+    /// Creates an empty folder.
     pub fn new() -> Self {
         Self(tempfile::Builder::new().prefix("peerdex-").tempdir().expect("a temporary folder"))
     }
 
-    /// Makes a folder with one file.
+    /// Creates a folder with one file.
     pub fn with_file(path: &str, content: &TestContent) -> Self {
-        let home = Self::new();
-        home.put(path, content);
-        home
+        let created = Self::new();
+        created.put(path, content);
+        created
     }
 
-    /// Gives the folder's path.
+    /// Returns the folder's path.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Writes a file below the folder, with the folders it lies in.
+    /// Writes a file below the folder and creates its parent folders.
     pub fn put(&self, path: &str, content: &TestContent) -> PathBuf {
         let path = self.0.path().join(path);
-        fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("folders");
+        fs::create_dir_all(path.parent().expect("a file has a parent folder")).expect("folders");
         fs::write(&path, &content.bytes).expect("a file");
         path
     }
 
-    /// Returns where the bytes of a content lie while its download is not complete.
+    /// Returns the path of the content's partial file, used until its download is complete.
     pub fn part_path(&self, content: &TestContent) -> PathBuf {
         self.path().join(format!(".peerdex/partial/{}-{}.part", content.digest, content.size()))
     }
 
-    /// Returns where it is noted which of those bytes are verified.
+    /// Returns the path of the record of verified pieces of the partial file.
     pub fn part_record_path(&self, content: &TestContent) -> PathBuf {
         self.part_path(content).with_extension("part.json")
     }
 
-    /// Lists what a person sees in the folder: every file that is not hidden, by its relative path, with its content.
+    /// Returns the visible files in the folder by their relative paths, with their contents.
     pub fn visible_files(&self) -> BTreeMap<String, TestContent> {
-        // A file that was there when the folder was listed may have another name when it is to be read.
+        // A listed file may be renamed before it is read.
         (0..100)
             .find_map(|_| self.try_visible_files())
-            .expect("a folder in which not everything changes all the time")
+            .expect("a folder that stays unchanged during a listing")
     }
 
-    /// Lists it, unless something disappears meanwhile.
+    /// Lists the folder, or returns `None` if an entry disappears meanwhile.
     fn try_visible_files(&self) -> Option<BTreeMap<String, TestContent>> {
         let (mut found, mut folders) = (BTreeMap::new(), vec![self.0.path().to_owned()]);
         while let Some(folder) = folders.pop() {
@@ -86,10 +86,10 @@ impl TestFolder {
     }
 }
 
-/// Returns what was found, and nothing if it is not there any more.
+/// Returns the result, or `None` if the entry no longer exists.
 fn if_exists<T>(found: io::Result<T>) -> Option<T> {
     match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        found => Some(found.expect("what can be read")),
+        found => Some(found.expect("a readable entry")),
     }
 }

@@ -1,7 +1,7 @@
-//! The BitTorrent programs of other people, on loopback, with nothing but trackers to find each other by.
+//! Third-party BitTorrent programs on the loopback, which find each other only through trackers.
 //!
-//! Each is started with a folder of its own and ends with the value that stands for it. A program that is not installed
-//! makes a story skip, which [`report_skipped`] says where everybody sees it.
+//! Each program has its own folder and ends when its owner is dropped. Stories skip if a program is not installed;
+//! [`report_skipped`] prints that past the test harness's capture.
 
 use std::env;
 use std::fmt::Debug;
@@ -41,55 +41,55 @@ pub use swarm_tracker::SwarmTracker;
 pub use torrent_fixture::{SwarmMember, TorrentFixture, TorrentLayout};
 pub use transmission::TransmissionClient;
 
-/// A client that can take part in a torrent.
+/// A client that can download and seed a torrent.
 pub trait TorrentClient: Debug {
-    /// Gives its name for messages.
+    /// Returns the name for messages.
     fn name(&self) -> &'static str;
 
-    /// Takes part in a torrent, of which anything or nothing lies in a folder, until it is dropped.
+    /// Joins a torrent with whatever files the folder contains, until dropped.
     fn join(&self, torrent: &Path, folder: &Path) -> ClientProcess;
 
-    /// Shares a torrent, which lies whole in a folder, until it is dropped.
+    /// Seeds a torrent whose files are complete in the folder, until dropped.
     fn seed(&self, torrent: &Path, folder: &Path) -> ClientProcess {
         self.join(torrent, folder)
     }
 
-    /// Says whether it dials peers on the loopback, or has to be dialled there.
+    /// Returns true if the client dials peers on the loopback; otherwise it must be dialled there.
     fn dials_loopback(&self) -> bool {
         true
     }
 
-    /// Says whether it asks trackers over UDP.
+    /// Returns true if the client supports UDP trackers.
     fn supports_udp_trackers(&self) -> bool {
         true
     }
 
-    /// Says which infohash it reads out of a `.torrent`.
+    /// Returns the infohash that the client reads from a `.torrent`.
     fn read_infohash(&self, torrent: &Path) -> String;
 }
 
-/// Gives every client that is installed, and says which are not.
+/// Returns the installed clients and prints which ones are missing.
 pub fn installed_clients() -> Vec<Box<dyn TorrentClient>> {
     ["transmission", "aria2", "libtorrent"].into_iter().filter_map(find_client).collect()
 }
 
-/// Gives a client by its name, without encryption, or says that it is not installed.
+/// Returns a client by its name, without encryption. Returns `None` and prints a notice if it is not installed.
 pub fn find_client(name: &str) -> Option<Box<dyn TorrentClient>> {
     find_client_with(name, Encryption::Off, &NetworkLocation::default())
 }
 
-/// Gives a client by its name that encrypts as told, or says that it is not installed. Only Transmission can be in another place
-/// than on the loopback.
+/// Returns a client by its name with the given encryption. Returns `None` and prints a notice if it is not installed.
+/// Only Transmission can run outside the loopback.
 pub fn find_client_with(
     name: &str,
     encryption: Encryption,
-    place: &NetworkLocation,
+    location: &NetworkLocation,
 ) -> Option<Box<dyn TorrentClient>> {
     let found: Option<Box<dyn TorrentClient>> = match name {
-        "transmission" => TransmissionClient::find(encryption, place).map(|client| Box::new(client) as _),
+        "transmission" => TransmissionClient::find(encryption, location).map(|client| Box::new(client) as _),
         "aria2" => Aria2Client::find(encryption).map(|client| Box::new(client) as _),
         "libtorrent" => LibtorrentClient::find(encryption).map(|client| Box::new(client) as _),
-        other => panic!("{other} is no client"),
+        other => panic!("unknown client {other}"),
     };
     if found.is_none() {
         report_skipped(name);
@@ -97,13 +97,13 @@ pub fn find_client_with(
     found
 }
 
-/// Finds a program on the `PATH`.
+/// Returns the path of a program on the `PATH`.
 pub fn find_program(program: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
     env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
-/// Says that a story is skipped because a program is missing, past the capture of what tests print.
+/// Prints that a story is skipped because a program is missing, past the test harness's capture.
 pub fn report_skipped(program: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {program} is not installed");
 }

@@ -1,4 +1,4 @@
-//! A door with TLS in front of a program that speaks without, and the certificate that vouches for it.
+//! A TLS proxy in front of a plaintext server, and its certificate.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::TlsAcceptor;
 
-/// The door; it closes when it is dropped.
+/// The proxy; it stops when it is dropped.
 #[derive(Debug)]
 pub struct TlsProxy {
     address: SocketAddr,
@@ -23,13 +23,13 @@ pub struct TlsProxy {
 }
 
 impl TlsProxy {
-    /// Opens a free port of the loopback, and passes what comes on to `behind`.
+    /// Listens on a free loopback port and forwards connections to `behind`.
     pub fn start(behind: SocketAddr) -> Self {
         let names = vec![Ipv4Addr::LOCALHOST.to_string()];
         let CertifiedKey { cert, signing_key } =
             rcgen::generate_simple_self_signed(names).expect("a certificate");
         let certificate = NamedTempFile::new().expect("a temporary file");
-        std::fs::write(&certificate, cert.pem()).expect("a file that can be written");
+        std::fs::write(&certificate, cert.pem()).expect("a writable file");
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -42,12 +42,12 @@ impl TlsProxy {
         Self { address, certificate, _runtime: runtime }
     }
 
-    /// Gives where it listens.
+    /// Returns the address.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Gives the file with its certificate, as `SSL_CERT_FILE` wants it.
+    /// Returns the certificate file, in the format of `SSL_CERT_FILE`.
     pub fn certificate(&self) -> &Path {
         self.certificate.path()
     }
@@ -57,7 +57,7 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, behind: SocketAddr)
     while let Ok((stream, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
-            // Who does not trust the certificate goes away, and whoever is cut off sees it.
+            // A client that rejects the certificate disconnects, and a client whose connection breaks notices.
             let mut secure = acceptor.accept(stream).await.ok()?;
             let mut plain = TcpStream::connect(behind).await.ok()?;
             copy_bidirectional(&mut secure, &mut plain).await.ok()

@@ -1,4 +1,4 @@
-//! Torrents as the world writes them: one of each kind that some program makes and others refuse, and random ones.
+//! Torrents as found in the wild: one of each kind that some program creates and others refuse, and random ones.
 
 mod kinds;
 mod random;
@@ -11,23 +11,23 @@ use protocol::bencode::Tree;
 pub use kinds::torrents_of_each_kind;
 pub use random::{damaged_torrents, random_torrents};
 
-/// The length of a piece of most of them, in bytes.
+/// Piece length of most torrents, in bytes.
 pub const PIECE_LENGTH: u64 = 16 << 10;
 
-/// A torrent, and what was written into it.
+/// A torrent and what was written into it.
 #[derive(Debug, Clone)]
 pub struct CorpusTorrent {
     /// The name of its file, without `.torrent`.
     pub name: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// The path of every entry that is no symbolic link, with `/` between the components; none if it has no path, or one that
-    /// is not UTF-8 or has a `/` in a component.
+    /// The path of every entry that is not a symbolic link, with `/` between the components. `None` for an entry
+    /// without a path, or with a path that is not UTF-8 or has a `/` in a component.
     pub paths: Vec<Option<String>>,
 }
 
 impl CorpusTorrent {
-    /// Writes it into a folder.
+    /// Writes the torrent into a folder.
     pub fn write(&self, folder: &Path) -> PathBuf {
         let path = folder.join(format!("{}.torrent", self.name));
         fs::write(&path, &self.bytes).expect("a torrent");
@@ -35,22 +35,22 @@ impl CorpusTorrent {
     }
 }
 
-/// A torrent that is put together.
+/// A torrent under construction.
 #[derive(Debug, Clone)]
 pub struct TorrentBuilder {
     /// The name of the torrent.
     pub name: Vec<u8>,
-    /// The length of a piece.
+    /// The piece length in bytes.
     pub piece_length: u64,
-    /// Its files; a single one without a path if there is no list.
+    /// Its files: one file without a path if there is no list.
     pub files: Vec<CorpusFile>,
-    /// Whether it has a list of files.
+    /// True if the torrent has a list of files.
     pub has_file_list: bool,
-    /// More entries of `extra_info`.
+    /// Further entries of the info dictionary.
     pub extra_info: Vec<(&'static str, Tree)>,
-    /// More entries beside `extra_info`.
+    /// Further entries beside the info dictionary.
     pub extra_root: Vec<(&'static str, Tree)>,
-    /// The hashes of the pieces; any bytes of the right length if there are none.
+    /// The piece hashes; if empty, arbitrary bytes of the right length.
     pub hashes: Option<Vec<u8>>,
 }
 
@@ -63,18 +63,18 @@ pub struct CorpusFile {
     pub length: Option<u64>,
     /// Its attributes (BEP 47).
     pub attr: &'static str,
-    /// The path in UTF-8, if it has another one.
+    /// The entry `path.utf-8`, if it differs from the path.
     pub path_utf8: Option<Vec<String>>,
 }
 
 impl CorpusFile {
-    /// Makes a file.
+    /// Creates a file.
     pub fn file(path: &[&str], length: u64) -> Self {
         let path = Some(path.iter().map(|name| name.as_bytes().to_vec()).collect());
         Self { path, length: Some(length), ..Self::default() }
     }
 
-    /// Returns true if it is a symbolic link, which is no content.
+    /// Returns true if the entry is a symbolic link, which has no content.
     pub fn is_symlink(&self) -> bool {
         self.attr.contains('l')
     }
@@ -102,7 +102,7 @@ impl CorpusFile {
         Tree::dictionary(entries)
     }
 
-    /// Returns its path as it is meant, if it is plain.
+    /// Returns the intended path if it is safe.
     fn plain_path(&self, torrent: &str) -> Option<String> {
         let names: Vec<String> = match (&self.path_utf8, &self.path) {
             (Some(names), _) => names.clone(),
@@ -118,7 +118,7 @@ impl CorpusFile {
 }
 
 impl TorrentBuilder {
-    /// Makes one of a list of files.
+    /// Creates a torrent with a list of files.
     pub fn from_files(files: impl IntoIterator<Item = CorpusFile>) -> Self {
         Self {
             name: b"album".to_vec(),
@@ -131,7 +131,7 @@ impl TorrentBuilder {
         }
     }
 
-    /// Adds an entry beside `extra_info`, in place of the one that is there.
+    /// Sets an entry beside the info dictionary, replacing an existing one.
     #[must_use]
     pub fn with_root_entry(mut self, key: &'static str, value: impl Into<Tree>) -> Self {
         self.extra_root.retain(|(known, _)| *known != key);
@@ -139,28 +139,28 @@ impl TorrentBuilder {
         self
     }
 
-    /// Adds an entry to `extra_info`.
+    /// Adds an entry to the info dictionary.
     #[must_use]
     pub fn with_info_entry(mut self, key: &'static str, value: impl Into<Tree>) -> Self {
         self.extra_info.push((key, value.into()));
         self
     }
 
-    /// Takes out what stands beside `extra_info`.
+    /// Removes all entries beside the info dictionary.
     #[must_use]
     pub fn without_root_entries(mut self) -> Self {
         self.extra_root.clear();
         self
     }
 
-    /// Gives the torrent a name.
+    /// Sets the name of the torrent.
     #[must_use]
     pub fn with_name(mut self, name: impl AsRef<[u8]>) -> Self {
         self.name = name.as_ref().to_vec();
         self
     }
 
-    /// Puts it together.
+    /// Builds the torrent.
     pub fn build(&self, name: impl Into<String>) -> CorpusTorrent {
         let size: u64 = self.files.iter().map(CorpusFile::content_length).sum();
         let pieces = size.div_ceil(self.piece_length.max(1));

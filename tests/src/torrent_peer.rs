@@ -1,4 +1,4 @@
-//! Our own program as a BitTorrent client, told by its command line.
+//! Peerdex as a BitTorrent client, controlled by its command line.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use crate::eventually::DEFAULT_TIMEOUT;
 use crate::programs::programs;
 use crate::third_party::{ClientProcess, CompletionLine, NetworkLocation, TorrentClient};
 
-/// The `torrent` commands of `peer-node`, with options of a story's own.
+/// The `torrent` commands of `peer-node` with the options of a story.
 #[derive(Debug, Default, Clone)]
 pub struct TorrentPeer {
     options: Vec<String>,
-    /// The file of the certificates that it trusts, if not those that the system has.
+    /// File of trusted certificates, instead of the system's.
     trusted_certificates: Option<PathBuf>,
     location: NetworkLocation,
 }
@@ -23,19 +23,19 @@ impl TorrentPeer {
         Self { options: options.iter().copied().map(String::from).collect(), ..Self::default() }
     }
 
-    /// Trusts the certificates of a file, and no others.
+    /// Trusts only the certificates in a file.
     pub fn trusting(certificates: &Path) -> Self {
         Self { trusted_certificates: Some(certificates.into()), ..Self::default() }
     }
 
-    /// Lets it run in another place than on the loopback.
+    /// Runs the program at another location than the loopback.
     #[must_use]
-    pub fn at(mut self, place: &NetworkLocation) -> Self {
-        self.location = place.clone();
+    pub fn at(mut self, location: &NetworkLocation) -> Self {
+        self.location = location.clone();
         self
     }
 
-    /// Makes the command of `torrent download` or `torrent seed`.
+    /// Returns the command of `torrent download` or `torrent seed`.
     pub fn command(&self, verb: &str, torrent: &Path, folder: &Path) -> Command {
         let mut command = add_quiet_options(self.location.command(&programs().peer_node), verb);
         command.arg(torrent).arg("--dir").arg(folder);
@@ -55,7 +55,7 @@ impl TorrentPeer {
     }
 }
 
-/// Makes a command of `peer-node torrent`.
+/// Returns a command of `peer-node torrent`.
 pub fn torrent_command(verb: &str) -> Command {
     add_quiet_options(Command::new(&programs().peer_node), verb)
 }
@@ -65,7 +65,7 @@ fn add_quiet_options(mut command: Command, verb: &str) -> Command {
     command
 }
 
-/// Makes a `.torrent` with our program.
+/// Creates a `.torrent` with `peer-node torrent create`.
 pub fn create_torrent(content: &Path, announce: &str, torrent: &Path, options: &[&str]) {
     let mut command = torrent_command("create");
     command.arg(content).args(["--announce", announce, "--output"]).arg(torrent).args(options);
@@ -73,14 +73,14 @@ pub fn create_torrent(content: &Path, announce: &str, torrent: &Path, options: &
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Reads where one of ours listens out of what it prints.
+/// Parses the listen address from a program's output.
 pub fn listen_address(running: &ClientProcess) -> SocketAddr {
     let output = running.output();
     let line = output.find(0, DEFAULT_TIMEOUT, |line| line.starts_with("listening "));
-    let line = line.unwrap_or_else(|| panic!("it does not listen: {}", output.text()));
-    let said = output.lines_from(line).swap_remove(0);
-    let address = said.trim_start_matches("listening ").parse();
-    address.unwrap_or_else(|_| panic!("no address: {said}"))
+    let line = line.unwrap_or_else(|| panic!("no listen address: {}", output.text()));
+    let text = output.lines_from(line).swap_remove(0);
+    let address = text.trim_start_matches("listening ").parse();
+    address.unwrap_or_else(|_| panic!("no address: {text}"))
 }
 
 impl TorrentClient for TorrentPeer {

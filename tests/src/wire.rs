@@ -1,4 +1,4 @@
-//! The native frames on a blocking socket.
+//! Native frames on a blocking socket.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -13,10 +13,10 @@ use protocol::peer::PeerMessage;
 use protocol::preamble::{self, PREAMBLE_LEN, Service, Version};
 use socket2::{Domain, Socket, Type};
 
-/// How long one read or write may take.
+/// Time limit of one read or write.
 const IO_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Connects from an address of this machine and says nothing yet.
+/// Connects from an address of this machine without sending anything.
 pub fn connect_stream_from(from: IpAddr, address: SocketAddr) -> Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(from, 0).into())?;
@@ -24,7 +24,7 @@ pub fn connect_stream_from(from: IpAddr, address: SocketAddr) -> Result<TcpStrea
     Ok(socket.into())
 }
 
-/// A connection behind its preambles.
+/// A connection after the exchange of preambles.
 #[derive(Debug)]
 pub struct FrameConnection {
     version: Version,
@@ -62,7 +62,7 @@ impl FrameConnection {
         let mut wire = Self::from_stream(stream, version)?;
         wire.send_raw(&preamble::encode(service, version))?;
         let answered = wire.expect_preamble(service)?;
-        ensure!(answered == version, "the answer to {version:?} is {answered:?}");
+        ensure!(answered == version, "sent {version:?}, received {answered:?}");
         Ok(wire)
     }
 
@@ -71,12 +71,12 @@ impl FrameConnection {
         &self.stream
     }
 
-    /// Accepts a connection to a peer and exchanges preambles, in the version of the caller.
+    /// Accepts a connection to a peer and exchanges preambles, in the client's version.
     pub fn accept(stream: TcpStream) -> Result<Self> {
         Self::accept_as(Service::Peer, stream)
     }
 
-    /// Accepts a connection to a service and exchanges preambles, in the version of the caller.
+    /// Accepts a connection to a service and exchanges preambles, in the client's version.
     pub fn accept_as(service: Service, stream: TcpStream) -> Result<Self> {
         let mut wire = Self::from_stream(stream, Version::LATEST)?;
         wire.version = wire.expect_preamble(service)?;
@@ -104,12 +104,12 @@ impl FrameConnection {
         self.send_raw(&bytes)
     }
 
-    /// Sends bytes as they are.
+    /// Sends raw bytes.
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
         Ok(self.stream.write_all(bytes)?)
     }
 
-    /// Waits for the next message.
+    /// Receives the next message.
     pub fn receive<M: bincode::Decode<()>>(&mut self) -> Result<M> {
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -123,7 +123,7 @@ impl FrameConnection {
         }
     }
 
-    /// Waits for the raw bytes that a message announced.
+    /// Receives the raw bytes that a message announced.
     pub fn receive_raw(&mut self, length: usize) -> Result<Vec<u8>> {
         let mut bytes = self.frames.take_raw(length).to_vec();
         let read = bytes.len();
@@ -132,13 +132,13 @@ impl FrameConnection {
         Ok(bytes)
     }
 
-    /// Greets the peer at the other end and returns its greeting.
+    /// Exchanges greetings with the peer and returns its greeting.
     pub fn greet(&mut self, node: NodeId, port: u16) -> Result<PeerMessage> {
         self.send_greeting(node, port)?;
         self.receive()
     }
 
-    /// Sends the greeting of the connection's version, without any features.
+    /// Sends a greeting in the connection's version, without any features.
     pub fn send_greeting(&mut self, node: NodeId, port: u16) -> Result<()> {
         self.send(&match self.version {
             Version::One => PeerMessage::Hello { node, port },

@@ -1,4 +1,4 @@
-//! What Peerdex does for people, told with the real programs.
+//! What Peerdex does for its users, shown with the real programs.
 
 #[path = "stories/changing_files.rs"]
 mod changing_files;

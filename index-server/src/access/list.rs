@@ -1,4 +1,4 @@
-//! A list as text: on each line a network, an address or a node id; `#` begins a comment. Pure.
+//! The text format of an access list: one network, address or node id per line; `#` starts a comment. Pure.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ pub(super) struct AccessList {
     nodes: HashSet<NodeId>,
 }
 
-/// A line that is none.
+/// A line that is not a valid entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct AccessListError {
     pub(super) line: usize,
@@ -46,22 +46,22 @@ impl AccessList {
         Ok(list)
     }
 
-    /// Says whether a network of the list has an address.
+    /// Returns true if a network of the list contains the address.
     pub(super) fn contains_address(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(address))
     }
 
-    /// Says whether a node is in the list.
+    /// Returns true if the list contains the node.
     pub(super) fn contains_node(&self, node: &NodeId) -> bool {
         self.nodes.contains(node)
     }
 
-    /// Says whether a list of who may come lets an address in: one that names no network says nothing about addresses.
+    /// Returns true if this allow list admits an address. A list with nodes only does not restrict addresses.
     pub(super) fn admits_address(&self, address: IpAddr) -> bool {
         (self.networks.is_empty() && !self.nodes.is_empty()) || self.contains_address(address)
     }
 
-    /// Says the same of a node.
+    /// Returns true if this allow list admits a node. A list with networks only does not restrict nodes.
     pub(super) fn admits_node(&self, node: &NodeId) -> bool {
         (self.nodes.is_empty() && !self.networks.is_empty()) || self.contains_node(node)
     }

@@ -1,15 +1,15 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Addresses with a common beginning, such as `10.0.0.0/8`. Pure.
+/// An IP network in CIDR notation, such as `10.0.0.0/8`. Pure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct IpNetwork {
     address: IpAddr,
-    /// How many bits are common.
+    /// The length of the prefix in bits.
     prefix_len: u32,
 }
 
-/// A text that is no network.
+/// The text is not a valid network.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ParseNetworkError;
 
@@ -25,7 +25,7 @@ impl IpNetwork {
 impl FromStr for IpNetwork {
     type Err = ParseNetworkError;
 
-    /// Takes an address alone for a network of one. Bits that are not common must be zero.
+    /// Parses `ADDRESS/LENGTH`; an address alone is a network of one. The bits behind the prefix must be zero.
     fn from_str(text: &str) -> Result<Self, ParseNetworkError> {
         let (address, length) =
             text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));

@@ -1,53 +1,53 @@
-//! Which listed nodes count as one.
+//! The address groups of listed nodes.
 
 use std::collections::HashMap;
 
 use crate::address_group::AddressGroup;
 use crate::ids::NodeNo;
 
-/// The households of all nodes whose files count, or some of whose files still do.
+/// The address groups of all nodes whose files count, including nodes whose files are still being updated.
 #[derive(Debug, Default)]
 pub(super) struct AddressGroups {
     by_node: HashMap<NodeNo, AddressGroup>,
-    /// The nodes of those households that may have several.
+    /// The nodes of groups that may have several members.
     members: HashMap<AddressGroup, Vec<NodeNo>>,
 }
 
 impl AddressGroups {
-    /// Enters a node; returns false if it still counts for another household.
-    pub(super) fn join(&mut self, node: NodeNo, household: AddressGroup) -> bool {
+    /// Adds a node to a group; returns false if its files still count for another group.
+    pub(super) fn join(&mut self, node: NodeNo, group: AddressGroup) -> bool {
         if let Some(known) = self.by_node.get(&node) {
-            return *known == household;
+            return *known == group;
         }
-        self.by_node.insert(node, household);
-        if let AddressGroup::Address(_) = household {
-            self.members.entry(household).or_default().push(node);
+        self.by_node.insert(node, group);
+        if let AddressGroup::Address(_) = group {
+            self.members.entry(group).or_default().push(node);
         }
         true
     }
 
-    /// Strikes off a node none of whose files counts any more.
+    /// Removes a node once none of its files count.
     pub(super) fn leave(&mut self, node: NodeNo) {
-        let Some(household) = self.by_node.remove(&node) else { return };
-        let Some(members) = self.members.get_mut(&household) else { return };
+        let Some(group) = self.by_node.remove(&node) else { return };
+        let Some(members) = self.members.get_mut(&group) else { return };
         members.retain(|member| *member != node);
         if members.is_empty() {
-            self.members.remove(&household);
+            self.members.remove(&group);
         }
     }
 
-    /// Returns true if two nodes count as one.
+    /// Returns true if two nodes are in the same group.
     pub(super) fn is_same_group(&self, node: NodeNo, other: NodeNo) -> bool {
-        self.by_node.get(&node).is_some_and(|household| self.by_node.get(&other) == Some(household))
+        self.by_node.get(&node).is_some_and(|group| self.by_node.get(&other) == Some(group))
     }
 
-    /// Returns the nodes of a node's household, itself among them; none if it is alone.
+    /// Returns all members of a node's group including the node; empty if it has no other members.
     pub(super) fn members_with(&self, node: NodeNo) -> &[NodeNo] {
-        let members = self.by_node.get(&node).and_then(|household| self.members.get(household));
+        let members = self.by_node.get(&node).and_then(|group| self.members.get(group));
         members.map(Vec::as_slice).filter(|members| members.len() > 1).unwrap_or_default()
     }
 
-    /// Returns what a node counts as.
+    /// Returns a node's group.
     #[cfg(test)]
     pub(super) fn group_of(&self, node: NodeNo) -> Option<AddressGroup> {
         self.by_node.get(&node).copied()
@@ -60,22 +60,22 @@ mod tests {
 
     #[test]
     fn node_leaves_its_group_before_joining_another() {
-        let mut households = AddressGroups::default();
-        let [here, there] =
+        let mut groups = AddressGroups::default();
+        let [first, second] =
             ["192.0.2.1", "192.0.2.2"].map(|address| AddressGroup::Address(address.parse().unwrap()));
         let [one, two, alone] = [1, 2, 3].map(NodeNo);
-        assert!(households.join(one, here) && households.join(two, here) && households.join(two, here));
-        assert!(households.join(alone, AddressGroup::Node(alone)));
-        assert_eq!(households.members_with(one), [one, two]);
-        assert!(households.is_same_group(one, two) && !households.is_same_group(one, alone));
-        assert!(households.members_with(alone).is_empty());
-        assert!(!households.join(two, there));
-        households.leave(two);
-        assert!(households.join(two, there));
-        assert!(households.members_with(one).is_empty() && households.members_with(two).is_empty());
+        assert!(groups.join(one, first) && groups.join(two, first) && groups.join(two, first));
+        assert!(groups.join(alone, AddressGroup::Node(alone)));
+        assert_eq!(groups.members_with(one), [one, two]);
+        assert!(groups.is_same_group(one, two) && !groups.is_same_group(one, alone));
+        assert!(groups.members_with(alone).is_empty());
+        assert!(!groups.join(two, second));
+        groups.leave(two);
+        assert!(groups.join(two, second));
+        assert!(groups.members_with(one).is_empty() && groups.members_with(two).is_empty());
         for node in [one, two, alone] {
-            households.leave(node);
+            groups.leave(node);
         }
-        assert!(households.by_node.is_empty() && households.members.is_empty());
+        assert!(groups.by_node.is_empty() && groups.members.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! How long nodes were online, when they were seen last, and at which addresses their lists count.
+//! How long nodes were online, when they were last seen, and at which addresses their lists count.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -6,23 +6,23 @@ use std::time::Instant;
 use super::{Catalog, ListHeader, ListWrites};
 use crate::ids::NodeNo;
 
-/// A node that was online for fewer seconds in total is a brief guest: its list is not kept for long.
+/// A node that was online for fewer seconds in total is short-lived: its list expires sooner.
 const SHORT_LIVED_SECONDS: u32 = 3600;
 
-/// What is kept of a node beside its list.
+/// The record kept of a node beside its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Attendance {
-    /// Seconds that it was online, in all its sessions together.
+    /// Total time online in seconds, over all sessions.
     pub(crate) online: u32,
-    /// The address at which its list counts, if that is known and counts.
+    /// The address at which its list counts, if known and counted.
     pub(crate) address: Option<IpAddr>,
 }
 
 impl Attendance {
-    /// A node of which nothing is known: its list comes from an earlier release or an import.
+    /// A node without history: its list comes from an earlier release or an import.
     pub(crate) const ESTABLISHED: Self = Self { online: SHORT_LIVED_SECONDS, address: None };
 
-    /// A node that comes for the first time.
+    /// A new node.
     const NEW: Self = Self { online: 0, address: None };
 
     /// Returns true if the node was online for less than an hour.
@@ -31,15 +31,15 @@ impl Attendance {
     }
 }
 
-/// A node's comings and goings, as its list has them.
+/// When a node was online.
 #[derive(Debug)]
 pub(super) struct Visits {
     /// When the node was last seen, in seconds since 1970.
     pub(super) last_seen: u64,
     pub(super) attendance: Attendance,
-    /// Since when the node is there, as far as that is not counted yet.
+    /// Start of the online time that is not counted yet; `None` while the node is offline.
     online_since: Option<Instant>,
-    /// Whether the disk has the standing.
+    /// Whether the attendance on disk is current.
     pub(super) is_saved: bool,
 }
 
@@ -50,17 +50,17 @@ impl Default for Visits {
 }
 
 impl Visits {
-    /// Returns what is left when the list is read again from the disk.
+    /// Returns the state to keep when the list is read again from disk.
     pub(super) const fn after_reload(&self) -> Self {
         Self { last_seen: 0, attendance: self.attendance, online_since: self.online_since, is_saved: false }
     }
 
-    /// Returns true if the node is there and was not online for long.
+    /// Returns true if the node is online and short-lived.
     pub(super) const fn is_new_and_online(&self) -> bool {
         self.online_since.is_some() && self.attendance.is_short_lived()
     }
 
-    /// Takes over what the disk has, except for what is known better of a node that is there.
+    /// Adopts the state on disk, except for the attendance of an online node, which is newer in memory.
     pub(super) fn restore(&mut self, header: &ListHeader) {
         self.last_seen = header.last_seen;
         self.is_saved = self.online_since.is_none();
@@ -69,14 +69,14 @@ impl Visits {
         }
     }
 
-    /// Counts the time up to now.
+    /// Adds the online time up to now.
     fn count_online_time(&mut self, now: Instant) {
         let Some(since) = self.online_since else { return };
         let seconds = now.saturating_duration_since(since).as_secs();
         if seconds > 0 {
             let counted = u32::try_from(seconds).unwrap_or(u32::MAX);
             self.attendance.online = self.attendance.online.saturating_add(counted);
-            // Beyond the hour nothing depends on it.
+            // Beyond the threshold nothing depends on the exact time.
             self.is_saved &= self.attendance.online.saturating_sub(counted) >= SHORT_LIVED_SECONDS;
             self.online_since = Some(now);
         }
@@ -84,7 +84,7 @@ impl Visits {
 }
 
 impl Catalog {
-    /// Notes that a node has come, and at which address its list counts from now on.
+    /// Records that a node is online, and the address at which its list counts from now on.
     pub(crate) fn record_arrival(&mut self, node: NodeNo, address: Option<IpAddr>, now: Instant) {
         let Some(list) = self.lists.get_mut(&node) else { return };
         let (before, weight) = (list.visits.attendance.address, list.weight());
@@ -97,7 +97,7 @@ impl Catalog {
         }
     }
 
-    /// Notes that a node is there, and returns the row that says so, if it has one.
+    /// Records that a node is online; returns the row to write, if the node has one.
     pub(crate) fn record_seen(&mut self, node: NodeNo, (unix, now): (u64, Instant)) -> Option<ListWrites> {
         let visits = &mut self.lists.get_mut(&node)?.visits;
         visits.last_seen = unix;
@@ -105,21 +105,21 @@ impl Catalog {
         self.header_writes(node)
     }
 
-    /// Notes that a node has gone, and returns the row that says so, if it has one.
+    /// Records that a node has left; returns the row to write, if the node has one.
     pub(crate) fn record_departure(&mut self, node: NodeNo, moment: (u64, Instant)) -> Option<ListWrites> {
         let writes = self.record_seen(node, moment);
         self.stop_counting(node);
         writes
     }
 
-    /// Stops to count how long a node is there.
+    /// Stops counting a node's online time.
     pub(crate) fn stop_counting(&mut self, node: NodeNo) {
         if let Some(list) = self.lists.get_mut(&node) {
             list.visits.online_since = None;
         }
     }
 
-    /// Takes a node for one that has been online long enough.
+    /// Marks a node as online for long enough.
     pub(crate) fn mark_established(&mut self, node: NodeNo) {
         if let Some(list) = self.lists.get_mut(&node) {
             (list.visits.attendance, list.visits.is_saved) = (Attendance::ESTABLISHED, true);
@@ -139,7 +139,7 @@ mod tests {
     fn session_times_add_up_until_node_is_established() {
         let (mut visits, begin) = (Visits::default(), Instant::now());
         visits.count_online_time(begin + HOUR);
-        assert_eq!(visits.attendance, Attendance::NEW, "it was not there");
+        assert_eq!(visits.attendance, Attendance::NEW, "the node was offline");
         visits.online_since = Some(begin);
         visits.count_online_time(begin + HOUR / 2);
         visits.count_online_time(begin + HOUR / 2);
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!((visits.attendance.is_short_lived(), visits.is_saved), (false, false));
         visits.is_saved = true;
         visits.count_online_time(begin + 2 * HOUR);
-        assert!(visits.is_saved, "it is written no more");
+        assert!(visits.is_saved, "an established node is not written again");
         assert!(!Attendance::ESTABLISHED.is_short_lived());
     }
 }

@@ -1,10 +1,9 @@
-//! How available the most available of 64 titles is, and of 4,096: what lets a search pass over those that cannot be
-//! among its hits any more.
+//! The maximum rank per block of 64 titles and per region of 4,096: lets a search skip titles that cannot be among its hits.
 
-/// The titles of a block, and the blocks of a region, as a power of two.
+/// Titles per block, and blocks per region, as a power of two.
 const BLOCK_BITS: u32 = 6;
 
-/// The highest ranks, block by block and region by region. They may be higher than the truth, never lower.
+/// The maximum rank per block and region: an upper bound, never lower than the true maximum.
 #[derive(Debug, Default)]
 pub(super) struct BlockMaxRanks {
     blocks: Vec<u64>,
@@ -12,18 +11,20 @@ pub(super) struct BlockMaxRanks {
 }
 
 impl BlockMaxRanks {
-    /// Notes that a title may have a rank.
+    /// Records that a title may have a rank.
     pub(super) fn raise(&mut self, title: u32, rank: u64) {
         raise_at(&mut self.blocks, title >> BLOCK_BITS, rank);
         raise_at(&mut self.regions, title >> (2 * BLOCK_BITS), rank);
     }
 
-    /// Notes that a title has a rank no longer; `rank_of` says what those of its block have now.
+    /// Records that a title no longer has a rank; `rank_of` returns the current ranks of the titles in its block.
     pub(super) fn lower(&mut self, title: u32, rank: u64, rank_of: impl Fn(u32) -> u64) {
         let block = title >> BLOCK_BITS;
+        // Only a title at the block's maximum can lower it.
         let Some(peak) = self.blocks.get_mut(block as usize).filter(|peak| **peak == rank) else { return };
         let first = block << BLOCK_BITS;
         *peak = (first..first + (1 << BLOCK_BITS)).map(rank_of).max().unwrap_or_default();
+        // Recompute the region's maximum from its blocks.
         let first = (block >> BLOCK_BITS << BLOCK_BITS) as usize;
         let blocks = self.blocks.iter().skip(first).take(1 << BLOCK_BITS);
         if let Some(region) = self.regions.get_mut((block >> BLOCK_BITS) as usize) {
@@ -31,12 +32,13 @@ impl BlockMaxRanks {
         }
     }
 
-    /// Returns the lowest number not below another whose block has a rank above one.
+    /// Returns the lowest title number from `from` on whose block may have a rank above `rank`.
     pub(super) fn next_above(&self, from: u32, rank: u64) -> Option<u32> {
         let mut block = (from >> BLOCK_BITS) as usize;
         if *self.blocks.get(block)? > rank {
             return Some(from);
         }
+        // Skip whole regions, then find the block within the first region that qualifies.
         block += 1;
         loop {
             let region = block >> BLOCK_BITS;

@@ -1,8 +1,7 @@
-//! A catalog made from what lies on disk, all of it at once.
+//! Builds a catalog from all lists on disk at once.
 //!
-//! Nothing is asked of the catalog before it is whole. So another thread enters the words, what is kept in some order is put
-//! in order once, and no list of a node is searched: a million files of 1,000 nodes are there after 3.2 s on two
-//! processors, instead of 14 s when they are entered file by file.
+//! The catalog is not read before it is complete. So another thread indexes the words, sorted tables are sorted once, and no
+//! list is searched: much faster than inserting file by file (docs/performance.md).
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -16,40 +15,40 @@ use super::file_list::LoadedFile;
 use super::restore::RestoreError;
 use super::{BlockNo, Catalog, FileList, VerifiedList};
 use crate::ids::NodeNo;
-use crate::words::{WordIndex, WordIndexBuilder as WordsFilling};
+use crate::words::{WordIndex, WordIndexBuilder};
 
-/// So many new titles are handed over at a time,
+/// New titles per batch for the word thread.
 const BATCH_LEN: usize = 1024;
 
-/// and so many times ahead of whoever takes them, who does it by fits and starts: 4 MiB at most, of paths that are kept anyway.
+/// Batches queued for the word thread, which works in bursts: at most 4 MiB of pointers to paths that are kept anyway.
 const BATCH_BACKLOG: usize = 256;
 
-/// For so many files at most there is room from the beginning; tables that grow step by step are filled anew each time.
+/// Maximum number of files to reserve space for in advance; growing the tables step by step would rehash them.
 const MAX_RESERVED_FILES: usize = 4 << 20;
 
-/// The paths of new titles, of which the first has the number that stands before them.
+/// Paths of new titles with consecutive numbers, and the number of the first.
 type TitleBatch = (u32, Vec<Arc<str>>);
 
-/// What is being filled.
+/// A catalog while it is being built.
 struct CatalogLoader {
     catalog: Catalog,
-    /// The number of the next new title, and the paths of those that were not handed over yet.
+    /// The number of the first title not handed over yet, and the paths of these titles.
     batch: TitleBatch,
     batches: SyncSender<TitleBatch>,
 }
 
 impl Catalog {
-    /// Makes a catalog of lists from disk. With each comes the number of files in it and in those behind it.
+    /// Builds a catalog from lists on disk. Each list comes with the number of files in it and in all lists behind it.
     pub(crate) fn from_lists(
         lists: impl IntoIterator<Item = (VerifiedList, u64)>,
     ) -> Result<Self, RestoreError> {
         thread::scope(|scope| {
             let (titles, paths) = sync_channel(BATCH_BACKLOG);
             let words = scope.spawn(move || index_words(&paths));
-            let mut filling =
+            let mut loader =
                 CatalogLoader { catalog: Self::default(), batch: (0, Vec::new()), batches: titles };
-            lists.into_iter().try_for_each(|(list, left)| filling.add_list(list, left))?;
-            let mut catalog = filling.finish();
+            lists.into_iter().try_for_each(|(list, remaining)| loader.add_list(list, remaining))?;
+            let mut catalog = loader.finish();
             catalog.words = words.join().unwrap_or_else(|panic| resume_unwind(panic));
             Ok(catalog)
         })
@@ -57,7 +56,7 @@ impl Catalog {
 }
 
 fn index_words(titles: &Receiver<TitleBatch>) -> WordIndex {
-    let mut words = WordsFilling::default();
+    let mut words = WordIndexBuilder::default();
     for (first, paths) in titles {
         for (title, path) in (first..).zip(paths) {
             words.insert(&fold(&path), title);
@@ -67,11 +66,12 @@ fn index_words(titles: &Receiver<TitleBatch>) -> WordIndex {
 }
 
 impl CatalogLoader {
-    fn add_list(&mut self, stored: VerifiedList, left: u64) -> Result<(), RestoreError> {
+    fn add_list(&mut self, stored: VerifiedList, remaining: u64) -> Result<(), RestoreError> {
         let stored = stored.into_inner();
         let (node, header) = (stored.node, stored.header);
         if self.catalog.lists.is_empty() {
-            let files = usize::try_from(left).map_or(MAX_RESERVED_FILES, |left| left.min(MAX_RESERVED_FILES));
+            let files =
+                usize::try_from(remaining).map_or(MAX_RESERVED_FILES, |files| files.min(MAX_RESERVED_FILES));
             self.catalog.contents.reserve(files);
             self.catalog.names.reserve(files);
         }
@@ -85,7 +85,7 @@ impl CatalogLoader {
             }
         }
         list.load(rows, &header);
-        // Two files under one path are one file now.
+        // Two files under the same path would have become one.
         if list.len() != files {
             return Err(RestoreError::SummaryMismatch(node.0));
         }
@@ -115,7 +115,7 @@ impl CatalogLoader {
         let (first, paths) = &mut self.batch;
         let next = first.saturating_add(u32::try_from(paths.len()).unwrap_or(u32::MAX));
         let fresh = std::mem::replace(&mut self.batch, (next, Vec::with_capacity(BATCH_LEN)));
-        // Only gone if it panicked, which is noticed where it is joined.
+        // The receiver only disappears if its thread panicked; the join reports that.
         let _ = self.batches.send(fresh);
     }
 

@@ -1,4 +1,4 @@
-//! The contents that somebody shares.
+//! The contents that nodes share.
 
 use std::hash::BuildHasher as _;
 use std::num::NonZeroU32;
@@ -13,21 +13,21 @@ use crate::ids::ContentNo;
 use crate::keyed_hash::KeyedState;
 use crate::slab::Slab;
 
-/// A content with more names than this counts as available as can be where searches pass over what is not available
-/// enough, so that nobody has to tell all its names when a node comes or goes.
+/// A content with more names than this gets the maximum rank bound, so that not all its names are reranked whenever a node
+/// comes or goes.
 const MAX_RERANKED_NAMES: u32 = 1024;
 
-/// A content as nodes describe it. The index cannot check a size, so the same digest with another size is another
-/// content: who lies about one disturbs nobody who doesn't.
+/// A content as nodes describe it. The index cannot check sizes, so the same digest with another size is a separate content: a
+/// false size affects no honest node.
 #[derive(Debug)]
 pub(crate) struct Content {
     pub(crate) digest: Digest,
     pub(crate) size: u64,
-    /// How many files of all lists have it.
+    /// The number of files with this content in all lists.
     use_count: NonZeroU32,
-    /// Under how many names that is.
+    /// The number of distinct names of these files.
     name_count: u32,
-    /// How many households of listed nodes have it.
+    /// The number of address groups of listed nodes that have it.
     pub(crate) availability: Availability,
 }
 
@@ -46,27 +46,27 @@ impl Content {
         self.digest == *digest && self.size == size
     }
 
-    /// Says whether it has one name only.
+    /// Returns true if the content has exactly one name.
     pub(crate) const fn has_one_name(&self) -> bool {
         self.name_count == 1
     }
 
-    /// Returns how available searches are to take it for until they look at it itself.
+    /// Returns an upper bound of the content's rank, for searches that have not read the content yet.
     pub(super) fn rank_bound(&self) -> u64 {
         if self.name_count > MAX_RERANKED_NAMES { u64::MAX } else { self.availability.rank() }
     }
 }
 
-/// The first four bytes of a digest: enough to tell almost all contents apart.
+/// The first four bytes of a digest: enough to distinguish almost all contents.
 pub(crate) type DigestHead = u32;
 
-/// Returns how a digest starts.
+/// Returns the first four bytes of a digest.
 pub(crate) fn digest_head(digest: &Digest) -> DigestHead {
     digest.as_bytes().first_chunk().copied().map_or(0, DigestHead::from_be_bytes)
 }
 
-/// All contents, by number, by digest, and in the order in which their digests start. Digests stand in the table
-/// alone: the ways to them take a third of what they would take with digests in them.
+/// All contents: by number, by digest, and in digest order. Only the table stores digests; keeping them out of the indexes cuts
+/// these to a third.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     table: Slab<Content>,
@@ -76,7 +76,7 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
-    /// Counts one more file with a content, and returns the content's number; one that is new has no place in the order yet.
+    /// Counts one more file with a content, and returns the content's number. A new content is not in digest order yet.
     pub(super) fn acquire(&mut self, digest: Digest, size: u64) -> Option<ContentNo> {
         let hash = self.hash_index.hash(digest);
         if let Some(ContentNo(number)) = self.find_hashed(hash, &digest, size) {
@@ -97,38 +97,37 @@ impl Contents {
         Some(ContentNo(number))
     }
 
-    /// Fetches at once from memory what [`Contents::acquire`] looks at.
+    /// Prefetches the memory that [`Contents::acquire`] will read.
     pub(super) fn prefetch(&self, files: &[FileRecord]) {
         self.hash_index.prefetch(files.iter().map(|file| self.hash_index.hash(file.digest)));
     }
 
-    /// Returns where a content belongs in the order in which digests start.
+    /// Returns the content's sort key in digest order.
     pub(super) fn digest_key(&self, number: ContentNo) -> Option<DigestKey> {
         self.get(number).map(|content| (digest_head(&content.digest), number))
     }
 
-    /// Gives contents their places, which are sorted; those that have them already may be among them.
-    /// [`Contents::merge_keys`] is to follow.
-    pub(super) fn add_keys(&mut self, places: Vec<DigestKey>) {
-        self.sorted_runs.push_run(places);
+    /// Adds sorted keys; some may be present already. The caller then calls [`Contents::merge_keys`].
+    pub(super) fn add_keys(&mut self, keys: Vec<DigestKey>) {
+        self.sorted_runs.push_run(keys);
     }
 
-    /// Brings so many places at most further where they are found quickly; says whether all are.
-    pub(super) fn merge_keys(&mut self, most: usize) -> bool {
-        let Self { table, sorted_runs: order, .. } = self;
-        order.merge(most, |(begins, number)| {
-            table.get(number.0).is_some_and(|content| digest_head(&content.digest) == begins)
+    /// Merges up to `max_keys` keys into longer runs; returns true when merging is complete.
+    pub(super) fn merge_keys(&mut self, max_keys: usize) -> bool {
+        let Self { table, sorted_runs, .. } = self;
+        sorted_runs.merge(max_keys, |(head, number)| {
+            table.get(number.0).is_some_and(|content| digest_head(&content.digest) == head)
         })
     }
 
-    /// Gives all contents their places, and gives room back that is not needed.
+    /// Adds the keys of all contents and releases excess memory.
     pub(super) fn sort_all_keys(&mut self) {
-        let place = |(number, content): (u32, &Content)| (digest_head(&content.digest), ContentNo(number));
-        self.sorted_runs = SortedRuns::from_keys(self.table.iter().map(place).collect());
+        let key = |(number, content): (u32, &Content)| (digest_head(&content.digest), ContentNo(number));
+        self.sorted_runs = SortedRuns::from_keys(self.table.iter().map(key).collect());
         self.hash_index.shrink(&self.table);
     }
 
-    /// Makes room for so many more contents.
+    /// Reserves space for `more` contents.
     pub(super) fn reserve(&mut self, more: usize) {
         self.hash_index.reserve(more, &self.table);
     }
@@ -139,7 +138,7 @@ impl Contents {
         self.find_hashed(self.hash_index.hash(digest), digest, size)
     }
 
-    /// Counts one less; a content that nobody has is forgotten.
+    /// Counts one file less; removes a content without files.
     pub(super) fn release(&mut self, number: ContentNo) {
         let Some(content) = self.table.get_mut(number.0) else { return };
         if let Some(uses) = NonZeroU32::new(content.use_count.get() - 1) {
@@ -152,7 +151,7 @@ impl Contents {
         self.hash_index.remove(self.hash_index.hash(content.digest), number.0);
     }
 
-    /// Counts a name of a content in or out.
+    /// Adds or removes one name of a content.
     pub(super) fn count_name(&mut self, number: ContentNo, named: bool) {
         if let Some(content) = self.table.get_mut(number.0) {
             content.name_count =
@@ -160,12 +159,12 @@ impl Contents {
         }
     }
 
-    /// Returns how available searches are to take a content for.
+    /// Returns an upper bound of a content's rank.
     pub(super) fn rank_bound(&self, number: ContentNo) -> u64 {
         self.get(number).map_or(0, Content::rank_bound)
     }
 
-    /// Counts a household of listed nodes that offers one share of a content instead of another.
+    /// Replaces what an address group of listed nodes offers of a content.
     pub(super) fn update_availability(
         &mut self,
         number: ContentNo,
@@ -187,34 +186,34 @@ impl Contents {
         self.table.get(number.0)
     }
 
-    /// Returns the contents with a digest, one for each size that is claimed.
+    /// Returns the contents with a digest, one for each claimed size.
     pub(crate) fn with_digest(&self, digest: Digest) -> impl Iterator<Item = ContentNo> {
         let numbers = self.hash_index.candidates(self.hash_index.hash(digest)).map(ContentNo);
         numbers.filter(move |number| self.get(*number).is_some_and(|content| content.digest == digest))
     }
 
-    /// Returns the place of the next content not before another whose digest starts no higher than with `high`; that may be
-    /// a content that is gone, and its number another's.
+    /// Returns the first key from `from` on whose digest head is at most `high`. The key may be stale: its content may be gone,
+    /// or its number reused.
     pub(crate) fn next_by_digest(&self, from: DigestKey, high: DigestHead) -> Option<DigestKey> {
         self.sorted_runs.next(from, high)
     }
 
-    /// Counts the contents whose digests start between two, and perhaps some that are gone.
+    /// Counts the contents with digest heads from `low` to `high`; may include stale keys.
     pub(crate) fn count_between(&self, low: DigestHead, high: DigestHead) -> usize {
         self.sorted_runs.count_between(low, high)
     }
 
-    /// Says how many contents there are.
+    /// Returns the number of contents.
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }
 
     fn find_hashed(&self, hash: u64, digest: &Digest, size: u64) -> Option<ContentNo> {
-        let is_it = |number| self.table.get(number).is_some_and(|content| content.matches(digest, size));
-        self.hash_index.find(hash, is_it).map(ContentNo)
+        let matches = |number| self.table.get(number).is_some_and(|content| content.matches(digest, size));
+        self.hash_index.find(hash, matches).map(ContentNo)
     }
 
-    /// Adds up their sizes.
+    /// Returns the total size of all contents.
     pub(crate) fn bytes(&self) -> u64 {
         u64::try_from(self.bytes).unwrap_or(u64::MAX)
     }

@@ -1,25 +1,25 @@
-//! Nodes that were last seen long ago.
+//! Expiry of the lists of nodes that have been offline for long.
 
 use std::sync::Arc;
 
 use super::{Catalog, FileList};
 use crate::ids::NodeNo;
 
-/// Why a list is forgotten.
+/// Why a list expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExpiryReason {
-    /// Its node was not there for long.
+    /// The node has been offline for long.
     Absent,
-    /// Its node was not there for a while, and not online for long before that.
+    /// The node has been offline for a while, and is short-lived.
     ShortLived,
-    /// Room was needed.
+    /// Its space was needed.
     Capacity,
 }
 
 impl ExpiryReason {
     pub(crate) const ALL: [Self; 3] = [Self::Absent, Self::ShortLived, Self::Capacity];
 
-    /// Returns its name in the log and in the metrics.
+    /// Returns the name used in the log and in the metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Absent => "absent",
@@ -30,8 +30,8 @@ impl ExpiryReason {
 }
 
 impl Catalog {
-    /// Returns the nodes that share something and were last noted as seen before a time, and all that are there and have not been
-    /// online for long.
+    /// Returns the nodes with files that were last seen before `stale` (seconds since 1970), and all online nodes that are
+    /// short-lived so far.
     pub(crate) fn expiry_candidates(&self, stale: u64) -> Vec<NodeNo> {
         let is_due = |list: &FileList| {
             list.len() > 0 && (list.visits.last_seen < stale || list.visits.is_new_and_online())
@@ -39,16 +39,16 @@ impl Catalog {
         self.lists.iter().filter(|(_, list)| is_due(list)).map(|(node, _)| *node).collect()
     }
 
-    /// Returns why the list of a node that is not there is to be forgotten, if it is: the node was last seen before a time, in
-    /// seconds since 1970, or before another if it was not online for long.
-    pub(crate) fn expiry_reason(&self, node: NodeNo, forgotten: u64, brief: u64) -> Option<ExpiryReason> {
+    /// Returns why the list of an offline node expires, if it does: the node was last seen before `absent`, or before
+    /// `short_lived` if it is short-lived (both in seconds since 1970).
+    pub(crate) fn expiry_reason(&self, node: NodeNo, absent: u64, short_lived: u64) -> Option<ExpiryReason> {
         let list = self.lists.get(&node).filter(|list| list.len() > 0)?;
-        let (seen, is_brief) = (list.visits.last_seen, list.visits.attendance.is_short_lived());
-        let long_absent = (seen < forgotten).then_some(ExpiryReason::Absent);
-        long_absent.or_else(|| (is_brief && seen < brief).then_some(ExpiryReason::ShortLived))
+        let (seen, is_short_lived) = (list.visits.last_seen, list.visits.attendance.is_short_lived());
+        let long_absent = (seen < absent).then_some(ExpiryReason::Absent);
+        long_absent.or_else(|| (is_short_lived && seen < short_lived).then_some(ExpiryReason::ShortLived))
     }
 
-    /// Returns all paths of a node's list, in order.
+    /// Returns all paths of a node's list in order.
     pub(crate) fn paths(&self, node: NodeNo) -> Vec<Arc<str>> {
         let files = self.lists.get(&node).map(|list| list.iter_after(None)).into_iter().flatten();
         files.map(|(path, _)| Arc::clone(path)).collect()

@@ -13,35 +13,35 @@ use super::packing::Packing;
 use super::{BlockNo, ListHeader, NameNo};
 use crate::ids::ContentNo;
 
-/// No longer list is packed, or others would wait for it.
+/// Longer lists are not packed, because packing would block others.
 const MAX_PACKED_LEN: usize = 4096;
 
-/// What a list says about one path.
+/// The entry of one path in a list.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FileEntry {
     pub(super) content: ContentNo,
     pub(super) name: NameNo,
-    /// Where it lies on disk.
+    /// The block on disk that contains the file.
     pub(super) block: BlockNo,
     pub(super) share: Share,
-    /// Whether it counts as one of a listed node.
+    /// Whether the file counts as one of a listed node.
     pub(super) listed: bool,
-    /// The count of the list's beginning at which it was last mentioned.
+    /// The refresh in which the file was last mentioned.
     generation: u16,
 }
 
-/// What a list says of a file that is registered.
+/// The state of a registered file in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Confirmation {
-    /// It is in the list just like this.
+    /// The list contains the same file.
     Same,
-    /// Something else is in the list under its path.
+    /// The list contains a different file under this path.
     Different,
-    /// Nothing is.
+    /// The list does not contain the path.
     Absent,
 }
 
-/// A file as it lies on disk, known to the tables.
+/// A file loaded from disk and known to the tables.
 #[derive(Debug)]
 pub(super) struct LoadedFile {
     pub(super) path: Arc<str>,
@@ -51,39 +51,39 @@ pub(super) struct LoadedFile {
     pub(super) block: BlockNo,
 }
 
-/// Whether a list's node is listed, and how far its files agree with that.
+/// Whether the node is listed, and how far the files' flags agree with that.
 #[derive(Debug, Clone, Default)]
 struct ListedState {
     listed: bool,
     is_out_of_sync: bool,
-    /// The last file that agrees, while they are being gone through.
+    /// The last file that was updated, while an update is in progress.
     synced_to: Option<Arc<str>>,
 }
 
-/// A node's files in the order of their paths, and how they lie on disk.
+/// A node's files in path order, and how they are packed on disk.
 #[derive(Debug)]
 pub(crate) struct FileList {
     id: NodeId,
     pub(super) files: BTreeMap<Arc<str>, FileEntry>,
-    /// How many there were when the tree's pages were last full.
+    /// The number of files when the tree was last packed.
     packed_len: usize,
     pub(super) packing: Packing,
     summary: ListSummary,
     pub(super) visits: Visits,
     pub(super) disk_sync: DiskSync,
-    /// How often the list was begun anew; whether it is under way now.
+    /// The number of the current refresh, and whether it is in progress.
     generation: (u16, bool),
     listed_state: ListedState,
 }
 
-/// How far the disk is known to agree with the memory.
+/// How far the list on disk is known to match the list in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DiskSync {
-    /// Nothing of the node is there.
+    /// Nothing of the node is on disk.
     Absent,
-    /// Its list is there as it is here.
+    /// The list on disk matches.
     InSync,
-    /// A change failed half-way, so that nobody knows.
+    /// A change failed halfway; the state on disk is unknown.
     Doubtful,
 }
 
@@ -102,17 +102,17 @@ impl FileList {
         }
     }
 
-    /// Says whose list it is.
+    /// Returns the node id.
     pub(crate) const fn id(&self) -> NodeId {
         self.id
     }
 
-    /// Says how many files are in it.
+    /// Returns the number of files.
     pub(crate) fn len(&self) -> usize {
         self.files.len()
     }
 
-    /// Sums it up.
+    /// Returns the summary of the list.
     pub(crate) const fn summary(&self) -> ListSummary {
         self.summary
     }
@@ -133,13 +133,13 @@ impl FileList {
         self.files.get(path).copied()
     }
 
-    /// Returns an empty list in the place of this one.
+    /// Returns an empty list with the state to keep across a reload.
     pub(super) fn emptied(&self) -> Self {
         let listing = ListedState { listed: self.listed_state.listed, ..ListedState::default() };
         Self { listed_state: listing, visits: self.visits.after_reload(), ..Self::new(self.id) }
     }
 
-    /// Says whether the node is listed, and with it what is entered from now on.
+    /// Returns true if the node is listed; new files get the same flag.
     pub(super) const fn is_listed(&self) -> bool {
         self.listed_state.listed
     }
@@ -150,55 +150,56 @@ impl FileList {
         }
     }
 
-    /// Goes through so many files; returns whether the node is listed, the files that did not agree with that and do
-    /// now, and whether all do.
-    pub(super) fn sync_listed(&mut self, most: usize) -> (bool, Vec<FileEntry>, bool) {
-        let ListedState { listed, is_out_of_sync: unsettled, synced_to: settled } = self.listed_state.clone();
-        if !unsettled {
+    /// Updates up to `max_files` files; returns whether the node is listed, the files that changed, and whether all files are
+    /// up to date.
+    pub(super) fn sync_listed(&mut self, max_files: usize) -> (bool, Vec<FileEntry>, bool) {
+        let ListedState { listed, is_out_of_sync, synced_to } = self.listed_state.clone();
+        if !is_out_of_sync {
             return (listed, Vec::new(), true);
         }
-        let start = settled.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let start = synced_to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         let (mut changed, mut last) = (Vec::new(), None);
-        for (path, entry) in self.files.range_mut::<str, _>((start, Bound::Unbounded)).take(most) {
+        for (path, entry) in self.files.range_mut::<str, _>((start, Bound::Unbounded)).take(max_files) {
             last = Some(Arc::clone(path));
             if entry.listed != listed {
                 entry.listed = listed;
                 changed.push(*entry);
             }
         }
+        // A step without files has reached the end.
         let done = last.is_none();
         self.listed_state = ListedState { listed, is_out_of_sync: !done, synced_to: last };
         (listed, changed, done)
     }
 
-    /// Walks over the files whose paths come after one, in order.
+    /// Iterates over the files whose paths come after `path`, in order.
     pub(super) fn iter_after(&self, path: Option<&str>) -> impl Iterator<Item = (&Arc<str>, &FileEntry)> {
         let start = path.map_or(Bound::Unbounded, Bound::Excluded);
         self.files.range::<str, _>((start, Bound::Unbounded))
     }
 
     pub(super) fn begin_refresh(&mut self) {
-        let (beginnings, _) = self.generation;
-        if beginnings == u16::MAX {
-            // Counted from the start again, before which nothing was mentioned.
+        let (refreshes, _) = self.generation;
+        if refreshes == u16::MAX {
+            // The counter wraps around: 0 marks all files as not mentioned.
             self.files.values_mut().for_each(|entry| entry.generation = 0);
         }
-        self.generation = (beginnings.checked_add(1).unwrap_or(1), true);
+        self.generation = (refreshes.checked_add(1).unwrap_or(1), true);
     }
 
-    /// Ends what [`FileList::begin_refresh`] began.
+    /// Ends the refresh started by [`FileList::begin_refresh`].
     pub(super) const fn end_refresh(&mut self) {
         self.generation.1 = false;
     }
 
-    /// Returns the paths that were not mentioned since the list was begun, if it was.
+    /// Returns the paths not mentioned since the refresh started; `None` if none is in progress.
     pub(super) fn unmentioned_paths(&self) -> Option<Vec<Arc<str>>> {
         let (stamp, under_way) = self.generation;
-        let gone = self.files.iter().filter(|(_, entry)| entry.generation != stamp);
-        under_way.then(|| gone.map(|(path, _)| Arc::clone(path)).collect())
+        let unmentioned = self.files.iter().filter(|(_, entry)| entry.generation != stamp);
+        under_way.then(|| unmentioned.map(|(path, _)| Arc::clone(path)).collect())
     }
 
-    /// Marks a file as mentioned, if it is in the list just like this.
+    /// Marks a file as mentioned if the list contains the same file.
     pub(super) fn confirm(&mut self, file: &FileRecord, contents: &Contents) -> Confirmation {
         let stamp = self.generation.0;
         let Some(entry) = self.files.get_mut(file.path.as_str()) else { return Confirmation::Absent };
@@ -210,7 +211,7 @@ impl FileList {
         Confirmation::Same
     }
 
-    /// Puts a file in, into the block in which it lies already if there is one.
+    /// Inserts a file, into its previous block if it has one.
     pub(super) fn insert(
         &mut self,
         path: Arc<str>,
@@ -224,8 +225,8 @@ impl FileList {
         self.files.insert(path, entry);
     }
 
-    /// Fills the tree's pages, if there are more than twice as many files as when that was done last: what comes in order, as
-    /// nodes send it, leaves each page half empty behind it, 28 bytes a file.
+    /// Rebuilds the tree if the list has more than doubled since it was last packed: insertion in order, as nodes send files,
+    /// leaves the tree's pages half empty.
     pub(super) fn pack(&mut self) {
         if self.files.len() > 2 * self.packed_len && self.files.len() <= MAX_PACKED_LEN {
             self.files = std::mem::take(&mut self.files).into_iter().collect();
@@ -244,32 +245,32 @@ impl FileList {
         }
     }
 
-    /// Takes a file out, but leaves it its place on disk.
+    /// Removes a file but keeps its block on disk.
     pub(super) fn remove(&mut self, path: &str, content: &Content) {
         let Some((path, entry)) = self.files.remove_entry(path) else { return };
         self.summary.remove(&super::record::record(&path, entry.share, content));
     }
 
-    /// Notes that a file has moved on disk.
+    /// Records that a file moved to another block.
     pub(super) fn move_to(&mut self, path: &str, block: BlockNo) {
         if let Some(entry) = self.files.get_mut(path) {
             entry.block = block;
         }
     }
 
-    /// Fills the list, which is empty, with what lies on disk already.
+    /// Fills the empty list with files loaded from disk.
     pub(super) fn load(&mut self, rows: Vec<LoadedFile>, header: &ListHeader) {
         for row in &rows {
             self.packing.restore(row.name, row.path.len(), row.block);
         }
         let entry = |row: LoadedFile| (row.path, self.new_entry(row.content, row.name, row.share, row.block));
-        // Sorts them and fills one page of the tree after the other.
+        // Collecting sorts the files and fills the tree's pages one after the other.
         self.files = rows.into_iter().map(entry).collect();
         (self.summary, self.disk_sync) = (header.summary, DiskSync::InSync);
         self.visits.restore(header);
     }
 
-    /// Enters a file where it lies on disk already.
+    /// Inserts a file that is on disk already.
     pub(super) fn restore(
         &mut self,
         path: Arc<str>,

@@ -1,4 +1,4 @@
-//! Who has which content under which name.
+//! Which node holds which content under which name.
 
 use std::collections::BTreeSet;
 
@@ -8,24 +8,24 @@ use super::NameNo;
 use super::address_groups::AddressGroups;
 use crate::ids::{ContentNo, NodeNo};
 
-/// Marks a node that is not listed: its holding does not count.
+/// Marks the holding of an unlisted node, which does not count.
 const UNLISTED: u32 = 1 << 31;
 
-/// A holding of some of the content, not of all.
+/// Marks a holding of part of a content.
 const PARTIAL: u32 = 1 << 31;
 
-/// One shared file. Those of listed nodes come before all others of the content; of those of one node, the first is the one
-/// that counts: whole ones come before partial ones.
+/// One shared file. Holdings sort by content, then listed before unlisted nodes, then by node, then complete before partial:
+/// the first holding of a node is the one that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Holding {
     content: ContentNo,
-    /// The node's number and whether it is not listed.
+    /// The node's number, and whether it is unlisted.
     node: u32,
-    /// The name's number and whether the content is not whole.
+    /// The name's number, and whether the content is partial.
     name: u32,
 }
 
-const _: () = assert!(size_of::<Holding>() == 12, "there are millions of them");
+const _: () = assert!(size_of::<Holding>() == 12, "keep holdings small: there are millions");
 
 impl Holding {
     pub(super) fn new(
@@ -39,7 +39,7 @@ impl Holding {
         Self { content, node, name }
     }
 
-    /// Comes before all holdings of a content by a node.
+    /// Returns a lower bound of all holdings of a content by a node.
     const fn lower_bound(content: ContentNo, node: NodeNo, listed: bool) -> Self {
         Self { content, node: node.0 | if listed { 0 } else { UNLISTED }, name: 0 }
     }
@@ -60,12 +60,12 @@ impl Holding {
         if self.name & PARTIAL == 0 { Share::Complete } else { Share::Partial }
     }
 
-    /// Says whether the node was listed when this was entered or settled last.
+    /// Returns true if the node was listed when this holding was last updated.
     pub(crate) const fn is_listed(self) -> bool {
         self.node & UNLISTED == 0
     }
 
-    /// Returns true for a holding of the same content by the same node, listed or not as this one.
+    /// Returns true if both have the same content, node and listed flag.
     fn has_same_content_and_node(self, other: Self) -> bool {
         (self.content, self.node) == (other.content, other.node)
     }
@@ -73,32 +73,32 @@ impl Holding {
 
 /// Returns the larger of two shares.
 pub(super) fn larger_share(one: Option<Share>, other: Option<Share>) -> Option<Share> {
-    // A whole copy comes before a partial one.
+    // A complete copy sorts before a partial one.
     [one, other].into_iter().flatten().min()
 }
 
-/// All shared files of all nodes, content by content and node by node, and which of those nodes count as one.
+/// All shared files of all nodes, sorted by content and node, and the address groups of these nodes.
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
     by_content: BTreeSet<Holding>,
     pub(super) address_groups: AddressGroups,
 }
 
-/// What the other nodes of a node's household have of a file of that node.
+/// What the other nodes of an address group offer of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct GroupOffer {
-    /// The most that one of them offers of the content.
+    /// The largest share of the content that one of them offers.
     pub(super) share: Option<Share>,
-    /// Whether one of them offers it under the same name.
+    /// Whether one of them offers the content under the same name.
     pub(super) has_title: bool,
 }
 
 impl Holdings {
-    /// The names that can be held, and the nodes that can hold.
+    /// The maximum numbers of names and nodes that a holding can represent.
     pub(super) const MAX_NAMES: u32 = PARTIAL;
     pub(super) const MAX_NODES: u32 = UNLISTED;
 
-    /// Puts one holding in the place of another.
+    /// Replaces one holding with another.
     pub(super) fn replace(&mut self, before: Option<Holding>, after: Option<Holding>) {
         if let Some(before) = before {
             self.by_content.remove(&before);
@@ -106,8 +106,8 @@ impl Holdings {
         self.by_content.extend(after);
     }
 
-    /// Walks over the listed nodes that hold a content, each with the holding that counts: under however many names it has it, the
-    /// others are passed over at once.
+    /// Iterates over the listed nodes that hold a content, each with the holding that counts. Skips the other names of a node
+    /// with one lookup.
     pub(super) fn of(&self, content: ContentNo) -> impl Iterator<Item = Holding> {
         let from = move |node| self.by_content.range(Holding::lower_bound(content, node, true)..);
         let (mut holdings, mut last) = (from(NodeNo(0)), None);
@@ -122,7 +122,7 @@ impl Holdings {
         })
     }
 
-    /// Says whether a node holds a content, under another name than one.
+    /// Returns true if a node holds a content under a name other than `name`.
     pub(super) fn has_other(&self, content: ContentNo, node: NodeNo, name: Option<NameNo>) -> bool {
         [true, false].into_iter().any(|listed| {
             let first = Holding::lower_bound(content, node, listed);
@@ -132,7 +132,7 @@ impl Holdings {
         })
     }
 
-    /// Says how much of a content a node offers, while it is listed.
+    /// Returns the share of a content that a node offers while listed.
     pub(super) fn offered_share(&self, content: ContentNo, node: NodeNo) -> Option<Share> {
         let first = Holding::lower_bound(content, node, true);
         self.by_content
@@ -142,20 +142,20 @@ impl Holdings {
             .map(|next| next.share())
     }
 
-    /// Returns what the other nodes of a node's household offer of a file. Looks at no more nodes than have the content, and at no
-    /// more than twice as many as are in the household.
+    /// Returns what the other nodes of a node's address group offer of a file. Visits at most the nodes that hold the content,
+    /// and at most twice the members of the group.
     pub(super) fn group_offer(&self, (content, node, name): (ContentNo, NodeNo, NameNo)) -> GroupOffer {
         let members = self.address_groups.members_with(node);
         if members.is_empty() {
             return GroupOffer::default();
         }
-        let mut beside = GroupOffer::default();
+        let mut offer = GroupOffer::default();
         let mut add = |other: NodeNo| {
             if other != node
                 && let Some(share) = self.offered_share(content, other)
             {
-                beside.share = larger_share(beside.share, Some(share));
-                beside.has_title |= self.has_listed(content, other, name);
+                offer.share = larger_share(offer.share, Some(share));
+                offer.has_title |= self.has_listed(content, other, name);
             }
         };
         let mut holders = self.of(content);
@@ -167,10 +167,10 @@ impl Holdings {
                 .filter(|holder| self.address_groups.is_same_group(node, *holder))
                 .for_each(&mut add);
         }
-        beside
+        offer
     }
 
-    /// Returns true if a node that is listed has a content under a name.
+    /// Returns true if a listed node holds a content under a name.
     fn has_listed(&self, content: ContentNo, node: NodeNo, name: NameNo) -> bool {
         let shares = [Share::Complete, Share::Partial];
         shares

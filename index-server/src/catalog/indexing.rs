@@ -1,7 +1,7 @@
-//! What searches go by, and what follows from titles: their words, and the places of their contents in order.
+//! Adds new titles to the search indexes: their words, and the digest keys of their contents.
 //!
-//! Both are entered with less work for many titles than for one. So they are put off, and entered together, in steps between
-//! which others read. A title that goes in the meantime needs no care: it is not among those of any word.
+//! Indexing many titles together is cheaper than one by one. So it is deferred and done in batches, in steps between which
+//! others can read. Titles removed in the meantime are harmless: no word refers to them.
 
 use protocol::fold::fold;
 
@@ -10,14 +10,13 @@ use super::sorted_runs::DigestKey;
 use crate::ids::TitleNo;
 use crate::words::WordBatch;
 
-/// So many titles are indexed at a time, where nobody waits.
+/// Titles per batch where nobody waits for the lock.
 const BATCH_LEN: usize = 8192;
 
-/// So many places of contents are moved in a step for each word that is entered in one: 2,048 where it is 128, at 5 ns each
-/// (`perf`, five million files).
+/// Digest keys merged per step for each word entry of that step; moving a key is far cheaper than indexing a word.
 const KEYS_PER_WORD: usize = 16;
 
-/// What is to be entered for new titles.
+/// Index entries for new titles.
 #[derive(Debug, Default)]
 pub(crate) struct IndexBatch {
     words: WordBatch,
@@ -25,7 +24,7 @@ pub(crate) struct IndexBatch {
 }
 
 impl IndexBatch {
-    /// Adds what is to be entered for those of some titles that are still there.
+    /// Adds the entries of those titles that still exist.
     pub(crate) fn gather(&mut self, titles: &[TitleNo], catalog: &Catalog) {
         for number in titles {
             let Some(title) = catalog.titles.get(*number) else { continue };
@@ -36,7 +35,7 @@ impl IndexBatch {
         }
     }
 
-    /// Puts what was added in order, to be entered.
+    /// Sorts the entries before they are indexed.
     pub(crate) fn sort(&mut self) {
         self.digest_keys.sort_unstable();
         self.digest_keys.dedup();
@@ -45,23 +44,23 @@ impl IndexBatch {
 }
 
 impl Catalog {
-    /// Returns the titles that are still to be indexed. They are to be [gathered](Fresh::gather) and
-    /// [entered](Catalog::index) before any title changes.
+    /// Returns the titles still to be indexed. The caller [gathers](IndexBatch::gather) and [indexes](Catalog::index) them
+    /// before any title changes.
     pub(crate) fn take_unindexed(&mut self) -> Vec<TitleNo> {
         std::mem::take(&mut self.unindexed)
     }
 
-    /// Enters what was gathered and sorted, so many words of titles at most; says whether these were the last.
-    pub(crate) fn index(&mut self, fresh: &mut IndexBatch, most: usize) -> bool {
+    /// Indexes up to `max_words` word entries of a sorted batch; returns true when the batch is done.
+    pub(crate) fn index(&mut self, fresh: &mut IndexBatch, max_words: usize) -> bool {
         if !fresh.digest_keys.is_empty() {
             self.contents.add_keys(std::mem::take(&mut fresh.digest_keys));
             return false;
         }
-        self.contents.merge_keys(most.saturating_mul(KEYS_PER_WORD))
-            && fresh.words.flush_into(&mut self.words, most)
+        self.contents.merge_keys(max_words.saturating_mul(KEYS_PER_WORD))
+            && fresh.words.flush_into(&mut self.words, max_words)
     }
 
-    /// Indexes all titles that are still to be.
+    /// Indexes all new titles.
     pub(crate) fn index_all(&mut self) {
         let (titles, mut fresh) = (self.take_unindexed(), IndexBatch::default());
         for titles in titles.chunks(BATCH_LEN) {

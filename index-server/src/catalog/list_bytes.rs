@@ -1,4 +1,4 @@
-//! How many bytes lists take: encoded, by address and in all, and about how many in memory.
+//! Sizes of lists in bytes: encoded, by address and in total, and the estimated size in memory.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,8 +10,8 @@ use super::{Catalog, FileList};
 use crate::ids::NodeNo;
 use crate::keyed_hash::KeyedState;
 
-/// What a file, a name, a content, a title, a word and three characters of words take in memory beside their texts, and
-/// how many bytes each byte of a name and of a word stands for: measured with a million files, see docs/performance.md.
+/// Estimated memory per file, name, content, title, word and trigram without its text, and memory per byte of a name and of a
+/// word: measured, see docs/performance.md.
 const BYTES_PER_FILE: u64 = 110;
 const BYTES_PER_NAME: u64 = 60;
 const BYTES_PER_CONTENT: u64 = 110;
@@ -21,16 +21,16 @@ const BYTES_PER_TRIGRAM: u64 = 60;
 const BYTES_PER_NAME_BYTE: u64 = 2;
 const BYTES_PER_WORD_BYTE: u64 = 7;
 
-/// The files of all lists and the bytes of the encoded lists.
+/// The number of files and the encoded bytes of all lists.
 #[derive(Debug, Default)]
 pub(super) struct ListBytes {
     files: u64,
     total: u64,
-    /// The bytes of those that count at an address.
+    /// The encoded bytes of lists counted at an address.
     by_address: HashMap<IpAddr, u64, KeyedState>,
 }
 
-/// Files and their bytes in a list.
+/// The number of files in a list and their encoded bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ListWeight {
     files: u64,
@@ -38,7 +38,7 @@ pub(super) struct ListWeight {
 }
 
 impl ListBytes {
-    /// Counts what has come into a list.
+    /// Adds what a list gained.
     pub(super) fn grow(&mut self, address: Option<IpAddr>, ListWeight { files, bytes }: ListWeight) {
         self.files += files;
         self.total += bytes;
@@ -47,33 +47,33 @@ impl ListBytes {
         }
     }
 
-    /// Counts what has left a list.
+    /// Subtracts what a list lost.
     pub(super) fn shrink(&mut self, address: Option<IpAddr>, ListWeight { files, bytes }: ListWeight) {
-        debug_assert!(bytes <= self.total && files <= self.files, "more leaves than came");
+        debug_assert!(bytes <= self.total && files <= self.files, "more bytes or files removed than added");
         self.files = self.files.saturating_sub(files);
         self.total = self.total.saturating_sub(bytes);
         let Some(address) = address else { return };
-        if let Some(here) = self.by_address.get_mut(&address) {
-            *here = here.saturating_sub(bytes);
-            if *here == 0 {
+        if let Some(total) = self.by_address.get_mut(&address) {
+            *total = total.saturating_sub(bytes);
+            if *total == 0 {
                 self.by_address.remove(&address);
             }
         }
     }
 }
 
-/// Returns how many bytes a file takes in an encoded list.
+/// Returns the encoded size of a file in bytes.
 fn encoded_len(path: &str) -> u64 {
     (path.len() + FILE_OVERHEAD) as u64
 }
 
-/// Returns how many bytes files would take in an encoded list, were they all new.
+/// Returns the encoded size of files in bytes, as if all were new.
 pub(crate) fn encoded_len_of_all(files: &[FileRecord]) -> u64 {
     files.iter().map(|file| encoded_len(&file.path)).sum()
 }
 
 impl FileList {
-    /// Returns how many bytes the encoded list takes.
+    /// Returns the encoded size of the list in bytes.
     pub(crate) const fn bytes(&self) -> u64 {
         self.packing.bytes()
     }
@@ -89,7 +89,7 @@ impl ListWeight {
         Self { files: 1, bytes: encoded_len(path) }
     }
 
-    /// Returns by how much this is more than another one.
+    /// Returns by how much this weight exceeds another.
     const fn excess_over(self, other: Self) -> Self {
         let files = self.files.saturating_sub(other.files);
         Self { files, bytes: self.bytes.saturating_sub(other.bytes) }
@@ -97,7 +97,7 @@ impl ListWeight {
 }
 
 impl Catalog {
-    /// Changes a list, and counts by how much it has grown or shrunk.
+    /// Applies a change to a list and accounts for the difference in size.
     pub(super) fn count_change<T>(&mut self, node: NodeNo, change: impl FnOnce(&mut Self) -> T) -> T {
         let weight = |catalog: &Self| catalog.lists.get(&node).map(FileList::weight).unwrap_or_default();
         let before = weight(self);
@@ -109,23 +109,23 @@ impl Catalog {
         changed
     }
 
-    /// Returns how many bytes all encoded lists take.
+    /// Returns the encoded size of all lists in bytes.
     pub(crate) const fn list_bytes(&self) -> u64 {
         self.list_bytes.total
     }
 
-    /// Returns how many bytes the lists take that count where the list of a node does; none if it counts at no address.
+    /// Returns the encoded size of all lists at the same address as a node's list; `None` if that counts at no address.
     pub(crate) fn bytes_at_same_address(&self, node: NodeNo) -> Option<u64> {
         let address = self.address_of(node)?;
         Some(self.list_bytes.by_address.get(&address).copied().unwrap_or_default())
     }
 
-    /// Returns the address at which the list of a node counts, if it counts at one.
+    /// Returns the address at which a node's list counts, if any.
     pub(crate) fn address_of(&self, node: NodeNo) -> Option<IpAddr> {
         self.lists.get(&node)?.visits.attendance.address
     }
 
-    /// Returns by how many bytes a list grows if files are entered.
+    /// Returns by how many bytes a list grows if these files are registered.
     pub(crate) fn growth(&self, node: NodeNo, files: &[FileRecord]) -> u64 {
         let Some(list) = self.lists.get(&node) else { return 0 };
         let paths = files.iter().map(|file| file.path.as_str());
@@ -135,7 +135,7 @@ impl Catalog {
         fresh.into_iter().map(encoded_len).sum()
     }
 
-    /// Returns about how many bytes everything takes in memory.
+    /// Returns the estimated memory of the whole catalog in bytes.
     pub(crate) fn memory(&self) -> u64 {
         let tables = [
             (self.list_bytes.files, BYTES_PER_FILE),
@@ -150,11 +150,11 @@ impl Catalog {
         tables.into_iter().map(|(count, each)| count.saturating_mul(each)).sum()
     }
 
-    /// Returns the nodes that have a list, the ones that were seen longest ago first; only those whose lists count where
-    /// that of `beside` does, if that is given.
-    pub(crate) fn least_recently_seen(&self, beside: Option<NodeNo>) -> Vec<NodeNo> {
+    /// Returns the nodes with a non-empty list, least recently seen first; with `same_address_as`, only nodes whose lists count
+    /// at the same address.
+    pub(crate) fn least_recently_seen(&self, same_address_as: Option<NodeNo>) -> Vec<NodeNo> {
         let address =
-            beside.and_then(|node| self.lists.get(&node)).map(|list| list.visits.attendance.address);
+            same_address_as.and_then(|node| self.lists.get(&node)).map(|list| list.visits.attendance.address);
         let counts =
             |list: &FileList| address.is_none_or(|address| list.visits.attendance.address == address);
         let lists = self.lists.iter().filter(|(_, list)| list.len() > 0 && counts(list));
@@ -180,10 +180,10 @@ mod tests {
     #[test]
     fn list_bytes_are_counted_exactly_once() {
         let (mut catalog, now) = (Catalog::default(), std::time::Instant::now());
-        let [here, there] = ["192.0.2.1", "192.0.2.2"].map(|address| Some(address.parse().unwrap()));
+        let [first, second] = ["192.0.2.1", "192.0.2.2"].map(|address| Some(address.parse().unwrap()));
         let [one, two] = [1, 2].map(|id| catalog.admit(NodeId::from_bytes([id; 32])).unwrap());
-        catalog.record_arrival(one, here, now);
-        catalog.record_arrival(two, here, now);
+        catalog.record_arrival(one, first, now);
+        catalog.record_arrival(two, first, now);
         let files = [file("a"), file("bcd"), file("a")];
         assert_eq!((encoded_len_of_all(&files), catalog.growth(one, &files)), (152, 102));
         catalog.register(one, &files).unwrap();
@@ -191,7 +191,7 @@ mod tests {
         catalog.register(two, &files[..1]).unwrap();
         assert_eq!((catalog.growth(one, &files), catalog.growth(two, &files)), (0, 52));
         assert_eq!((catalog.list_bytes(), catalog.bytes_at_same_address(one)), (152, Some(152)));
-        catalog.record_arrival(two, there, now);
+        catalog.record_arrival(two, second, now);
         assert_eq!(
             (catalog.bytes_at_same_address(one), catalog.bytes_at_same_address(two)),
             (Some(102), Some(50))
@@ -207,9 +207,9 @@ mod tests {
     #[test]
     fn least_recently_seen_node_comes_first() {
         let (mut catalog, now) = (Catalog::default(), std::time::Instant::now());
-        let here = Some("192.0.2.1".parse().unwrap());
+        let first = Some("192.0.2.1".parse().unwrap());
         let [one, two, three] = [1, 2, 3].map(|id| catalog.admit(NodeId::from_bytes([id; 32])).unwrap());
-        for (node, seen, address) in [(one, 30, here), (two, 10, here), (three, 20, None)] {
+        for (node, seen, address) in [(one, 30, first), (two, 10, first), (three, 20, None)] {
             catalog.record_arrival(node, address, now);
             catalog.register(node, &[file("a")]).unwrap();
             catalog.record_seen(node, (seen, now));

@@ -1,4 +1,4 @@
-//! The paths under which contents are shared, each kept once.
+//! The paths under which contents are shared, each stored once.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::text_table::TextTable;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NameNo(pub(crate) u32);
 
-/// All paths of all lists, and how many files are under each. Their folded forms are not kept: a search makes those of
-/// the few names that it looks at, and a million of them would take 70 MB.
+/// All paths of all lists, and the number of files under each. Folded forms are not stored, to save memory: a search folds the
+/// few names that it looks at.
 #[derive(Debug, Default)]
 pub(crate) struct NameTable(TextTable<u32>);
 
 impl NameTable {
-    /// Counts one more file under a path, and returns the path's number and its one copy.
+    /// Counts one more file under a path; returns the path's number and its shared copy.
     pub(super) fn acquire(&mut self, path: &str) -> Option<(NameNo, Arc<str>)> {
         let (number, is_new) = self.0.insert(path, || 0)?;
         if is_new && number >= Holdings::MAX_NAMES {
@@ -39,27 +39,27 @@ impl NameTable {
         self.0.text_bytes()
     }
 
-    /// Returns the number of a path, if it is in any list.
+    /// Returns the number of a path, if any list contains it.
     pub(super) fn find(&self, path: &str) -> Option<NameNo> {
         self.0.find(path).map(NameNo)
     }
 
-    /// Fetches at once from memory what [`NameTable::acquire`] looks at.
+    /// Prefetches the memory that [`NameTable::acquire`] will read.
     pub(super) fn prefetch(&self, files: &[FileRecord]) {
         self.0.prefetch_lookups(files.iter().map(|file| file.path.as_str()));
     }
 
-    /// Makes room for so many more paths.
+    /// Reserves space for `more` paths.
     pub(super) fn reserve(&mut self, more: usize) {
         self.0.reserve(more);
     }
 
-    /// Gives room back that is not needed.
+    /// Releases excess memory.
     pub(super) fn shrink(&mut self) {
         self.0.shrink();
     }
 
-    /// Counts one less; a path that nobody uses is forgotten.
+    /// Counts one file less; removes an unused path.
     pub(super) fn release(&mut self, number: NameNo) {
         let Some(uses) = self.0.get_mut(number.0) else { return };
         *uses = uses.saturating_sub(1);

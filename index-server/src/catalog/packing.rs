@@ -1,8 +1,8 @@
-//! How a list lies on disk: cut into blocks of a few KiB, so that a change rewrites little.
+//! How a list is packed on disk: in blocks of a few KiB, so that a change rewrites little.
 //!
-//! Sizes and places only; what the blocks hold is put together by [`writes`](super::writes). New files join the last
-//! block. A block that empties goes; one that empties to less than a quarter gives what is left to the last one. So all
-//! blocks but the last are at least a quarter full, and a change touches three of them at most.
+//! This module assigns blocks only; [`writes`](super::writes) assembles their contents. New files join the last block. An empty
+//! block is removed; a block less than a quarter full is merged into the last one. So all blocks but the last are at least a
+//! quarter full, and a change touches at most three blocks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,15 +12,15 @@ use super::NameNo;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct BlockNo(pub(crate) u32);
 
-/// No block is longer, in bytes, unless a single file is. The store's tree keeps up to 16 values on a page, and pages
-/// over 128 KiB lie in files of their own, whose folder it doesn't sync: 17 blocks and their keys must stay below that.
+/// Maximum length of a block in bytes, unless a single file is longer. The store's tree keeps up to 16 values on a page, and
+/// pages over 128 KiB become separate files whose folder it does not sync: 17 blocks and their keys must stay below that.
 pub(crate) const BLOCK_LEN: usize = 6 << 10;
 
-/// What a file takes in its block beside its path, in bytes.
+/// Bytes that a file takes in its block beside its path.
 pub(crate) const FILE_OVERHEAD: usize = 49;
 
-/// Which files lie in which block, and which blocks have changed since they were last written. In which block a file lies
-/// is written down with the file, and nowhere else.
+/// Which files are in which block, and which blocks have changed since they were last written. The block of a file is stored
+/// with its list entry only.
 #[derive(Debug, Default)]
 pub(crate) struct Packing {
     blocks: BTreeMap<BlockNo, PackedBlock>,
@@ -32,7 +32,7 @@ pub(crate) struct Packing {
 #[derive(Debug, Default)]
 struct PackedBlock {
     len: usize,
-    /// Each with its length in bytes.
+    /// The files, each with its length in bytes.
     files: Vec<(NameNo, u32)>,
 }
 
@@ -42,7 +42,7 @@ impl Packing {
         self.bytes
     }
 
-    /// Marks the block in which a file lies, or finds one for it; returns which it is.
+    /// Marks the file's block as changed, or assigns one; returns the block.
     pub(super) fn assign(&mut self, name: NameNo, path_len: usize, block: Option<BlockNo>) -> BlockNo {
         if let Some(block) = block {
             self.dirty.insert(block);
@@ -53,7 +53,7 @@ impl Packing {
         self.append(name, len)
     }
 
-    /// Takes a file out of its block. Returns which files lie in another one now, and in which.
+    /// Removes a file from its block. Returns the files that moved to another block, and that block.
     pub(super) fn remove(&mut self, name: NameNo, number: BlockNo) -> Vec<(NameNo, BlockNo)> {
         self.dirty.insert(number);
         let Some(block) = self.blocks.get_mut(&number) else { return Vec::new() };
@@ -67,11 +67,12 @@ impl Packing {
         if !empty && (!sparse || last == Some(number)) {
             return Vec::new();
         }
-        let left = self.blocks.remove(&number).unwrap_or_default().files;
-        left.into_iter().map(|(name, len)| (name, self.append(name, len as usize))).collect()
+        // Move the files of a sparse block to the last one.
+        let remaining = self.blocks.remove(&number).unwrap_or_default().files;
+        remaining.into_iter().map(|(name, len)| (name, self.append(name, len as usize))).collect()
     }
 
-    /// Enters a file where it lies already.
+    /// Adds a file to the block in which it is stored.
     pub(super) fn restore(&mut self, name: NameNo, path_len: usize, number: BlockNo) {
         let (block, len) = (self.blocks.entry(number).or_default(), path_len + FILE_OVERHEAD);
         block.len += len;
@@ -79,7 +80,7 @@ impl Packing {
         self.bytes += len as u64;
     }
 
-    /// Returns the blocks that changed since this was last called, each with its files; those with none are to go.
+    /// Returns the blocks changed since the last call, each with its files; empty blocks are to be deleted.
     pub(super) fn take_dirty(&mut self) -> Vec<(BlockNo, Vec<NameNo>)> {
         let dirty = std::mem::take(&mut self.dirty);
         dirty.into_iter().map(|number| (number, self.files_in(number))).collect()
@@ -94,7 +95,7 @@ impl Packing {
         let last = self.blocks.last_key_value();
         let number = match last {
             Some((number, block)) if block.len + len <= BLOCK_LEN => *number,
-            // At one new block a second, numbers last for 136 years.
+            // At one new block per second, the numbers last for 136 years.
             Some((number, _)) => BlockNo(number.0.saturating_add(1)),
             None => BlockNo::default(),
         };
@@ -170,8 +171,8 @@ mod tests {
                     for (number, files) in packing.take_dirty() {
                         if files.is_empty() { disk.remove(&number); } else { disk.insert(number, files); }
                     }
-                    let there: BTreeMap<_, _> = packing.blocks.keys().map(|no| (*no, packing.files_in(*no))).collect();
-                    prop_assert_eq!(&there, &disk);
+                    let in_memory: BTreeMap<_, _> = packing.blocks.keys().map(|no| (*no, packing.files_in(*no))).collect();
+                    prop_assert_eq!(&in_memory, &disk);
                 }
             }
         }

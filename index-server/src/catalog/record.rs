@@ -1,4 +1,4 @@
-//! Files put together again from the tables of the catalog.
+//! Assembles file records from the tables of the catalog.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub(super) fn record(path: &Arc<str>, share: Share, content: &Content) -> FileRe
 }
 
 impl Catalog {
-    /// Walks over the files of a node whose paths come after one, in order.
+    /// Iterates over the files of a node whose paths come after `path`, in order.
     pub(crate) fn files_after(&self, node: NodeNo, path: Option<&str>) -> impl Iterator<Item = FileRecord> {
         let files = self.list(node).map(|list| list.iter_after(path)).into_iter().flatten();
         files.filter_map(|(path, entry)| self.record_of(path, entry))

@@ -1,4 +1,4 @@
-//! A catalog made from what lies on disk.
+//! Restores lists from disk into the catalog.
 
 use protocol::index::{FileRecord, ListSummary};
 use protocol::node_id::NodeId;
@@ -9,7 +9,7 @@ use super::list_bytes::ListWeight;
 use super::{BlockNo, Catalog, FileList, ListHeader};
 use crate::ids::NodeNo;
 
-/// A node's list as it was found on disk.
+/// A node's list as read from disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredFileList {
     pub(crate) node: NodeNo,
@@ -17,12 +17,12 @@ pub(crate) struct StoredFileList {
     pub(crate) blocks: Vec<(BlockNo, Vec<FileRecord>)>,
 }
 
-/// A list whose files amount to what its row says.
+/// A list whose files match the summary in its row.
 #[derive(Debug)]
 pub(crate) struct VerifiedList(StoredFileList);
 
 impl StoredFileList {
-    /// Adds up the files.
+    /// Checks the files against the summary.
     pub(crate) fn verify(self) -> Result<VerifiedList, RestoreError> {
         let mut summary = ListSummary::default();
         self.blocks.iter().flat_map(|(_, files)| files).for_each(|file| summary.add(file));
@@ -40,19 +40,19 @@ impl VerifiedList {
     }
 }
 
-/// Stored lists that cannot be true together.
+/// Stored lists that contradict each other or themselves.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RestoreError {
-    /// A number has two nodes, or a node two numbers.
-    #[error("node number {0} stands for two nodes")]
+    /// One number is used for two nodes, or one node has two numbers.
+    #[error("node number {0} is used for two nodes")]
     NumberConflict(u32),
-    /// The row says something else than the blocks amount to.
-    #[error("the list of node number {0} is not whole")]
+    /// The row's summary does not match the blocks.
+    #[error("the list of node number {0} is incomplete")]
     SummaryMismatch(u32),
 }
 
 impl Catalog {
-    /// Takes over a list from disk, in place of whatever was known of that node.
+    /// Restores a list from disk, replacing everything known of that node's list.
     pub(crate) fn restore(&mut self, stored: &StoredFileList) -> Result<(), RestoreError> {
         let (node, id) = (stored.node, stored.header.id);
         self.claim_number(node, id)?;
@@ -74,7 +74,7 @@ impl Catalog {
         }
     }
 
-    /// Takes over all lists from disk; of nodes that are not among them, nothing is left but their numbers.
+    /// Restores all lists from disk; nodes not among them keep nothing but their numbers.
     pub(crate) fn restore_all(&mut self, stored: &[StoredFileList]) -> Result<(), RestoreError> {
         let known: Vec<NodeNo> = self.lists.keys().copied().collect();
         for node in known {
@@ -86,7 +86,7 @@ impl Catalog {
         result
     }
 
-    /// Gives a node its number, unless either belongs to another.
+    /// Assigns a number to a node; fails if either is already assigned to another.
     pub(super) fn claim_number(&mut self, node: NodeNo, id: NodeId) -> Result<(), RestoreError> {
         let number_is_free = self.lists.get(&node).is_none_or(|list| list.id() == id);
         if !number_is_free
@@ -99,7 +99,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Drops what is known of a node's list, but not the node.
+    /// Clears a node's list, but keeps the node.
     fn clear_list(&mut self, node: NodeNo) {
         let Some(list) = self.lists.get_mut(&node) else { return };
         let empty = list.emptied();

@@ -1,77 +1,76 @@
-//! Contents in the order in which their digests start.
+//! The contents in digest order.
 //!
-//! They lie in sorted runs, each at least twice as long as the next. What is new is a run of its own, and is merged with
-//! those that are no longer. So a place is moved a few times, from memory in order to memory in order: with five million of
-//! them in a tree, in which each is looked for from the root, a file took a seventh more time.
+//! Keys are kept in sorted runs, each at least twice as long as the next. New keys form a run of their own, which is merged
+//! with the runs that are not longer. A key is moved a few times, always sequentially, which is faster than a tree.
 
 use super::DigestHead;
 use crate::ids::ContentNo;
 
-/// Where a content belongs.
+/// A content's position in digest order.
 pub(crate) type DigestKey = (DigestHead, ContentNo);
 
-/// The places of all contents, and of some that are gone. Once all is [settled](Order::settle), those are no more than half.
+/// The keys of all contents, and stale keys of removed ones. After [merging](SortedRuns::merge), at most half are stale.
 #[derive(Debug, Default)]
 pub(super) struct SortedRuns {
     runs: Vec<Vec<DigestKey>>,
     merging: Option<RunMerge>,
-    /// How many places are of contents that are gone, at most.
+    /// An upper bound of the number of stale keys.
     stale_count: usize,
 }
 
-/// The last two runs on their way into one.
+/// A merge of the last two runs in progress.
 #[derive(Debug)]
 struct RunMerge {
     merged: Vec<DigestKey>,
-    /// How many places of the last run but one, and of the last, are merged.
+    /// How many keys of the last run but one, and of the last, are merged.
     consumed: (usize, usize),
-    /// Whether places of contents that are gone are left out.
+    /// Whether stale keys are dropped.
     purges_stale: bool,
 }
 
 impl SortedRuns {
-    /// Puts places in order, all of them at once.
-    pub(super) fn from_keys(mut places: Vec<DigestKey>) -> Self {
-        places.sort_unstable();
-        Self { runs: vec![places], ..Self::default() }
+    /// Sorts keys into a single run.
+    pub(super) fn from_keys(mut keys: Vec<DigestKey>) -> Self {
+        keys.sort_unstable();
+        Self { runs: vec![keys], ..Self::default() }
     }
 
-    /// Adds places, which are sorted; some of them may be there already.
-    pub(super) fn push_run(&mut self, places: Vec<DigestKey>) {
-        if !places.is_empty() {
-            self.runs.push(places);
+    /// Adds a run of sorted keys; some may be present already.
+    pub(super) fn push_run(&mut self, keys: Vec<DigestKey>) {
+        if !keys.is_empty() {
+            self.runs.push(keys);
         }
     }
 
-    /// Notes that a content is gone; its place may be told until it is purged.
+    /// Records that a content was removed; its key is stale until it is purged.
     pub(super) const fn record_removed(&mut self) {
         self.stale_count = self.stale_count.saturating_add(1);
     }
 
-    /// Merges runs, so many places at most; says whether all are as long as they should be. Nothing may be added until then.
-    pub(super) fn merge(&mut self, most: usize, is_there: impl Fn(DigestKey) -> bool) -> bool {
+    /// Merges up to `max_keys` keys; returns true when no merge is due. Nothing may be added until then.
+    pub(super) fn merge(&mut self, max_keys: usize, exists: impl Fn(DigestKey) -> bool) -> bool {
         let Some(mut merging) = self.merging.take().or_else(|| self.next_merge()) else { return true };
         let (longer, last) = self.last_two();
-        for _ in 0..most {
-            let Some(place) = merging.next(longer, last) else {
+        for _ in 0..max_keys {
+            let Some(key) = merging.next(longer, last) else {
                 self.replace(merging);
                 return false;
             };
-            if merging.merged.last() != Some(&place) && (!merging.purges_stale || is_there(place)) {
-                merging.merged.push(place);
+            if merging.merged.last() != Some(&key) && (!merging.purges_stale || exists(key)) {
+                merging.merged.push(key);
             }
         }
         self.merging = Some(merging);
         false
     }
 
-    /// Returns the first place that is not before another and starts no higher than with `high`.
+    /// Returns the first key from `from` on whose digest head is at most `high`.
     pub(super) fn next(&self, from: DigestKey, high: DigestHead) -> Option<DigestKey> {
-        let first = |run: &Vec<DigestKey>| run.get(run.partition_point(|place| *place < from)).copied();
+        let first = |run: &Vec<DigestKey>| run.get(run.partition_point(|key| *key < from)).copied();
         self.runs.iter().filter_map(first).min().filter(|(start, _)| *start <= high)
     }
 
-    /// Counts the places that start between two.
+    /// Counts the keys with digest heads from `low` to `high`.
     pub(super) fn count_between(&self, low: DigestHead, high: DigestHead) -> usize {
         let between = |run: &Vec<DigestKey>| {
             let end = run.partition_point(|(start, _)| *start <= high);
@@ -80,14 +79,19 @@ impl SortedRuns {
         self.runs.iter().map(between).sum()
     }
 
-    /// Begins to merge the last two runs, if they are to be.
+    /// Starts merging the last two runs, if due.
     fn next_merge(&self) -> Option<RunMerge> {
         let (longer, last) = self.last_two();
         let all: usize = self.runs.iter().map(Vec::len).sum();
+        // If most keys are stale, merge down to a single run without them.
         let purges = self.stale_count > all / 2;
         let is_due = purges || (!longer.is_empty() && longer.len() < 2 * last.len());
-        let room = if purges { 0 } else { longer.len() + last.len() };
-        is_due.then(|| RunMerge { merged: Vec::with_capacity(room), consumed: (0, 0), purges_stale: purges })
+        let capacity = if purges { 0 } else { longer.len() + last.len() };
+        is_due.then(|| RunMerge {
+            merged: Vec::with_capacity(capacity),
+            consumed: (0, 0),
+            purges_stale: purges,
+        })
     }
 
     fn last_two(&self) -> (&[DigestKey], &[DigestKey]) {
@@ -109,15 +113,15 @@ impl SortedRuns {
 
 impl RunMerge {
     fn next(&mut self, longer: &[DigestKey], last: &[DigestKey]) -> Option<DigestKey> {
-        let (one, other) = &mut self.consumed;
-        match (longer.get(*one), last.get(*other)) {
-            (Some(place), next) if next.is_none_or(|next| place <= next) => {
-                *one += 1;
-                Some(*place)
+        let (from_longer, from_last) = &mut self.consumed;
+        match (longer.get(*from_longer), last.get(*from_last)) {
+            (Some(key), next) if next.is_none_or(|next| key <= next) => {
+                *from_longer += 1;
+                Some(*key)
             }
-            (_, Some(place)) => {
-                *other += 1;
-                Some(*place)
+            (_, Some(key)) => {
+                *from_last += 1;
+                Some(*key)
             }
             (_, None) => None,
         }
@@ -132,26 +136,26 @@ mod tests {
 
     use super::*;
 
-    /// Looks at all places from step to step, until they are settled.
-    fn merge_all(order: &mut SortedRuns, model: &BTreeSet<DigestKey>) {
+    /// Checks all keys after each step until merging is complete.
+    fn merge_all(runs: &mut SortedRuns, model: &BTreeSet<DigestKey>) {
         loop {
-            let is_settled = order.merge(3, |place| model.contains(&place));
+            let is_settled = runs.merge(3, |key| model.contains(&key));
             for (low, high) in [(0, 8), (2, 2), (3, 7)] {
-                let mut next = order.next((low, ContentNo(0)), high);
+                let mut next = runs.next((low, ContentNo(0)), high);
                 let mut found = Vec::new();
-                while let Some(place) = next {
-                    found.push(place);
-                    next = order.next((place.0, ContentNo(place.1.0 + 1)), high);
+                while let Some(key) = next {
+                    found.push(key);
+                    next = runs.next((key.0, ContentNo(key.1.0 + 1)), high);
                 }
                 assert!(found.is_sorted_by(|one, other| one < other));
-                assert!(order.count_between(low, high) >= found.len());
+                assert!(runs.count_between(low, high) >= found.len());
                 let all = found.len();
-                found.retain(|place| model.contains(place));
+                found.retain(|key| model.contains(key));
                 assert!(
-                    all - found.len() <= order.stale_count,
-                    "{} of {all} are there, {} gone",
+                    all - found.len() <= runs.stale_count,
+                    "{} of {all} exist, {} stale",
                     found.len(),
-                    order.stale_count
+                    runs.stale_count
                 );
                 assert!(found.iter().eq(model.range((low, ContentNo(0))..=(high, ContentNo(u32::MAX)))));
             }
@@ -159,43 +163,43 @@ mod tests {
                 break;
             }
         }
-        let lengths: Vec<usize> = order.runs.iter().map(Vec::len).collect();
+        let lengths: Vec<usize> = runs.runs.iter().map(Vec::len).collect();
         assert!(lengths.is_sorted_by(|longer, shorter| *longer >= 2 * shorter), "{lengths:?}");
         assert!(
-            order.stale_count <= lengths.iter().sum::<usize>() / 2,
-            "{} are gone of {lengths:?}",
-            order.stale_count
+            runs.stale_count <= lengths.iter().sum::<usize>() / 2,
+            "{} stale of {lengths:?}",
+            runs.stale_count
         );
     }
 
     #[test]
     fn removing_all_keys_leaves_nothing() {
-        let mut order =
+        let mut runs =
             SortedRuns::from_keys((0..100).map(|number| (number % 7, ContentNo(number))).collect());
         assert_eq!(
-            (order.count_between(2, 3), order.next((6, ContentNo(14)), 6)),
+            (runs.count_between(2, 3), runs.next((6, ContentNo(14)), 6)),
             (28, Some((6, ContentNo(20))))
         );
-        (0..100).for_each(|_| order.record_removed());
-        merge_all(&mut order, &BTreeSet::new());
-        assert_eq!((order.runs.len(), order.next((0, ContentNo(0)), u32::MAX)), (0, None));
+        (0..100).for_each(|_| runs.record_removed());
+        merge_all(&mut runs, &BTreeSet::new());
+        assert_eq!((runs.runs.len(), runs.next((0, ContentNo(0)), u32::MAX)), (0, None));
     }
 
     proptest! {
         #[test]
         fn keys_are_found_in_order_after_any_changes(
-            deeds in prop::collection::vec((any::<bool>(), prop::collection::btree_set((0_u32..9, 0_u32..60), 0..30)), 0..40),
+            changes in prop::collection::vec((any::<bool>(), prop::collection::btree_set((0_u32..9, 0_u32..60), 0..30)), 0..40),
         ) {
-            let (mut order, mut model) = (SortedRuns::default(), BTreeSet::new());
-            for (comes, places) in deeds {
-                let places: Vec<DigestKey> = places.into_iter().map(|(start, number)| (start, ContentNo(number))).collect();
-                if comes {
-                    model.extend(places.iter().copied());
-                    order.push_run(places);
+            let (mut runs, mut model) = (SortedRuns::default(), BTreeSet::new());
+            for (is_added, keys) in changes {
+                let keys: Vec<DigestKey> = keys.into_iter().map(|(start, number)| (start, ContentNo(number))).collect();
+                if is_added {
+                    model.extend(keys.iter().copied());
+                    runs.push_run(keys);
                 } else {
-                    places.iter().filter(|place| model.remove(place)).for_each(|_| order.record_removed());
+                    keys.iter().filter(|key| model.remove(key)).for_each(|_| runs.record_removed());
                 }
-                merge_all(&mut order, &model);
+                merge_all(&mut runs, &model);
             }
         }
     }

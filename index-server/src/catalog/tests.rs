@@ -1,4 +1,4 @@
-//! The catalog against a model that is too simple to be wrong, and against itself after a restart.
+//! Tests the catalog against a simple model, and after restarts.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -21,9 +21,9 @@ enum CatalogAction {
     Register(u8, Vec<FileRecord>),
     Unregister(u8, Vec<String>),
     Replace(u8, Vec<FileRecord>),
-    /// As one of a household.
+    /// Lists a node in an address group, or unlists it.
     List(u8, Option<u8>),
-    /// At once, or list by list.
+    /// Restarts with a bulk load, or list by list.
     Restart(bool),
 }
 
@@ -44,7 +44,7 @@ fn action() -> impl Strategy<Value = CatalogAction> {
         3 => (node.clone(), files.clone()).prop_map(|(node, files)|
             CatalogAction::Unregister(node, files.into_iter().map(|file| file.path).collect())),
         1 => (node.clone(), files).prop_map(|(node, files)| CatalogAction::Replace(node, files)),
-        4 => (node, prop::option::weighted(0.7, 0u8..2)).prop_map(|(node, household)| CatalogAction::List(node, household)),
+        4 => (node, prop::option::weighted(0.7, 0u8..2)).prop_map(|(node, group)| CatalogAction::List(node, group)),
         1 => any::<bool>().prop_map(CatalogAction::Restart),
     ]
 }
@@ -53,15 +53,15 @@ fn id(node: u8) -> NodeId {
     NodeId::from_bytes([node; 32])
 }
 
-/// Does to a disk what the writes say.
+/// Applies writes to the model disk.
 fn write(disk: &mut ModelDisk, writes: ListWrites) {
     let Some(header) = writes.header else {
         let (_, blocks) = disk.remove(&writes.node).unwrap();
-        let gone: BTreeSet<_> =
+        let removed: BTreeSet<_> =
             writes.blocks.into_iter().map(|(block, files)| (block, files.is_empty())).collect();
         assert!(
-            blocks.into_keys().all(|block| gone.contains(&(block, true))),
-            "blocks are left without their node"
+            blocks.into_keys().all(|block| removed.contains(&(block, true))),
+            "blocks remain without their node"
         );
         return;
     };
@@ -104,16 +104,16 @@ fn restart(disk: &ModelDisk, all_at_once: bool) -> Catalog {
     catalog
 }
 
-fn apply(catalog: &mut Catalog, model: &mut CatalogModel, disk: &mut ModelDisk, deed: CatalogAction) {
-    let number = match deed {
+fn apply(catalog: &mut Catalog, model: &mut CatalogModel, disk: &mut ModelDisk, action: CatalogAction) {
+    let number = match action {
         CatalogAction::Restart(at_once) => {
             *catalog = restart(disk, at_once);
             return;
         }
-        CatalogAction::List(node, household) => {
+        CatalogAction::List(node, group) => {
             let number = catalog.admit(id(node)).unwrap();
             let address = |last| AddressGroup::Address([192, 0, 2, last].into());
-            catalog.set_listed(number, household.map(address));
+            catalog.set_listed(number, group.map(address));
             catalog.sync_listed(number, 3);
             number
         }
@@ -137,9 +137,9 @@ fn apply(catalog: &mut Catalog, model: &mut CatalogModel, disk: &mut ModelDisk, 
             if let Some(writes) = catalog.take_writes(number, 1) {
                 write(disk, writes);
             }
-            let gone = catalog.unmentioned_paths(number).unwrap();
+            let unmentioned = catalog.unmentioned_paths(number).unwrap();
             catalog.end_list(number).unwrap();
-            catalog.unregister(number, gone.iter().map(AsRef::as_ref)).unwrap();
+            catalog.unregister(number, unmentioned.iter().map(AsRef::as_ref)).unwrap();
             model.insert(node, files.into_iter().map(|file| (file.path.clone(), file)).collect());
             number
         }
@@ -160,7 +160,7 @@ fn compare(catalog: &Catalog, model: &CatalogModel) {
             holdings += 1;
         }
         let Some(number) = catalog.number(&id(*node)) else {
-            assert!(files.is_empty(), "node {node} is forgotten");
+            assert!(files.is_empty(), "node {node} is missing");
             continue;
         };
         assert_eq!(catalog.summary(number), Some(summary));
@@ -184,11 +184,11 @@ fn compare(catalog: &Catalog, model: &CatalogModel) {
         assert_eq!(same.filter(|content| *content == holding.content()).count(), 1);
         let title = catalog.titles().number(holding.content(), holding.name()).unwrap();
         for text in words(&fold(path)).map(str::to_owned) {
-            let piece = WordPattern { text, position: PatternPosition::Whole };
-            let found = catalog.words().find(&piece, 1).unwrap();
+            let pattern = WordPattern { text, position: PatternPosition::Whole };
+            let found = catalog.words().find(&pattern, 1).unwrap();
             let titles = catalog.words().titles(found[0]).unwrap();
             assert!(titles.contains(title.0));
-            assert!(titles.iter().all(|title| contains(catalog, TitleNo(title), &piece.text)));
+            assert!(titles.iter().all(|title| contains(catalog, TitleNo(title), &pattern.text)));
         }
     }
     assert!(catalog.contents().count_between(0, DigestHead::MAX) >= contents.len());
@@ -200,16 +200,16 @@ fn contains(catalog: &Catalog, title: TitleNo, word: &str) -> bool {
     path.is_some_and(|path| words(&fold(path)).any(|other| other == word))
 }
 
-/// Counts again what the tables count as they go.
+/// Recomputes the counts that the tables maintain incrementally.
 fn compare_counts(catalog: &Catalog) {
     let mut offers = HashMap::<(ContentNo, AddressGroup), Share>::new();
     let mut listed = BTreeMap::<(ContentNo, NameNo), HashSet<AddressGroup>>::new();
     for holding in catalog.all_holdings() {
         let counted = listed.entry((holding.content(), holding.name())).or_default();
         if holding.is_listed() {
-            let household = catalog.holdings.address_groups.group_of(holding.node()).unwrap();
-            counted.insert(household);
-            let best = offers.entry((holding.content(), household)).or_insert(holding.share());
+            let group = catalog.holdings.address_groups.group_of(holding.node()).unwrap();
+            counted.insert(group);
+            let best = offers.entry((holding.content(), group)).or_insert(holding.share());
             *best = holding.share().min(*best);
         }
     }
@@ -218,8 +218,8 @@ fn compare_counts(catalog: &Catalog) {
         *available.entry(content).or_default().count_mut(share) += 1;
     }
     let mut titles = 0;
-    for ((content, name), households) in listed {
-        let count = u32::try_from(households.len()).unwrap();
+    for ((content, name), groups) in listed {
+        let count = u32::try_from(groups.len()).unwrap();
         let number = catalog.titles().number(content, name).unwrap();
         let title = catalog.titles().get(number).unwrap();
         assert_eq!((title.content, title.name, title.listed_groups()), (content, name, count));
@@ -229,7 +229,7 @@ fn compare_counts(catalog: &Catalog) {
             assert_eq!(
                 catalog.titles().next_above(number.0, below),
                 Some(number.0),
-                "no search passes it over"
+                "the title would be skipped"
             );
         }
         titles += 1;
@@ -241,11 +241,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
     #[test]
     fn memory_and_disk_match_the_model(
-        deeds in prop::collection::vec((action(), any::<bool>()), 0..40),
+        actions in prop::collection::vec((action(), any::<bool>()), 0..40),
     ) {
         let (mut catalog, mut model, mut disk) = (Catalog::default(), CatalogModel::new(), ModelDisk::new());
-        for (deed, is_indexed) in deeds {
-            apply(&mut catalog, &mut model, &mut disk, deed);
+        for (action, is_indexed) in actions {
+            apply(&mut catalog, &mut model, &mut disk, action);
             if is_indexed {
                 catalog.index_all();
                 compare(&catalog, &model);
@@ -331,14 +331,14 @@ fn one_node_has_one_size_per_content_others_may_differ() {
     let [one, other] = [1, 2].map(|seed| catalog.admit(id(seed)).unwrap());
     let with_size = |path: &str, size| FileRecord { size, ..record(path, 1) };
     catalog.register(one, &[with_size("a", 5)]).unwrap();
-    let contradicts = |catalog: &Catalog, node, files: &[FileRecord]| {
+    let conflict = |catalog: &Catalog, node, files: &[FileRecord]| {
         catalog.conflicting_file(node, files).map(|file| file.path.clone())
     };
-    assert_eq!(contradicts(&catalog, one, &[with_size("b", 5), with_size("c", 6)]), Some("c".to_owned()));
-    assert_eq!(contradicts(&catalog, one, &[with_size("a", 6)]), None, "it is replaced");
-    assert_eq!(contradicts(&catalog, other, &[with_size("a", 6)]), None);
+    assert_eq!(conflict(&catalog, one, &[with_size("b", 5), with_size("c", 6)]), Some("c".to_owned()));
+    assert_eq!(conflict(&catalog, one, &[with_size("a", 6)]), None, "the file is replaced");
+    assert_eq!(conflict(&catalog, other, &[with_size("a", 6)]), None);
     catalog.register(one, &[with_size("b", 5)]).unwrap();
-    assert!(catalog.conflicting_file(one, &[with_size("a", 6)]).is_some(), "\"b\" has the other size still");
+    assert!(catalog.conflicting_file(one, &[with_size("a", 6)]).is_some(), "\"b\" still has the other size");
 }
 
 #[test]

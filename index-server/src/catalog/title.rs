@@ -1,4 +1,4 @@
-//! Contents under names: what a search finds.
+//! Titles: a content under one of its names, the unit that searches find.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -16,20 +16,20 @@ use crate::slab::Slab;
 pub(crate) struct Title {
     pub(crate) content: ContentNo,
     pub(crate) name: NameNo,
-    /// How many files of all lists are this.
+    /// The number of files in all lists with this content and name.
     use_count: NonZeroU32,
-    /// How many households of listed nodes have it.
+    /// The number of address groups of listed nodes that have it.
     listed_groups: u32,
 }
 
 impl Title {
-    /// Returns how many households of listed nodes have it.
+    /// Returns the number of address groups of listed nodes that have it.
     pub(crate) const fn listed_groups(&self) -> u32 {
         self.listed_groups
     }
 }
 
-/// All titles, by number and by what they are, and how available they are at most, block by block.
+/// All titles, by number and by content and name, with the maximum rank per block.
 #[derive(Debug, Default)]
 pub(crate) struct Titles {
     table: Slab<Title>,
@@ -43,7 +43,7 @@ impl Titles {
         self.table.len()
     }
 
-    /// Counts one more file, and returns its title's number and whether the title is new.
+    /// Counts one more file; returns its title's number and whether the title is new.
     pub(super) fn acquire(&mut self, content: ContentNo, name: NameNo) -> Option<(TitleNo, bool)> {
         match self.numbers.entry((content, name)) {
             Entry::Occupied(known) => {
@@ -51,16 +51,16 @@ impl Titles {
                 title.use_count = title.use_count.checked_add(1)?;
                 Some((*known.get(), false))
             }
-            Entry::Vacant(place) => {
+            Entry::Vacant(vacant) => {
                 let title = Title { content, name, use_count: NonZeroU32::MIN, listed_groups: 0 };
                 let number = TitleNo(self.table.insert(title)?);
-                place.insert(number);
+                vacant.insert(number);
                 Some((number, true))
             }
         }
     }
 
-    /// Counts one less; a title that no file has is forgotten, and its number returned.
+    /// Counts one file less; removes a title without files and returns its number.
     pub(super) fn release(&mut self, content: ContentNo, name: NameNo) -> Option<TitleNo> {
         let number = *self.numbers.get(&(content, name))?;
         let title = self.table.get_mut(number.0)?;
@@ -73,7 +73,7 @@ impl Titles {
         Some(number)
     }
 
-    /// Counts a household of listed nodes in or out.
+    /// Adds or removes one address group of listed nodes.
     pub(super) fn count_listed(&mut self, number: TitleNo, listed: bool) {
         if let Some(title) = self.table.get_mut(number.0) {
             title.listed_groups =
@@ -81,25 +81,25 @@ impl Titles {
         }
     }
 
-    /// Notes that a new title is there.
+    /// Records the rank of a new title.
     pub(super) fn raise_rank(&mut self, number: TitleNo, contents: &Contents) {
         if let Some(title) = self.table.get(number.0) {
             self.block_max.raise(number.0, contents.rank_bound(title.content));
         }
     }
 
-    /// Notes that a content's peak has changed, or that of a title that is gone.
+    /// Updates the ranks after a content's rank bound has changed, or after one of its titles was removed.
     pub(super) fn rerank(
         &mut self,
         content: ContentNo,
-        gone: Option<TitleNo>,
+        removed: Option<TitleNo>,
         before: u64,
         contents: &Contents,
     ) {
         let Self { table, numbers, block_max: peaks } = self;
         let peak_of = |number| table.get(number).map_or(0, |title| contents.rank_bound(title.content));
-        if let Some(gone) = gone {
-            peaks.lower(gone.0, before, peak_of);
+        if let Some(removed) = removed {
+            peaks.lower(removed.0, before, peak_of);
         }
         let after = contents.rank_bound(content);
         if after == before {
@@ -124,18 +124,18 @@ impl Titles {
         self.numbers.get(&(content, name)).copied()
     }
 
-    /// Walks over the titles of a content from a name on, in the order of the names' numbers.
+    /// Iterates over the titles of a content from name `first` on, in order of the names' numbers.
     pub(crate) fn titles_of(&self, content: ContentNo, first: NameNo) -> impl Iterator<Item = TitleNo> {
         self.numbers.range((content, first)..=(content, NameNo(u32::MAX))).map(|(_, number)| *number)
     }
 
-    /// Walks over all titles.
+    /// Iterates over all titles.
     #[cfg(test)]
     pub(super) fn all(&self) -> impl Iterator<Item = TitleNo> {
         self.numbers.values().copied()
     }
 
-    /// Returns the lowest number not below another whose title may be more available than `rank`.
+    /// Returns the lowest title number from `from` on whose rank may be above `rank`.
     pub(crate) fn next_above(&self, from: u32, rank: u64) -> Option<u32> {
         self.block_max.next_above(from, rank)
     }

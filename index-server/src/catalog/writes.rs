@@ -1,4 +1,4 @@
-//! What a change of a list amounts to on disk.
+//! The writes that bring a changed list to disk.
 
 use protocol::index::{FileRecord, ListSummary};
 use protocol::node_id::NodeId;
@@ -13,30 +13,30 @@ use crate::ids::NodeNo;
 pub(crate) struct ListHeader {
     pub(crate) id: NodeId,
     pub(crate) summary: ListSummary,
-    /// In seconds since 1970.
+    /// Seconds since 1970.
     pub(crate) last_seen: u64,
     pub(crate) attendance: Attendance,
 }
 
-/// What must be written, all of it or nothing, so that the disk has a node's list as the memory has it.
+/// One atomic write that brings a node's list on disk up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListWrites {
     pub(crate) node: NodeNo,
-    /// None when the list is empty and the row is to go.
+    /// `None` if the list is empty and its row is deleted.
     pub(crate) header: Option<ListHeader>,
-    /// The blocks that changed; those with nothing in them are to go.
+    /// The changed blocks; empty ones are deleted.
     pub(crate) blocks: Vec<(BlockNo, Vec<FileRecord>)>,
-    /// Whether the standing in the header is to be written too.
+    /// Whether the attendance in the header is written too.
     pub(crate) has_new_attendance: bool,
 }
 
-/// The blocks of a list that changed, with the names in them, and whether the standing is to be written too.
+/// The changed blocks of a list with the names in them, and whether the attendance is written too.
 #[derive(Debug)]
 pub(crate) struct ChangedBlocks(Vec<(BlockNo, Vec<NameNo>)>, bool);
 
 impl Catalog {
-    /// Returns which blocks of a node's list changed since this was last called, if any did;
-    /// [`Catalog::writes`] is to follow before anything else is changed in it.
+    /// Returns the blocks of a node's list changed since the last call, if any. The caller then calls [`Catalog::writes`]
+    /// before changing the list again.
     pub(crate) fn take_changed_blocks(&mut self, node: NodeNo, now: u64) -> Option<ChangedBlocks> {
         let list = self.lists.get_mut(&node)?;
         let dirty = list.packing.take_dirty();
@@ -50,11 +50,11 @@ impl Catalog {
         Some(ChangedBlocks(dirty, !is_empty && !was_saved))
     }
 
-    /// Puts together what changed.
+    /// Assembles the writes for changed blocks.
     pub(crate) fn writes(
         &self,
         node: NodeNo,
-        ChangedBlocks(blocks, has_new_standing): ChangedBlocks,
+        ChangedBlocks(blocks, has_new_attendance): ChangedBlocks,
     ) -> Option<ListWrites> {
         let list = self.lists.get(&node)?;
         let file = |name| {
@@ -62,21 +62,16 @@ impl Catalog {
             list.files.get(path).and_then(|entry| self.record_of(path, entry))
         };
         let blocks = blocks.into_iter().map(|(no, names)| (no, names.into_iter().filter_map(file).collect()));
-        Some(ListWrites {
-            node,
-            header: list.header(),
-            blocks: blocks.collect(),
-            has_new_attendance: has_new_standing,
-        })
+        Some(ListWrites { node, header: list.header(), blocks: blocks.collect(), has_new_attendance })
     }
 
-    /// Does both at once.
+    /// Takes the changed blocks and assembles their writes.
     pub(crate) fn take_writes(&mut self, node: NodeNo, now: u64) -> Option<ListWrites> {
         let changed = self.take_changed_blocks(node, now)?;
         self.writes(node, changed)
     }
 
-    /// Returns the row of a node without its list, if it has one.
+    /// Returns the writes for a node's row without its list, if it has a row.
     pub(super) fn header_writes(&mut self, node: NodeNo) -> Option<ListWrites> {
         let list = self.lists.get_mut(&node)?;
         let header = list.header().filter(|_| list.disk_sync == DiskSync::InSync)?;
@@ -84,7 +79,7 @@ impl Catalog {
         Some(ListWrites { node, header: Some(header), blocks: Vec::new(), has_new_attendance: !was_saved })
     }
 
-    /// Notes that what [`Catalog::take_writes`] gave out may or may not have reached the disk.
+    /// Records that writes returned by [`Catalog::take_writes`] may or may not have reached the disk.
     pub(crate) fn mark_doubtful(&mut self, node: NodeNo) {
         if let Some(list) = self.lists.get_mut(&node) {
             list.disk_sync = DiskSync::Doubtful;
@@ -94,8 +89,8 @@ impl Catalog {
 
 impl FileList {
     fn header(&self) -> Option<ListHeader> {
-        let Visits { last_seen, attendance: standing, .. } = self.visits;
-        let header = ListHeader { id: self.id(), summary: self.summary(), last_seen, attendance: standing };
+        let Visits { last_seen, attendance, .. } = self.visits;
+        let header = ListHeader { id: self.id(), summary: self.summary(), last_seen, attendance };
         (self.len() > 0).then_some(header)
     }
 }

@@ -1,4 +1,4 @@
-//! The beginning of a connection: preambles, greeting, challenge, proof, welcome, all within one deadline.
+//! The greeting of a connection: preambles, challenge, proof and welcome, within one timeout.
 
 use std::net::SocketAddr;
 use std::time::SystemTime;
@@ -20,10 +20,10 @@ use crate::reachability::ProbeTarget;
 use crate::service::IndexService;
 use crate::session::{ClientSession, SessionAction};
 
-/// The longest message of somebody who has not proven who it is, in bytes.
+/// Maximum length in bytes of a message from a client that is not authenticated.
 const MAX_GREETING_LEN: usize = 1024;
 
-/// The features that this index announces.
+/// The features announced to clients.
 const FEATURES: IndexFeatures = IndexFeatures::SEARCH_WITH_SOURCES
     .with(IndexFeatures::ANY_NAMES)
     .with(IndexFeatures::SUGGESTIONS)
@@ -40,7 +40,7 @@ pub(super) struct WelcomedNode {
     pub(super) probe_target: ProbeTarget,
 }
 
-/// Makes a client's wire, with the tight limits of a greeting.
+/// Wraps a client's socket with the strict limits of the greeting.
 pub(super) fn greeting_stream(stream: TcpStream, service: &IndexService) -> FrameStream {
     let limits = &service.limits;
     FrameStream::new(
@@ -50,17 +50,17 @@ pub(super) fn greeting_stream(stream: TcpStream, service: &IndexService) -> Fram
     )
 }
 
-/// A node that has proven who it is.
+/// A node that has proven its identity.
 struct ProvenNode {
     session: ClientSession,
     nonce: [u8; 32],
     node: NodeId,
     address: SocketAddr,
-    /// The request that awaits its welcome.
+    /// The request that the welcome answers.
     id: RequestId,
 }
 
-/// Greets a client.
+/// Authenticates a client and starts its session.
 pub(super) async fn greet(
     wire: &mut FrameStream,
     peer: SocketAddr,
@@ -74,23 +74,23 @@ pub(super) async fn greet(
     if let Err(refusal) = service.access.check_node(&node) {
         refuse(wire, id, refusal, service).await?;
     }
-    let arrival =
+    let node_session =
         service.directory.start_session(node, address).ok_or(ConnectionEnd::Exhausted("node numbers"))?;
     let loopback_counts = service.limits.quotas.limit_loopback;
-    let household = AddressGroup::of(arrival.node, address.ip(), loopback_counts);
-    service.directory.set_list_address(&arrival, household.address());
+    let group = AddressGroup::of(node_session.node, address.ip(), loopback_counts);
+    service.directory.set_list_address(&node_session, group.address());
     let lease = u32::try_from(service.limits.lease.as_secs()).unwrap_or(u32::MAX);
-    let (files, features) = (arrival.summary.files, session.features());
-    info!(node = %node.short(), port = address.port(), files, ?features, "welcome");
-    let reply = Reply::Welcome { you: address, lease, list: arrival.summary };
+    let (files, features) = (node_session.summary.files, session.features());
+    info!(node = %node.short(), port = address.port(), files, ?features, "node connected");
+    let reply = Reply::Welcome { you: address, lease, list: node_session.summary };
     wire.set_frame_limit(MAX_FRAME);
     if let Err(error) = wire.send(&IndexMessage::Reply { id, reply }).await {
-        service.directory.end_session(&arrival);
-        service.registrar.node_left(arrival.node).await;
+        service.directory.end_session(&node_session);
+        service.registrar.node_left(node_session.node).await;
         return Err(error.into());
     }
-    let callee = ProbeTarget { session: arrival.clone(), address, nonce };
-    Ok(WelcomedNode { session, id: node, node_session: arrival, probe_target: callee })
+    let probe_target = ProbeTarget { session: node_session.clone(), address, nonce };
+    Ok(WelcomedNode { session, id: node, node_session, probe_target })
 }
 
 async fn identify(
@@ -120,7 +120,7 @@ async fn identify(
                     id,
                 });
             }
-            // Nothing else gets past a session that is not open.
+            // A session that is not open yet returns no other action.
             Ok(_) => {
                 return Err(ConnectionEnd::Refused(Refusal::OutOfOrder { expected: "a greeting".into() }));
             }
@@ -129,7 +129,7 @@ async fn identify(
     }
 }
 
-/// Returns the answer to a greeting of a version.
+/// Returns the reply to a greeting.
 fn challenge(version: Version, nonce: [u8; 32]) -> Reply {
     match version {
         Version::One => Reply::Challenge { nonce },
@@ -137,13 +137,13 @@ fn challenge(version: Version, nonce: [u8; 32]) -> Reply {
     }
 }
 
-/// Returns the time of this machine, 0 if its clock stands before 1970.
+/// Returns the time of this machine in seconds since 1970; 0 if its clock is set to an earlier time.
 fn unix_time() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs())
 }
 
-/// Reads the client's preamble and answers it with ours, unless it is a stranger's, who gets no answer at all. Returns the
-/// version of the connection.
+/// Reads the client's preamble and replies with ours, unless the client does not speak Peerdex. Returns the version of the
+/// connection.
 async fn exchange_preambles(wire: &mut FrameStream) -> Result<Version, ConnectionEnd> {
     let checked = preamble::check(wire.read_preamble().await?, Kind::Index);
     if checked != Err(PreambleError::NotPeerdex) {

@@ -4,22 +4,22 @@ use std::time::Instant;
 use protocol::index::{Refusal, RequestId};
 use tokio::sync::oneshot;
 
-/// The most offers of one connection that wait for the disk: as many as a node sends without waiting for answers.
+/// Maximum number of offers of one connection that wait for the disk: as many as a node sends without waiting for answers.
 const MAX_PENDING: usize = 32;
 
-/// The offers of torrents of one connection that wait for the disk, in the order of the requests. A node that comes to a new index
-/// offers thousands one after the other; those that wait together share a commit.
+/// The offers of torrents of one connection that wait for the disk, in request order. A node that connects to a new index sends
+/// thousands in a row; offers that wait together share a commit.
 #[derive(Debug, Default)]
 pub(super) struct PendingOffers(VecDeque<PendingOffer>);
 
-/// One that waits.
+/// An offer that waits for the disk.
 #[derive(Debug)]
 struct PendingOffer {
     request: OfferRequest,
     reply: oneshot::Receiver<Result<u32, Refusal>>,
 }
 
-/// The request of an offer.
+/// The request that made an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OfferRequest {
     pub(super) id: RequestId,
@@ -27,12 +27,12 @@ pub(super) struct OfferRequest {
 }
 
 impl PendingOffers {
-    /// Returns true if one more may wait.
+    /// Returns true if another offer may wait.
     pub(super) fn has_room(&self) -> bool {
         self.0.len() < MAX_PENDING
     }
 
-    /// Returns true if none waits.
+    /// Returns true if no offer waits.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -42,7 +42,7 @@ impl PendingOffers {
         self.0.push_back(PendingOffer { request, reply: answer });
     }
 
-    /// Waits for the answer to the oldest offer; without any, it never returns. Cancel safe.
+    /// Waits for the answer to the oldest offer; never returns if there is none. Cancel safe.
     pub(super) async fn next(&mut self) -> (OfferRequest, Result<u32, Refusal>) {
         let Some(PendingOffer { request, reply: answer }) = self.0.front_mut() else {
             return std::future::pending().await;
@@ -68,11 +68,11 @@ mod tests {
                 answer
             })
             .collect();
-        // The last one is refused, the one before it forgotten.
+        // The last one is refused, the one before it dropped without an answer.
         drop(answers.pop().unwrap().send(Err(Refusal::NoSuchPeer)));
         drop(answers.pop());
         let early = tokio::time::timeout(std::time::Duration::from_millis(1), offers.next()).await;
-        assert!(early.is_err(), "the first is not answered yet");
+        assert!(early.is_err(), "the first offer is not answered yet");
         answers.pop().unwrap().send(Ok(7)).unwrap();
         let expected = [(0, Ok(7)), (1, Err(Refusal::StoreUnavailable)), (2, Err(Refusal::NoSuchPeer))];
         for (id, result) in expected {

@@ -1,4 +1,4 @@
-//! Answers to requests of a node that has been welcomed.
+//! Answers the requests of a welcomed node.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,38 +20,38 @@ use crate::request::{OfferChange, ReadRequest};
 use crate::search::Search;
 use crate::service::IndexService;
 
-/// Answers a change or a renewal.
+/// Returns the reply to a change or a renewal.
 pub(super) fn list_reply(result: Result<ListSummary, Refusal>) -> Reply {
     result.map_or_else(Reply::Refused, Reply::List)
 }
 
-/// Returns a refusal as a node understands it that announced some features.
+/// Returns a refusal that a node with these features understands.
 pub(super) fn refusal_for(refusal: Refusal, features: IndexFeatures) -> Refusal {
     if features.contains(IndexFeatures::BUDGETS) { refusal } else { downgraded_refusal(refusal) }
 }
 
-/// Begins to make or withdraw an offer of a torrent, and returns where the answer comes once it is on disk. One that changes something
-/// costs as much as a registration.
+/// Starts to add or withdraw an offer of a torrent; returns a channel that receives the result once it is on disk. An offer
+/// that changes something costs as much as a registration.
 pub(super) async fn begin_offer(
     offer: OfferChange,
-    arrival: &NodeSession,
-    who: (NodeId, IpAddr),
+    node_session: &NodeSession,
+    requester: (NodeId, IpAddr),
     service: &IndexService,
 ) -> oneshot::Receiver<Result<u32, Refusal>> {
-    let at_once = match service.directory.unchanged_offer_count(arrival.id, &offer) {
+    let immediate = match service.directory.unchanged_offer_count(node_session.id, &offer) {
         Some(count) => Ok(count),
-        None => match service.quotas.admit(Instant::now(), who, RequestClass::Registration) {
-            Ok(()) => return service.registrar.begin_offer(arrival, offer).await,
+        None => match service.quotas.admit(Instant::now(), requester, RequestClass::Registration) {
+            Ok(()) => return service.registrar.begin_offer(node_session, offer).await,
             Err(refusal) => Err(refusal),
         },
     };
     let (reply, answer) = oneshot::channel();
-    // The receiver is here.
-    let _ = reply.send(at_once);
+    // Cannot fail: the receiver is in scope.
+    let _ = reply.send(immediate);
     answer
 }
 
-/// Answers an offer of a torrent or the end of one.
+/// Returns the reply to an offer of a torrent or its withdrawal.
 pub(super) fn offers_reply(result: Result<u32, Refusal>, service: &IndexService) -> Reply {
     match result {
         Ok(torrents) => Reply::Offers { torrents, tracker: service.tracker_location.clone() },
@@ -59,43 +59,43 @@ pub(super) fn offers_reply(result: Result<u32, Refusal>, service: &IndexService)
     }
 }
 
-/// Refuses a search of a node or an address that has used its budget of processor time.
+/// Refuses a search if the node or its address has used up its budget of processor time.
 pub(super) fn admit_search(
-    kind: RequestClass,
-    who: (NodeId, IpAddr),
+    class: RequestClass,
+    requester: (NodeId, IpAddr),
     service: &IndexService,
 ) -> Result<(), Refusal> {
-    if kind != RequestClass::Search {
+    if class != RequestClass::Search {
         return Ok(());
     }
-    service.quotas.admit_search(Instant::now(), who).map_err(|(holder, refusal)| {
+    service.quotas.admit_search(Instant::now(), requester).map_err(|(holder, refusal)| {
         service.metrics.count_search_budget(holder);
         refusal
     })
 }
 
-/// Answers a question of a node that accepts any names, or only those that release 0.1.0 accepts.
+/// Answers a read request; without `any_names`, the reply contains only names that release 0.1.0 accepts.
 pub(super) async fn reply_to(
-    question: ReadRequest,
-    (asker, who, any_names): (NodeNo, (NodeId, IpAddr), bool),
+    request: ReadRequest,
+    (asker, requester, any_names): (NodeNo, (NodeId, IpAddr), bool),
     service: &Arc<IndexService>,
 ) -> Reply {
-    let (reply, took) = timed_reply(question, (asker, who.1, any_names), service).await;
-    service.quotas.charge_search(Instant::now(), who, took);
+    let (reply, cpu_time) = timed_reply(request, (asker, requester.1, any_names), service).await;
+    service.quotas.charge_search(Instant::now(), requester, cpu_time);
     if any_names { reply } else { with_basic_names(reply) }
 }
 
-/// Returns the reply, and the processor time that it took if the question is a search.
+/// Returns the reply, and the processor time used if the request is a search.
 async fn timed_reply(
-    question: ReadRequest,
+    request: ReadRequest,
     (asker, address, any_names): (NodeNo, IpAddr, bool),
     service: &Arc<IndexService>,
 ) -> (Reply, Duration) {
     let directory = &service.directory;
-    let reply = match question {
+    let reply = match request {
         ReadRequest::Search { query, after, limit, with_sources } => {
-            let shape = if with_sources { HitDetail::WithSources { seed: seed() } } else { HitDetail::Hits };
-            return search(Search::new(query, after.as_ref(), limit), shape, service).await;
+            let detail = if with_sources { HitDetail::WithSources { seed: seed() } } else { HitDetail::Hits };
+            return search(Search::new(query, after.as_ref(), limit), detail, service).await;
         }
         ReadRequest::Locate { digest, limit } => {
             Reply::Sources { sources: directory.locate(digest, limit, seed()) }
@@ -120,8 +120,8 @@ async fn timed_reply(
             return on_blocking_thread(service, find).await;
         }
         ReadRequest::Statistics => Reply::Statistics(directory.statistics()),
-        ReadRequest::ReportUnreachable { nodes: places } => {
-            Reply::Checking { nodes: handle_reports(&places, (asker, address), service) }
+        ReadRequest::ReportUnreachable { nodes } => {
+            Reply::Checking { nodes: handle_reports(&nodes, (asker, address), service) }
         }
     };
     (reply, Duration::ZERO)
@@ -129,29 +129,28 @@ async fn timed_reply(
 
 /// Returns a seed for the order of sources.
 fn seed() -> u64 {
-    // Without randomness the order is merely not random.
+    // Without randomness sources merely lose their random order.
     getrandom::u64().unwrap_or_default()
 }
 
-/// Searches: at once, or on a thread of its own if there is much to look through.
-async fn search(search: Search, shape: HitDetail, service: &IndexService) -> (Reply, Duration) {
-    let (first, took) = with_cpu_time(|| service.directory.advance(Box::new(search), shape));
+/// Searches, first on this thread, then on a blocking thread if the search takes longer.
+async fn search(search: Search, detail: HitDetail, service: &IndexService) -> (Reply, Duration) {
+    let (first, cpu_time) = with_cpu_time(|| service.directory.advance(Box::new(search), detail));
     let search = match first {
-        Ok(reply) => return (reply, took),
+        Ok(reply) => return (reply, cpu_time),
         Err(unfinished) => unfinished,
     };
     let (reply, rest) =
-        on_blocking_thread(service, move |directory| directory.run_to_end(search, shape)).await;
-    (reply, took + rest)
+        on_blocking_thread(service, move |directory| directory.run_to_end(search, detail)).await;
+    (reply, cpu_time + rest)
 }
 
-/// Runs what takes long on a thread of its own, when one of the places for searches is free. Returns the reply and the processor
-/// time that it took.
+/// Runs a long search on a blocking thread once a search permit is free. Returns the reply and the processor time used.
 async fn on_blocking_thread(
     service: &IndexService,
     work: impl FnOnce(&Directory) -> Reply + Send + 'static,
 ) -> (Reply, Duration) {
-    // The semaphore is never closed; should it be, the work is done all the same.
+    // The semaphore is never closed; if it were, the work would run without a permit.
     let _permit = service.search_permits.acquire().await;
     let directory = service.directory.clone();
     let working = tokio::task::spawn_blocking(move || with_cpu_time(|| work(&directory)));

@@ -2,47 +2,47 @@ use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The upper bounds of the buckets, in microseconds.
+/// Upper bounds of the buckets in microseconds.
 const BOUNDS: [u64; 16] = [
     50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
     5_000_000, 10_000_000,
 ];
 
-/// How long something took, how often.
+/// A histogram of durations.
 #[derive(Debug, Default)]
 pub(crate) struct Histogram {
-    /// Those that took at most as long as the bound, and longer than the one before it.
+    /// The counts per bucket: durations up to its bound and above the previous one.
     counts: [AtomicU64; BOUNDS.len()],
-    /// Those that took longer than any bound.
+    /// The count of durations above all bounds.
     overflow: AtomicU64,
-    /// All times together, in microseconds.
+    /// The sum of all durations in microseconds.
     sum: AtomicU64,
 }
 
 impl Histogram {
-    /// Counts one that took so long.
-    pub(crate) fn record(&self, took: Duration) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let place = BOUNDS.iter().position(|bound| micros <= *bound);
-        place
-            .and_then(|place| self.counts.get(place))
+    /// Records a duration.
+    pub(crate) fn record(&self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS.iter().position(|bound| micros <= *bound);
+        bucket
+            .and_then(|bucket| self.counts.get(bucket))
             .unwrap_or(&self.overflow)
             .fetch_add(1, Ordering::Relaxed);
         self.sum.fetch_add(micros, Ordering::Relaxed);
     }
 
-    /// Returns how many were counted.
+    /// Returns the number of recorded durations.
     #[cfg(test)]
     pub(crate) fn count(&self) -> u64 {
         self.counts.iter().chain([&self.overflow]).map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// Writes it down as Prometheus reads it.
+    /// Writes the histogram in Prometheus format.
     pub(super) fn write(&self, out: &mut String, name: &str, help: &str) -> fmt::Result {
         writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram")?;
         let mut count = 0;
-        for (bound, here) in BOUNDS.iter().zip(&self.counts) {
-            count += here.load(Ordering::Relaxed);
+        for (bound, in_bucket) in BOUNDS.iter().zip(&self.counts) {
+            count += in_bucket.load(Ordering::Relaxed);
             let bound = Duration::from_micros(*bound).as_secs_f64();
             writeln!(out, "{name}_bucket{{le=\"{bound}\"}} {count}")?;
         }

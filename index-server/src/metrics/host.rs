@@ -1,12 +1,12 @@
-//! Which names of this machine a request may use: a page in somebody's browser that has had its own name pointed here
-//! uses another. Pure.
+//! Checks the host name of a request against DNS rebinding: a web page whose own name was pointed at this machine uses that
+//! name. Pure.
 
 use std::net::IpAddr;
 
 use hyper::header::HOST;
 use hyper::{HeaderMap, Uri};
 
-/// Says whether a request names the address it came to, `localhost` if that is a loopback address, or one of `names`.
+/// Returns true if the request names the address it was sent to, `localhost` on a loopback address, or one of `names`.
 pub(super) fn is_own_host(uri: &Uri, headers: &HeaderMap, to: IpAddr, names: &[String]) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
@@ -26,7 +26,7 @@ pub(super) fn is_own_host(uri: &Uri, headers: &HeaderMap, to: IpAddr, names: &[S
     is_ours(host) && uri.authority().is_none_or(|authority| is_ours(authority.as_str()))
 }
 
-/// Takes the port off a host.
+/// Strips the port from a host.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => name,

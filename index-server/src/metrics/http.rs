@@ -1,4 +1,4 @@
-//! The numbers over HTTP, for those who call this machine by a name of its own.
+//! Serves the metrics over HTTP to clients that use a host name of this machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::{Health, HttpService, IndexMetrics};
 use crate::limits::HttpLimits;
 use crate::net::http::{self, Endpoints, HttpServerConfig, plain_text, with_connection_close};
 
-/// Few watch an index.
+/// Few clients monitor an index.
 const LIMITS: HttpLimits = HttpLimits {
     connections: 64,
     connections_per_address: 16,
@@ -26,11 +26,11 @@ const LIMITS: HttpLimits = HttpLimits {
     request_timeout: Duration::from_secs(10),
 };
 
-/// Serves until it is dropped, and its connections with it. `names` are those of this machine.
+/// Serves until dropped, together with its connections. `names` are additional host names of this machine.
 pub(crate) async fn serve(listener: TcpListener, metrics: Arc<IndexMetrics>, names: Vec<String>) {
     let stop = CancellationToken::new();
     let _stopping = stop.clone().drop_guard();
-    let terms = HttpServerConfig {
+    let config = HttpServerConfig {
         name: HttpService::Metrics.name(),
         limits: LIMITS,
         on_eviction: {
@@ -43,7 +43,7 @@ pub(crate) async fn serve(listener: TcpListener, metrics: Arc<IndexMetrics>, nam
     };
     let names: Arc<[String]> = names.into();
     let answer = move |ends, request: &Request<Incoming>| respond(&metrics, &names, ends, request);
-    http::serve(listener, terms, answer).await;
+    http::serve(listener, config, answer).await;
 }
 
 fn respond(
@@ -53,16 +53,16 @@ fn respond(
     request: &Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     if !is_own_host(request.uri(), request.headers(), ends.local.ip(), names) {
-        return with_connection_close(plain_text(
-            StatusCode::MISDIRECTED_REQUEST,
-            "this index has no such name\n",
-        ));
+        return with_connection_close(plain_text(StatusCode::MISDIRECTED_REQUEST, "unknown host name\n"));
     }
     if request.body().size_hint().exact() != Some(0) {
-        return with_connection_close(plain_text(StatusCode::PAYLOAD_TOO_LARGE, "no body is read here\n"));
+        return with_connection_close(plain_text(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "requests must have no body\n",
+        ));
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return with_connection_close(plain_text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"));
+        return with_connection_close(plain_text(StatusCode::METHOD_NOT_ALLOWED, "only GET is supported\n"));
     }
     match request.uri().path() {
         "/metrics" => {
@@ -71,20 +71,20 @@ fn respond(
             response.headers_mut().insert(CONTENT_TYPE, kind);
             response
         }
-        "/healthz" => plain_text(StatusCode::OK, "it runs\n"),
+        "/healthz" => plain_text(StatusCode::OK, "alive\n"),
         "/readyz" => readiness(metrics.health()),
-        _ => plain_text(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz\n"),
+        _ => plain_text(StatusCode::NOT_FOUND, "not found: available are /metrics, /healthz and /readyz\n"),
     }
 }
 
-fn readiness(condition: Health) -> Response<Full<Bytes>> {
-    let (status, text) = match condition {
+fn readiness(health: Health) -> Response<Full<Bytes>> {
+    let (status, text) = match health {
         Health::Ready => (StatusCode::OK, "ready\n"),
-        Health::Loading => (StatusCode::SERVICE_UNAVAILABLE, "the store is being read\n"),
+        Health::Loading => (StatusCode::SERVICE_UNAVAILABLE, "the store is being loaded\n"),
         Health::Degraded => {
-            (StatusCode::SERVICE_UNAVAILABLE, "the store is out of order: no registrations\n")
+            (StatusCode::SERVICE_UNAVAILABLE, "the store is unavailable: registrations are refused\n")
         }
-        Health::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "it is being stopped\n"),
+        Health::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n"),
     };
     plain_text(status, text)
 }

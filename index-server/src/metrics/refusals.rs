@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::index::Refusal;
 
-/// The reasons, in the order of their counts.
+/// The reasons, in the order of their counters.
 const REASONS: [&str; 14] = [
     "malformed",
     "out_of_order",
@@ -20,7 +20,7 @@ const REASONS: [&str; 14] = [
     "over_budget",
 ];
 
-/// How often something was refused, by reason.
+/// Counts of refusals per reason.
 #[derive(Debug, Default)]
 pub(crate) struct RefusalCounts([AtomicU64; REASONS.len()]);
 
@@ -31,7 +31,7 @@ impl RefusalCounts {
         }
     }
 
-    /// Returns every reason and its count.
+    /// Returns every reason with its count.
     pub(super) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         REASONS.iter().zip(&self.0).map(|(reason, count)| (*reason, count.load(Ordering::Relaxed)))
     }

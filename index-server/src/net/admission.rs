@@ -1,4 +1,4 @@
-//! How many connections there may be, altogether and from one address, and how much they may have in memory.
+//! Limits the number of connections and their memory, in total and per address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,10 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::IndexLimits;
 
-/// Bytes are counted in these.
+/// The unit in which bytes are counted.
 const UNIT: usize = 1 << 10;
 
-/// Counts connections.
+/// Admits connections within the limits.
 #[derive(Debug)]
 pub(crate) struct ClientAdmission {
     counts: Arc<Mutex<AdmissionCounts>>,
@@ -21,21 +21,21 @@ pub(crate) struct ClientAdmission {
     bytes: Arc<Semaphore>,
 }
 
-/// What is let in.
+/// The limits of admission.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AdmissionLimits {
-    /// The most connections.
+    /// Maximum number of connections.
     pub(crate) connections: usize,
-    /// The most of one address.
+    /// Maximum number of connections per address.
     pub(crate) connections_per_address: usize,
-    /// The most bytes of long messages in memory, of all connections and of those of one address.
+    /// Maximum bytes of long messages in memory, in total and per address.
     pub(crate) bytes: (usize, usize),
-    /// Whether this machine is an address like others.
+    /// Whether loopback addresses are limited like others.
     pub(crate) limit_loopback: bool,
 }
 
 impl AdmissionLimits {
-    /// Takes them from what the index grants nodes.
+    /// Derives the limits from those of the index.
     pub(crate) const fn from_limits(limits: &IndexLimits) -> Self {
         let quotas = &limits.quotas;
         Self {
@@ -53,14 +53,14 @@ struct AdmissionCounts {
     by_address: HashMap<IpAddr, AddressCounts>,
 }
 
-/// What comes from one address.
+/// The usage of one address.
 #[derive(Debug)]
 struct AddressCounts {
     connections: usize,
     bytes: Arc<Semaphore>,
 }
 
-/// The right to one connection; given back when dropped.
+/// The permit for one connection; returned when dropped.
 #[derive(Debug)]
 pub(crate) struct ClientPermit {
     counts: Arc<Mutex<AdmissionCounts>>,
@@ -68,49 +68,49 @@ pub(crate) struct ClientPermit {
     allowance: MemoryAllowance,
 }
 
-/// What a connection shares with others: room for long messages.
+/// A connection's share of the memory for long messages.
 #[derive(Debug, Clone)]
 pub(crate) struct MemoryAllowance {
     total: Arc<Semaphore>,
     per_address: Option<Arc<Semaphore>>,
 }
 
-/// Room for a long message; given back when dropped.
+/// The permit to keep a long message in memory; returned when dropped.
 #[derive(Debug)]
 pub(crate) struct MemoryPermit(
-    #[expect(dead_code, reason = "held for what its drop does")] [Option<OwnedSemaphorePermit>; 2],
+    #[expect(dead_code, reason = "held until dropped")] [Option<OwnedSemaphorePermit>; 2],
 );
 
 impl ClientAdmission {
-    pub(crate) fn new(bounds: AdmissionLimits) -> Self {
-        Self { counts: Arc::default(), limits: bounds, bytes: semaphore_for(bounds.bytes.0) }
+    pub(crate) fn new(limits: AdmissionLimits) -> Self {
+        Self { counts: Arc::default(), limits, bytes: semaphore_for(limits.bytes.0) }
     }
 
-    /// Lets a connection in, if there is room.
+    /// Admits a connection if the limits allow it.
     pub(crate) fn admit(&self, address: IpAddr) -> Option<ClientPermit> {
         let address = self.limited_address(address);
         let mut counts = self.counts.lock();
         if counts.total >= self.limits.connections {
             return None;
         }
-        let here = match address {
+        let per_address = match address {
             None => None,
             Some(address) => {
                 let fresh = || AddressCounts { connections: 0, bytes: semaphore_for(self.limits.bytes.1) };
-                let here = counts.by_address.entry(address).or_insert_with(fresh);
-                if here.connections >= self.limits.connections_per_address {
+                let at_address = counts.by_address.entry(address).or_insert_with(fresh);
+                if at_address.connections >= self.limits.connections_per_address {
                     return None;
                 }
-                here.connections += 1;
-                Some(Arc::clone(&here.bytes))
+                at_address.connections += 1;
+                Some(Arc::clone(&at_address.bytes))
             }
         };
         counts.total += 1;
-        let allowance = MemoryAllowance { total: Arc::clone(&self.bytes), per_address: here };
+        let allowance = MemoryAllowance { total: Arc::clone(&self.bytes), per_address };
         Some(ClientPermit { counts: Arc::clone(&self.counts), address, allowance })
     }
 
-    /// Returns what an address counts as: nothing for this machine, unless it is to.
+    /// Returns the address group to limit; `None` for loopback if that is exempt.
     fn limited_address(&self, address: IpAddr) -> Option<IpAddr> {
         let counts = self.limits.limit_loopback || !address.to_canonical().is_loopback();
         counts.then_some(address_group(address))
@@ -118,7 +118,7 @@ impl ClientAdmission {
 }
 
 impl ClientPermit {
-    /// Returns what the connection shares with others.
+    /// Returns the connection's share of memory for long messages.
     pub(crate) fn allowance(&self) -> MemoryAllowance {
         self.allowance.clone()
     }
@@ -130,31 +130,31 @@ impl Drop for ClientPermit {
         counts.total = counts.total.saturating_sub(1);
         let Some(address) = self.address else { return };
         match counts.by_address.get_mut(&address) {
-            Some(here) if here.connections > 1 => here.connections -= 1,
+            Some(at_address) if at_address.connections > 1 => at_address.connections -= 1,
             _ => drop(counts.by_address.remove(&address)),
         }
     }
 }
 
 impl MemoryAllowance {
-    /// Waits for room for so many bytes. Cancel safe.
+    /// Waits until `bytes` bytes may be in memory. Cancel safe.
     pub(crate) async fn reserve(&self, bytes: usize) -> MemoryPermit {
-        // In this order everywhere, so that nobody waits for somebody who waits. Neither is ever closed.
-        let here = match &self.per_address {
-            Some(here) => Arc::clone(here).acquire_many_owned(unit_count(bytes)).await.ok(),
+        // All tasks acquire in this order, which prevents deadlocks. Neither semaphore is ever closed.
+        let per_address = match &self.per_address {
+            Some(semaphore) => Arc::clone(semaphore).acquire_many_owned(unit_count(bytes)).await.ok(),
             None => None,
         };
-        MemoryPermit([here, Arc::clone(&self.total).acquire_many_owned(unit_count(bytes)).await.ok()])
+        MemoryPermit([per_address, Arc::clone(&self.total).acquire_many_owned(unit_count(bytes)).await.ok()])
     }
 
-    /// Takes room for so many bytes, if it is there.
+    /// Reserves memory for `bytes` bytes if it is available now.
     pub(crate) fn try_reserve(&self, bytes: usize) -> Option<MemoryPermit> {
-        let here = match &self.per_address {
-            Some(here) => Some(Arc::clone(here).try_acquire_many_owned(unit_count(bytes)).ok()?),
+        let per_address = match &self.per_address {
+            Some(semaphore) => Some(Arc::clone(semaphore).try_acquire_many_owned(unit_count(bytes)).ok()?),
             None => None,
         };
         Some(MemoryPermit([
-            here,
+            per_address,
             Some(Arc::clone(&self.total).try_acquire_many_owned(unit_count(bytes)).ok()?),
         ]))
     }

@@ -1,4 +1,4 @@
-//! Messages on a socket, each under a deadline.
+//! Reads and writes length-prefixed messages on a socket, each with a timeout.
 
 use std::future::poll_fn;
 use std::io;
@@ -19,46 +19,46 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::net::admission::{MemoryAllowance, MemoryPermit};
 
-/// How much is read at once, in bytes.
+/// Maximum number of bytes per read.
 const READ_LEN: usize = 16 << 10;
 
-/// What most messages to clients take at most, in bytes: those with a page of hits.
+/// Initial capacity for an outgoing message in bytes: enough for most replies, including a page of hits.
 const BUFFERED_ANSWER_LEN: usize = 4 << 10;
 
-/// A message of up to so many bytes needs no room of its own.
+/// Longer messages need a memory permit.
 const MAX_SHORT_MESSAGE: usize = 16 << 10;
 
-/// How much of what a client still sends is read and dropped when its connection is closed.
+/// Maximum number of unread bytes that are read and dropped when a connection is closed.
 const MAX_DRAINED: usize = 256 << 10;
 
-/// How long that may take.
+/// Maximum time to drain a connection.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Why a connection is over.
+/// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FrameStreamError {
-    /// The other side closed it between two messages.
+    /// The other side closed the connection between two messages.
     #[error("closed by the other side")]
     Closed,
-    /// The other side closed it within a message.
+    /// The other side closed the connection within a message.
     #[error("closed by the other side in the middle of a message")]
     Truncated,
-    /// The connection broke.
-    #[error("the connection broke: {0}")]
+    /// The connection failed.
+    #[error("connection lost: {0}")]
     Io(#[from] io::Error),
-    /// Nothing came for too long.
-    #[error("nothing came for {0:?}")]
+    /// Nothing was received for too long.
+    #[error("no data for {0:?}")]
     Idle(Duration),
-    /// A message was begun and not ended in time.
+    /// A message was not complete in time.
     #[error("a message took longer than {0:?}")]
     SlowMessage(Duration),
-    /// There was no room for a long message.
-    #[error("too many long messages are under way")]
+    /// There was no memory for a long message.
+    #[error("too many long messages in memory")]
     NoMemory,
-    /// What was sent was not taken in time.
-    #[error("the other side took nothing for {0:?}")]
+    /// The other side did not accept a message in time.
+    #[error("the other side accepted no data for {0:?}")]
     WriteTimeout(Duration),
-    /// What came is no message.
+    /// The message is malformed.
     #[error(transparent)]
     Frame(#[from] FrameError),
 }
@@ -68,80 +68,80 @@ pub(crate) enum FrameStreamError {
 pub(crate) struct FrameStream {
     stream: TcpStream,
     buffer: FrameBuffer,
-    /// When the message that is half here began.
+    /// When the incomplete message in the buffer started.
     frame_started: Option<Instant>,
-    /// When the last message was whole.
+    /// When the last message was complete.
     last_received: Instant,
     timeouts: FrameTimeouts,
-    /// What it shares with other connections, if it may carry long messages.
+    /// The share of memory for long messages, if the connection may carry any.
     allowance: Option<MemoryAllowance>,
-    /// For the message that is being read or answered, if it is a long one.
+    /// The permit for the long message that is being read or answered.
     memory: Option<MemoryPermit>,
 }
 
-/// The deadlines of a socket.
+/// The timeouts of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FrameTimeouts {
     /// From one message to the next.
     pub(crate) idle: Duration,
-    /// From a message's first byte to its last.
+    /// From the first byte of a message to its last.
     pub(crate) frame: Duration,
-    /// For a message to be taken.
+    /// For the other side to accept a message.
     pub(crate) write: Duration,
 }
 
-/// A message that was read and is not decoded yet.
+/// A message that is not decoded yet.
 #[derive(Debug)]
 pub(crate) struct MessageBody(Vec<u8>);
 
 impl MessageBody {
-    /// Says whether it takes noticeable time to decode.
+    /// Returns true if decoding takes noticeable time.
     pub(crate) const fn is_long(&self) -> bool {
         self.0.len() > MAX_SHORT_MESSAGE
     }
 
-    /// Decodes the message that it must be.
+    /// Decodes the message.
     pub(crate) fn decode<M: Decode<()>>(self) -> Result<M, FrameError> {
         decode_body(&self.0)
     }
 
-    /// Decodes the request of version 2 that it must be.
+    /// Decodes a request of protocol version 2.
     pub(crate) fn decode_request(self) -> Result<DecodedRequest, FrameError> {
         RequestEnvelope::decode(&self.0)
     }
 }
 
 impl FrameStream {
-    pub(crate) fn new(stream: TcpStream, frame_limit: usize, times: FrameTimeouts) -> Self {
+    pub(crate) fn new(stream: TcpStream, frame_limit: usize, timeouts: FrameTimeouts) -> Self {
         let buffer = FrameBuffer::with_limit(frame_limit);
         Self {
             stream,
             buffer,
             frame_started: None,
             last_received: Instant::now(),
-            timeouts: times,
+            timeouts,
             allowance: None,
             memory: None,
         }
     }
 
-    /// Lets long messages pass as far as there is room for them.
+    /// Allows long messages while memory for them is available.
     pub(crate) fn set_allowance(&mut self, allowance: MemoryAllowance) {
         self.allowance = Some(allowance);
     }
 
-    /// Changes the limit for the messages to come.
+    /// Sets the maximum length of messages received from now on.
     pub(crate) const fn set_frame_limit(&mut self, limit: usize) {
         self.buffer.set_limit(limit);
     }
 
-    /// Returns the port on this side of the connection if a host at `address` would be this host.
+    /// Returns the local port of the connection if `address` belongs to this host.
     pub(crate) fn local_port_seen_at(&self, address: IpAddr) -> Option<u16> {
         let ours = self.stream.local_addr().ok()?;
         (address.is_loopback() || address == ours.ip().to_canonical()).then_some(ours.port())
     }
 
-    /// Reads the first bytes of a connection.
+    /// Reads the preamble of the connection.
     pub(crate) async fn read_preamble(&mut self) -> Result<[u8; PREAMBLE_LEN], FrameStreamError> {
         let mut bytes = [0; PREAMBLE_LEN];
         match timeout(self.timeouts.frame, self.stream.read_exact(&mut bytes)).await {
@@ -152,7 +152,7 @@ impl FrameStream {
         }
     }
 
-    /// Writes bytes that are no message.
+    /// Writes raw bytes without framing.
     pub(crate) async fn write_raw(&mut self, bytes: &[u8]) -> Result<(), FrameStreamError> {
         match timeout(self.timeouts.write, self.stream.write_all(bytes)).await {
             Ok(result) => Ok(result?),
@@ -160,18 +160,19 @@ impl FrameStream {
         }
     }
 
-    /// Writes a message. One that is long and is not taken at once may wait only while there is room.
+    /// Sends a message. A long message that the socket does not accept immediately needs a memory permit.
     pub(crate) async fn send(&mut self, message: &impl Encode) -> Result<(), FrameStreamError> {
-        // The request that is being answered is not needed any more.
+        // The request that is being answered is no longer needed.
         self.memory = None;
         let mut bytes = Vec::with_capacity(BUFFERED_ANSWER_LEN);
         encode_frame(message, &mut bytes)?;
-        let taken = match self.stream.try_write(&bytes) {
+        // Most messages fit into the socket's send buffer and need no permit.
+        let written = match self.stream.try_write(&bytes) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            taken => taken?,
+            written => written?,
         };
-        let rest = bytes.get(taken..).unwrap_or_default();
-        let _room = match &self.allowance {
+        let rest = bytes.get(written..).unwrap_or_default();
+        let _permit = match &self.allowance {
             Some(allowance) if rest.len() > MAX_SHORT_MESSAGE => {
                 Some(allowance.try_reserve(rest.len()).ok_or(FrameStreamError::NoMemory)?)
             }
@@ -180,13 +181,12 @@ impl FrameStream {
         self.write_raw(rest).await
     }
 
-    /// Reads the next message. Loses nothing when it is dropped early; after an error nothing more can be read.
+    /// Receives the next message. Cancel safe; after an error nothing more can be read.
     pub(crate) async fn next<M: Decode<()>>(&mut self) -> Result<M, FrameStreamError> {
         Ok(self.next_body().await?.decode()?)
     }
 
-    /// Reads the next message and leaves it as it came. Loses nothing when it is dropped early; after an error nothing
-    /// more can be read.
+    /// Receives the next message without decoding it. Cancel safe; after an error nothing more can be read.
     pub(crate) async fn next_body(&mut self) -> Result<MessageBody, FrameStreamError> {
         if self.buffer.pending() == 0 {
             self.memory = None;
@@ -200,42 +200,42 @@ impl FrameStream {
                 self.frame_started = None;
                 return Ok(body);
             }
-            let (deadline, late) = self.deadline();
+            let (deadline, timeout_error) = self.deadline();
             if let (None, Some(allowance), Some(length)) = (
                 &self.memory,
                 &self.allowance,
                 self.buffer.announced_len().filter(|length| *length > MAX_SHORT_MESSAGE),
             ) {
-                let room = timeout_at(deadline, allowance.reserve(length)).await;
-                self.memory = Some(room.map_err(|_| FrameStreamError::NoMemory)?);
-                // Who had to wait is not late for that.
+                let permit = timeout_at(deadline, allowance.reserve(length)).await;
+                self.memory = Some(permit.map_err(|_| FrameStreamError::NoMemory)?);
+                // Waiting for memory does not count against the client.
                 self.frame_started = Some(Instant::now());
                 continue;
             }
-            timeout_at(deadline, self.fill()).await.map_err(|_| late)??;
+            timeout_at(deadline, self.fill()).await.map_err(|_| timeout_error)??;
             if self.memory.is_some() {
-                // A long message comes in many parts, and short ones of others go between them.
+                // A long message arrives in many parts; give other connections their turn between them.
                 yield_now().await;
             }
         }
     }
 
-    /// Returns when the wait for the next byte ends, and with what.
+    /// Returns when the wait for the next byte ends, and the error for that case.
     fn deadline(&mut self) -> (Instant, FrameStreamError) {
         if self.buffer.pending() == 0 {
             return (self.last_received + self.timeouts.idle, FrameStreamError::Idle(self.timeouts.idle));
         }
-        let begun = *self.frame_started.get_or_insert_with(Instant::now);
-        (begun + self.timeouts.frame, FrameStreamError::SlowMessage(self.timeouts.frame))
+        let started = *self.frame_started.get_or_insert_with(Instant::now);
+        (started + self.timeouts.frame, FrameStreamError::SlowMessage(self.timeouts.frame))
     }
 
-    /// Takes in what has come, or what comes next. Loses nothing when it is dropped early.
+    /// Reads available bytes into the buffer, or waits for some. Cancel safe.
     async fn fill(&mut self) -> Result<(), FrameStreamError> {
         let Self { stream, buffer, .. } = self;
         poll_fn(|context| {
-            // Here only while something is read: most connections wait.
-            let mut room = [const { MaybeUninit::uninit() }; READ_LEN];
-            let mut read = ReadBuf::uninit(&mut room);
+            // On the stack, and only while reading: most connections are idle.
+            let mut space = [const { MaybeUninit::uninit() }; READ_LEN];
+            let mut read = ReadBuf::uninit(&mut space);
             ready!(Pin::new(&mut *stream).poll_read(context, &mut read))?;
             Poll::Ready(match read.filled() {
                 [] if buffer.pending() == 0 => Err(FrameStreamError::Closed),
@@ -249,21 +249,21 @@ impl FrameStream {
         .await
     }
 
-    /// Closes the connection so that what was sent last still arrives: a socket closed with unread bytes in it would
-    /// be reset, and the last message lost with it.
+    /// Closes the connection so that the last message still arrives: closing a socket with unread bytes would reset it, and the
+    /// message would be lost.
     pub(crate) async fn close(mut self) {
-        let (mut scrap, mut left) = ([0; 1024], MAX_DRAINED);
+        let (mut scrap, mut budget) = ([0; 1024], MAX_DRAINED);
         let drain = async {
             self.stream.shutdown().await?;
-            while left > 0 {
+            while budget > 0 {
                 match self.stream.read(&mut scrap).await? {
                     0 => break,
-                    read => left = left.saturating_sub(read),
+                    read => budget = budget.saturating_sub(read),
                 }
             }
             Ok::<(), io::Error>(())
         };
-        // However this ends, the connection is over.
+        // The connection ends in any case.
         let _ = timeout(DRAIN_TIMEOUT, drain).await;
     }
 }

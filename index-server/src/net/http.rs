@@ -1,5 +1,5 @@
-//! HTTP connections: accepted within bounds, served for a while, ended in order. What a request is answered is said by
-//! who listens: the [tracker](crate::tracker) or the [metrics](crate::metrics).
+//! A bounded HTTP server: accepts connections, limits their lifetime and shuts them down. The [tracker](crate::tracker) and the
+//! [metrics](crate::metrics) provide the responses.
 
 mod slots;
 
@@ -29,49 +29,49 @@ use crate::net::ACCEPT_RETRY_DELAY;
 use crate::net::socket::{canonical, configure};
 use slots::{ConnectionSlot, ConnectionSlots};
 
-/// The most bytes of a request, and of those behind it that are read with it.
+/// Maximum buffer per connection in bytes: a request and pipelined ones behind it.
 const MAX_BUFFER_LEN: usize = 16 << 10;
 
-/// The most headers of a request.
+/// Maximum number of headers per request.
 const MAX_HEADERS: usize = 64;
 
-/// How long the last answer of a connection may take.
+/// Maximum time for the last response of a connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The two ends of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Endpoints {
-    /// Where the client is.
+    /// The client's address.
     pub(crate) client: SocketAddr,
-    /// Which address of ours it has called.
+    /// The local address to which the client connected.
     pub(crate) local: SocketAddr,
 }
 
-/// Counts a connection that is closed to make room for another.
+/// Called for each evicted connection.
 pub(crate) type EvictionHook = Arc<dyn Fn() + Send + Sync>;
 
-/// What connections go by.
+/// The configuration of an HTTP service.
 #[derive(Clone)]
 pub(crate) struct HttpServerConfig {
     /// The name of the service in the log.
     pub(crate) name: &'static str,
     pub(crate) limits: HttpLimits,
-    /// Called for each connection that is closed to make room for another.
+    /// Counts evicted connections.
     pub(crate) on_eviction: EvictionHook,
     pub(crate) tasks: TaskTracker,
-    /// Cancelled when the connections are to end.
+    /// Cancelled when the connections are to end gracefully.
     pub(crate) stop: CancellationToken,
-    /// Cancelled when those that have not ended by then are dropped.
+    /// Cancelled when the remaining connections are to be dropped.
     pub(crate) drop: CancellationToken,
 }
 
-/// Serves clients until it is dropped; the connections end by their terms.
-pub(crate) async fn serve<A>(listener: TcpListener, terms: HttpServerConfig, answer: A)
+/// Accepts and serves connections until dropped; the connections are tasks of their own and end as `config` says.
+pub(crate) async fn serve<A>(listener: TcpListener, config: HttpServerConfig, answer: A)
 where
     A: Fn(Endpoints, &Request<Incoming>) -> Response<Full<Bytes>> + Clone + Send + Sync + 'static,
 {
-    let name = terms.name;
-    let places = ConnectionSlots::new(&terms.limits);
+    let name = config.name;
+    let slots = ConnectionSlots::new(&config.limits);
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -82,21 +82,21 @@ where
             }
         };
         let from = canonical(from);
-        // Who is gone already is merely closed.
+        // A client that has already disconnected is merely closed.
         let (Ok(()), Ok(to)) = (configure(&stream), stream.local_addr()) else { continue };
-        let (place, has_made_room) = places.acquire(address_group(from.ip()));
-        if has_made_room {
-            (terms.on_eviction)();
+        let (slot, has_evicted) = slots.acquire(address_group(from.ip()));
+        if has_evicted {
+            (config.on_eviction)();
         }
-        let (ends, answer, terms) =
-            (Endpoints { client: from, local: canonical(to) }, answer.clone(), terms.clone());
+        let (ends, answer, config) =
+            (Endpoints { client: from, local: canonical(to) }, answer.clone(), config.clone());
         let span = info_span!("http client", service = name, %from);
-        terms.tasks.clone().spawn(
+        config.tasks.clone().spawn(
             async move {
                 tokio::select! {
-                    () = serve_connection(stream, |request| answer(ends, request), &place, &terms) => {}
-                    () = place.evicted() => debug!("connection closed for a new one"),
-                    () = terms.drop.cancelled() => {}
+                    () = serve_connection(stream, |request| answer(ends, request), &slot, &config) => {}
+                    () = slot.evicted() => debug!("connection evicted for a new one"),
+                    () = config.drop.cancelled() => {}
                 }
             }
             .instrument(span),
@@ -104,15 +104,15 @@ where
     }
 }
 
-/// Serves one connection. It ends when the client ends it, begins a request and does not finish it in time, has been
-/// here for long enough, or when the service stops.
-async fn serve_connection<A>(stream: TcpStream, answer: A, place: &ConnectionSlot, terms: &HttpServerConfig)
+/// Serves one connection. It ends when the client closes it, does not complete a request in time, has reached its maximum
+/// lifetime, or when the service stops.
+async fn serve_connection<A>(stream: TcpStream, answer: A, slot: &ConnectionSlot, config: &HttpServerConfig)
 where
     A: Fn(&Request<Incoming>) -> Response<Full<Bytes>>,
 {
-    let limits = &terms.limits;
+    let limits = &config.limits;
     let respond = service_fn(|request| {
-        place.touch();
+        slot.touch();
         let response = answer(&request);
         async move { Ok::<_, Infallible>(response) }
     });
@@ -123,13 +123,13 @@ where
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         () = sleep(limits.connection_lifetime) => None,
-        () = terms.stop.cancelled() => None,
+        () = config.stop.cancelled() => None,
     };
     let ended = if let Some(ended) = ended {
         ended
     } else {
         connection.as_mut().graceful_shutdown();
-        // One that takes no answers is dropped.
+        // A client that does not accept the last response is dropped.
         timeout(CLOSE_TIMEOUT, connection).await.unwrap_or(Ok(()))
     };
     if let Err(error) = ended {
@@ -137,7 +137,7 @@ where
     }
 }
 
-/// Makes a response of plain text.
+/// Returns a plain-text response.
 pub(crate) fn plain_text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
@@ -145,7 +145,7 @@ pub(crate) fn plain_text(status: StatusCode, body: impl Into<Bytes>) -> Response
     response
 }
 
-/// Ends the connection behind a response, so that nobody reads what else was sent.
+/// Marks a response to close the connection, so that further input is not read.
 pub(crate) fn with_connection_close(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response

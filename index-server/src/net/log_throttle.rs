@@ -1,13 +1,13 @@
-//! Keeps clients that misbehave by the thousand from filling the log.
+//! Limits the rate of log lines about misbehaving clients.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// How many lines pass in a second.
+/// Maximum number of lines logged per second.
 const MAX_LINES_PER_SECOND: u32 = 10;
 
-/// Lets a few lines pass in each second, and counts the others.
+/// Passes a few lines per second, and counts the rest.
 #[derive(Debug, Default)]
 pub(crate) struct LogThrottle(Mutex<ThrottleWindow>);
 
@@ -19,20 +19,20 @@ struct ThrottleWindow {
 }
 
 impl LogThrottle {
-    /// Says whether a line passes; if so, how many did not since the last one that did.
+    /// Returns `Some` if the line may be logged, with the number of lines suppressed since the last one.
     pub(crate) fn admit(&self, now: Instant) -> Option<u32> {
-        let mut second = self.0.lock();
-        let is_over = |begun| now.saturating_duration_since(begun) >= Duration::from_secs(1);
-        if second.started.is_none_or(is_over) {
-            second.started = Some(now);
-            second.passed = 0;
+        let mut window = self.0.lock();
+        let is_over = |started| now.saturating_duration_since(started) >= Duration::from_secs(1);
+        if window.started.is_none_or(is_over) {
+            window.started = Some(now);
+            window.passed = 0;
         }
-        if second.passed >= MAX_LINES_PER_SECOND {
-            second.suppressed = second.suppressed.saturating_add(1);
+        if window.passed >= MAX_LINES_PER_SECOND {
+            window.suppressed = window.suppressed.saturating_add(1);
             return None;
         }
-        second.passed += 1;
-        Some(std::mem::take(&mut second.suppressed))
+        window.passed += 1;
+        Some(std::mem::take(&mut window.suppressed))
     }
 }
 
@@ -42,10 +42,10 @@ mod tests {
 
     #[test]
     fn lines_above_the_rate_are_counted_not_logged() {
-        let (gate, now) = (LogThrottle::default(), Instant::now());
-        let passed = (0..100).filter(|_| gate.admit(now).is_some()).count();
+        let (throttle, now) = (LogThrottle::default(), Instant::now());
+        let passed = (0..100).filter(|_| throttle.admit(now).is_some()).count();
         assert_eq!(passed, 10);
         let later = now + Duration::from_secs(1);
-        assert_eq!((gate.admit(later), gate.admit(later)), (Some(90), Some(0)));
+        assert_eq!((throttle.admit(later), throttle.admit(later)), (Some(90), Some(0)));
     }
 }

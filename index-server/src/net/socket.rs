@@ -5,7 +5,7 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-/// Answers go out at once, and a client whose machine is gone is noticed within half a minute or so.
+/// Disables Nagle's algorithm, and enables keepalive to detect a dead client within about half a minute.
 pub(crate) fn configure(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
@@ -15,7 +15,7 @@ pub(crate) fn configure(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
-/// Writes an IPv4 address that arrived through an IPv6 socket as what it is.
+/// Converts an IPv4-mapped IPv6 address to IPv4.
 pub(crate) const fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

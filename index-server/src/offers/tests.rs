@@ -17,7 +17,7 @@ fn hint(torrent: u32, content: u8) -> TorrentHint {
     TorrentHint { infohash: infohash(torrent), digest, name: "x".into(), piece_length: 1 << 18 }
 }
 
-/// An address of its own for each node.
+/// Returns a distinct address group per node.
 fn at(node: NodeId) -> Option<AddressGroup> {
     Some(AddressGroup::Address([192, 0, 2, node.as_bytes()[0]].into()))
 }
@@ -60,7 +60,7 @@ fn hints_are_ranked_by_addresses_and_not_by_keys() {
         offers.add(crowd(100 + number), None, hint(7, 3)).unwrap();
     }
     offers.add(TWO, at(TWO), hint(7, 2)).unwrap();
-    // It moves to another address, and there are more than one.
+    // THREE first offers from TWO's address; once it moves, this hint has more address groups than the others.
     offers.add(THREE, at(TWO), hint(7, 2)).unwrap();
     assert_eq!(offers.hints_for_torrent(&infohash(7)).len(), 3);
     assert_eq!(offers.add(THREE, at(THREE), hint(7, 2)), Ok(None));
@@ -105,7 +105,7 @@ fn torrent_is_found_by_key_while_offered() {
     for (node, torrent, content) in [(ONE, 7, 1), (TWO, 7, 2), (TWO, 8, 2), (THREE, 7, 2)] {
         offers.add(node, at(node), hint(torrent, content)).unwrap();
     }
-    // Another word on the same torrent replaces the first one.
+    // A node's new hint about a torrent replaces its previous one.
     offers.add(ONE, at(ONE), hint(7, 3)).unwrap();
     assert_eq!(offers.torrent_with_key(&key(7)), Some(infohash(7)));
     assert_eq!(offers.torrent_with_key(&key(8)), Some(infohash(8)));
@@ -129,7 +129,7 @@ fn node_offers_are_limited() {
     }
     let refused = offers.add(ONE, at(ONE), hint(u32::MAX, 1));
     assert!(matches!(refused, Err(Refusal::TooMany { limit: 10_000, .. })), "{refused:?}");
-    // What it offers already it may change.
+    // A node at its limit can still change an offer.
     assert!(offers.add(ONE, at(ONE), hint(3, 2)).unwrap().is_some());
     assert_eq!(offers.count(&ONE), MAX_TORRENTS_PER_NODE);
     offers.add(TWO, at(TWO), hint(u32::MAX, 1)).unwrap();
@@ -154,6 +154,6 @@ fn long_names_reduce_a_nodes_offer_count() {
     let refused = offers.add(ONE, at(ONE), long(u32::MAX));
     assert!(matches!(refused, Err(Refusal::TooMany { limit: 2_097_152, .. })), "{refused:?}");
     assert!(offers.add(TWO, at(TWO), long(u32::MAX)).is_ok());
-    // A shorter name in the place of a long one fits.
+    // A shorter name fits in place of a long one.
     assert!(offers.add(ONE, at(ONE), hint(0, 1)).is_ok());
 }

@@ -11,21 +11,21 @@ use crate::access::AccessFiles;
 use crate::budgets::BudgetLimits;
 use crate::limits::{IndexLimits, QuotaLimits, TrackerLimits};
 
-/// The index of a Peerdex network: peers register their files here and find those of others.
+/// Index server of a Peerdex network: nodes register their files here and search those of others
 ///
-/// Without a command it serves.
+/// Serves if no command is given
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(super) struct Arguments {
-    /// What to do instead of serving
+    /// Maintenance command to run instead of serving
     #[command(subcommand)]
     pub(super) task: Option<StoreTask>,
 
-    /// Address and port to listen on; port 0 takes a free one
+    /// Listen for nodes on this address; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", env = "INDEX_SERVER_LISTEN", default_value = "127.0.0.1:1313")]
     pub(super) listen: String,
 
-    /// Folder for everything that is registered; made if there is none
+    /// Store all data in this folder; created if missing
     #[arg(
         long,
         value_name = "FOLDER",
@@ -35,15 +35,15 @@ pub(super) struct Arguments {
     )]
     pub(super) data_dir: PathBuf,
 
-    /// The most connections at once
+    /// Maximum number of connections
     #[arg(long, value_name = "N", env = "INDEX_SERVER_MAX_CONNECTIONS", default_value_t = 10_000)]
     max_connections: usize,
 
-    /// The most connections at once from one address (this machine is exempt)
+    /// Maximum number of connections per address (loopback is exempt)
     #[arg(long, value_name = "N", env = "INDEX_SERVER_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 1000)]
     max_connections_per_address: usize,
 
-    /// End with an error when a write to the store takes longer; 0 is no limit
+    /// Exit with an error if a write to the store takes longer; 0 means unlimited
     #[arg(long, value_name = "SECONDS", env = "INDEX_SERVER_COMMIT_TIMEOUT", default_value_t = 120)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
     commit_timeout: u64,
@@ -54,131 +54,131 @@ pub(super) struct Arguments {
     #[command(flatten)]
     access: AccessArguments,
 
-    /// Tells its numbers (/metrics, for Prometheus) and whether it is well (/healthz, /readyz) on this address and port
-    /// over HTTP; port 0 takes a free one
+    /// Serve Prometheus metrics (/metrics) and health checks (/healthz, /readyz) over HTTP on this address; port 0 selects
+    /// a free port
     #[arg(long, value_name = "ADDRESS:PORT", env = "INDEX_SERVER_METRICS")]
     pub(super) metrics: Option<String>,
 
-    /// A name, besides its address, by which this machine may be asked for its numbers
+    /// Accept metrics requests under this host name, besides the address
     #[arg(long, value_name = "NAME", requires = "metrics")]
     pub(super) metrics_host: Vec<String>,
 
-    /// Is a BitTorrent tracker too, on this address and port (HTTP); port 0 takes a free one
+    /// Serve a BitTorrent tracker over HTTP on this address; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", env = "INDEX_SERVER_TRACKER")]
     pub(super) tracker: Option<String>,
 
-    /// The tracker's announce URL as others reach it; if not given, nodes use the host of the index and the port
+    /// Announce URL of the tracker as others reach it [default: derived by nodes from the host of the index and the port]
     #[arg(long, value_name = "URL", env = "INDEX_SERVER_TRACKER_URL", requires = "tracker", value_parser = announce_url)]
     pub(super) tracker_url: Option<String>,
 
-    /// How often clients of the tracker are to announce themselves, in seconds
+    /// Announce interval for clients of the tracker
     #[arg(long, value_name = "SECONDS", env = "INDEX_SERVER_TRACKER_INTERVAL", default_value_t = 300)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     tracker_interval: u64,
 
-    /// Says more on standard error: -v decisions, -vv everything; `RUST_LOG` goes before it
+    /// Log more to standard error: -v decisions, -vv everything; `RUST_LOG` overrides it
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub(super) verbose: u8,
 }
 
-/// What can be done with a store that no index runs on.
+/// Maintenance of a store that no index is using.
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreTask {
-    /// Reads the whole store and says whether it is sound
+    /// Read the whole store and check that it is sound
     Check,
-    /// Writes everything in the store as lines of JSON
+    /// Write the contents of the store as lines of JSON
     Export {
-        /// A file that is not there yet, or - for the standard output
+        /// File to create, or - for standard output
         file: PathBuf,
     },
-    /// Makes a store of what was exported; all of it or nothing
+    /// Create a store from exported data; all of it or nothing
     Import {
-        /// The file, or - for the standard input
+        /// File to read, or - for standard input
         file: PathBuf,
     },
 }
 
-/// How much each may ask for.
+/// Quotas per node and per address.
 #[derive(Debug, Args)]
 struct QuotaArguments {
-    /// Changes of its list that a node may make in a second, and 50 times as many at once; 0 is no limit
+    /// Maximum list changes per node and second, with bursts of 50 times as many; 0 means unlimited
     #[arg(long, value_name = "N", env = "INDEX_SERVER_REGISTRATIONS_PER_SECOND", default_value_t = 100)]
     registrations_per_second: u32,
 
-    /// Searches and other questions of a node in a second, and 20 times as many at once; 0 is no limit
+    /// Maximum searches and other queries per node and second, with bursts of 20 times as many; 0 means unlimited
     #[arg(long, value_name = "N", env = "INDEX_SERVER_SEARCHES_PER_SECOND", default_value_t = 1000)]
     searches_per_second: u32,
 
-    /// Processor time for the searches of a node, in milliseconds per second, and 10 times as much at once; 0 is no limit
+    /// Maximum processor time for searches per node, in ms per second, with bursts of 10 times as much; 0 means unlimited
     #[arg(long, value_name = "MS", env = "INDEX_SERVER_SEARCH_TIME_PER_NODE", default_value_t = 200)]
     search_time_per_node: u32,
 
-    /// The same for all nodes at one address together; 0 is no limit
+    /// Maximum processor time for searches of all nodes at one address, in ms per second; 0 means unlimited
     #[arg(long, value_name = "MS", env = "INDEX_SERVER_SEARCH_TIME_PER_ADDRESS", default_value_t = 1000)]
     search_time_per_address: u32,
 
-    /// All nodes at one address may ask for as much as so many nodes
+    /// Quota of all nodes at one address, as a multiple of the quota of one node
     #[arg(long, value_name = "N", env = "INDEX_SERVER_NODES_PER_ADDRESS", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     nodes_per_address: u32,
 
-    /// Nodes of one address that are listed as sources; 0 is no limit
+    /// Maximum nodes per address that are listed as sources; 0 means unlimited
     #[arg(long, value_name = "N", env = "INDEX_SERVER_LISTED_PER_ADDRESS", default_value_t = 32)]
     listed_per_address: u32,
 
-    /// Reports of one address in a second that sources do not answer, and 50 times as many at once; 0 is no limit
+    /// Maximum reports of unreachable sources per address and second, with bursts of 50 times as many; 0 means unlimited
     #[arg(long, value_name = "N", env = "INDEX_SERVER_REPORTS_PER_SECOND", default_value_t = 2)]
     reports_per_second: u32,
 
-    /// Files that a node may share
+    /// Maximum files per node
     #[arg(long, value_name = "N", env = "INDEX_SERVER_FILES_PER_NODE", default_value_t = MAX_FILES_PER_NODE)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_FILES_PER_NODE)))]
     files_per_node: u32,
 
-    /// Bytes that the list of a node may take, e.g. 128M, where a file takes about 102; 0 is no limit
+    /// Maximum size of the list of one node, e.g. 128M; a file takes about 102 bytes; 0 means unlimited
     #[arg(long, value_name = "SIZE", env = "INDEX_SERVER_BYTES_PER_NODE", default_value = "128M", value_parser = size)]
     bytes_per_node: u64,
 
-    /// The same for all lists of one address together; 0 is no limit
+    /// Maximum size of all lists of one address; 0 means unlimited
     #[arg(long, value_name = "SIZE", env = "INDEX_SERVER_BYTES_PER_ADDRESS", default_value = "256M", value_parser = size)]
     bytes_per_address: u64,
 
-    /// Memory that all lists may take; 0 is no limit [default: half of what the machine has]
+    /// Maximum memory for all lists; 0 means unlimited [default: half of the machine's memory]
     #[arg(long, value_name = "SIZE", env = "INDEX_SERVER_MAX_MEMORY", value_parser = size)]
     max_memory: Option<u64>,
 
-    /// Disk space that all lists may take; 0 is no limit [default: half of the file system of the data folder]
+    /// Maximum disk space for all lists; 0 means unlimited [default: half of the file system of the data folder]
     #[arg(long, value_name = "SIZE", env = "INDEX_SERVER_MAX_DISK", value_parser = size)]
     max_disk: Option<u64>,
 
-    /// Memory for long messages under way, in MiB; an eighth of it for one address
+    /// Memory for long messages being processed, in MiB; one address may use an eighth of it
     #[arg(long, value_name = "MIB", env = "INDEX_SERVER_MEMORY_IN_FLIGHT", default_value_t = 16)]
     #[arg(value_parser = clap::value_parser!(u32).range(8..=65_536))]
     memory_in_flight: u32,
 
-    /// Lets the limits by address and the rates apply to this machine too
+    /// Apply the limits per address and the rates to loopback addresses too
     #[arg(long, env = "INDEX_SERVER_LIMIT_LOOPBACK")]
     limit_loopback: bool,
 
-    /// Forgets the list of a node that was not seen for so many days
+    /// Forget the list of a node that was not seen for this many days
     #[arg(long, value_name = "DAYS", env = "INDEX_SERVER_FORGET_AFTER", default_value_t = 30)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=36_500))]
     forget_after: u64,
 
-    /// Forgets the list of a node that was online for less than an hour in total after so many hours; 0 keeps it as long as others
+    /// Forget the list of a node that was online for less than an hour in total after this many hours; 0 uses --forget-after
     #[arg(long, value_name = "HOURS", env = "INDEX_SERVER_FORGET_BRIEF_AFTER", default_value_t = 24)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=876_000))]
     forget_brief_after: u64,
 }
 
-/// Whom the index serves.
+/// Who may use the index.
 #[derive(Debug, Args)]
 struct AccessArguments {
-    /// Serves only the networks and nodes in this file, one on each line; read again at SIGHUP
+    /// Serve only the networks and nodes in this file, one per line; reloaded on SIGHUP
     #[arg(long, value_name = "FILE", env = "INDEX_SERVER_ALLOW")]
     allow: Option<PathBuf>,
 
-    /// Does not serve the networks and nodes in this file, one on each line; read again at SIGHUP
+    /// Refuse the networks and nodes in this file, one per line; reloaded on SIGHUP
     #[arg(long, value_name = "FILE", env = "INDEX_SERVER_DENY")]
     deny: Option<PathBuf>,
 }
@@ -186,12 +186,12 @@ struct AccessArguments {
 impl Arguments {
     pub(super) fn limits(&self) -> IndexLimits {
         let tracker = TrackerLimits::default().with_interval(Duration::from_secs(self.tracker_interval));
-        // No descriptors are kept for the connections of a tracker that there is not.
-        let its_connections = if self.tracker.is_some() { tracker.connections } else { 0 };
+        // Without a tracker, no file descriptors are reserved for its connections.
+        let tracker_connections = if self.tracker.is_some() { tracker.connections } else { 0 };
         IndexLimits {
             connections: self.max_connections,
             connections_per_address: self.max_connections_per_address,
-            tracker: TrackerLimits { connections: its_connections, ..tracker },
+            tracker: TrackerLimits { connections: tracker_connections, ..tracker },
             quotas: self.quotas.limits(),
             budgets: self.budgets(),
             commit_timeout: Duration::from_secs(self.commit_timeout),
@@ -201,7 +201,7 @@ impl Arguments {
         }
     }
 
-    /// Returns what lists may take; where the machine does not say how much it has, there is no limit.
+    /// Returns the byte budgets; unlimited if the size of the machine's memory or disk is unknown.
     fn budgets(&self) -> BudgetLimits {
         let QuotaArguments { bytes_per_node, bytes_per_address, max_memory, max_disk, .. } = self.quotas;
         let half = |all: Option<u64>| all.unwrap_or_default() / 2;
@@ -220,16 +220,16 @@ impl Arguments {
 
 impl QuotaArguments {
     fn limits(&self) -> QuotaLimits {
-        let usual = QuotaLimits::default();
+        let defaults = QuotaLimits::default();
         let bytes_in_flight = (self.memory_in_flight as usize) << 20;
         QuotaLimits {
-            registrations: usual.registrations.with_per_second(self.registrations_per_second),
-            queries: usual.queries.with_per_second(self.searches_per_second),
+            registrations: defaults.registrations.with_per_second(self.registrations_per_second),
+            queries: defaults.queries.with_per_second(self.searches_per_second),
             search_time_per_node: self.search_time_per_node,
             search_time_per_address: self.search_time_per_address,
             nodes_per_address: self.nodes_per_address,
             listed_per_address: self.listed_per_address,
-            reports: usual.reports.with_per_second(self.reports_per_second),
+            reports: defaults.reports.with_per_second(self.reports_per_second),
             files_per_node: self.files_per_node,
             bytes_in_flight,
             bytes_in_flight_per_address: bytes_in_flight / 8,
@@ -244,7 +244,7 @@ fn size(text: &str) -> Result<u64, String> {
 
 fn announce_url(text: &str) -> Result<String, &'static str> {
     let url = TrackerLocation::Url(text.to_owned()).url("");
-    url.ok_or("an announce URL begins with http://, https:// or udp:// and has no blanks")
+    url.ok_or("an announce URL starts with http://, https:// or udp:// and contains no spaces")
 }
 
 #[cfg(test)]

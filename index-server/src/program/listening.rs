@@ -1,4 +1,4 @@
-//! Where the program listens, and what it says when it cannot.
+//! Opens the listening sockets of the program.
 
 use std::io;
 use std::net::ToSocketAddrs;
@@ -11,7 +11,7 @@ use super::maintenance::print;
 use super::start_error::ProgramError;
 use crate::server::{Listeners, TrackerListener};
 
-/// An option that names an address to listen on.
+/// An option with an address to listen on.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ListenOption {
     Listen,
@@ -37,15 +37,15 @@ impl ListenOption {
     }
 }
 
-/// Everything that is listened on.
+/// All listening sockets.
 pub(super) struct AllListeners {
     pub(super) index: Listeners,
     pub(super) metrics: Option<TcpListener>,
 }
 
-/// Listens on all addresses that the arguments name.
+/// Listens on all addresses in the arguments.
 pub(super) async fn listen_all(arguments: &Arguments) -> Result<AllListeners, ProgramError> {
-    let nodes = listen(ListenOption::Listen, &arguments.listen).await?;
+    let index = listen(ListenOption::Listen, &arguments.listen).await?;
     let tracker = match &arguments.tracker {
         Some(address) => {
             let listener = listen(ListenOption::Tracker, address).await?;
@@ -61,7 +61,7 @@ pub(super) async fn listen_all(arguments: &Arguments) -> Result<AllListeners, Pr
         print(&format!("index-server metrics listening on {address}"));
         info!(%address, "metrics listening");
     }
-    Ok(AllListeners { index: Listeners { index: nodes, tracker }, metrics })
+    Ok(AllListeners { index: Listeners { index, tracker }, metrics })
 }
 
 async fn listen(option: ListenOption, text: &str) -> Result<TcpListener, ProgramError> {
@@ -70,10 +70,13 @@ async fn listen(option: ListenOption, text: &str) -> Result<TcpListener, Program
     TcpListener::bind(address).await.map_err(|error| {
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                format!("the port is taken; stop who has it or choose another with {}", option.name())
+                let option = option.name();
+                format!("the port is already taken; stop the other program or choose another with {option}")
             }
-            io::ErrorKind::AddrNotAvailable => "the address is not one of this machine".into(),
-            io::ErrorKind::PermissionDenied => "only the administrator may use that port".into(),
+            io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
+            io::ErrorKind::PermissionDenied => {
+                "permission denied: the port is reserved for the administrator".into()
+            }
             _ => error.to_string(),
         };
         ProgramError::CannotListen { address, reason }

@@ -1,9 +1,9 @@
-//! How much memory and disk space the machine has for this process.
+//! The memory and disk space available to this process.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Returns the bytes of memory that the process may use: those of the machine, or of its control group if that has fewer.
+/// Returns the memory available to the process in bytes: that of the machine, or the limit of its control group if lower.
 pub(super) fn available_memory() -> Option<u64> {
     let read = |path: PathBuf| fs::read_to_string(path).ok();
     let of_machine = read("/proc/meminfo".into()).and_then(|text| parse_meminfo(&text));
@@ -12,21 +12,21 @@ pub(super) fn available_memory() -> Option<u64> {
     limits.chain(of_machine).min()
 }
 
-/// Returns the bytes of the file system on which a folder is, or will be.
+/// Returns the size in bytes of the file system that contains a folder, which need not exist yet.
 pub(super) fn disk_size(folder: &Path) -> Option<u64> {
     let folder = std::path::absolute(folder).ok()?;
     let found = folder.ancestors().find_map(|path| rustix::fs::statvfs(path).ok())?;
     Some(found.f_blocks.saturating_mul(found.f_frsize))
 }
 
-/// Reads how much memory a machine has.
+/// Parses the total memory from `/proc/meminfo`.
 fn parse_meminfo(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()?.checked_mul(1 << 10)
 }
 
-/// Returns the files that may hold limits of the process's control group and those above it, of both versions. A file without a limit says `max`,
-/// or a number beyond all memory.
+/// Returns the files with memory limits of the process's control group and its parents, for cgroup versions 1 and 2. Without a
+/// limit, a file contains `max` or a number larger than any memory.
 fn cgroup_limit_files(groups: &str) -> Vec<PathBuf> {
     let files = groups.lines().flat_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);

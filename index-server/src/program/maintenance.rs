@@ -1,4 +1,4 @@
-//! What is done with a store that no index runs on.
+//! The maintenance commands, for a store that no index is using.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -7,29 +7,29 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Catalog, StoredFileList};
 use crate::store::{Import, Store, StoreError, export, read_lines};
 
-/// Why it is not done.
+/// Why a maintenance command failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MaintenanceError {
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The file that is to be written or read.
+    /// The exported or imported file failed.
     #[error("{path:?}: {source}")]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The standard output.
+    /// Standard output failed.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
-    /// What is to be imported.
+    /// The imported data is invalid.
     #[error("{0}")]
     BadLines(String),
 }
 
-/// Reads the whole store and says what is in it.
+/// Reads and checks the whole store; returns a summary.
 pub(super) fn check(dir: &Path) -> Result<String, MaintenanceError> {
     let (stored, commits) = Store::read_data(dir)?;
     let (catalog, torrents) = (verify(dir, &stored.lists)?, stored.offers.len());
@@ -41,7 +41,7 @@ pub(super) fn check(dir: &Path) -> Result<String, MaintenanceError> {
     ))
 }
 
-/// Writes everything in the store to a file, or the standard output.
+/// Exports the store to a file or to standard output.
 pub(super) fn export_to(dir: &Path, file: &Path) -> Result<(), MaintenanceError> {
     let (stored, _) = Store::read_data(dir)?;
     verify(dir, &stored.lists)?;
@@ -53,7 +53,7 @@ pub(super) fn export_to(dir: &Path, file: &Path) -> Result<(), MaintenanceError>
     export(stored, &mut out).and_then(|()| out.get_ref().sync_all()).map_err(failed)
 }
 
-/// Makes a store of a file, or of the standard input, and says what is in it.
+/// Creates a store from a file or from standard input; returns a summary.
 pub(super) fn import_from(dir: &Path, file: &Path) -> Result<String, MaintenanceError> {
     let failed = |source| MaintenanceError::File { path: file.to_owned(), source };
     let import = if is_stdio(file) {
@@ -63,10 +63,10 @@ pub(super) fn import_from(dir: &Path, file: &Path) -> Result<String, Maintenance
     };
     let Import { lists, offers, files, first_bad: bad, bad_lines } = import.map_err(failed)?;
     if bad_lines > 0 {
-        let told = bad.iter().map(|(line, reason)| format!("line {line}: {reason}\n"));
-        let told: String = told.collect();
+        let reasons = bad.iter().map(|(line, reason)| format!("line {line}: {reason}\n"));
+        let reasons: String = reasons.collect();
         return Err(MaintenanceError::BadLines(format!(
-            "{told}nothing was imported: {bad_lines} lines are wrong"
+            "{reasons}nothing was imported: {bad_lines} lines are invalid"
         )));
     }
     Store::create(dir, &lists, &offers)?;
@@ -74,13 +74,13 @@ pub(super) fn import_from(dir: &Path, file: &Path) -> Result<String, Maintenance
     Ok(format!("imported {nodes} nodes, {files} files and {torrents} torrents into {}", dir.display()))
 }
 
-/// Judges what stands in a store as if it came from a node.
+/// Validates the contents of a store as if they came from nodes.
 fn verify(dir: &Path, lists: &[StoredFileList]) -> Result<Catalog, StoreError> {
     let damaged = |what: String| StoreError::Damaged { path: dir.to_owned(), what };
     let mut catalog = Catalog::default();
-    catalog.restore_all(lists).map_err(|clash| damaged(clash.to_string()))?;
+    catalog.restore_all(lists).map_err(|error| damaged(error.to_string()))?;
     for file in lists.iter().flat_map(|list| &list.blocks).flat_map(|(_, files)| files) {
-        file.check().map_err(|error| damaged(format!("a file in it cannot be one: {error}")))?;
+        file.check().map_err(|error| damaged(format!("it contains an invalid file: {error}")))?;
     }
     Ok(catalog)
 }
@@ -89,12 +89,12 @@ fn is_stdio(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
-/// Writes the result of a task to the standard output. A reader that has closed it knows.
+/// Prints the result of a command. A closed pipe is not an error.
 pub(super) fn print_result(text: &str) -> Result<(), MaintenanceError> {
     ignore_closed_output(writeln!(io::stdout(), "{text}"))
 }
 
-/// Returns whether something reached the standard output, or nobody wanted it.
+/// Flushes standard output; treats a closed pipe as success.
 pub(super) fn ignore_closed_output(written: io::Result<()>) -> Result<(), MaintenanceError> {
     match written.and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(MaintenanceError::Output(error)),
@@ -102,7 +102,7 @@ pub(super) fn ignore_closed_output(written: io::Result<()>) -> Result<(), Mainte
     }
 }
 
-/// Says something on the standard output; whoever started this may have closed its end already.
+/// Prints to standard output; ignores errors, since the parent process may have closed its end.
 pub(super) fn print(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }

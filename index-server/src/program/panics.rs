@@ -1,11 +1,11 @@
-//! Panics as lines of the log instead of texts between them.
+//! Logs panics as single lines.
 
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::error;
 
-/// Set while panics are told otherwise.
+/// Set while panics are reported in another way.
 static SUPPRESSED: AtomicBool = AtomicBool::new(false);
 
 /// Logs every panic from now on.
@@ -17,7 +17,7 @@ pub(super) fn install_log_hook() {
     }));
 }
 
-/// Runs what tells its panics itself.
+/// Runs `work`, whose panics are reported by the caller, without logging them.
 pub(super) fn without_logging<T>(work: impl FnOnce() -> T) -> T {
     SUPPRESSED.store(true, Ordering::Relaxed);
     let result = work();

@@ -7,25 +7,24 @@ use tracing::{error, info, warn};
 
 use crate::access::Access;
 
-/// Signals that end a program unless it catches them, and that are no request to stop: the two without a meaning, and the one behind a
-/// write beyond the limit on file sizes, which then fails like any other.
+/// Signals that would terminate the program unless caught, but do not request a shutdown: the two user signals, and the one for
+/// a write beyond the file size limit, which then fails with an error instead.
 const IGNORED_SIGNALS: [Number; 3] = [Number::USR1, Number::USR2, Number::XFSZ];
 
-/// A second signal to stop, before the first was done with.
+/// A second stop signal, received before the shutdown was complete.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SecondSignal {
-    /// The status that such an end has: 128 and the signal's number.
+    /// The exit status for this signal: 128 plus its number.
     pub(super) status: u8,
 }
 
-/// Cancels `shutdown` at the first signal to stop; the returned future ends at the second. A closed terminal is no
-/// reason to stop: that signal has the lists of whom the index serves read again.
+/// Cancels `shutdown` on the first stop signal; the returned future completes on the second. SIGHUP reloads the access lists.
 pub(super) fn watch(
     shutdown: CancellationToken,
     access: Access,
 ) -> io::Result<impl Future<Output = SecondSignal> + Send + 'static> {
     for number in IGNORED_SIGNALS {
-        // Caught for good, though nobody listens.
+        // Once caught, the signal stays caught even though nobody waits for it.
         drop(signal(SignalKind::from_raw(number.as_raw()))?);
     }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -37,10 +36,10 @@ pub(super) fn watch(
                 _ = hangup.recv() => reload_access(&access).await,
             }
         }
-        info!("asked to stop");
+        info!("shutdown requested");
         shutdown.cancel();
         let status = next_stop_signal(&mut interrupt, &mut terminate).await;
-        warn!("asked again, stopping at once");
+        warn!("second stop signal, stopping at once");
         SecondSignal { status }
     })
 }
@@ -48,9 +47,9 @@ pub(super) fn watch(
 async fn reload_access(access: &Access) {
     let access = access.clone();
     match tokio::task::spawn_blocking(move || access.reload()).await {
-        Ok(Ok(())) => info!("read the lists of whom to serve again"),
-        Ok(Err(error)) => error!(%error, "keeps the lists of whom to serve as they were"),
-        Err(error) => error!(%error, "cannot read the lists of whom to serve"),
+        Ok(Ok(())) => info!("reloaded the access lists"),
+        Ok(Err(error)) => error!(%error, "cannot reload the access lists, the previous lists stay in force"),
+        Err(error) => error!(%error, "cannot reload the access lists, the previous lists stay in force"),
     }
 }
 

@@ -7,52 +7,52 @@ use super::maintenance::MaintenanceError;
 use crate::access::AccessError;
 use crate::store::StoreError;
 
-/// Why the program does not run; each kind ends it with a status of its own, taken from `sysexits.h`.
+/// Why the program cannot run; each kind has an exit status from `sysexits.h`.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProgramError {
-    /// An option names no address.
-    #[error("{address:?} is not an address to listen on; write one such as 127.0.0.1:{}", .option.default_port())]
+    /// An option's value is not an address.
+    #[error("{address:?} is not a valid address to listen on; use one such as 127.0.0.1:{}", .option.default_port())]
     BadAddress {
-        /// Which option.
+        /// The option.
         option: ListenOption,
-        /// What it names.
+        /// Its value.
         address: String,
     },
-    /// The address is taken, or is not one of this machine.
+    /// The address is in use or not available.
     #[error("cannot listen on {address}: {reason}")]
     CannotListen {
         /// The address.
         address: SocketAddr,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         reason: String,
     },
-    /// The data folder.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A write to the data folder that does not end.
+    /// A write to the store timed out.
     #[error(
-        "a write to the store in {path:?} did not end within {seconds} s; check the disk, then start the index again (what it \
-         acknowledged is safe)"
+        "a write to the store in {path:?} did not complete within {seconds} s; check the disk, then restart the index \
+         (acknowledged changes are safe)"
     )]
     StuckWrite {
         /// The data folder.
         path: PathBuf,
-        /// How long it was waited for.
+        /// The timeout in seconds.
         seconds: u64,
     },
-    /// The lists of whom to serve.
+    /// An access list is invalid.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// What was to be done with the store instead of serving.
+    /// A maintenance command failed.
     #[error(transparent)]
     Maintenance(#[from] MaintenanceError),
-    /// The system.
+    /// The system failed.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
 
 impl ProgramError {
-    /// Returns the status that the program ends with.
+    /// Returns the exit status.
     pub(super) const fn exit_status(&self) -> u8 {
         match self {
             Self::BadAddress { .. } => 64,

@@ -23,42 +23,40 @@ use crate::offers::{OfferKey, TorrentOffers};
 use crate::roster::SessionId;
 use crate::store::{StoreBackend, StoreError, StoredData};
 
-/// How many files are entered or taken out before others are let at the catalog: less than a quarter of a millisecond's
-/// worth.
+/// Files inserted or removed before the catalog lock is released: less than a quarter of a millisecond.
 pub(super) const STEP: usize = 16;
 
-/// Of how many titles it is gathered what searches go by, and how much of that is entered, before others are let at the
-/// catalog: less than that.
+/// Titles gathered for indexing, and words indexed, before the catalog lock is released: less than a quarter of a millisecond.
 const GATHER_STEP: usize = 64;
 const INDEX_STEP: usize = 128;
 
 pub(super) struct Actor<B> {
     pub(super) committer: Committer<B>,
-    /// What was changed since the commit that is under way began.
+    /// The changes made since the current commit started.
     pub(super) pending: CommitGroup,
     pub(super) directory: Directory,
     pub(super) reopen_delays: Vec<Duration>,
-    /// How long a commit may take before it counts as stuck.
+    /// Timeout after which a commit counts as stuck.
     pub(super) commit_timeout: Option<Duration>,
     /// Cancelled when a commit is stuck.
     pub(super) commit_stuck: CancellationToken,
     pub(super) capacity: Capacity,
     pub(super) metrics: Arc<IndexMetrics>,
     pub(super) commands: mpsc::Receiver<Command>,
-    /// Since when the store is out of order: how often it was opened in vain, and when that is tried next.
+    /// The current outage of the store: the number of failed attempts to reopen it, and the time of the next attempt.
     pub(super) outage: Option<(usize, Instant)>,
     pub(super) expiry: ExpirySchedule,
-    /// Offers of which neither the node nor the content was known when that was last looked at.
+    /// Offers without a known node or content at the last expiry round.
     pub(super) orphans: BTreeSet<OfferKey>,
 }
 
-/// What the actor turns to next.
+/// The next event to handle.
 enum ActorEvent {
     Command(Command),
     Committed(FinishedCommit),
-    /// It is time to open the store anew, or to forget.
+    /// The store is due to be reopened, or an expiry round is due.
     Due,
-    /// Nobody can ask any more.
+    /// All handles are dropped.
     Closed,
 }
 
@@ -66,7 +64,7 @@ impl<B: StoreBackend> Actor<B> {
     pub(super) fn run(mut self) {
         let runtime = Handle::current();
         loop {
-            // A timer needs the runtime, even to be made.
+            // A timer can only be created inside the runtime.
             match runtime.block_on(self.next()) {
                 ActorEvent::Command(command) => self.handle(command),
                 ActorEvent::Committed(committed) => self.finish_commit(committed),
@@ -91,7 +89,7 @@ impl<B: StoreBackend> Actor<B> {
         }
     }
 
-    /// Makes a change in memory; it is answered when it is on disk.
+    /// Applies a change in memory; the reply is sent once it is on disk.
     fn handle(&mut self, command: Command) {
         let now = self.directory.clock().unix();
         match command {
@@ -100,12 +98,10 @@ impl<B: StoreBackend> Actor<B> {
             Command::RunExpiry { done } => {
                 self.drain();
                 self.expire_lists();
-                // The test waits.
+                // Cannot fail: the test waits for it.
                 let _ = done.send(());
             }
-            Command::Offer { node_session: arrival, offer, reply } => {
-                self.handle_offer(&arrival, offer, reply)
-            }
+            Command::Offer { node_session, offer, reply } => self.handle_offer(&node_session, offer, reply),
             Command::Change { reply, .. } if self.outage.is_some() => {
                 let _ = reply.send(Err(Refusal::StoreUnavailable));
             }
@@ -115,14 +111,14 @@ impl<B: StoreBackend> Actor<B> {
                         let summary = self.directory.summary(node);
                         self.pending.add(writes, CommitWaiter::List { summary, reply });
                     }
-                    // Who has gone in the meantime needs no answer.
+                    // The client may have disconnected; then the reply is dropped.
                     Err(refusal) => drop(reply.send(Err(refusal))),
                 }
             }
         }
     }
 
-    /// Gives what was gathered to the disk, and before that what still waits, unless the disk is busy.
+    /// Starts a commit of the pending changes and of those still queued, unless one is in progress.
     fn submit_pending(&mut self) {
         if self.committer.is_busy() || self.pending.is_empty() {
             return;
@@ -132,7 +128,7 @@ impl<B: StoreBackend> Actor<B> {
         {
             self.handle(next);
         }
-        // To make room, what was gathered may have been written out meanwhile.
+        // Handling a command may have flushed the pending changes to free capacity.
         if !self.committer.is_busy() {
             self.start_commit();
         }
@@ -141,15 +137,15 @@ impl<B: StoreBackend> Actor<B> {
     fn start_commit(&mut self) {
         let group = std::mem::take(&mut self.pending);
         let committed = self.committer.start(group, self.commit_timeout);
-        // While the disk is busy. Nobody is answered before.
+        // Index while the disk is busy; no reply is sent before the commit ends anyway.
         self.index_new_titles();
         if let Some(committed) = committed {
             self.finish_commit(committed);
         }
     }
 
-    /// Lets searches find all titles that are new. With those of up to 8,192 files at once a word is looked for less often than
-    /// file by file: 117,000 instead of 112,000 files are registered in a second.
+    /// Adds all new titles to the search index. Doing so for a whole batch needs fewer word lookups than file by file
+    /// (docs/performance.md).
     fn index_new_titles(&self) {
         let titles = self.directory.write(|state| state.catalog.take_unindexed());
         let mut fresh = IndexBatch::default();
@@ -160,7 +156,7 @@ impl<B: StoreBackend> Actor<B> {
         while !self.directory.write(|state| state.catalog.index(&mut fresh, INDEX_STEP)) {}
     }
 
-    /// Waits until everything that was changed is on disk, or cannot get there.
+    /// Waits until all changes, including queued ones, are on disk or have failed.
     pub(super) fn drain(&mut self) {
         self.submit_pending();
         while self.committer.is_busy() {
@@ -170,7 +166,7 @@ impl<B: StoreBackend> Actor<B> {
         }
     }
 
-    /// Waits until what was changed so far is on disk, or cannot get there, and takes nothing more meanwhile.
+    /// Waits until the changes made so far are on disk or have failed, without accepting new ones.
     pub(super) fn flush(&mut self) {
         loop {
             if self.committer.is_busy() {
@@ -184,7 +180,7 @@ impl<B: StoreBackend> Actor<B> {
         }
     }
 
-    /// Answers those whose changes are on disk.
+    /// Sends the replies for a finished commit.
     fn finish_commit(&mut self, FinishedCommit { group, result, took }: FinishedCommit) {
         if let Err(error) = result {
             return self.fail_commit(group, &error);
@@ -205,13 +201,13 @@ impl<B: StoreBackend> Actor<B> {
         group.accept();
     }
 
-    /// Refuses what was not committed, and what was changed since.
+    /// Refuses the changes of a failed commit, and those made since.
     fn fail_commit(&mut self, group: CommitGroup, error: &StoreError) {
         if matches!(error, StoreError::Stuck) {
-            error!("a write to the store does not end; the index stops");
+            error!("a write to the store is stuck, stopping the index");
             self.commit_stuck.cancel();
         } else {
-            error!(%error, "the store failed; registrations are refused until it is open again");
+            error!(%error, "the store failed, registrations are refused until it is reopened");
         }
         self.metrics.store_errors.fetch_add(1, Ordering::Relaxed);
         self.metrics.set_health(Health::Degraded);
@@ -225,16 +221,16 @@ impl<B: StoreBackend> Actor<B> {
         }
     }
 
-    /// Makes a change in memory and returns what it amounts to on disk, if that is anything. Many files are gone through
-    /// a few at a time, so that searches come in between.
+    /// Applies a change in memory and returns the resulting writes, if any. Long changes are applied a few files at a time, so
+    /// that searches can run in between.
     fn apply_change(
         &mut self,
         (node, session): (NodeNo, SessionId),
         change: &ListChange,
         now: u64,
     ) -> Result<Option<ListWrites>, Refusal> {
-        let most = self.capacity.files_per_node();
-        let refusal = |unchanged| change_refusal(unchanged, most);
+        let max_files = self.capacity.files_per_node();
+        let refusal = |unchanged| change_refusal(unchanged, max_files);
         self.directory.read(|state| is_current(state, (node, session)))?;
         let changed = match change {
             ListChange::Begin => {
@@ -249,10 +245,10 @@ impl<B: StoreBackend> Actor<B> {
     }
 
     fn register_files(&mut self, node: NodeNo, files: &[FileRecord]) -> Result<(), Refusal> {
-        let most = self.capacity.files_per_node();
-        let refusal = |unchanged| change_refusal(unchanged, most);
-        let has_room = self.directory.read(|state| state.catalog.check_capacity(node, files, most));
-        has_room.map_err(refusal)?;
+        let max_files = self.capacity.files_per_node();
+        let refusal = |unchanged| change_refusal(unchanged, max_files);
+        let fits = self.directory.read(|state| state.catalog.check_capacity(node, files, max_files));
+        fits.map_err(refusal)?;
         let contradiction = files.chunks(STEP).find_map(|part| {
             self.directory.read(|state| {
                 state.catalog.prefetch_files(part);
@@ -281,18 +277,18 @@ impl<B: StoreBackend> Actor<B> {
     }
 
     fn finish_list(&self, node: NodeNo) -> Result<(), ListChangeError> {
-        let gone = self.directory.read(|state| state.catalog.unmentioned_paths(node))?;
+        let unmentioned = self.directory.read(|state| state.catalog.unmentioned_paths(node))?;
         self.directory.write(|state| state.catalog.end_list(node))?;
-        self.remove_files(node, &gone)
+        self.remove_files(node, &unmentioned)
     }
 
-    /// Takes what changed in a node's list, and puts it together while others read.
+    /// Takes the changes of a node's list and assembles the writes under a read lock, so that others can read.
     pub(super) fn take_writes(&self, node: NodeNo, now: u64) -> Option<ListWrites> {
         let changed = self.directory.write(|state| state.catalog.take_changed_blocks(node, now))?;
         self.directory.read(|state| state.catalog.writes(node, changed))
     }
 
-    /// Opens the store anew and reads everything back from it.
+    /// Reopens the store and reads everything back from it.
     fn reopen_store(&mut self) {
         let Some((failures, _)) = self.outage else { return };
         let restored = self.committer.reopen().and_then(|StoredData { lists, offers }| {
@@ -300,17 +296,17 @@ impl<B: StoreBackend> Actor<B> {
                 state.offers = TorrentOffers::restore(offers);
                 state.catalog.restore_all(&lists)
             });
-            restore.map_err(|clash| StoreError::Failed { what: clash.to_string() })
+            restore.map_err(|error| StoreError::Failed { what: error.to_string() })
         });
         match restored {
             Ok(()) => {
-                info!("the store is open again");
+                info!("the store is open again, registrations are accepted");
                 self.capacity.reset_exhausted();
                 self.metrics.set_health(Health::Ready);
                 self.outage = None;
             }
             Err(error) => {
-                error!(%error, "the store is still out of order");
+                error!(%error, "cannot reopen the store");
                 self.metrics.store_errors.fetch_add(1, Ordering::Relaxed);
                 self.outage = Some((failures + 1, self.next_retry(failures + 1)));
             }
@@ -324,14 +320,16 @@ impl<B: StoreBackend> Actor<B> {
 }
 
 fn is_current(state: &DirectoryState, (node, session): (NodeNo, SessionId)) -> Result<(), Refusal> {
-    // If not, the connection is being closed with the reason; this answer is not sent.
+    // Otherwise the connection is being closed with the reason, and this reply is never sent.
     state.roster.is_current(node, session).then_some(()).ok_or(Refusal::NoSuchPeer)
 }
 
-fn change_refusal(unchanged: ListChangeError, most: u32) -> Refusal {
+fn change_refusal(unchanged: ListChangeError, max_files: u32) -> Refusal {
     match unchanged {
-        ListChangeError::TooManyFiles => Refusal::TooMany { what: "files".into(), limit: u64::from(most) },
-        // The list was read back from disk since it was begun, and forgot what had been mentioned.
+        ListChangeError::TooManyFiles => {
+            Refusal::TooMany { what: "files".into(), limit: u64::from(max_files) }
+        }
+        // The list was reloaded from disk since the refresh started, which lost what had been mentioned.
         ListChangeError::NotStarted => Refusal::StoreUnavailable,
         ListChangeError::UnknownNode => Refusal::NoSuchPeer,
     }

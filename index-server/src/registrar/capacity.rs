@@ -1,4 +1,4 @@
-//! Room for what is registered: budgets, and lists of absent nodes that are forgotten when the index or an address is full.
+//! Enforces the byte budgets; expires lists of offline nodes when the index or an address is full.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -14,15 +14,15 @@ use crate::ids::NodeNo;
 use crate::limits::IndexLimits;
 use crate::store::StoreBackend;
 
-/// No more bytes of lists are forgotten before others are heard: about a second's worth.
+/// Bytes of lists expired before other commands are handled: about one second of work.
 const MAX_BYTES_EXPIRED: u64 = 16 << 20;
 
-/// How much lists may take, and what is known of the room for more.
+/// The budgets, and where expiry cannot free more.
 pub(super) struct Capacity {
     files_per_node: u32,
     budgets: BudgetLimits,
-    /// The addresses, or none for the whole index, of which every list is that of a node that is there, unless one has gone
-    /// since.
+    /// Addresses (`None` for the whole index) where every list belongs to an online node, so that nothing can expire until one
+    /// leaves.
     exhausted: HashSet<Option<IpAddr>>,
 }
 
@@ -36,16 +36,16 @@ impl Capacity {
         self.files_per_node
     }
 
-    /// Notes that there may be lists again that can be forgotten: a node has gone, or the store was read again.
+    /// Records that lists may be able to expire again: a node has left, or the store was reloaded.
     pub(super) fn reset_exhausted(&mut self) {
         self.exhausted.clear();
     }
 }
 
 impl<B: StoreBackend> Actor<B> {
-    /// Makes sure that the budgets allow a node to register files.
+    /// Checks that the budgets allow a node to register files; expires lists if necessary.
     pub(super) fn admit_files(&mut self, node: NodeNo, files: &[FileRecord]) -> Result<(), Refusal> {
-        // Nothing needs to be looked for where all would fit, were they all new.
+        // The lookups are only needed if the budget would be exceeded were all files new.
         if self.exceeded(Some(node), encoded_len_of_all(files), self.capacity.budgets).is_none() {
             return Ok(());
         }
@@ -55,7 +55,7 @@ impl<B: StoreBackend> Actor<B> {
         }
     }
 
-    /// Makes sure that the budgets allow so many more bytes: of a list, or of no node's.
+    /// Checks that the budgets allow growth by `growth` bytes, of a node's list or of the index; expires lists if necessary.
     pub(super) fn admit(&mut self, node: Option<NodeNo>, growth: u64) -> Result<(), Refusal> {
         let mut tried = None;
         while let Some(over) = self.exceeded(node, growth, self.capacity.budgets) {
@@ -75,7 +75,7 @@ impl<B: StoreBackend> Actor<B> {
         Ok(())
     }
 
-    /// Forgets lists while all together are over a budget as it is.
+    /// Expires lists while all lists together exceed a budget.
     pub(super) fn enforce_budgets(&mut self) {
         let Some(over) = self.exceeded(None, 0, self.capacity.budgets) else { return };
         debug!(budget = over.budget.name(), used = over.needed, limit = over.limit, "over budget");
@@ -84,7 +84,7 @@ impl<B: StoreBackend> Actor<B> {
         self.flush();
     }
 
-    /// Sees to it that more is forgotten soon if all lists together are over a budget and some could be forgotten.
+    /// Schedules another expiry soon if a budget of the whole index is exceeded and some lists can expire.
     fn schedule_more_capacity(&mut self) {
         let is_over = self.exceeded(None, 0, self.capacity.budgets).is_some();
         if is_over && self.outage.is_none() && !self.capacity.exhausted.contains(&None) {
@@ -92,33 +92,33 @@ impl<B: StoreBackend> Actor<B> {
         }
     }
 
-    /// Forgets the lists of the nodes that are absent longest, until a budget has room for so many more bytes and a little more, or
-    /// much was forgotten.
+    /// Expires the lists of the nodes offline for longest, until a budget allows `growth` more bytes plus some slack, or
+    /// [`MAX_BYTES_EXPIRED`] is reached.
     fn free_capacity(&mut self, node: Option<NodeNo>, growth: u64, budget: Budget) {
-        let beside = node.filter(|_| budget == Budget::Address);
-        let place = self.directory.read(|state| beside.and_then(|node| state.catalog.address_of(node)));
-        if self.capacity.exhausted.contains(&place) {
+        let neighbour = node.filter(|_| budget == Budget::Address);
+        let address = self.directory.read(|state| neighbour.and_then(|node| state.catalog.address_of(node)));
+        if self.capacity.exhausted.contains(&address) {
             return;
         }
-        // A node's number is free only when its last change is on disk, so nothing may be under way.
+        // A node's number is reusable only once its last change is on disk, so no commit may be in progress.
         self.flush();
         if self.outage.is_some() {
             return;
         }
         let absent = self.directory.read(|DirectoryState { catalog, roster, .. }| {
-            let nodes = catalog.least_recently_seen(beside).into_iter();
+            let nodes = catalog.least_recently_seen(neighbour).into_iter();
             nodes.filter(|node| !roster.is_present(*node)).collect::<Vec<NodeNo>>()
         });
         let target = self.capacity.budgets.with_slack().of(budget);
-        let (mut absent, mut forgotten) = (absent.into_iter(), 0);
+        let (mut absent, mut bytes_expired) = (absent.into_iter(), 0);
         while self.directory.read(|state| state.usage(node, growth)).of(budget) > target
-            && forgotten < MAX_BYTES_EXPIRED
+            && bytes_expired < MAX_BYTES_EXPIRED
         {
             let Some(next) = absent.next() else {
-                self.capacity.exhausted.insert(place);
+                self.capacity.exhausted.insert(address);
                 return;
             };
-            forgotten += self.directory.read(|state| state.catalog.list(next).map_or(0, FileList::bytes));
+            bytes_expired += self.directory.read(|state| state.catalog.list(next).map_or(0, FileList::bytes));
             let writes = self.forget_list(next, |_| Some(ExpiryReason::Capacity));
             self.pending.writes.extend(writes);
             self.pending.departed.push(next);

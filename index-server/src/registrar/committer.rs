@@ -1,4 +1,4 @@
-//! Changes on their way to the disk: one commit at a time, on another thread, so that the next changes are made meanwhile.
+//! Writes changes to disk: one commit at a time on another thread, while the next changes are made in memory.
 
 use std::panic::resume_unwind;
 use std::time::{Duration, Instant};
@@ -14,43 +14,43 @@ use crate::ids::NodeNo;
 use crate::offers::OfferWrite;
 use crate::store::{StoreBackend, StoreError, StoredData};
 
-/// No more files and offers are gathered for one commit, or they would take much memory at once: a few MiB.
+/// Maximum number of files and offers per commit, which bounds its memory to a few MiB.
 const MAX_ROWS: usize = 8192;
 
-/// Changes that are committed together.
+/// Changes committed together.
 #[derive(Default)]
 pub(super) struct CommitGroup {
     pub(super) writes: Vec<ListWrites>,
     pub(super) offers: Vec<OfferWrite>,
     pub(super) waiters: Vec<CommitWaiter>,
-    /// Nodes that have gone, to be forgotten if they share nothing.
+    /// Nodes that have left; removed after the commit if they share nothing.
     pub(super) departed: Vec<NodeNo>,
     files: usize,
 }
 
-/// Somebody who waits for the commit of what was changed for them.
+/// A client that waits for the commit of its change.
 pub(super) enum CommitWaiter {
-    /// Of a list.
+    /// For a list change.
     List {
-        /// What the list amounts to with their change, but not with what came behind it.
+        /// The summary of the list right after the change, without later ones.
         summary: Option<ListSummary>,
         reply: oneshot::Sender<Result<ListSummary, Refusal>>,
     },
-    /// Of the torrents that they offer.
+    /// For a change of torrent offers.
     Offers { count: u32, reply: oneshot::Sender<Result<u32, Refusal>> },
 }
 
 impl CommitWaiter {
-    /// Answers that the change is on disk.
+    /// Replies that the change is on disk.
     fn accept(self) {
-        // Who has gone in the meantime needs no answer.
+        // The client may have disconnected; then the reply is dropped.
         match self {
             Self::List { summary, reply } => drop(reply.send(summary.ok_or(Refusal::StoreUnavailable))),
             Self::Offers { count, reply } => drop(reply.send(Ok(count))),
         }
     }
 
-    /// Answers that it may not be.
+    /// Replies that the change may not be on disk.
     fn refuse(self) {
         match self {
             Self::List { reply, .. } => drop(reply.send(Err(Refusal::StoreUnavailable))),
@@ -85,12 +85,12 @@ impl CommitGroup {
         self.writes.is_empty() && self.offers.is_empty()
     }
 
-    /// Answers all who wait that their changes are on disk.
+    /// Replies to all waiting clients that their changes are on disk.
     pub(super) fn accept(self) {
         self.waiters.into_iter().for_each(CommitWaiter::accept);
     }
 
-    /// Answers all who wait that their changes may not be.
+    /// Replies to all waiting clients that their changes may not be on disk.
     pub(super) fn refuse(self) {
         self.waiters.into_iter().for_each(CommitWaiter::refuse);
     }
@@ -100,19 +100,19 @@ impl CommitGroup {
 pub(super) struct FinishedCommit {
     pub(super) group: CommitGroup,
     pub(super) result: Result<(), StoreError>,
-    /// How long it took, if there was anything to write.
+    /// The duration of the commit, if there was anything to write.
     pub(super) took: Option<Duration>,
 }
 
-/// Who brings groups to disk.
+/// Commits groups to disk.
 pub(super) enum Committer<B> {
     Idle(B),
     Busy {
         commit: JoinHandle<(B, FinishedCommit)>,
-        /// When the commit counts as stuck; without it, never.
+        /// When the commit counts as stuck; never if `None`.
         deadline: Option<tokio::time::Instant>,
     },
-    /// The runtime has ended, or a commit is stuck: its thread has the store.
+    /// The runtime has ended, or a commit is stuck and its thread holds the store.
     Lost,
 }
 
@@ -121,9 +121,9 @@ impl<B: StoreBackend> Committer<B> {
         matches!(self, Self::Busy { .. })
     }
 
-    /// Starts a commit, unless there is nothing to write; it counts as stuck after `patience`. May only be called when no other is
-    /// in progress.
-    pub(super) fn start(&mut self, group: CommitGroup, patience: Option<Duration>) -> Option<FinishedCommit> {
+    /// Starts a commit, unless there is nothing to write; it counts as stuck after `timeout`. Must not be called while another
+    /// commit is in progress.
+    pub(super) fn start(&mut self, group: CommitGroup, timeout: Option<Duration>) -> Option<FinishedCommit> {
         if group.has_nothing_to_write() {
             return Some(FinishedCommit { group, result: Ok(()), took: None });
         }
@@ -131,17 +131,16 @@ impl<B: StoreBackend> Committer<B> {
             return Some(FinishedCommit { group, result: Err(StoreError::Closed), took: None });
         };
         let commit = tokio::task::spawn_blocking(move || {
-            let begun = Instant::now();
+            let started = Instant::now();
             let result = backing.commit(&group.writes, &group.offers);
-            (backing, FinishedCommit { group, result, took: Some(begun.elapsed()) })
+            (backing, FinishedCommit { group, result, took: Some(started.elapsed()) })
         });
-        *self =
-            Self::Busy { commit, deadline: patience.map(|patience| tokio::time::Instant::now() + patience) };
+        *self = Self::Busy { commit, deadline: timeout.map(|timeout| tokio::time::Instant::now() + timeout) };
         None
     }
 
-    /// Waits until the commit in progress ends, or its deadline passes; if there is none, it never returns. If the future is
-    /// dropped, the next call resumes the wait.
+    /// Waits until the commit in progress ends or times out; never returns if there is none. If the future is dropped, the next
+    /// call resumes the wait.
     pub(super) async fn wait(&mut self) -> FinishedCommit {
         let Self::Busy { commit, deadline } = self else { return std::future::pending().await };
         let ended = match *deadline {
@@ -149,6 +148,7 @@ impl<B: StoreBackend> Committer<B> {
             None => Ok(commit.await),
         };
         let Ok(ended) = ended else {
+            // The thread of a stuck commit still holds the store.
             *self = Self::Lost;
             return FinishedCommit {
                 group: CommitGroup::default(),
@@ -171,7 +171,7 @@ impl<B: StoreBackend> Committer<B> {
         }
     }
 
-    /// Opens the store anew and returns what is there.
+    /// Reopens the store and returns its contents.
     pub(super) fn reopen(&mut self) -> Result<StoredData, StoreError> {
         match self {
             Self::Idle(backing) => backing.reopen(),

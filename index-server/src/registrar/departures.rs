@@ -1,4 +1,4 @@
-//! Nodes that go, and lists of nodes that do not come again.
+//! Departures of nodes, and expiry of the lists of nodes that do not return.
 
 use tracing::info;
 
@@ -11,7 +11,7 @@ use crate::ids::NodeNo;
 use crate::store::StoreBackend;
 
 impl<B: StoreBackend> Actor<B> {
-    /// Notes that a node has gone; one that never shared anything is forgotten, once everything of it is on disk.
+    /// Records that a node has left; one that shares nothing is removed once its changes are on disk.
     pub(super) fn record_departure(&mut self, node: NodeNo) {
         self.capacity.reset_exhausted();
         let (moment, is_broken) = (self.now(), self.outage.is_some());
@@ -31,15 +31,15 @@ impl<B: StoreBackend> Actor<B> {
         self.pending.departed.push(node);
     }
 
-    /// Forgets the lists of nodes that were not seen for long, and notes which of the others are there.
+    /// Expires the lists of nodes not seen for long, and records which other nodes are online.
     pub(super) fn expire_lists(&mut self) {
         if self.expiry.take_capacity_retry() {
             return self.enforce_budgets();
         }
         let (unix, now) = self.now();
         let Some(times) = self.expiry.begin_round(now, unix) else { return };
-        let to_look_at = self.directory.read(|state| state.catalog.expiry_candidates(times.recheck_before));
-        for nodes in to_look_at.chunks(BACKLOG) {
+        let candidates = self.directory.read(|state| state.catalog.expiry_candidates(times.recheck_before));
+        for nodes in candidates.chunks(BACKLOG) {
             let writes: Vec<ListWrites> =
                 nodes.iter().filter_map(|node| self.expire_or_record_seen(*node, &times)).collect();
             self.pending.writes.extend(writes);
@@ -55,19 +55,19 @@ impl<B: StoreBackend> Actor<B> {
         }
     }
 
-    /// Notes that a node is there, or forgets it if it was not there for too long.
+    /// Records that a node is online, or expires its list if it was offline for too long.
     fn expire_or_record_seen(&self, node: NodeNo, times: &ExpiryTimes) -> Option<ListWrites> {
         let moment = self.now();
-        let noted = self.directory.write(|DirectoryState { catalog, roster, .. }| {
+        let seen = self.directory.write(|DirectoryState { catalog, roster, .. }| {
             roster.is_present(node).then(|| catalog.record_seen(node, moment))
         });
-        let is_over = |state: &DirectoryState| {
+        let expiry_reason = |state: &DirectoryState| {
             state.catalog.expiry_reason(node, times.expire_before, times.expire_short_lived_before)
         };
-        noted.unwrap_or_else(|| self.forget_list(node, is_over))
+        seen.unwrap_or_else(|| self.forget_list(node, expiry_reason))
     }
 
-    /// Forgets the list of a node that is not there, if there is a reason, and returns what is to be written.
+    /// Expires the list of an offline node if there is a reason; returns the resulting writes.
     pub(super) fn forget_list(
         &self,
         node: NodeNo,
@@ -75,24 +75,24 @@ impl<B: StoreBackend> Actor<B> {
     ) -> Option<ListWrites> {
         let reason =
             |state: &DirectoryState| if state.roster.is_present(node) { None } else { reason(state) };
-        let (id, mut gone) = self.directory.read(|state| {
+        let (id, mut paths) = self.directory.read(|state| {
             reason(state)?;
             Some((state.catalog.list(node)?.id(), state.catalog.paths(node)))
         })?;
-        let last = gone.split_off(gone.len().saturating_sub(STEP));
+        let last = paths.split_off(paths.len().saturating_sub(STEP));
         let reason = self.directory.write(|state| {
             let reason = reason(state)?;
-            // From here on the node is told that its list is another one, should it come while the rest goes.
-            let begun = state.catalog.unregister(node, last.iter().map(AsRef::as_ref));
-            begun.is_ok().then_some(reason)
+            // This changes the summary first, so that a node that returns meanwhile sends its whole list again.
+            let unregistered = state.catalog.unregister(node, last.iter().map(AsRef::as_ref));
+            unregistered.is_ok().then_some(reason)
         })?;
-        info!(node = %id.short(), reason = reason.name(), "forgets the list of a node");
+        info!(node = %id.short(), reason = reason.name(), "list expired");
         self.metrics.count_expired(reason);
-        self.remove_files(node, &gone).ok()?;
+        self.remove_files(node, &paths).ok()?;
         self.take_writes(node, self.directory.clock().unix())
     }
 
-    /// Returns the seconds since 1970, and the moment.
+    /// Returns the seconds since 1970 and the monotonic time.
     fn now(&self) -> (u64, std::time::Instant) {
         (self.directory.clock().unix(), self.directory.clock().now())
     }

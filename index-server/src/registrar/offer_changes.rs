@@ -1,4 +1,4 @@
-//! The offers of torrents: changed, brought to disk, and forgotten when nobody can serve them any more.
+//! Changes of torrent offers, and expiry of offers that no node can serve.
 
 use std::collections::BTreeSet;
 
@@ -15,14 +15,14 @@ use crate::offers::{OfferKey, OfferWrite};
 use crate::request::OfferChange;
 use crate::store::StoreBackend;
 
-/// How many offers are looked at before others are let at the catalog: less than a quarter of a millisecond's worth.
+/// Offers examined before the catalog lock is released: less than a quarter of a millisecond.
 const ORPHAN_STEP: usize = 64;
 
 impl<B: StoreBackend> Actor<B> {
-    /// Changes an offer in memory; it is answered when it is on disk.
+    /// Applies a change of an offer in memory; the reply is sent once it is on disk.
     pub(super) fn handle_offer(
         &mut self,
-        arrival: &NodeSession,
+        node_session: &NodeSession,
         offer: OfferChange,
         reply: oneshot::Sender<Result<u32, Refusal>>,
     ) {
@@ -30,31 +30,31 @@ impl<B: StoreBackend> Actor<B> {
             Err(Refusal::StoreUnavailable)
         } else {
             self.admit_offer(&offer)
-                .and_then(|()| self.directory.write(|state| apply_offer(state, arrival, offer)))
+                .and_then(|()| self.directory.write(|state| apply_offer(state, node_session, offer)))
         };
         match changed {
             Ok((write, count)) => self.pending.add_offer(write, CommitWaiter::Offers { count, reply }),
-            // Who has gone in the meantime needs no answer.
+            // The client may have disconnected; then the reply is dropped.
             Err(refusal) => drop(reply.send(Err(refusal))),
         }
     }
 
-    /// Makes sure that the budgets of the index allow an offer.
+    /// Checks that the budgets of the index allow an offer.
     fn admit_offer(&mut self, offer: &OfferChange) -> Result<(), Refusal> {
         let OfferChange::Add(hint) = offer else { return Ok(()) };
-        // Nodes of all releases understand this.
+        // Nodes of all releases understand this refusal.
         self.admit(None, hint.weight() as u64).map_err(downgraded_refusal)
     }
 
-    /// Forgets offers of nodes that are not known any more, of contents that no node shares: those that were so at the last
-    /// look too, since a node that reads its files again shares fewer for a while.
+    /// Removes offers of unknown nodes for contents that no node shares. They must have been orphans in the previous round too,
+    /// since a node that rereads its files shares fewer for a while.
     pub(super) fn expire_orphans(&mut self) {
         let orphans = self.find_orphans();
-        let gone: Vec<OfferKey> = orphans.intersection(&self.orphans).copied().collect();
-        if !gone.is_empty() {
-            info!(offers = gone.len(), "forgets torrents that nobody shares");
+        let expired: Vec<OfferKey> = orphans.intersection(&self.orphans).copied().collect();
+        if !expired.is_empty() {
+            info!(offers = expired.len(), "torrent offers expired");
         }
-        for keys in gone.chunks(BACKLOG) {
+        for keys in expired.chunks(BACKLOG) {
             let writes: Vec<OfferWrite> = self.directory.write(|state| {
                 let withdraw = |key: &OfferKey| {
                     if is_orphan(state, key) { state.offers.withdraw(key) } else { None }
@@ -87,20 +87,20 @@ impl<B: StoreBackend> Actor<B> {
     }
 }
 
-/// Makes or withdraws an offer; returns what is to be written, and how many torrents the node offers now.
+/// Adds or withdraws an offer; returns the write and the node's number of offers.
 fn apply_offer(
     state: &mut DirectoryState,
-    arrival: &NodeSession,
+    node_session: &NodeSession,
     offer: OfferChange,
 ) -> Result<(Option<OfferWrite>, u32), Refusal> {
-    if !state.roster.is_current(arrival.node, arrival.session) {
-        // The connection is being closed with the reason; this answer is not sent.
+    if !state.roster.is_current(node_session.node, node_session.session) {
+        // The connection is being closed with the reason, and this reply is never sent.
         return Err(Refusal::NoSuchPeer);
     }
-    let node = arrival.id;
+    let node = node_session.id;
     let write = match offer {
         OfferChange::Add(hint) => {
-            let origin = state.roster.present_address_group(arrival.node);
+            let origin = state.roster.present_address_group(node_session.node);
             state.offers.add(node, origin, hint)?
         }
         OfferChange::Withdraw(infohash) => state.offers.withdraw(&(node, infohash)),
@@ -108,7 +108,7 @@ fn apply_offer(
     Ok((write, state.offers.count(&node)))
 }
 
-/// Returns true if neither the node of an offer is known nor a node that shares the content.
+/// Returns true if neither the node of an offer nor any node that shares its content is known.
 fn is_orphan(state: &DirectoryState, key: &OfferKey) -> bool {
     let Some(digest) = state.offers.digest_of(key) else { return false };
     state.catalog.number(&key.0).is_none() && state.catalog.contents().with_digest(digest).next().is_none()

@@ -17,7 +17,7 @@ use crate::roster::ListingRules;
 use crate::store::{StoreError, StoredData};
 use protocol::index::FileRecord;
 
-/// A disk that does as it is told: a commit waits for its turn and then works or fails.
+/// A scripted store: commits can be blocked and made to fail.
 #[derive(Clone, Default)]
 struct FakeStore(Arc<Mutex<FakeStoreState>>);
 
@@ -25,14 +25,14 @@ struct FakeStore(Arc<Mutex<FakeStoreState>>);
 struct FakeStoreState {
     commits: Vec<Vec<ListWrites>>,
     offers: Vec<OfferWrite>,
-    /// How the next commits end; when there are none left, they succeed.
+    /// Whether the next commits fail; further ones succeed.
     failures: VecDeque<bool>,
     reopened: usize,
-    /// Whether it cannot be opened anew.
+    /// Whether reopening fails.
     closed: bool,
-    /// What the next commit waits for before it begins.
+    /// If set, the next commit waits until the sender is dropped.
     blocked: Option<std::sync::mpsc::Receiver<()>>,
-    /// What is found when the store is opened anew.
+    /// The lists returned by reopening.
     stored_lists: Vec<StoredFileList>,
     stored_offers: Vec<StoredOffer>,
 }
@@ -41,7 +41,7 @@ impl StoreBackend for FakeStore {
     fn commit(&mut self, lists: &[ListWrites], offers: &[OfferWrite]) -> Result<(), StoreError> {
         let held = self.0.lock().blocked.take();
         if let Some(held) = held {
-            // Ends when the other end is dropped.
+            // Returns when the sender is dropped.
             let _ = held.recv();
         }
         let mut state = self.0.lock();
@@ -76,7 +76,7 @@ fn hint(torrent: u8) -> TorrentHint {
     TorrentHint { infohash, digest, name: "a".into(), piece_length: 1 << 14 }
 }
 
-/// The torrents that nodes are said to offer.
+/// Returns the number of offered torrents.
 fn offered(directory: &Directory) -> usize {
     directory.read(|state| state.offers.page(None, 100).len())
 }
@@ -99,8 +99,8 @@ fn arrive(directory: &Directory, node: u8) -> NodeSession {
     directory.start_session(NodeId::from_bytes([node; 32]), ([127, 0, 0, 1], u16::from(node)).into()).unwrap()
 }
 
-async fn offer(registrar: &Registrar, arrival: &NodeSession, offer: OfferChange) -> Result<u32, Refusal> {
-    registrar.begin_offer(arrival, offer).await.await.unwrap()
+async fn offer(registrar: &Registrar, session: &NodeSession, offer: OfferChange) -> Result<u32, Refusal> {
+    registrar.begin_offer(session, offer).await.await.unwrap()
 }
 
 async fn end(registrar: Registrar, tasks: TaskTracker) {
@@ -112,15 +112,15 @@ async fn end(registrar: Registrar, tasks: TaskTracker) {
 #[tokio::test]
 async fn many_changes_share_few_commits() {
     let (registrar, directory, disk, tasks) = start();
-    // While the disk is held, everybody's changes gather.
+    // While the disk is blocked, the changes of all nodes accumulate.
     let (release, held) = std::sync::mpsc::channel();
     disk.0.lock().blocked = Some(held);
     let changes = TaskTracker::new();
     for node in 0..40 {
-        let (registrar, arrival) = (registrar.clone(), arrive(&directory, node));
+        let (registrar, session) = (registrar.clone(), arrive(&directory, node));
         changes.spawn(async move {
             let change = ListChange::Register(vec![file("a")]);
-            assert_eq!(registrar.change(&arrival, change).await.unwrap().files, 1);
+            assert_eq!(registrar.change(&session, change).await.unwrap().files, 1);
         });
     }
     tokio::task::yield_now().await;
@@ -136,15 +136,15 @@ async fn many_changes_share_few_commits() {
 #[tokio::test]
 async fn failed_changes_are_refused_and_store_reopens() {
     let (registrar, directory, disk, tasks) = start();
-    let arrival = arrive(&directory, 1);
+    let session = arrive(&directory, 1);
     disk.0.lock().failures.push_back(true);
     disk.0.lock().closed = true;
-    let register = |path| registrar.change(&arrival, ListChange::Register(vec![file(path)]));
+    let register = |path| registrar.change(&session, ListChange::Register(vec![file(path)]));
     assert_eq!(register("a").await, Err(Refusal::StoreUnavailable));
-    assert_eq!(directory.summary(arrival.node), None);
+    assert_eq!(directory.summary(session.node), None);
     assert_eq!(arrive(&directory, 1).summary, ListSummary::default());
-    let arrival = arrive(&directory, 1);
-    let register = |path| registrar.change(&arrival, ListChange::Register(vec![file(path)]));
+    let session = arrive(&directory, 1);
+    let register = |path| registrar.change(&session, ListChange::Register(vec![file(path)]));
     assert_eq!(register("b").await, Err(Refusal::StoreUnavailable));
     disk.0.lock().closed = false;
     let accepted = async {
@@ -155,7 +155,7 @@ async fn failed_changes_are_refused_and_store_reopens() {
             tokio::task::yield_now().await;
         }
     };
-    // Only `c` is there: the disk had kept nothing of `a`, and `b` was refused.
+    // Only `c` is listed: `a` is not on disk, and `b` was refused.
     assert_eq!(timeout(Duration::from_secs(20), accepted).await.unwrap().files, 1);
     assert_eq!(disk.0.lock().reopened, 1);
     end(registrar, tasks).await;
@@ -171,7 +171,7 @@ async fn changes_during_a_failed_commit_are_refused() {
         disk.failures.push_back(true);
         (disk.blocked, disk.closed) = (Some(held), true);
     }
-    let register = |arrival| registrar.change(arrival, ListChange::Register(vec![file("a")]));
+    let register = |session| registrar.change(session, ListChange::Register(vec![file("a")]));
     let entered = async {
         while directory.summary(other.node).is_none_or(|list| list.files == 0) {
             tokio::task::yield_now().await;
@@ -201,9 +201,9 @@ async fn departed_node_is_kept_only_if_it_has_files() {
     let (registrar, directory, disk, tasks) = start();
     let (sharer, guest) = (arrive(&directory, 1), arrive(&directory, 2));
     registrar.change(&sharer, ListChange::Register(vec![file("a")])).await.unwrap();
-    for arrival in [&sharer, &guest] {
-        directory.end_session(arrival);
-        registrar.node_left(arrival.node).await;
+    for session in [&sharer, &guest] {
+        directory.end_session(session);
+        registrar.node_left(session.node).await;
     }
     end(registrar, tasks).await;
     let known = |node| directory.write(|state| state.catalog.number(&NodeId::from_bytes([node; 32])));
@@ -220,12 +220,12 @@ async fn long_absent_nodes_expire_online_ones_do_not() {
     let limits = IndexLimits { forget_after: Duration::from_millis(1100), ..IndexLimits::default() };
     let metrics = Arc::<IndexMetrics>::default();
     let registrar = Registrar::start(disk.clone(), directory.clone(), (&limits, metrics), &tasks);
-    let (here, gone) = (arrive(&directory, 1), arrive(&directory, 2));
-    for arrival in [&here, &gone] {
-        registrar.change(arrival, ListChange::Register(vec![file("a")])).await.unwrap();
+    let (online, offline) = (arrive(&directory, 1), arrive(&directory, 2));
+    for session in [&online, &offline] {
+        registrar.change(session, ListChange::Register(vec![file("a")])).await.unwrap();
     }
-    directory.end_session(&gone);
-    registrar.node_left(gone.node).await;
+    directory.end_session(&offline);
+    registrar.node_left(offline.node).await;
     let known = |node| directory.write(|state| state.catalog.number(&NodeId::from_bytes([node; 32])));
     let mut pause = tokio::time::interval(Duration::from_millis(10));
     let forgotten = async {
@@ -234,9 +234,9 @@ async fn long_absent_nodes_expire_online_ones_do_not() {
         }
     };
     timeout(Duration::from_secs(20), forgotten).await.unwrap();
-    assert_eq!((known(1), directory.summary(here.node).unwrap().files), (Some(here.node), 1));
+    assert_eq!((known(1), directory.summary(online.node).unwrap().files), (Some(online.node), 1));
     let writes: Vec<ListWrites> = disk.0.lock().commits.iter().flatten().cloned().collect();
-    let row = |writes: &&ListWrites| writes.node == gone.node && writes.header.is_none();
+    let row = |writes: &&ListWrites| writes.node == offline.node && writes.header.is_none();
     assert_eq!(writes.iter().filter(row).count(), 1);
     end(registrar, tasks).await;
 }
@@ -258,22 +258,22 @@ async fn files_per_node_are_limited() {
 }
 
 #[tokio::test]
-async fn a_commit_that_does_not_end_is_reported_as_stuck() {
+async fn hanging_commit_is_reported_as_stuck() {
     let limits = IndexLimits { commit_timeout: Duration::from_millis(50), ..IndexLimits::default() };
     let (registrar, directory, disk, tasks, metrics) = start_with(&limits);
-    let arrival = arrive(&directory, 1);
-    registrar.change(&arrival, ListChange::Register(vec![file("a")])).await.unwrap();
+    let session = arrive(&directory, 1);
+    registrar.change(&session, ListChange::Register(vec![file("a")])).await.unwrap();
     assert!(!registrar.commit_stuck().is_cancelled());
     let (release, held) = std::sync::mpsc::channel::<()>();
     disk.0.lock().blocked = Some(held);
     let waiting = registrar.clone();
     let unanswered = {
-        let arrival = arrival.clone();
-        tokio::spawn(async move { waiting.change(&arrival, ListChange::Register(vec![file("b")])).await })
+        let session = session.clone();
+        tokio::spawn(async move { waiting.change(&session, ListChange::Register(vec![file("b")])).await })
     };
     timeout(Duration::from_secs(20), registrar.commit_stuck().cancelled()).await.unwrap();
-    // What comes later is refused, and the registrar ends although the disk does not.
-    let refused = registrar.change(&arrival, ListChange::Register(vec![file("c")])).await;
+    // Later changes are refused, and the registrar ends although the disk is still stuck.
+    let refused = registrar.change(&session, ListChange::Register(vec![file("c")])).await;
     assert_eq!(refused, Err(Refusal::StoreUnavailable));
     assert_eq!(metrics.store_errors.load(std::sync::atomic::Ordering::Relaxed), 1);
     assert!(!unanswered.is_finished());
@@ -286,29 +286,30 @@ async fn a_commit_that_does_not_end_is_reported_as_stuck() {
 #[tokio::test]
 async fn offer_is_durable_when_answered_and_written_once() {
     let (registrar, directory, disk, tasks) = start();
-    let arrival = arrive(&directory, 1);
+    let session = arrive(&directory, 1);
     let (release, held) = std::sync::mpsc::channel();
     disk.0.lock().blocked = Some(held);
-    let making = offer(&registrar, &arrival, OfferChange::Add(hint(1)));
-    let looking = async {
+    let making = offer(&registrar, &session, OfferChange::Add(hint(1)));
+    let observing = async {
         while offered(&directory) == 0 {
             tokio::task::yield_now().await;
         }
-        // In memory already, but not promised.
-        assert_eq!(directory.unchanged_offer_count(arrival.id, &OfferChange::Add(hint(1))), None);
+        // The offer is in memory but not durable yet.
+        assert_eq!(directory.unchanged_offer_count(session.id, &OfferChange::Add(hint(1))), None);
         drop(release);
     };
-    let (made, ()) = timeout(Duration::from_secs(20), async { tokio::join!(making, looking) }).await.unwrap();
+    let (made, ()) =
+        timeout(Duration::from_secs(20), async { tokio::join!(making, observing) }).await.unwrap();
     assert_eq!(made, Ok(1));
-    assert_eq!(directory.unchanged_offer_count(arrival.id, &OfferChange::Add(hint(1))), Some(1));
-    assert_eq!(offer(&registrar, &arrival, OfferChange::Add(hint(1))).await, Ok(1));
-    directory.end_session(&arrival);
-    registrar.node_left(arrival.node).await;
-    // Its node has gone, and the offer stands.
+    assert_eq!(directory.unchanged_offer_count(session.id, &OfferChange::Add(hint(1))), Some(1));
+    assert_eq!(offer(&registrar, &session, OfferChange::Add(hint(1))).await, Ok(1));
+    directory.end_session(&session);
+    registrar.node_left(session.node).await;
+    // The offer outlasts the node's session.
     assert_eq!(offered(&directory), 1);
     let again = arrive(&directory, 1);
     assert_eq!(
-        offer(&registrar, &arrival, OfferChange::Withdraw(hint(1).infohash)).await,
+        offer(&registrar, &session, OfferChange::Withdraw(hint(1).infohash)).await,
         Err(Refusal::NoSuchPeer)
     );
     assert_eq!(offer(&registrar, &again, OfferChange::Withdraw(hint(1).infohash)).await, Ok(0));
@@ -320,24 +321,24 @@ async fn offer_is_durable_when_answered_and_written_once() {
 #[tokio::test]
 async fn failed_offer_is_refused_and_disk_state_wins() {
     let (registrar, directory, disk, tasks) = start();
-    let arrival = arrive(&directory, 1);
+    let session = arrive(&directory, 1);
     {
         let mut disk = disk.0.lock();
         disk.failures.push_back(true);
-        disk.stored_offers = vec![StoredOffer { node: arrival.id, hint: hint(7) }];
+        disk.stored_offers = vec![StoredOffer { node: session.id, hint: hint(7) }];
     }
-    let refused = offer(&registrar, &arrival, OfferChange::Add(hint(1))).await;
+    let refused = offer(&registrar, &session, OfferChange::Add(hint(1))).await;
     assert_eq!(refused, Err(Refusal::StoreUnavailable));
     let accepted = async {
         loop {
-            if let Ok(count) = offer(&registrar, &arrival, OfferChange::Add(hint(2))).await {
+            if let Ok(count) = offer(&registrar, &session, OfferChange::Add(hint(2))).await {
                 break count;
             }
             tokio::task::yield_now().await;
         }
     };
     assert_eq!(timeout(Duration::from_secs(20), accepted).await.unwrap(), 2);
-    let has = |torrent| directory.read(|state| state.offers.contains(arrival.id, &hint(torrent)));
+    let has = |torrent| directory.read(|state| state.offers.contains(session.id, &hint(torrent)));
     assert_eq!((has(1), has(2), has(7)), (false, true, true));
     end(registrar, tasks).await;
 }
@@ -351,7 +352,7 @@ async fn orphaned_offers_expire() {
     registrar.change(&holder, ListChange::Register(vec![file("a")])).await.unwrap();
     let nowhere = TorrentHint { digest: Digest::from_bytes([9; 32]), ..hint(2) };
     let elsewhere = TorrentHint { digest: Digest::from_bytes([9; 32]), ..hint(3) };
-    // Its content is shared; its node stays; neither.
+    // The first offer's content is shared; the second's node stays; the third has neither.
     offer(&registrar, &maker, OfferChange::Add(hint(1))).await.unwrap();
     offer(&registrar, &other, OfferChange::Add(elsewhere.clone())).await.unwrap();
     offer(&registrar, &maker, OfferChange::Add(nowhere.clone())).await.unwrap();
@@ -369,6 +370,6 @@ async fn orphaned_offers_expire() {
     });
     assert_eq!(kept, (true, true));
     end(registrar, tasks).await;
-    let gone: Vec<_> = disk.0.lock().offers.iter().filter(|write| write.hint.is_none()).cloned().collect();
-    assert_eq!(gone, [OfferWrite { key: (maker.id, nowhere.infohash), hint: None }]);
+    let expired: Vec<_> = disk.0.lock().offers.iter().filter(|write| write.hint.is_none()).cloned().collect();
+    assert_eq!(expired, [OfferWrite { key: (maker.id, nowhere.infohash), hint: None }]);
 }

@@ -1,19 +1,19 @@
 use protocol::index::{Hit, Reply, SearchCursor};
 use protocol::share_path::SharePath;
 
-/// Leaves out of an answer all names that release 0.1.0 does not accept, and hits that have no other. A listing is made without
-/// them. A page without hits is the last one; then the search counts as cut off.
+/// Removes names that release 0.1.0 does not accept, and hits without other names. Listings are built without such names. A
+/// page without hits ends the search, which then counts as truncated.
 pub(crate) fn with_basic_names(reply: Reply) -> Reply {
     match reply {
-        Reply::Hits { mut hits, more, truncated: cut } => {
+        Reply::Hits { mut hits, more, truncated } => {
             hits.retain_mut(retain_basic_names);
-            let (more, cut) = next_cursor(hits.is_empty(), more, cut);
-            Reply::Hits { hits, more, truncated: cut }
+            let (more, truncated) = next_cursor(hits.is_empty(), more, truncated);
+            Reply::Hits { hits, more, truncated }
         }
-        Reply::HitsWithSources { mut hits, more, truncated: cut } => {
+        Reply::HitsWithSources { mut hits, more, truncated } => {
             hits.retain_mut(|found| retain_basic_names(&mut found.hit));
-            let (more, cut) = next_cursor(hits.is_empty(), more, cut);
-            Reply::HitsWithSources { hits, more, truncated: cut }
+            let (more, truncated) = next_cursor(hits.is_empty(), more, truncated);
+            Reply::HitsWithSources { hits, more, truncated }
         }
         Reply::Torrents { mut hints } => {
             hints.retain(|hint| is_basic(&hint.name));
@@ -23,9 +23,9 @@ pub(crate) fn with_basic_names(reply: Reply) -> Reply {
     }
 }
 
-/// Returns where a search goes on behind a page, and whether it was cut off.
-fn next_cursor(is_empty: bool, more: Option<SearchCursor>, cut: bool) -> (Option<SearchCursor>, bool) {
-    if is_empty { (None, cut || more.is_some()) } else { (more, cut) }
+/// Returns the cursor behind a page, and whether the search was truncated.
+fn next_cursor(is_empty: bool, more: Option<SearchCursor>, truncated: bool) -> (Option<SearchCursor>, bool) {
+    if is_empty { (None, truncated || more.is_some()) } else { (more, truncated) }
 }
 
 /// Returns true if release 0.1.0 accepts the name.

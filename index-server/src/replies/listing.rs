@@ -1,4 +1,4 @@
-//! A page of one node's list.
+//! Builds a page of one node's list.
 
 use protocol::index::{FileRecord, Refusal, Reply};
 use protocol::limits::MAX_FRAME;
@@ -7,27 +7,27 @@ use super::basic_names::is_basic;
 use crate::catalog::Catalog;
 use crate::ids::NodeNo;
 
-/// What a file takes in a page beside its path, in bytes, and what the page takes beside its files.
+/// Bytes of a file in a page beside its path, and of a page beside its files.
 const FILE_LEN: usize = 52;
 const PAGE_LEN: usize = 256;
 
-/// The most files in a row that are left out of a page because of their names. It bounds how long the catalog is locked; behind so
+/// Maximum number of consecutive files skipped because of their names. It bounds how long the catalog is locked; behind that
 /// many, the listing ends for a node of release 0.1.0.
 const MAX_SKIPPED: usize = 16_384;
 
-/// Which files of a node's list are asked for.
+/// The requested part of a node's list.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ListingPage<'a> {
-    /// The path before the first; from the beginning if there is none.
+    /// The path before the first file; the list starts at the beginning if `None`.
     pub(crate) after: Option<&'a str>,
-    /// How many files there may be.
+    /// Maximum number of files.
     pub(crate) limit: usize,
-    /// Whether also those whose names release 0.1.0 does not accept.
+    /// Whether to include names that release 0.1.0 does not accept.
     pub(crate) allow_any_names: bool,
 }
 
-/// Lists a page of a node's files, as many as fit a frame. More follow only behind a page that has files: release 0.1.0 takes
-/// anything else for a violation of the protocol.
+/// Returns a page of a node's files, as many as fit into a frame. `more` is only set on a page that has files: release 0.1.0
+/// treats anything else as a protocol violation.
 pub(crate) fn listing(catalog: &Catalog, node: NodeNo, page: ListingPage<'_>) -> Reply {
     let Some(list) = catalog.list(node) else { return Reply::Refused(Refusal::NoSuchPeer) };
     let mut rest = catalog.files_after(node, page.after).peekable();

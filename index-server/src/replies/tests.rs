@@ -15,12 +15,12 @@ use crate::search::Search;
 struct AnswerFixture {
     catalog: Catalog,
     roster: Roster,
-    /// The hosts of nodes that have none of their own.
+    /// The host number of nodes that share an address.
     hosts: BTreeMap<u8, u8>,
 }
 
 impl AnswerFixture {
-    /// Adds a node that is there, or one that is not.
+    /// Adds an online or offline node.
     fn node(&mut self, seed: u8, online: bool, files: &[FileRecord]) -> NodeNo {
         let node = self.catalog.admit(NodeId::from_bytes([seed; 32])).unwrap();
         self.catalog.register(node, files).unwrap();
@@ -44,10 +44,10 @@ impl AnswerFixture {
         while !search.is_done() {
             search.advance(&self.catalog, 3);
         }
-        let (query, places, more, told) = search.finish();
-        let contents = places.iter().map(|place| self.catalog.contents().get(place.content).unwrap());
-        let cursor = told.extended_by(contents).filter(|_| more);
-        (places.iter().map(|place| hit(&self.catalog, &query, place).unwrap()).collect(), cursor)
+        let (query, ranked, more, sent) = search.finish();
+        let contents = ranked.iter().map(|ranked| self.catalog.contents().get(ranked.content).unwrap());
+        let cursor = sent.extended_by(contents).filter(|_| more);
+        (ranked.iter().map(|ranked| hit(&self.catalog, &query, ranked).unwrap()).collect(), cursor)
     }
 
     fn digests(&self, query: &str) -> Vec<u8> {
@@ -202,10 +202,11 @@ fn sources_are_a_sample_preferring_complete_copies() {
     let sample = |limit, seed| sources(&world.catalog, &world.roster, digest, (limit, seed));
     assert_eq!(sample(200, 1).len(), 59);
     assert_ne!(sample(200, 1), sample(200, 2));
-    let wholes = |seed| sample(20, seed).iter().filter(|source| source.share == Share::Complete).count();
-    assert!((0..20).all(|seed| wholes(seed) == 9));
+    let complete_count =
+        |seed| sample(20, seed).iter().filter(|source| source.share == Share::Complete).count();
+    assert!((0..20).all(|seed| complete_count(seed) == 9));
     let seen: BTreeSet<_> = (0..100).flat_map(|seed| sample(20, seed)).map(|source| source.node).collect();
-    assert_eq!(seen.len(), 59, "all have their turn");
+    assert_eq!(seen.len(), 59, "all sources are sampled");
     assert!(sources(&world.catalog, &world.roster, Digest::EMPTY, (20, 1)).is_empty());
 }
 
@@ -247,10 +248,10 @@ fn every_address_precedes_second_node_of_any() {
         let own: BTreeSet<u8> = first.iter().copied().filter(|node| *node < 100).collect();
         assert_eq!(own, BTreeSet::from([1, 2, 3]), "{all:?}");
         assert_eq!(others.len(), 3, "four of one address: {all:?}");
-        assert!(named(2, seed).iter().any(|node| *node >= 100), "those that have all of it come first");
+        assert!(named(2, seed).iter().any(|node| *node >= 100), "complete sources are preferred");
     }
     let crowd: BTreeSet<u8> = (0..200).flat_map(|seed| named(4, seed)).filter(|node| *node >= 100).collect();
-    assert!(crowd.len() > 50, "chance decides who of an address is named: {crowd:?}");
+    assert!(crowd.len() > 50, "sources of one address are chosen randomly: {crowd:?}");
     let (hits, _) = world.search("x", None, 1);
     assert_eq!((hits[0].complete, hits[0].partial), (1, 3));
 }

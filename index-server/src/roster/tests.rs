@@ -88,7 +88,7 @@ fn demoted_node_is_no_source_until_relisted() {
     let (newer, _) = roster.enter(NODE, address(1));
     roster.list_node(NODE, newer).unwrap();
     roster.demote(NODE, session);
-    assert!(roster.is_listed(NODE), "an older session changes nothing");
+    assert!(roster.is_listed(NODE), "an older session has no effect");
     roster.demote(NODE, newer);
     assert_eq!(
         (roster.is_present(NODE), roster.is_listed(NODE), roster.node_at(address(1))),

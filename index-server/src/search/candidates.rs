@@ -1,38 +1,38 @@
-//! The titles that contain a word of each of several requirements, worked out for all titles at once.
+//! The set of titles that fulfil several requirements, computed for all titles at once.
 //!
-//! Where requirements are common and rarely occur in one title, walking over the titles of one and looking each up in the
-//! others costs a cache miss per title. Bitmaps cost a few microseconds per word and million titles. They are a snapshot: a
-//! title that changes meanwhile is judged by its name when it is looked at, and one that is new is not found.
+//! If requirements are common but rarely occur together, walking over the titles of one and looking each up in the others costs
+//! a cache miss per title. Bitmaps are much faster. They are a snapshot: a title that changes meanwhile is checked by its name
+//! when it is examined, and a new one is not found.
 
 use crate::catalog::Catalog;
 use crate::words::{Bitmap, NumberSet, WordNo};
 
-/// A requirement of more words than [`FEW_WORDS`] takes part if it has at most so many times the titles of the smallest one:
-/// setting a bit costs a hundredth of the look at a name.
+/// A requirement of more than [`FEW_WORDS`] words takes part if it has at most this many times the titles of the smallest one:
+/// setting a bit is much cheaper than examining a name.
 const MAX_SIZE_RATIO: usize = 64;
 
-/// The bits of a word that are set in the time of a step to the next title.
+/// Bits set in a bitmap for the cost of one step to the next title.
 const BITS_PER_COST: usize = 64;
 
-/// A requirement of no more words than this takes part however common they are.
+/// A requirement of at most this many words takes part however common they are.
 const FEW_WORDS: usize = 8;
 
-/// The titles that fulfil all requirements, as soon as all words have been put in.
+/// The titles that fulfil all requirements, complete once all words are added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidates {
-    /// Titles that fulfil the requirements that are done; none if that is none.
+    /// Titles that fulfil the finished requirements; `None` if none is finished.
     intersection: Option<Bitmap>,
-    /// Titles that contain one of the words of the current requirement that are done.
+    /// Titles with one of the words of the current requirement added so far.
     current: Bitmap,
-    /// What is still to be put in, the current requirement last.
+    /// The remaining words, the current requirement last.
     pending: Vec<Vec<WordNo>>,
 }
 
 impl Candidates {
-    /// Begins to intersect requirements, unless one of them has fewer than `least` titles or only one is worth it.
+    /// Starts an intersection; returns `None` if a requirement has fewer than `min_titles` titles, or only one is worthwhile.
     pub(super) fn intersect(
         mut requirements: Vec<Vec<WordNo>>,
-        least: usize,
+        min_titles: usize,
         catalog: &Catalog,
     ) -> Option<Self> {
         let weight = |words: &Vec<WordNo>| words.iter().map(|word| count(*word, catalog)).sum::<usize>();
@@ -40,19 +40,19 @@ impl Candidates {
             requirements.drain(..).map(|words| (weight(&words), words)).collect();
         weighed.sort_by_key(|(weight, _)| *weight);
         let smallest = weighed.first()?.0;
-        let most = smallest.saturating_mul(MAX_SIZE_RATIO);
-        weighed.retain(|(weight, words)| words.len() <= FEW_WORDS || *weight <= most);
-        if smallest < least || weighed.len() < 2 {
+        let max_weight = smallest.saturating_mul(MAX_SIZE_RATIO);
+        weighed.retain(|(weight, words)| words.len() <= FEW_WORDS || *weight <= max_weight);
+        if smallest < min_titles || weighed.len() < 2 {
             return None;
         }
         let pending = weighed.into_iter().map(|(_, words)| words).collect();
         Some(Self { intersection: None, current: Bitmap::default(), pending })
     }
 
-    /// Puts more words in until nothing is left of the budget; returns true if all are in.
-    pub(super) fn build(&mut self, catalog: &Catalog, left: &mut usize) -> bool {
+    /// Adds more words until the budget is used up; returns true when all are added.
+    pub(super) fn build(&mut self, catalog: &Catalog, budget: &mut usize) -> bool {
         while let Some(words) = self.pending.last_mut() {
-            if *left == 0 {
+            if *budget == 0 {
                 return false;
             }
             let Some(word) = words.pop() else {
@@ -60,7 +60,7 @@ impl Candidates {
                 self.end_requirement();
                 continue;
             };
-            *left = left.saturating_sub(1 + count(word, catalog) / BITS_PER_COST);
+            *budget = budget.saturating_sub(1 + count(word, catalog) / BITS_PER_COST);
             if let Some(titles) = catalog.words().titles(word) {
                 titles.add_to(&mut self.current);
             }
@@ -70,15 +70,15 @@ impl Candidates {
 
     fn end_requirement(&mut self) {
         match &mut self.intersection {
-            Some(fulfilling) => {
-                fulfilling.intersect(&self.current);
+            Some(intersection) => {
+                intersection.intersect(&self.current);
                 self.current.clear();
             }
             none => *none = Some(std::mem::take(&mut self.current)),
         }
     }
 
-    /// Returns the lowest number of a title not below another that fulfils all requirements.
+    /// Returns the lowest title number from `number` on that fulfils all requirements.
     pub(super) fn next_from(&self, number: u32) -> Option<u32> {
         self.intersection.as_ref()?.next_from(number)
     }

@@ -1,18 +1,18 @@
-//! When a search stops walking over titles and intersects the requirements of its query as a whole.
+//! When a search stops walking over titles and intersects the requirements of its query instead.
 
-/// What a search may cost before that: at least its first step, so that a search that waits for a thread holds no bitmap.
-/// A requirement of fewer titles is always walked over.
+/// What a search may cost before that: at least its first step, so that a search that waits for a thread holds no bitmap. A
+/// requirement with fewer titles is never intersected.
 pub(crate) const SCAN_COST_LIMIT: usize = 8192;
 
-/// What each fit behind the first may cost, if less is left.
+/// The minimum budget of each later fit.
 const LATER_FIT_COST: usize = 2048;
 
-/// What is left of it.
+/// The remaining budget.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CostBudget {
     remaining: usize,
     later: usize,
-    /// The fewest titles of a requirement that are intersected.
+    /// Minimum number of titles of a requirement for an intersection.
     pub(super) min_titles: usize,
 }
 
@@ -23,13 +23,13 @@ impl Default for CostBudget {
 }
 
 impl CostBudget {
-    /// Returns a patience of so much for each fit.
+    /// Returns a budget of `cost` for each fit.
     #[cfg(test)]
     pub(super) const fn with_cost(cost: usize) -> Self {
         Self { remaining: cost, later: cost, min_titles: 0 }
     }
 
-    /// Returns what may still be spent on walking.
+    /// Returns the remaining cost that walking may take.
     pub(super) const fn remaining(self) -> usize {
         self.remaining
     }
@@ -38,7 +38,7 @@ impl CostBudget {
         self.remaining = self.remaining.saturating_sub(cost);
     }
 
-    /// Allows some walking for the next fit.
+    /// Tops up the budget for the next fit.
     pub(super) fn begin_fit(&mut self) {
         self.remaining = self.remaining.max(self.later);
     }

@@ -1,4 +1,4 @@
-//! The search that looks at every shared file: too simple to be wrong, and what the other one is held against.
+//! A reference search that examines every shared file, to test the real one against.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use protocol::query::{Fit, Query};
 use crate::catalog::Catalog;
 use crate::ids::ContentNo;
 
-/// Returns all contents that a query finds, each with how well its best name fits.
+/// Returns all contents that match a query, each with the best fit of its names.
 pub(crate) fn scan(catalog: &Catalog, query: &Query) -> BTreeMap<ContentNo, Fit> {
     let mut found = BTreeMap::new();
     for holding in catalog.all_holdings() {

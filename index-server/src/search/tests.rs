@@ -1,4 +1,4 @@
-//! The search against the scan of everything, while nodes come and go and change their lists.
+//! Tests the search against a full scan, while nodes come and go and change their lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ enum SearchAction {
     List(u8, bool),
 }
 
-/// What is known by its digest and size, whatever numbers come and go.
+/// Identifies a content independently of its number.
 type ContentIdentity = (Digest, u64);
 
 fn path() -> impl Strategy<Value = String> {
@@ -64,9 +64,9 @@ fn query() -> impl Strategy<Value = String> {
     prop::collection::vec(term, 1..4).prop_map(|terms| terms.join(" "))
 }
 
-fn apply(catalog: &mut Catalog, deed: &SearchAction) {
+fn apply(catalog: &mut Catalog, action: &SearchAction) {
     let number = |catalog: &mut Catalog, node: &u8| catalog.admit(NodeId::from_bytes([*node; 32])).unwrap();
-    match deed {
+    match action {
         SearchAction::Register(node, files) => {
             let node = number(catalog, node);
             catalog.register(node, files).unwrap();
@@ -89,7 +89,7 @@ fn found(catalog: &Catalog, query: &Query) -> BTreeMap<ContentIdentity, Fit> {
     scan(catalog, query).into_iter().map(identity).collect()
 }
 
-/// Tells one page, in steps of so many titles.
+/// Returns one page, searched in steps of `budget`.
 fn page(
     catalog: &Catalog,
     query: &Query,
@@ -97,26 +97,25 @@ fn page(
     (wanted, budget): (usize, usize),
 ) -> (Vec<ContentIdentity>, Option<SearchCursor>) {
     let mut search = Search::new(query.clone(), after, wanted);
-    // Odd budgets intersect requirements early, even ones hardly ever.
+    // Odd budgets intersect requirements early, even ones rarely.
     if budget % 2 == 1 {
         search.cost_budget = CostBudget::with_cost(budget / 4);
     }
     while !search.is_done() {
         search.advance(catalog, budget);
     }
-    let (_, places, more, told) = search.finish();
-    let contents: Vec<_> =
-        places.iter().map(|place| catalog.contents().get(place.content).unwrap()).collect();
-    let cursor = told.extended_by(contents.iter().copied()).filter(|_| more);
+    let (_, ranked, more, sent) = search.finish();
+    let contents: Vec<_> = ranked.iter().map(|hit| catalog.contents().get(hit.content).unwrap()).collect();
+    let cursor = sent.extended_by(contents.iter().copied()).filter(|_| more);
     (contents.iter().map(|content| (content.digest, content.size)).collect(), cursor)
 }
 
-/// Tells all pages, with some deeds behind each.
+/// Returns the hits of all pages; calls `between` after each page but the last.
 fn pages(
     catalog: &mut Catalog,
     query: &Query,
     sizes: (usize, usize),
-    mut deeds: impl FnMut(&mut Catalog),
+    mut between: impl FnMut(&mut Catalog),
 ) -> Vec<ContentIdentity> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
@@ -126,7 +125,7 @@ fn pages(
             return all;
         }
         after = more;
-        deeds(catalog);
+        between(catalog);
     }
 }
 
@@ -135,13 +134,13 @@ proptest! {
 
     #[test]
     fn search_finds_what_a_scan_finds_in_order(
-        deeds in prop::collection::vec(action(), 1..30),
+        actions in prop::collection::vec(action(), 1..30),
         queries in prop::collection::vec(query(), 10),
         sizes in (1_usize..8, 1_usize..40),
     ) {
         let mut catalog = Catalog::default();
-        for deed in &deeds {
-            apply(&mut catalog, deed);
+        for action in &actions {
+            apply(&mut catalog, action);
         }
         for query in queries.iter().filter_map(|query| Query::parse(query).ok()) {
             let expected = found(&catalog, &query);
@@ -149,12 +148,12 @@ proptest! {
             let distinct: BTreeSet<ContentIdentity> = got.iter().copied().collect();
             prop_assert_eq!(distinct.len(), got.len());
             prop_assert!(distinct.iter().eq(expected.keys()), "{:?}: {:?} but {:?}", query, got, expected);
-            let place = |(digest, size): &ContentIdentity| {
+            let position = |(digest, size): &ContentIdentity| {
                 let content = catalog.contents().find(digest, *size).unwrap();
                 let rank = catalog.contents().get(content).unwrap().availability.rank();
                 (expected[&(*digest, *size)], std::cmp::Reverse(rank))
             };
-            prop_assert!(got.iter().map(place).is_sorted(), "{:?}: {:?}", query, got);
+            prop_assert!(got.iter().map(position).is_sorted(), "{:?}: {:?}", query, got);
         }
     }
 
@@ -167,14 +166,14 @@ proptest! {
     ) {
         let Ok(query) = Query::parse(&query) else { return Ok(()) };
         let mut catalog = Catalog::default();
-        for deed in &before {
-            apply(&mut catalog, deed);
+        for action in &before {
+            apply(&mut catalog, action);
         }
         let mut always = found(&catalog, &query);
         let mut rest = between.iter();
         let got = pages(&mut catalog, &query, sizes, |catalog| {
-            for deed in rest.by_ref().take(2) {
-                apply(catalog, deed);
+            for action in rest.by_ref().take(2) {
+                apply(catalog, action);
                 let now = found(catalog, &query);
                 always.retain(|identity, _| now.contains_key(identity));
             }
@@ -185,7 +184,7 @@ proptest! {
     }
 }
 
-/// Shares so many files of one node.
+/// Returns a catalog in which one node shares a file per name.
 fn shared(names: impl Iterator<Item = String>) -> Catalog {
     let mut catalog = Catalog::default();
     let node = catalog.admit(NodeId::from_bytes([1; 32])).unwrap();
@@ -199,7 +198,7 @@ fn shared(names: impl Iterator<Item = String>) -> Catalog {
     catalog
 }
 
-/// Counts the titles that a search goes through, in steps of one.
+/// Returns the number of single-step advances that a search takes.
 fn cost(catalog: &Catalog, query: &str) -> usize {
     let mut steps = 0;
     let mut search = Search::new(Query::parse(query).unwrap(), None, 20);
@@ -220,7 +219,7 @@ fn word_in_every_name_costs_no_more_than_a_page() {
 }
 
 #[test]
-fn rare_words_are_not_sought_among_common_ones() {
+fn rare_words_cost_little_beside_common_ones() {
     let catalog = shared(
         (0..20_000).map(|number| format!("same/{number}.{}", if number == 7777 { "iso" } else { "bin" })),
     );
@@ -241,7 +240,7 @@ fn disjoint_common_words_cost_no_title_scan() {
     }));
     for (catalog, hits) in [(&catalog, 0), (&both, 1)] {
         let cost = cost(catalog, "flac mkv");
-        assert!(cost < 20_000, "{cost} steps, while each word has 25,000 titles in two fits");
+        assert!(cost < 20_000, "{cost} steps, although each word has 25,000 titles in two fits");
         let query = Query::parse("flac mkv").unwrap();
         assert_eq!(page(catalog, &query, None, (20, 1000)).0.len(), hits);
     }

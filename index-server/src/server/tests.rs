@@ -1,4 +1,4 @@
-//! Stories over loopback: an index in this process, and clients that say exactly what they are told to.
+//! End-to-end tests over loopback: an index in this process and scripted clients.
 
 mod budgets;
 mod client;
@@ -22,7 +22,7 @@ use super::{Listeners, ServerConfig, TrackerListener};
 use crate::limits::{IndexLimits, ProbeLimits};
 use crate::store::Store;
 
-/// Nothing in these stories takes so long unless it has gone wrong.
+/// Timeout of each step; reached only on failure.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An index in this process.
@@ -45,24 +45,20 @@ impl TestIndex {
         Self::start_with_config(dir, ServerConfig { limits, ..ServerConfig::default() }, tracker).await
     }
 
-    async fn start_with_config(
-        dir: &Path,
-        conditions: ServerConfig,
-        tracker: Option<TrackerListener>,
-    ) -> Self {
-        Self::start_on("127.0.0.1:0", dir, conditions, tracker).await
+    async fn start_with_config(dir: &Path, config: ServerConfig, tracker: Option<TrackerListener>) -> Self {
+        Self::start_on("127.0.0.1:0", dir, config, tracker).await
     }
 
-    /// Starts one that listens at a place of its own.
+    /// Starts an index that listens on the given address.
     async fn start_at(dir: &Path, listen: &str) -> Self {
-        let conditions = ServerConfig { limits: limits(), ..ServerConfig::default() };
-        Self::start_on(listen, dir, conditions, None).await
+        let config = ServerConfig { limits: limits(), ..ServerConfig::default() };
+        Self::start_on(listen, dir, config, None).await
     }
 
     async fn start_on(
         listen: &str,
         dir: &Path,
-        conditions: ServerConfig,
+        config: ServerConfig,
         tracker: Option<TrackerListener>,
     ) -> Self {
         let dir = dir.to_owned();
@@ -70,7 +66,7 @@ impl TestIndex {
         let listener = TcpListener::bind(listen).await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let running =
-            tokio::spawn(crate::run(Listeners { index: listener, tracker }, store, conditions, stop.clone()));
+            tokio::spawn(crate::run(Listeners { index: listener, tracker }, store, config, stop.clone()));
         Self { address, stop, running }
     }
 
@@ -89,5 +85,5 @@ fn limits() -> IndexLimits {
 }
 
 async fn with_timeout<T>(work: impl Future<Output = T>) -> T {
-    timeout(TEST_TIMEOUT, work).await.expect("it takes too long")
+    timeout(TEST_TIMEOUT, work).await.expect("timed out")
 }

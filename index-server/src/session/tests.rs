@@ -73,7 +73,7 @@ fn proof_is_bound_to_key_nonce_and_port() {
         session.handle(hello(7)).unwrap();
         assert_eq!(session.handle(proof(&nonce, port)), Err(Refusal::BadProof));
     }
-    // The neutral element, under which a signature can be made that fits any text.
+    // The neutral element of the curve, for which one signature is valid for every message.
     let mut weak = [0; 32];
     weak[0] = 1;
     let mut session = ClientSession::new(Version::One, NONCE, None);
@@ -100,7 +100,7 @@ fn bad_ports_and_long_agent_names_are_refused() {
 }
 
 #[test]
-fn bad_record_refuses_and_names_itself() {
+fn refusal_names_the_bad_record() {
     let files = vec![file("good"), file("../\u{1b}[2J")];
     match open().handle(Request::Register { files }) {
         Err(Refusal::BadRecord { path, reason }) => {
@@ -132,13 +132,13 @@ fn batches_and_pages_have_limits() {
     assert!(too_many(open().handle(Request::Register { files })));
     let paths = vec![String::new(); MAX_BATCH + 1];
     assert!(too_many(open().handle(Request::Unregister { paths })));
-    let place = NodeAddress { node: node(), address: ([127, 0, 0, 1], 7).into() };
-    let report = |len| open().handle(Request::ReportUnreachable { nodes: vec![place.clone(); len] });
+    let address = NodeAddress { node: node(), address: ([127, 0, 0, 1], 7).into() };
+    let report = |len| open().handle(Request::ReportUnreachable { nodes: vec![address.clone(); len] });
     assert!(report(MAX_REPORTED).is_ok() && too_many(report(MAX_REPORTED + 1)));
-    for (asked, given) in [(0, 1), (5, 5), (u16::MAX, 200)] {
-        let locate = Request::Locate { digest: Digest::EMPTY, limit: asked };
-        let step = SessionAction::Read(ReadRequest::Locate { digest: Digest::EMPTY, limit: given });
-        assert_eq!(open().handle(locate), Ok(step));
+    for (requested, granted) in [(0, 1), (5, 5), (u16::MAX, 200)] {
+        let locate = Request::Locate { digest: Digest::EMPTY, limit: requested };
+        let action = SessionAction::Read(ReadRequest::Locate { digest: Digest::EMPTY, limit: granted });
+        assert_eq!(open().handle(locate), Ok(action));
     }
 }
 
@@ -155,7 +155,7 @@ fn invalid_search_is_refused_not_final() {
 }
 
 #[test]
-fn list_ends_once_per_beginning() {
+fn list_ends_once_per_start() {
     let mut session = open();
     assert_eq!(session.handle(Request::BeginList), Ok(SessionAction::Change(ListChange::Begin)));
     assert_eq!(session.handle(Request::Renew), Ok(SessionAction::Renew));
@@ -188,7 +188,7 @@ fn impossible_torrent_offer_is_refused() {
 }
 
 #[test]
-fn other_than_basic_names_need_the_feature() {
+fn names_that_are_not_basic_need_the_feature() {
     let register = || Request::Register { files: vec![file("a"), file("K: Missing Kings.mkv")] };
     let refused = open().handle(register());
     assert!(

@@ -1,13 +1,12 @@
-//! How long nodes were online and where their lists count, in a tree of their own beside the lists, so that a release that knows none
-//! reads the lists all the same.
+//! The attendance of nodes, in a tree beside the lists, so that a release without it can still read the lists.
 //!
 //! | key | value |
 //! |---|---|
 //! | one zero byte | the format of the tree, a `u32` |
 //! | node number, `u32` big-endian | [`AttendanceRow`] |
 //!
-//! A release that does not know the tree may forget a node and give its number to another. So a row names its node, and
-//! counts only for that one.
+//! A release that does not know the tree may forget a node and reuse its number. So a row names its node, and counts only for
+//! that node.
 
 use std::array::TryFromSliceError;
 use std::collections::BTreeMap;
@@ -22,37 +21,37 @@ use super::side_tree::{self, TreeError};
 use crate::catalog::{Attendance, ListHeader, ListWrites};
 use crate::ids::NodeNo;
 
-/// The tree's name.
+/// The tree's name on disk.
 pub(super) const TREE: &str = "standings";
 
-/// The format that is written, and the only one that is read.
+/// The only format that is written and read.
 pub(super) const FORMAT: u32 = 1;
 
-/// The standing of a node.
+/// The attendance of a node.
 #[derive(Debug, Encode, Decode)]
 struct AttendanceRow {
     node: [u8; 32],
-    /// In seconds.
+    /// Seconds.
     online: u32,
-    /// No bytes, or those of an IPv4 or IPv6 address.
+    /// Empty, or the bytes of an IPv4 or IPv6 address.
     address: Vec<u8>,
 }
 
-/// The standings of all nodes that have one.
+/// The attendance of all nodes that have a row.
 #[derive(Debug, Default)]
 pub(super) struct AttendanceTable(BTreeMap<NodeNo, (NodeId, Attendance)>);
 
 impl AttendanceTable {
-    /// Returns the standing of a node.
+    /// Returns the attendance of a node.
     pub(super) fn of(&self, number: NodeNo, node: NodeId) -> Attendance {
         let known = self.0.get(&number).filter(|(id, _)| *id == node);
-        known.map_or(Attendance::ESTABLISHED, |(_, standing)| *standing)
+        known.map_or(Attendance::ESTABLISHED, |(_, attendance)| *attendance)
     }
 }
 
-/// Returns the change of the tree that some writes amount to, if any.
+/// Returns the changes of the tree for these writes, if any.
 pub(super) fn batch(writes: &[ListWrites]) -> Result<Option<sled::Batch>, StoreError> {
-    let too_long = || StoreError::Failed { what: "a standing is longer than a row may be".into() };
+    let too_long = || StoreError::Failed { what: "an attendance record exceeds the maximum row size".into() };
     let mut batch = None;
     for write in writes {
         let key = write.node.0.to_be_bytes();
@@ -71,19 +70,19 @@ pub(super) fn batch(writes: &[ListWrites]) -> Result<Option<sled::Batch>, StoreE
     Ok(batch)
 }
 
-/// Reads all standings; a tree that was never written to has none.
+/// Reads all rows; none if the tree was never written to.
 pub(super) fn read(tree: &sled::Tree) -> Result<AttendanceTable, TreeError> {
-    let mut standings = AttendanceTable::default();
-    side_tree::read(tree, ("standings", FORMAT), |key, value| {
-        let unreadable = || format!("the standing {key:02x?} cannot be read");
+    let mut table = AttendanceTable::default();
+    side_tree::read(tree, ("attendance records", FORMAT), |key, value| {
+        let unreadable = || format!("the attendance record {key:02x?} cannot be read");
         let number = <[u8; 4]>::try_from(key).map_err(|_| unreadable())?;
         let AttendanceRow { node, online, address } = rows::decode(value).ok_or_else(unreadable)?;
         let address = read_address(&address).map_err(|_| unreadable())?;
-        let standing = Attendance { online, address };
-        standings.0.insert(NodeNo(u32::from_be_bytes(number)), (NodeId::from_bytes(node), standing));
+        let attendance = Attendance { online, address };
+        table.0.insert(NodeNo(u32::from_be_bytes(number)), (NodeId::from_bytes(node), attendance));
         Ok(())
     })?;
-    Ok(standings)
+    Ok(table)
 }
 
 fn row(header: &ListHeader) -> AttendanceRow {
@@ -96,7 +95,7 @@ fn row(header: &ListHeader) -> AttendanceRow {
     AttendanceRow { node: *header.id.as_bytes(), online, address }
 }
 
-/// Reads the address of a row; returns an error if the bytes are none of the three.
+/// Parses the address of a row; returns an error if the length is invalid.
 fn read_address(bytes: &[u8]) -> Result<Option<IpAddr>, TryFromSliceError> {
     Ok(match bytes.len() {
         0 => None,

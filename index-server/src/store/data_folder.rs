@@ -5,12 +5,12 @@ use std::path::Path;
 
 use tracing::warn;
 
-/// Who may use the data folder: its owner.
+/// The mode of the data folder: accessible to its owner only.
 const MODE: u32 = 0o700;
 
-/// Makes the data folder unless it is there, and closes it to other users: the lists of all nodes are in it.
+/// Creates the data folder if missing, and closes it to other users, because it contains the lists of all nodes.
 pub(super) fn make_private(dir: &Path) -> io::Result<()> {
-    // The folders around it are nobody's secret.
+    // Parent folders need no protection.
     dir.parent().map_or(Ok(()), fs::create_dir_all)?;
     match DirBuilder::new().mode(MODE).create(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -23,7 +23,7 @@ pub(super) fn make_private(dir: &Path) -> io::Result<()> {
     if mode(&found) == MODE {
         return Ok(());
     }
-    // By its path where it cannot be opened: the umask may have taken its owner's rights as well.
+    // Changed by path, since the folder may be unreadable: the umask may have removed its owner's rights as well.
     let close = fs::set_permissions(dir, Permissions::from_mode(MODE));
     let found = mode(&File::open(dir)?.metadata()?);
     if found & !MODE != 0 {
@@ -52,7 +52,7 @@ mod tests {
         let dir = home.path().join("around/index-data");
         make_private(&dir).unwrap();
         assert_eq!(mode_of(&dir), MODE);
-        assert_ne!(mode_of(&home.path().join("around")) & 0o055, 0, "what is around it is left alone");
+        assert_ne!(mode_of(&home.path().join("around")) & 0o055, 0, "parent folders keep their mode");
     }
 
     #[test]

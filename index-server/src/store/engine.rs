@@ -1,8 +1,8 @@
-//! The database itself: opening, reading everything, and commits that are on disk when they return.
+//! The database: opening, reading everything, and durable commits.
 //!
-//! The database's own flush leaves its data in the device's cache and its file's length unsynced, so a second
-//! descriptor of the same file is synced behind every flush. It panics where it finds damage, so that every call into
-//! it runs where a panic is caught and told as an error.
+//! The database's own flush leaves data in the device's cache and the file's length unsynced, so a second descriptor of the
+//! same file is synced after every flush. The database panics when it finds damage, so every call into it catches panics and
+//! turns them into errors.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -27,25 +27,24 @@ use crate::offers::{OfferWrite, StoredOffer};
 use crate::regular_file::check_folder;
 use protocol::index::FileRecord;
 
-/// What the database may keep in memory: little, since everything is read once and then lives in the catalog.
+/// The database's cache in bytes: small, since everything is read once and then kept in the catalog.
 const CACHE: u64 = 32 << 20;
 
-/// So many lists, or offers, are written at a time when a database is made of them.
+/// Lists or offers per commit when a database is created.
 const CREATE_BATCH_LISTS: usize = 16;
 const CREATE_BATCH_OFFERS: usize = 4096;
 
-/// How long a database that was just closed in this process may take to let go of its file.
+/// How long a database closed earlier by this process may take to release its file.
 const LOCK_WAIT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// An open database.
 pub(super) struct Engine {
     db: sled::Db,
     offers: sled::Tree,
     attendance: sled::Tree,
     file: File,
-    /// The database's folder; open all the time, so that syncing it needs no descriptor when there is none left.
+    /// The database's folder; kept open, so that syncing it does not fail for lack of descriptors.
     folder: File,
-    /// The data folder and the database's, for what is said about them.
+    /// The data folder and the database's folder, for messages.
     dir: PathBuf,
     path: PathBuf,
     commits: u64,
@@ -62,19 +61,19 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Opens a database that must be there whole, and hands over its lists one by one: all of them together would take
-    /// as much memory again as the catalog.
+    /// Opens an existing, complete database, and passes its lists to `take` one by one: all of them together would take as much
+    /// memory again as the catalog.
     pub(super) fn open(dir: &Path, take: &mut ListSink<'_>) -> Result<Self, StoreError> {
         let file = store_dir(dir).join("db");
-        // The database would take a missing or emptied file for a new one.
+        // The database would treat a missing or empty file as a new database.
         if fs::metadata(&file).map_or(0, |data| data.len()) == 0 {
             return Err(StoreError::damaged(dir, &format!("{} is missing or empty", file.display())));
         }
         Self::start(dir, store_dir(dir))?.read_all(take)
     }
 
-    /// Makes a database with some lists and offers in it. It gets its name when it is complete, since one whose making was cut short cannot be
-    /// told from a damaged one.
+    /// Creates a database with some lists and offers. It is renamed to its final name when complete, since a partially created
+    /// one cannot be distinguished from a damaged one.
     pub(super) fn create(dir: &Path, lists: &[ListWrites], offers: &[OfferWrite]) -> Result<(), StoreError> {
         let (new, path) = (dir.join("store.new"), store_dir(dir));
         let unwritable = |source| StoreError::Unwritable { path: new.clone(), source };
@@ -102,18 +101,17 @@ impl Engine {
         self.commits
     }
 
-    /// Takes charge of the mark that follows this database.
+    /// Sets the mark that follows this database.
     pub(super) fn set_mark(&mut self, mark: CommitMark) {
         self.mark = Some(mark);
     }
 
-    /// Reads all offers.
     pub(super) fn read_offers(&self) -> Result<Vec<StoredOffer>, StoreError> {
         self.read_tree("offers of torrents", offer_tree::FORMAT, || offer_tree::read(&self.offers))
     }
 
     fn read_attendance(&self) -> Result<AttendanceTable, StoreError> {
-        self.read_tree("standings of nodes", attendance_tree::FORMAT, || {
+        self.read_tree("attendance records", attendance_tree::FORMAT, || {
             attendance_tree::read(&self.attendance)
         })
     }
@@ -147,7 +145,7 @@ impl Engine {
         }
     }
 
-    /// Brings all changes of lists to disk, or none, and those of offers with them.
+    /// Writes all changes of lists and offers to disk, or none.
     pub(super) fn commit(&mut self, lists: &[ListWrites], offers: &[OfferWrite]) -> Result<(), StoreError> {
         let commits = self.commits.saturating_add(1);
         let mut batch = sled::Batch::default();
@@ -159,21 +157,21 @@ impl Engine {
         self.apply(batch, [offers, attendance_tree::batch(lists)?])?;
         self.commits = commits;
         if let Some(Err(error)) = self.mark.as_mut().map(|mark| mark.advance(commits)) {
-            // The change itself is safe, and the mark merely older than it could be.
+            // The change itself is durable; the mark is merely older than it could be.
             warn!(%error, dir = ?self.dir, "cannot write the mark of the store");
         }
         Ok(())
     }
 
-    /// Closes the database, whatever state it is in.
+    /// Closes the database in any state.
     pub(super) fn close(self) {
-        let Self { db, offers, attendance: standings, dir, .. } = self;
-        if let Err(error) = catch_panic(move || drop((offers, standings, db))) {
+        let Self { db, offers, attendance, dir, .. } = self;
+        if let Err(error) = catch_panic(move || drop((offers, attendance, db))) {
             warn!(%error, ?dir, "the store did not close cleanly");
         }
     }
 
-    /// Opens the database in `path`, whatever is in it.
+    /// Opens the database in `path` without checking its contents.
     fn start(dir: &Path, path: PathBuf) -> Result<Self, StoreError> {
         check_folder(&path).map_err(|source| match source.kind() {
             ErrorKind::Other => StoreError::damaged(dir, &source),
@@ -186,32 +184,22 @@ impl Engine {
                 catch_panic(|| db.open_tree(name)).map_err(|error| StoreError::damaged(dir, &error))?;
             tree.map_err(|error| classify_error(dir, &path, error))
         };
-        let (offers, standings) = (open_tree(offer_tree::TREE)?, open_tree(attendance_tree::TREE)?);
+        let (offers, attendance) = (open_tree(offer_tree::TREE)?, open_tree(attendance_tree::TREE)?);
         let files = File::open(path.join("db")).and_then(|file| Ok((file, File::open(&path)?)));
         let (file, folder) = files.map_err(|source| StoreError::Unwritable { path: path.clone(), source })?;
-        Ok(Self {
-            db,
-            offers,
-            attendance: standings,
-            file,
-            folder,
-            dir: dir.to_owned(),
-            path,
-            commits: 0,
-            mark: None,
-        })
+        Ok(Self { db, offers, attendance, file, folder, dir: dir.to_owned(), path, commits: 0, mark: None })
     }
 
-    /// Applies the changes of the lists, and those of offers and standings, and makes them durable. The lists come last, so that the
-    /// number of the change is never ahead of the others.
+    /// Applies the changes of lists, offers and attendance, and makes them durable. The lists come last, so that the commit
+    /// number is never ahead of the others.
     fn apply(
         &self,
         lists: sled::Batch,
-        [offers, standings]: [Option<sled::Batch>; 2],
+        [offers, attendance]: [Option<sled::Batch>; 2],
     ) -> Result<(), StoreError> {
         let others = || {
             offers.map_or(Ok(()), |offers| self.offers.apply_batch(offers))?;
-            standings.map_or(Ok(()), |standings| self.attendance.apply_batch(standings))
+            attendance.map_or(Ok(()), |attendance| self.attendance.apply_batch(attendance))
         };
         let apply = || others().and_then(|()| self.db.apply_batch(lists)).and_then(|()| self.db.flush());
         let failed = |error: &dyn Display| StoreError::failed(&self.path, error);
@@ -221,31 +209,31 @@ impl Engine {
     }
 
     fn read_all(mut self, take: &mut ListSink<'_>) -> Result<Self, StoreError> {
-        let standings = self.read_attendance()?;
-        let found = catch_panic(|| read_rows(&self.db, &standings, take))
+        let attendance = self.read_attendance()?;
+        let found = catch_panic(|| read_rows(&self.db, &attendance, take))
             .map_err(|error| StoreError::damaged(&self.dir, &error))?;
         let found = found.map_err(|unreadable| self.store_error(unreadable))?;
-        let format = found.format.ok_or_else(|| StoreError::damaged(&self.dir, &"it says no format"))?;
+        let format = found.format.ok_or_else(|| StoreError::damaged(&self.dir, &"format version missing"))?;
         if format != FORMAT {
             return Err(self.store_error(TreeError::Format(format)));
         }
         self.commits =
-            found.commits.ok_or_else(|| StoreError::damaged(&self.dir, &"it counts no changes"))?;
+            found.commits.ok_or_else(|| StoreError::damaged(&self.dir, &"change counter missing"))?;
         Ok(self)
     }
 }
 
-/// Who takes over the lists of a database, each with the number of files in it and in those behind it; says what is
-/// wrong with one.
+/// Takes the lists of a database, each with the number of files in it and in all lists behind it; returns an error for an
+/// invalid list.
 pub(super) type ListSink<'a> = dyn FnMut(StoredFileList, u64) -> Result<(), String> + 'a;
 
-/// What is in the database beside the lists, and what is needed to put these together.
+/// The state of reading the rows of a database.
 #[derive(Default)]
 struct RowReader {
     format: Option<u32>,
     commits: Option<u64>,
     nodes: BTreeMap<NodeNo, ListHeader>,
-    /// How many files are in the lists that were not taken over yet.
+    /// The number of files in lists not passed on yet.
     files_remaining: u64,
     /// The list whose blocks are being read.
     list: Option<StoredFileList>,
@@ -260,7 +248,7 @@ impl RowReader {
     ) -> Result<(), String> {
         if self.list.as_ref().is_none_or(|list| list.node != node) {
             self.finish_list(take)?;
-            let no_node = || format!("there are files of node number {}, but no such node", node.0);
+            let no_node = || format!("there are files of unknown node number {}", node.0);
             let header = self.nodes.remove(&node).ok_or_else(no_node)?;
             self.list = Some(StoredFileList { node, header, blocks: Vec::new() });
         }
@@ -272,9 +260,9 @@ impl RowReader {
 
     fn finish_list(&mut self, take: &mut ListSink<'_>) -> Result<(), String> {
         let Some(list) = self.list.take() else { return Ok(()) };
-        let left = self.files_remaining;
-        self.files_remaining = left.saturating_sub(list.header.summary.files.into());
-        take(list, left)
+        let remaining = self.files_remaining;
+        self.files_remaining = remaining.saturating_sub(list.header.summary.files.into());
+        take(list, remaining)
     }
 
     fn end(&mut self, take: &mut ListSink<'_>) -> Result<(), String> {
@@ -286,17 +274,17 @@ impl RowReader {
     }
 }
 
-/// Reads rows in the order of their keys: the format, the nodes, the blocks of each node.
+/// Reads rows in key order: the format, the nodes, then the blocks of each node.
 fn read_rows(
     db: &sled::Db,
-    standings: &AttendanceTable,
+    attendance: &AttendanceTable,
     take: &mut ListSink<'_>,
 ) -> Result<RowReader, TreeError> {
     let mut rows = RowReader::default();
     for row in db.iter() {
         let (key, value) = row.map_err(TreeError::Database)?;
-        // A walk touches each page once, and the database lets go of pages only when those of their kind were touched 64
-        // times: without this it keeps all of itself in memory, and the start with a million files takes 60 MiB more.
+        // A scan touches each page once, but the database only evicts pages after further accesses. This lookup triggers
+        // eviction; without it the scan would keep the whole database in memory.
         db.contains_key(&key).map_err(TreeError::Database)?;
         let unreadable = || TreeError::Damaged(format!("the row {:02x?} cannot be read", key.as_ref()));
         match RowKey::from_bytes(&key).ok_or_else(unreadable)? {
@@ -309,7 +297,7 @@ fn read_rows(
             RowKey::Commits => rows.commits = Some(rows::decode(&value).ok_or_else(unreadable)?),
             RowKey::Node(node) => {
                 let row: NodeRow = rows::decode(&value).ok_or_else(unreadable)?;
-                let header = row.header(|id| standings.of(node, id));
+                let header = row.header(|id| attendance.of(node, id));
                 rows.files_remaining = rows.files_remaining.saturating_add(header.summary.files.into());
                 rows.nodes.insert(node, header);
             }
@@ -324,7 +312,7 @@ fn read_rows(
 }
 
 fn add(batch: &mut sled::Batch, writes: &ListWrites) -> Result<(), StoreError> {
-    let too_long = || StoreError::Failed { what: "a row is longer than a row may be".into() };
+    let too_long = || StoreError::Failed { what: "a record exceeds the maximum row size".into() };
     let node = RowKey::Node(writes.node).to_bytes();
     match &writes.header {
         Some(header) => batch.insert(&node, rows::encode(&NodeRow::from(header)).ok_or_else(too_long)?),
@@ -341,30 +329,29 @@ fn add(batch: &mut sled::Batch, writes: &ListWrites) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Returns the folder that a data folder's database has.
 pub(super) fn store_dir(dir: &Path) -> PathBuf {
     dir.join("store")
 }
 
-/// The database chokes on snapshots that a crash left half-written.
+/// Removes snapshots that a crash left incomplete, which the database cannot handle.
 fn remove_unfinished_snapshots(store: &Path) {
     let files = fs::read_dir(store).into_iter().flatten().flatten();
     for path in files.map(|file| file.path()) {
         if path.extension().is_some_and(|end| end == "generating") && fs::remove_file(&path).is_err() {
-            warn!(?path, "cannot remove a half-written snapshot");
+            warn!(?path, "cannot remove an incomplete snapshot");
         }
     }
 }
 
-/// Opens the database; waits for one that is still being closed by this very process, since the folder is ours alone.
+/// Opens the database; retries while an earlier instance in this process is still closing. No other process can hold the folder.
 fn open_with_retry(dir: &Path, path: &Path) -> Result<sled::Db, StoreError> {
-    let patience = Instant::now() + LOCK_WAIT_TIMEOUT;
+    let deadline = Instant::now() + LOCK_WAIT_TIMEOUT;
     loop {
         let open = || sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(None).open();
         match catch_panic(open).map_err(|error| StoreError::damaged(dir, &error))? {
             Ok(db) => return Ok(db),
             Err(sled::Error::Io(error))
-                if error.to_string().contains("lock") && Instant::now() < patience =>
+                if error.to_string().contains("lock") && Instant::now() < deadline =>
             {
                 thread::sleep(Duration::from_millis(20));
             }
@@ -373,7 +360,7 @@ fn open_with_retry(dir: &Path, path: &Path) -> Result<sled::Db, StoreError> {
     }
 }
 
-/// Returns what an error of the database in `path` amounts to.
+/// Converts an error of the database in `path`.
 pub(super) fn classify_error(dir: &Path, path: &Path, error: sled::Error) -> StoreError {
     match error {
         sled::Error::Io(source) if is_io_trouble(source.kind()) => {
@@ -383,21 +370,21 @@ pub(super) fn classify_error(dir: &Path, path: &Path, error: sled::Error) -> Sto
     }
 }
 
-/// Tells trouble with the folder or the disk from trouble with what is in the files.
+/// Returns true for an error of the folder or the disk, as opposed to damaged contents.
 fn is_io_trouble(kind: ErrorKind) -> bool {
     use ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    // The kind of an error of the disk has no name. The database makes no errors of that kind itself.
+    // `ErrorKind` has no stable name for an I/O error of the disk. The database creates no errors of that kind itself.
     let of_disk = std::io::Error::from(rustix::io::Errno::IO).kind();
     kind == of_disk
         || matches!(kind, NotFound | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
 }
 
-/// Calls into the database and makes an error of a panic in there.
+/// Calls into the database; converts a panic into an error.
 fn catch_panic<T>(call: impl FnOnce() -> T) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        let text = text.unwrap_or_else(|| "it stopped for no reason given".into());
-        StoreError::Failed { what: format!("the database gave up: {}", protocol::escape::excerpt(&text)) }
+        let text = text.unwrap_or_else(|| "unknown reason".into());
+        StoreError::Failed { what: format!("the database failed: {}", protocol::escape::excerpt(&text)) }
     })
 }

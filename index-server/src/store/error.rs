@@ -2,70 +2,69 @@ use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why the data folder cannot be used.
+/// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another index runs on it.
-    #[error(
-        "the data folder {path:?} is in use by another index; stop that one or choose another --data-dir"
-    )]
+    /// Another index uses the data folder.
+    #[error("the data folder {path:?} is in use by another index; stop it or choose another data folder")]
     Locked {
         /// The folder.
         path: PathBuf,
     },
-    /// It cannot be made or written to.
+    /// The data folder cannot be created or written to.
     #[error("cannot write to the data folder {path:?}: {source}")]
     Unwritable {
         /// The folder or a file in it.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// What is in it is not whole. It is left as it is.
+    /// The contents are incomplete or damaged. They are left unchanged.
     #[error(
-        "the store in {path:?} is damaged: {what}; put a backup in its place, or move the folder away to start \
-         with an empty one (nodes then register anew)"
+        "the store in {path:?} is damaged: {what}; restore a backup, or move the folder away to start \
+         with an empty store (nodes then register again)"
     )]
     Damaged {
         /// The data folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is damaged.
         what: String,
     },
-    /// It was written by another version of this program.
+    /// The store was written by an incompatible version of this program.
     #[error(
-        "the store in {path:?} has format {found}, this program knows format {known}; use the program that wrote it"
+        "the store in {path:?} has format {found}, this program supports format {known}; use the version that wrote \
+         it"
     )]
     UnknownFormat {
         /// The data folder.
         path: PathBuf,
-        /// The format that it has.
+        /// The format of the store.
         found: String,
-        /// The one format that this program reads.
+        /// The only format that this program reads.
         known: u32,
     },
-    /// There is no store to look at.
-    #[error("there is no store in {path:?}; name the data folder of an index with --data-dir")]
+    /// The data folder contains no store.
+    #[error("there is no store in {path:?}; specify the data folder of an index")]
     Missing {
         /// The data folder.
         path: PathBuf,
     },
-    /// There is a store where a new one was to be made.
-    #[error("there is a store in {path:?} already; choose an empty data folder")]
+    /// The data folder already contains a store.
+    #[error("{path:?} already contains a store; choose an empty data folder")]
     NotEmpty {
         /// The data folder.
         path: PathBuf,
     },
-    /// The disk does not take a change.
-    #[error("cannot write to the store: {what}")]
+    /// An operation of the store failed.
+    #[error("store error: {what}")]
     Failed {
-        /// What the system or the database says.
+        /// The error of the system or the database.
         what: String,
     },
-    /// A write does not end.
-    #[error("a write to the store does not end; check the disk, then start the index again")]
+    /// A write did not complete in time.
+    #[error("a write to the store is stuck; check the disk, then restart the index")]
     Stuck,
-    /// An earlier failure has closed it.
+    /// An earlier failure has closed the store.
     #[error("the store is closed after a failure")]
     Closed,
 }

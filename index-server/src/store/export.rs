@@ -1,5 +1,5 @@
-//! A store as lines of JSON: a head, then each node and behind it its files, then the offers of torrents, in the order of
-//! ids, paths and infohashes, so that equal stores have equal lines.
+//! Exports a store as lines of JSON: a header, then each node followed by its files, then the torrent offers, sorted by ids,
+//! paths and infohashes, so that equal stores have equal exports.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::StoredData;
 use crate::offers::StoredOffer;
 
-/// The version of these lines, and that of lines without offers, which release 0.1.0 reads as well.
+/// The version of the format, and that of exports without offers, which release 0.1.0 can read too.
 pub(super) const VERSION: u32 = 2;
 pub(super) const LISTS_VERSION: u32 = 1;
 
@@ -21,17 +21,17 @@ pub(super) struct ExportHead {
     pub(super) index_export: u32,
     pub(super) nodes: u64,
     pub(super) files: u64,
-    /// Nothing stands for none.
+    /// Omitted if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) torrents: Option<u64>,
 }
 
-/// A node, whose files follow.
+/// A node; its files follow.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NodeLine {
     pub(super) node: String,
-    /// In seconds since 1970.
+    /// Seconds since 1970.
     pub(super) last_seen: u64,
     pub(super) files: u32,
 }
@@ -43,7 +43,7 @@ pub(super) struct FileLine {
     pub(super) path: String,
     pub(super) size: u64,
     pub(super) digest: String,
-    /// Whether the node has all of it.
+    /// Whether the node has the complete content.
     pub(super) whole: bool,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct TorrentLine {
     pub(super) piece_length: u32,
 }
 
-/// Writes the lines.
+/// Writes the export.
 pub(crate) fn export(stored: StoredData, out: &mut impl Write) -> io::Result<()> {
     let StoredData { mut lists, mut offers } = stored;
     lists.sort_by_key(|list| list.header.id);
@@ -89,7 +89,7 @@ pub(crate) fn export(stored: StoredData, out: &mut impl Write) -> io::Result<()>
 }
 
 fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    // Names of strangers, perhaps on their way to a terminal.
+    // Names are untrusted, and the output may go to a terminal.
     out.write_all(json_safe(&serde_json::to_string(value)?).as_bytes())?;
     out.write_all(b"\n")
 }

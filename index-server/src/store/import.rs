@@ -1,5 +1,5 @@
-//! Lists and offers from lines of JSON, as [`export`](mod@super::export) writes them: each line is judged, and either all of them make a
-//! store or none.
+//! Imports lists and offers from lines of JSON, as written by [`export`](mod@super::export): every line is validated, and
+//! nothing is imported unless all are valid.
 
 use std::collections::HashSet;
 use std::io::{self, BufRead, Read};
@@ -18,51 +18,51 @@ use crate::catalog::{Catalog, ListChangeError, ListWrites};
 use crate::ids::NodeNo;
 use crate::offers::{OfferWrite, TorrentOffers};
 
-/// The longest line, in bytes: a path of which each byte is escaped, and the rest.
+/// Maximum length of a line in bytes: a path with every byte escaped, and the rest.
 const MAX_LINE: u64 = 64 << 10;
 
-/// So many bad lines are told one by one.
+/// Maximum number of invalid lines reported individually.
 const MAX_REPORTED_LINES: usize = 20;
 
-/// What came of some lines.
+/// The result of reading an export.
 #[derive(Debug, Default)]
 pub(crate) struct Import {
-    /// What is to be written.
+    /// The lists to write.
     pub(crate) lists: Vec<ListWrites>,
-    /// Likewise.
+    /// The offers to write.
     pub(crate) offers: Vec<OfferWrite>,
-    /// How many files are in it.
+    /// The number of files in the lists.
     pub(crate) files: u64,
-    /// Lines that are wrong: their numbers, from 1, and what is wrong with them. The first few only.
+    /// The first invalid lines: their numbers, from 1, and what is wrong.
     pub(crate) first_bad: Vec<(u64, String)>,
-    /// How many are wrong in all.
+    /// The total number of invalid lines.
     pub(crate) bad_lines: u64,
 }
 
-/// Reads all lines.
+/// Reads and validates all lines.
 pub(crate) fn read_lines(mut input: impl BufRead) -> io::Result<Import> {
-    let mut judge = Importer::default();
+    let mut importer = Importer::default();
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
         if input.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes)? == 0 {
             break;
         }
-        judge.line += 1;
-        let judged = match bytes.strip_suffix(b"\n") {
-            Some(line) => judge.import_line(line),
+        importer.line += 1;
+        let result = match bytes.strip_suffix(b"\n") {
+            Some(line) => importer.import_line(line),
             None if bytes.len() as u64 == MAX_LINE => {
                 input.skip_until(b'\n')?;
-                Err(format!("it is longer than {MAX_LINE} bytes"))
+                Err(format!("the line is longer than {MAX_LINE} bytes"))
             }
-            None => Err("it is cut off".to_owned()),
+            None => Err("the line is truncated".to_owned()),
         };
-        judged.unwrap_or_else(|reason| judge.report_line(&reason));
+        result.unwrap_or_else(|reason| importer.report_line(&reason));
     }
-    Ok(judge.finish())
+    Ok(importer.finish())
 }
 
-/// What was read so far.
+/// The state of an import.
 #[derive(Default)]
 struct Importer {
     line: u64,
@@ -92,7 +92,7 @@ impl Importer {
             let found = head.index_export;
             if !(LISTS_VERSION..=VERSION).contains(&found) {
                 return Err(format!(
-                    "an export of version {found}; this program reads up to version {VERSION}"
+                    "unsupported export version {found}; this program reads up to version {VERSION}"
                 ));
             }
             self.head = Some(head);
@@ -129,7 +129,7 @@ impl Importer {
         if !self.nodes.insert(id) {
             return Err(format!("node {id} occurs twice"));
         }
-        let number = self.catalog.admit(id).ok_or("there are too many nodes")?;
+        let number = self.catalog.admit(id).ok_or("too many nodes")?;
         self.catalog.mark_established(number);
         self.node = Some(ImportedNode {
             number,
@@ -148,7 +148,7 @@ impl Importer {
         let share = if whole { Share::Complete } else { Share::Partial };
         let file = FileRecord { path, size, digest, share };
         file.check().map_err(|error| error.to_string())?;
-        let node = self.node.as_mut().ok_or("a file of no node")?;
+        let node = self.node.as_mut().ok_or("the file belongs to no node")?;
         if !node.paths.insert(file.path.clone()) {
             return Err("the path occurs twice".into());
         }
@@ -157,15 +157,15 @@ impl Importer {
         if node.batch.len() >= MAX_BATCH { flush(&mut self.catalog, node) } else { Ok(()) }
     }
 
-    /// Takes over the node that was being read.
+    /// Finishes the node that is being read.
     fn end_node(&mut self) {
         let Some(mut node) = self.node.take() else { return };
         let flushed = flush(&mut self.catalog, &mut node);
         let complete = node.paths.len() as u64 == u64::from(node.announced);
-        let told =
+        let mismatch =
             format!("the node of line {} has {} files, not {}", node.line, node.paths.len(), node.announced);
-        let judged = flushed.and(complete.then_some(()).ok_or(told));
-        judged.unwrap_or_else(|reason| self.report_line(&reason));
+        let result = flushed.and(complete.then_some(()).ok_or(mismatch));
+        result.unwrap_or_else(|reason| self.report_line(&reason));
         self.import.lists.extend(self.catalog.take_writes(node.number, node.last_seen));
     }
 
@@ -181,14 +181,14 @@ impl Importer {
         let (nodes, files, torrents) =
             (self.nodes.len() as u64, self.import.files, self.import.offers.len() as u64);
         match self.head.take() {
-            None if self.line == 0 => self.report_line("there are no lines"),
+            None if self.line == 0 => self.report_line("the input has no lines"),
             Some(head) if (head.nodes, head.files) != (nodes, files) => self.report_line(&format!(
-                "the lines end with {nodes} nodes and {files} files, not {} and {}",
+                "the input has {nodes} nodes and {files} files, not {} and {}",
                 head.nodes, head.files
             )),
             Some(ExportHead { torrents: announced, .. }) if announced.unwrap_or_default() != torrents => {
                 let announced = announced.unwrap_or_default();
-                self.report_line(&format!("the lines end with {torrents} torrents, not {announced}"));
+                self.report_line(&format!("the input has {torrents} torrents, not {announced}"));
             }
             _ => {}
         }
@@ -198,9 +198,9 @@ impl Importer {
 
 fn flush(catalog: &mut Catalog, node: &mut ImportedNode) -> Result<(), String> {
     let files = std::mem::take(&mut node.batch);
-    catalog.register(node.number, &files).map_err(|unchanged| match unchanged {
-        ListChangeError::TooManyFiles => "the node shares more files than a node may".into(),
-        ListChangeError::NotStarted | ListChangeError::UnknownNode => "the node cannot be entered".into(),
+    catalog.register(node.number, &files).map_err(|error| match error {
+        ListChangeError::TooManyFiles => "the node has too many files".into(),
+        ListChangeError::NotStarted | ListChangeError::UnknownNode => "the node cannot be added".into(),
     })
 }
 

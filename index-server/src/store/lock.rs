@@ -7,7 +7,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::StoreError;
 use crate::regular_file::open_regular;
 
-/// The right to use a data folder; it ends with the value or with the process, however that ends.
+/// The exclusive lock on a data folder, released on drop or when the process ends.
 #[derive(Debug)]
 pub(super) struct DataFolderLock {
     _file: File,

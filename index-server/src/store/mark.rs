@@ -1,8 +1,8 @@
-//! How far the database must have come at least.
+//! A lower bound of the database's progress.
 //!
-//! The database, opened after damage to its end, drops what it cannot read and goes on as if that had never been
-//! written. The mark is one line in a file of its own: `peerdex index, format 1, change 00000000000000000042`. Its
-//! number is written in place *after* a change has reached the disk, so it is never ahead of an undamaged database.
+//! After damage at its end, the database silently drops what it cannot read and continues. The mark detects this. It is one
+//! line in a separate file: `peerdex index, format 1, change 00000000000000000042`. The number is updated in place *after* a
+//! change is on disk, so it is never ahead of an undamaged database.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ const NAME: &str = "mark";
 const INTRO: &str = "peerdex index, format ";
 const CHANGE: &str = ", change ";
 
-/// The most that is read of a mark, in bytes: more than any has.
+/// Maximum number of bytes read; a valid mark is shorter.
 const MAX_LEN: u64 = 4096;
 
 /// The mark of a data folder.
@@ -28,7 +28,7 @@ pub(super) struct CommitMark {
 }
 
 impl CommitMark {
-    /// Opens a data folder's mark, if it has one.
+    /// Opens the mark of a data folder, if it exists.
     pub(super) fn open(dir: &Path) -> Result<Option<Self>, StoreError> {
         let path = dir.join(NAME);
         let unwritable = |source| StoreError::Unwritable { path: path.clone(), source };
@@ -50,7 +50,7 @@ impl CommitMark {
         Ok(Some(Self { file, commits }))
     }
 
-    /// Makes the mark of a data folder whose database is complete.
+    /// Creates the mark of a data folder whose database is complete.
     pub(super) fn create(dir: &Path, commits: u64) -> Result<Self, StoreError> {
         let (path, new) = (dir.join(NAME), dir.join("mark.new"));
         let create = || {
@@ -65,12 +65,12 @@ impl CommitMark {
         create().map_err(|source| StoreError::Unwritable { path: path.clone(), source })
     }
 
-    /// Says how far the database must have come.
+    /// Returns the number of the last change known to be on disk.
     pub(super) const fn commits(&self) -> u64 {
         self.commits
     }
 
-    /// Notes that a change is on disk. The mark itself need not be synced: an older one is also true.
+    /// Records that a change is on disk. The mark need not be synced, since an older one is still a valid lower bound.
     pub(super) fn advance(&mut self, commits: u64) -> io::Result<()> {
         self.commits = commits;
         self.file.write_all_at(line(commits).as_bytes(), 0)

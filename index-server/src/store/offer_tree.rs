@@ -1,5 +1,4 @@
-//! The offers of torrents, in a tree of their own beside the lists, so that a release that knows none reads the lists all the
-//! same.
+//! The torrent offers, in a tree beside the lists, so that a release without them can still read the lists.
 //!
 //! | key | value |
 //! |---|---|
@@ -17,13 +16,13 @@ use super::rows;
 use super::side_tree::{self, TreeError};
 use crate::offers::{OfferKey, OfferWrite, StoredOffer};
 
-/// The tree's name.
+/// The tree's name on disk.
 pub(super) const TREE: &str = "torrents";
 
-/// The format that is written, and the only one that is read.
+/// The only format that is written and read.
 pub(super) const FORMAT: u32 = 1;
 
-/// What an offer says, beside its infohash.
+/// An offer without its infohash.
 #[derive(Debug, Encode, Decode)]
 struct OfferRow {
     digest: [u8; 32],
@@ -31,9 +30,9 @@ struct OfferRow {
     piece_length: u32,
 }
 
-/// Returns the change of the tree that some writes amount to.
+/// Returns the changes of the tree for these writes.
 pub(super) fn batch(writes: &[OfferWrite]) -> Result<sled::Batch, StoreError> {
-    let too_long = || StoreError::Failed { what: "an offer is longer than a row may be".into() };
+    let too_long = || StoreError::Failed { what: "an offer exceeds the maximum row size".into() };
     let mut batch = sled::Batch::default();
     side_tree::write_format(&mut batch, FORMAT)?;
     for OfferWrite { key, hint } in writes {
@@ -46,7 +45,7 @@ pub(super) fn batch(writes: &[OfferWrite]) -> Result<sled::Batch, StoreError> {
     Ok(batch)
 }
 
-/// Reads all offers; a tree that was never written to has none.
+/// Reads all offers; none if the tree was never written to.
 pub(super) fn read(tree: &sled::Tree) -> Result<Vec<StoredOffer>, TreeError> {
     let mut offers = Vec::new();
     side_tree::read(tree, ("offers", FORMAT), |key, value| {
@@ -54,7 +53,7 @@ pub(super) fn read(tree: &sled::Tree) -> Result<Vec<StoredOffer>, TreeError> {
         let (node, infohash) = read_key(key).ok_or_else(unreadable)?;
         let OfferRow { digest, name, piece_length } = rows::decode(value).ok_or_else(unreadable)?;
         let hint = TorrentHint { infohash, digest: Digest::from_bytes(digest), name, piece_length };
-        hint.check().map_err(|error| format!("an offer in it cannot be one: {error}"))?;
+        hint.check().map_err(|error| format!("it contains an invalid offer: {error}"))?;
         offers.push(StoredOffer { node, hint });
         Ok(())
     })?;

@@ -1,7 +1,7 @@
-//! The rows of the database, byte by byte.
+//! The rows of the database and their encoding.
 //!
-//! A key is nine bytes: a kind, a node's number and a block's number, big-endian. Values are bincode with big-endian
-//! integers of fixed width.
+//! A key has nine bytes: a kind, a node's number and a block's number, big-endian. Values are bincode with big-endian
+//! fixed-width integers.
 //!
 //! | kind | node | block | value |
 //! |---|---|---|---|
@@ -10,7 +10,7 @@
 //! | 2 | node | 0 | [`NodeRow`] |
 //! | 3 | node | block | a `Vec` of [`FileRow`], at most about 6 KiB |
 //!
-//! A list's files stand in its blocks in no order. A node whose list is empty has no rows.
+//! Files in a block are unordered. A node with an empty list has no rows.
 
 use bincode::config::{BigEndian, Configuration, Fixint, Limit};
 use bincode::{Decode, Encode};
@@ -23,16 +23,16 @@ use protocol::node_id::NodeId;
 use crate::catalog::{Attendance, BlockNo, ListHeader};
 use crate::ids::NodeNo;
 
-/// The format that is written, and the only one that is read.
+/// The only format that is written and read.
 pub(super) const FORMAT: u32 = 1;
 
-/// The longest value, in bytes.
+/// Maximum length of a value in bytes.
 const MAX_VALUE: usize = 64 << 10;
 
 const CONFIG: Configuration<BigEndian, Fixint, Limit<MAX_VALUE>> =
     bincode::config::standard().with_big_endian().with_fixed_int_encoding().with_limit::<MAX_VALUE>();
 
-/// A row's name.
+/// The key of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowKey {
     Format,
@@ -51,8 +51,8 @@ impl RowKey {
         };
         let mut bytes = [kind; 9];
         let rest = node.to_be_bytes().into_iter().chain(block.to_be_bytes());
-        for (place, byte) in bytes.iter_mut().skip(1).zip(rest) {
-            *place = byte;
+        for (slot, byte) in bytes.iter_mut().skip(1).zip(rest) {
+            *slot = byte;
         }
         bytes
     }
@@ -72,14 +72,14 @@ impl RowKey {
     }
 }
 
-/// A node, and what its blocks amount to.
+/// A node and the summary of its list.
 #[derive(Debug, Encode, Decode)]
 pub(super) struct NodeRow {
     id: [u8; 32],
     files: u32,
     /// The [`ListHash`] of its files.
     list_hash: [u8; 32],
-    /// In seconds since 1970.
+    /// Seconds since 1970.
     last_seen: u64,
 }
 
@@ -89,7 +89,7 @@ pub(super) struct FileRow {
     path: String,
     size: u64,
     digest: [u8; 32],
-    /// Whether the node has all of it.
+    /// Whether the node has the complete content.
     complete: bool,
 }
 
@@ -107,11 +107,11 @@ impl From<&ListHeader> for NodeRow {
 }
 
 impl NodeRow {
-    /// Returns what the row says, together with the standing that it does not have.
-    pub(super) fn header(&self, standing: impl FnOnce(NodeId) -> Attendance) -> ListHeader {
+    /// Returns the list header, with the attendance, which is stored elsewhere.
+    pub(super) fn header(&self, attendance: impl FnOnce(NodeId) -> Attendance) -> ListHeader {
         let hash: ListHash = frame::decode_body(&self.list_hash).unwrap_or_default();
         let (id, summary) = (NodeId::from_bytes(self.id), ListSummary { files: self.files, hash });
-        ListHeader { id, summary, last_seen: self.last_seen, attendance: standing(id) }
+        ListHeader { id, summary, last_seen: self.last_seen, attendance: attendance(id) }
     }
 }
 
@@ -129,7 +129,7 @@ impl From<FileRow> for FileRecord {
     }
 }
 
-/// Encodes a value; nothing if it is longer than a value may be.
+/// Encodes a value; `None` if it is too long.
 pub(super) fn encode(value: &impl Encode) -> Option<Vec<u8>> {
     bincode::encode_to_vec(value, CONFIG).ok().filter(|bytes| bytes.len() <= MAX_VALUE)
 }
@@ -139,7 +139,7 @@ pub(super) fn encode_block(files: &[FileRecord]) -> Option<Vec<u8>> {
     encode(&files.iter().map(FileRow::from).collect::<Vec<_>>())
 }
 
-/// Decodes a value, which must be used up.
+/// Decodes a value; `None` if bytes are left over.
 pub(super) fn decode<T: Decode<()>>(bytes: &[u8]) -> Option<T> {
     let (value, used) = bincode::decode_from_slice(bytes, CONFIG).ok()?;
     (used == bytes.len()).then_some(value)

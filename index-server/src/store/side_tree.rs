@@ -1,32 +1,31 @@
-//! Trees beside the lists. A release that knows none of them reads the lists all the same; each has a format of its own, under
-//! the key of one zero byte.
+//! Trees beside the lists, which older releases ignore. Each has its own format version under a key of one zero byte.
 
 use super::StoreError;
 use super::rows;
 
-/// The key of the format.
+/// The key of the format version.
 const FORMAT_KEY: [u8; 1] = [0];
 
-/// Why lists, offers or standings cannot be read.
+/// Why a tree cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum TreeError {
-    /// They have another format.
+    /// It has an unknown format.
     Format(u32),
-    /// What is wrong with them.
+    /// It is damaged.
     Damaged(String),
-    /// What the database says.
+    /// The database failed.
     Database(sled::Error),
 }
 
-/// Adds the format to a change of a tree.
+/// Adds the format version to a change of a tree.
 pub(super) fn write_format(batch: &mut sled::Batch, format: u32) -> Result<(), StoreError> {
-    let too_long = || StoreError::Failed { what: "a format is longer than a row may be".into() };
+    let too_long = || StoreError::Failed { what: "a format version exceeds the maximum row size".into() };
     batch.insert(&FORMAT_KEY, rows::encode(&format).ok_or_else(too_long)?);
     Ok(())
 }
 
-/// Passes every row of a tree to `take`, which returns what is wrong with it, if anything. A tree that was never written to has
-/// none; one with rows has the format that is known. Errors name what the rows are.
+/// Passes every row of a tree to `take`, which returns an error for an invalid row. A tree that was never written to has no
+/// rows; one with rows must have the known format. `what` names the rows in errors.
 pub(super) fn read(
     tree: &sled::Tree,
     (what, known): (&str, u32),

@@ -20,7 +20,7 @@ fn files(count: u16) -> Vec<FileRecord> {
     (0..count).map(file).collect()
 }
 
-/// Registers files as the registrar does.
+/// Registers files in batches, as the registrar does.
 fn register(store: &mut Store, catalog: &mut Catalog, files: &[FileRecord]) -> NodeNo {
     let node = catalog.admit(NodeId::from_bytes([1; 32])).unwrap();
     for batch in files.chunks(1000) {
@@ -34,7 +34,7 @@ fn summary(catalog: &Catalog) -> ListSummary {
     catalog.number(&NodeId::from_bytes([1; 32])).and_then(|node| catalog.summary(node)).unwrap_or_default()
 }
 
-/// Makes a data folder with so many files of one node, in several commits.
+/// Creates a data folder with `count` files of one node, in several commits.
 fn filled(count: u16) -> (TempDir, ListSummary) {
     let dir = tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
@@ -43,7 +43,7 @@ fn filled(count: u16) -> (TempDir, ListSummary) {
     (dir, summary(&catalog))
 }
 
-/// Opens a folder, and returns what is kept there.
+/// Opens a data folder and returns the summary stored there.
 fn stored_summary(dir: &Path) -> Result<ListSummary, StoreError> {
     Store::open(dir).map(|mut store| summary(&store.take_catalog()))
 }
@@ -56,8 +56,8 @@ fn committed_lists_survive_reopening() {
     let mut catalog = store.take_catalog();
     assert_eq!(summary(&catalog), written);
     let node = NodeNo(0);
-    let gone: Vec<String> = (0..2999).map(|no| format!("folder/{no}")).collect();
-    catalog.unregister(node, gone.iter().map(String::as_str)).unwrap();
+    let removed: Vec<String> = (0..2999).map(|no| format!("folder/{no}")).collect();
+    catalog.unregister(node, removed.iter().map(String::as_str)).unwrap();
     store.commit(&[catalog.take_writes(node, 78).unwrap()], &[]).unwrap();
     assert_eq!(store.reopen().unwrap().lists.len(), 1);
     drop(store);
@@ -95,7 +95,7 @@ fn unknown_format_is_refused_with_an_error() {
 #[test]
 fn interrupted_creation_can_be_retried() {
     let (dir, written) = filled(1);
-    // As if the process had been killed before the mark was made.
+    // As if the process had been killed before the mark was created.
     fs::remove_file(dir.path().join("mark")).unwrap();
     assert_eq!(stored_summary(dir.path()).unwrap(), written);
     assert!(dir.path().join("mark").exists());
@@ -166,26 +166,26 @@ fn older_database_is_detected() {
 #[test]
 fn flipped_bytes_are_detected_or_harmless() {
     let (dir, written) = filled(2000);
-    let whole = fs::read(dir.path().join("store/db")).unwrap();
+    let original = fs::read(dir.path().join("store/db")).unwrap();
     for step in 0..24 {
         let copy = tempdir().unwrap();
         fs::create_dir_all(copy.path().join("store/blobs")).unwrap();
         for name in ["mark", "store/conf"] {
             fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
         }
-        let mut bytes = whole.clone();
-        let place = bytes.len() * step / 24 + step * 37 % 1000;
-        bytes[place] ^= 1 << (step % 8);
+        let mut bytes = original.clone();
+        let offset = bytes.len() * step / 24 + step * 37 % 1000;
+        bytes[offset] ^= 1 << (step % 8);
         fs::write(copy.path().join("store/db"), bytes).unwrap();
         match stored_summary(copy.path()) {
-            Ok(kept) => assert_eq!(kept, written, "byte {place}"),
+            Ok(kept) => assert_eq!(kept, written, "byte {offset}"),
             Err(StoreError::Damaged { .. }) => {}
-            Err(other) => panic!("byte {place}: {other}"),
+            Err(other) => panic!("byte {offset}: {other}"),
         }
     }
 }
 
-/// Makes a data folder with a file of one node, and three torrents of it.
+/// Creates a data folder with a file of one node and three offered torrents.
 fn with_offers() -> (TempDir, Vec<StoredOffer>) {
     let (dir, _) = filled(1);
     let mut store = Store::open(dir.path()).unwrap();
@@ -213,7 +213,7 @@ fn offers_survive_reopening() {
     store.commit(&[], &[offers.withdraw(&key).unwrap()]).unwrap();
     drop(store);
     assert_eq!(Store::read_data(dir.path()).unwrap().0.offers, written[1..]);
-    // The lists are what they were.
+    // The lists are unchanged.
     assert_eq!(stored_summary(dir.path()).unwrap().files, 1);
 }
 
@@ -221,7 +221,7 @@ fn offers_survive_reopening() {
 fn unreadable_offers_are_refused() {
     let change = |key: &[u8], value: Option<&[u8]>| {
         let (dir, _) = with_offers();
-        // One that was just closed lets go of its file a moment later.
+        // A closed database releases its file a moment later.
         let db =
             std::iter::repeat_with(|| sled::open(dir.path().join("store"))).find_map(Result::ok).unwrap();
         let tree = db.open_tree(offer_tree::TREE).unwrap();

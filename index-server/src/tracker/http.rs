@@ -1,4 +1,4 @@
-//! Requests and answers as HTTP.
+//! Converts tracker requests and replies from and to HTTP.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use tracing::debug;
 use super::HttpTracker;
 use crate::net::http::{plain_text, with_connection_close};
 
-/// Answers a request. What is wrong with a question is told as clients expect it: as an answer that is a failure.
+/// Answers a request. Errors in the query are reported as a tracker failure, as clients expect.
 pub(super) fn respond(
     tracker: &HttpTracker,
     from: SocketAddr,
@@ -23,21 +23,21 @@ pub(super) fn respond(
     if request.body().size_hint().exact() != Some(0) {
         return with_connection_close(plain_text(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "a question to a tracker has no body\n",
+            "requests must have no body\n",
         ));
     }
     let path = request.uri().path();
     if !matches!(path, "/announce" | "/scrape") {
-        return plain_text(StatusCode::NOT_FOUND, "this is a tracker: /announce or /scrape\n");
+        return plain_text(StatusCode::NOT_FOUND, "not found: this tracker has /announce and /scrape\n");
     }
     if request.method() != Method::GET {
-        let mut response = plain_text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+        let mut response = plain_text(StatusCode::METHOD_NOT_ALLOWED, "only GET is supported\n");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
         return with_connection_close(response);
     }
     let (query, now) = (request.uri().query().unwrap_or_default(), Instant::now());
     let answered = tracker.admit(now, from).and_then(|()| match path {
-        // Without randomness the peers are merely not random.
+        // Without randomness the selection of peers is merely not random.
         "/announce" => tracker.announce(now, from, query, getrandom::u64().unwrap_or_default()),
         _ => tracker.scrape(from, query),
     });

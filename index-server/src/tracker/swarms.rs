@@ -1,9 +1,8 @@
-//! Who takes part in which torrent, by their own announces. Pure: the time and the seeds of what is random are
-//! arguments.
+//! The peers of each torrent, from their announces. Pure: the time and the random seeds are arguments.
 //!
-//! A peer is an address; it stays until it says that it has stopped, or has said nothing for its lifetime. The table is
-//! bounded in four ways: in all, for a torrent, for an address, and for an address within a torrent. When a bound is
-//! reached, the peer goes that has been silent longest among those the bound counts.
+//! A peer is an address; it stays until it announces that it stops, or has not announced for its lifetime. The table has four
+//! limits: in total, per torrent, per address, and per address within a torrent. When a limit is exceeded, the peer within its
+//! scope that announced longest ago is removed.
 
 mod announce_order;
 mod peer_set;
@@ -25,43 +24,43 @@ pub(super) use peer_set::SwarmPeer;
 use swarm::TrackedSwarm;
 pub(super) use swarm::is_reachable_from;
 
-/// How many peers that have gone are taken out at one announce.
+/// Maximum number of expired peers removed per announce.
 const MAX_EXPIRED_PER_ANNOUNCE: usize = 1000;
 
-/// What a peer says of itself.
+/// A peer's announce.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PeerAnnounce {
     pub(super) infohash: Infohash,
     pub(super) peer: SwarmPeer,
-    /// What the peer's address counts as.
+    /// The address group of the peer.
     pub(super) network: IpAddr,
     pub(super) is_seed: bool,
     pub(super) event: PeerEvent,
 }
 
-/// What has become of a peer since its last announce.
+/// What has changed since a peer's last announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PeerEvent {
-    /// It takes part.
+    /// The peer is active.
     Present,
-    /// It has just got the last piece.
+    /// The peer has completed the download.
     Completed,
-    /// It takes part no longer.
+    /// The peer has left the swarm.
     Stopped,
 }
 
-/// How many take part in a torrent.
+/// The number of peers of a torrent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct SwarmCounts {
-    /// With all of it.
+    /// Seeds.
     pub(super) complete: usize,
-    /// With less.
+    /// Leechers.
     pub(super) incomplete: usize,
-    /// How often a peer has got the last piece while the torrent was known.
+    /// The number of completed downloads while the torrent was known.
     pub(super) downloaded: u32,
 }
 
-/// All torrents that somebody takes part in.
+/// All torrents with at least one peer.
 #[derive(Debug)]
 pub(super) struct Swarms {
     torrents: HashMap<Infohash, TrackedSwarm>,
@@ -74,34 +73,34 @@ impl Swarms {
         Self { torrents: HashMap::new(), announce_order: AnnounceOrder::default(), limits }
     }
 
-    /// Takes in what a peer says of itself.
+    /// Handles an announce.
     pub(super) fn announce(&mut self, now: Instant, announcement: PeerAnnounce) {
         self.expire(now);
-        let PeerAnnounce { infohash, peer, network, is_seed, event: change } = announcement;
+        let PeerAnnounce { infohash, peer, network, is_seed, event } = announcement;
         let known = self.torrents.get(&infohash).and_then(|swarm| swarm.sequence_of(peer.address));
-        if change == PeerEvent::Stopped {
-            if let Some(turn) = known {
-                self.remove(turn);
+        if event == PeerEvent::Stopped {
+            if let Some(sequence) = known {
+                self.remove(sequence);
             }
             return;
         }
-        if let Some(turn) = known {
-            self.announce_order.remove(turn);
+        if let Some(sequence) = known {
+            self.announce_order.remove(sequence);
         }
-        let turn = self.announce_order.add(AnnounceEntry {
+        let sequence = self.announce_order.add(AnnounceEntry {
             infohash,
             address: peer.address,
             network,
             received_at: now,
         });
         let swarm = self.torrents.entry(infohash).or_default();
-        swarm.insert(peer, turn, is_seed, change == PeerEvent::Completed);
-        while let Some(oldest) = self.announce_order.oldest_over_limit(turn, &self.limits) {
+        swarm.insert(peer, sequence, is_seed, event == PeerEvent::Completed);
+        while let Some(oldest) = self.announce_order.oldest_over_limit(sequence, &self.limits) {
             self.remove(oldest);
         }
     }
 
-    /// Returns at most `wanted` peers for one that asks, without itself; a seed gets no seeds.
+    /// Returns up to `wanted` peers for `asker`, excluding itself; a seed gets no seeds.
     pub(super) fn choose(
         &self,
         infohash: &Infohash,
@@ -113,25 +112,27 @@ impl Swarms {
         swarm.map(|swarm| swarm.choose(asker, is_seed, wanted, random)).unwrap_or_default()
     }
 
-    /// Counts who takes part in a torrent.
+    /// Returns the number of peers of a torrent.
     pub(super) fn counts(&self, infohash: &Infohash) -> SwarmCounts {
         self.torrents.get(infohash).map(TrackedSwarm::counts).unwrap_or_default()
     }
 
-    /// Says whether a peer takes part in a torrent.
+    /// Returns true if a peer is in the swarm of a torrent.
     pub(super) fn contains(&self, infohash: &Infohash, address: SocketAddr) -> bool {
         self.torrents.get(infohash).is_some_and(|swarm| swarm.sequence_of(address).is_some())
     }
 
     fn expire(&mut self, now: Instant) {
         for _ in 0..MAX_EXPIRED_PER_ANNOUNCE {
-            let Some(turn) = self.announce_order.oldest_expired(now, self.limits.lifetime) else { return };
-            self.remove(turn);
+            let Some(sequence) = self.announce_order.oldest_expired(now, self.limits.lifetime) else {
+                return;
+            };
+            self.remove(sequence);
         }
     }
 
-    fn remove(&mut self, turn: u64) {
-        let Some(entry) = self.announce_order.remove(turn) else { return };
+    fn remove(&mut self, sequence: u64) {
+        let Some(entry) = self.announce_order.remove(sequence) else { return };
         let Some(swarm) = self.torrents.get_mut(&entry.infohash) else { return };
         swarm.remove(entry.address);
         if swarm.is_empty() {

@@ -1,4 +1,4 @@
-//! What the tracker answers, without HTTP.
+//! Tests the tracker without HTTP.
 
 use std::time::Duration;
 
@@ -70,20 +70,20 @@ impl TrackerFixture {
         ScrapeReply::parse(&answer).unwrap().unwrap().torrents[0].1
     }
 
-    /// Lets a node in that shares a content, and has been reached.
+    /// Adds a node that shares a content and is listed.
     fn node(&self, host: u8, share: Share) -> crate::directory::NodeSession {
-        let arrival =
+        let session =
             self.directory.start_session(NodeId::from_bytes([host; 32]), address(host, 7000)).unwrap();
         let file = FileRecord { path: "a".into(), size: 1, digest: Digest::from_bytes([9; 32]), share };
-        self.directory.write(|state| state.catalog.register(arrival.node, &[file])).unwrap();
-        self.directory.list_node(&arrival).unwrap();
-        arrival
+        self.directory.write(|state| state.catalog.register(session.node, &[file])).unwrap();
+        self.directory.list_node(&session).unwrap();
+        session
     }
 
-    fn offer(&self, arrival: &crate::directory::NodeSession) {
+    fn offer(&self, session: &crate::directory::NodeSession) {
         let digest = Digest::from_bytes([9; 32]);
         let hint = TorrentHint { infohash: TORRENT, digest, name: "a".into(), piece_length: 1 };
-        self.directory.write(|state| state.offers.add(arrival.id, None, hint)).unwrap();
+        self.directory.write(|state| state.offers.add(session.id, None, hint)).unwrap();
     }
 }
 
@@ -110,8 +110,8 @@ fn seed_gets_no_seeds_and_numwant_is_honoured() {
     assert_eq!(world.peers(100, &seed(1)), []);
     assert_eq!(world.peers(101, &request(1)).len(), 50);
     for (numwant, given) in [(0, 0), (10, 10), (60, 60), (1_000_000, 100)] {
-        let asked = AnnounceRequest { numwant: Some(numwant), ..request(1) };
-        assert_eq!(world.peers(101, &asked).len(), given, "{numwant}");
+        let limited = AnnounceRequest { numwant: Some(numwant), ..request(1) };
+        assert_eq!(world.peers(101, &limited).len(), given, "{numwant}");
     }
     assert_eq!(world.peers(100, &seed(1)), [address(101, 1)]);
 }
@@ -137,23 +137,23 @@ fn client_with_port_zero_gets_peers_but_is_not_listed() {
 #[test]
 fn nodes_with_complete_offered_content_are_seeds() {
     let world = TrackerFixture::new();
-    let (whole, partial) = (world.node(1, Share::Complete), world.node(2, Share::Partial));
+    let (complete, partial) = (world.node(1, Share::Complete), world.node(2, Share::Partial));
     assert_eq!(world.peers(9, &request(1)), []);
     world.offer(&partial);
     assert_eq!(world.peers(9, &request(1)), [address(1, 7000)]);
     assert_eq!(world.scraped(), ScrapeEntry { complete: 1, downloaded: 0, incomplete: 1 });
-    // A node that announces itself as well is one seed, and a seed is not told of it.
+    // A node that also announces itself counts as one seed, and seeds do not get it.
     let seed = AnnounceRequest { left: 0, ..request(7000) };
     assert_eq!(world.peers(1, &seed), [address(9, 1)]);
     assert_eq!(world.peers(9, &request(1)), [address(1, 7000)]);
     assert_eq!(world.scraped(), ScrapeEntry { complete: 1, downloaded: 0, incomplete: 1 });
     world.announce(1, &AnnounceRequest { event: Some(TrackerEvent::Stopped), ..seed });
     assert_eq!(world.peers(9, &request(1)), [address(1, 7000)]);
-    world.directory.end_session(&whole);
+    world.directory.end_session(&complete);
     assert_eq!(world.peers(9, &request(1)), []);
     world.node(1, Share::Complete);
     world.directory.end_session(&partial);
-    assert_eq!(world.peers(9, &request(1)), [address(1, 7000)], "whoever offered it is gone");
+    assert_eq!(world.peers(9, &request(1)), [address(1, 7000)], "the offer outlasts its node");
 }
 
 #[test]
@@ -163,8 +163,8 @@ fn nodes_and_clients_share_numwant() {
         world.offer(&world.node(host, Share::Complete));
         world.announce(host + 100, &request(1));
     }
-    let asked = AnnounceRequest { numwant: Some(40), ..request(1) };
-    let peers = world.peers(99, &asked);
+    let limited = AnnounceRequest { numwant: Some(40), ..request(1) };
+    let peers = world.peers(99, &limited);
     let nodes = peers.iter().filter(|peer| peer.port() == 7000).count();
     assert!(peers.len() == 40 && (5..35).contains(&nodes), "{nodes} of {}", peers.len());
 }

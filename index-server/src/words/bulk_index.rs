@@ -1,16 +1,16 @@
-//! An index of words made of many titles at once.
+//! Builds a word index from many titles at once.
 
 use super::WordIndex;
 use super::word_batch::WordBatch;
 
-/// So many words are gathered before the sets of titles are touched: 8 MiB of places, and about half as much text.
+/// Maximum number of word occurrences gathered before the title sets are updated: 8 MiB, plus about half as much text.
 const MAX_BATCH_WORDS: usize = 1 << 19;
 
-/// Or so many bytes of them, if they are long.
+/// Maximum total length of these words in bytes.
 const MAX_BATCH_BYTES: usize = 16 << 20;
 
-/// An index of words that is being filled with title after title, in the order of their numbers. The words of a million
-/// titles take 2.4 s of a processor when they are gathered; looked for one by one, they take 4 s.
+/// Builds a word index from titles in order of their numbers. Gathering the words of many titles first is much faster than
+/// looking them up one by one (docs/performance.md).
 #[derive(Debug, Default)]
 pub(crate) struct WordIndexBuilder {
     words: WordIndex,
@@ -18,11 +18,11 @@ pub(crate) struct WordIndexBuilder {
 }
 
 impl WordIndexBuilder {
-    /// Enters a title under all words of its folded path; its number is higher than all before.
+    /// Inserts a title under all words of its folded path; its number must be higher than all before.
     pub(crate) fn insert(&mut self, folded: &str, title: u32) {
         self.batch.insert(folded, title);
-        let (places, bytes) = self.batch.size();
-        if places >= MAX_BATCH_WORDS || bytes >= MAX_BATCH_BYTES {
+        let (occurrences, bytes) = self.batch.size();
+        if occurrences >= MAX_BATCH_WORDS || bytes >= MAX_BATCH_BYTES {
             self.flush_batch();
         }
     }
@@ -51,15 +51,15 @@ mod tests {
         fn bulk_index_matches_one_by_one_insertion(
             titles in prop::collection::vec(("[abc]{1,3}( [abc]{1,3}|lonelytwinlonely|lonelytw[io]nlonely){0,6}", any::<bool>()), 0..200),
         ) {
-            let (mut filling, mut model) = (WordIndexBuilder::default(), WordIndex::default());
+            let (mut builder, mut model) = (WordIndexBuilder::default(), WordIndex::default());
             for ((title, enter), number) in titles.iter().zip(0..) {
-                filling.insert(title, number);
+                builder.insert(title, number);
                 model.insert(title, number);
                 if *enter {
-                    filling.flush_batch();
+                    builder.flush_batch();
                 }
             }
-            let filled = filling.finish();
+            let filled = builder.finish();
             prop_assert_eq!(filled.table.len(), model.table.len());
             for text in titles.iter().flat_map(|(title, _)| words(title)) {
                 let whole = WordPattern { text: text.to_owned(), position: PatternPosition::Whole };

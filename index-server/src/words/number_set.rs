@@ -1,4 +1,4 @@
-//! A set of numbers: small where few are in it, quick where many are.
+//! A set of numbers: compact if small, fast if large.
 
 mod bitmap;
 mod containers;
@@ -9,10 +9,10 @@ use std::num::NonZeroU32;
 pub(crate) use bitmap::Bitmap;
 use containers::Containers;
 
-/// From so many numbers on, a set is cut into chunks.
+/// Minimum size of a set that is split into containers.
 const MANY_MIN_LEN: usize = 512;
 
-/// A set of numbers in order. Most words stand in few names: up to three numbers take nothing beside the set itself.
+/// A sorted set of numbers. Most words occur in few names: sets of up to three numbers need no allocation.
 #[derive(Debug)]
 pub(crate) enum NumberSet {
     Few([Option<NonZeroU32>; 3]),
@@ -26,84 +26,83 @@ impl Default for NumberSet {
     }
 }
 
-/// Numbers are kept one higher, which leaves the zero for "none".
+/// Stores a number plus one, so that zero can represent `None`.
 fn stored(number: u32) -> Option<NonZeroU32> {
     number.checked_add(1).and_then(NonZeroU32::new)
 }
 
 impl NumberSet {
-    /// Says how many numbers are in.
+    /// Returns the number of elements.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Few(few) => few.iter().flatten().count(),
             Self::Some(list) => list.len(),
-            Self::Many(chunks) => chunks.len,
+            Self::Many(containers) => containers.len,
         }
     }
 
-    /// Puts a number in; the highest possible one is left out.
+    /// Inserts a number; ignores the highest possible one.
     pub(crate) fn insert(&mut self, number: u32) {
         match self {
             Self::Few(few) => {
                 if few.contains(&stored(number)) {
                     return;
                 }
-                if let Some(free) = few.iter_mut().find(|place| place.is_none()) {
+                if let Some(free) = few.iter_mut().find(|slot| slot.is_none()) {
                     *free = stored(number);
                     return;
                 }
                 let mut list: Vec<u32> =
-                    few.iter().flatten().map(|place| place.get() - 1).chain([number]).collect();
+                    few.iter().flatten().map(|slot| slot.get() - 1).chain([number]).collect();
                 list.sort_unstable();
                 *self = Self::Some(list);
             }
             Self::Some(list) => {
-                // New titles have the highest numbers, mostly.
+                // New titles usually have the highest numbers.
                 if list.last().is_none_or(|last| *last < number) {
                     list.push(number);
-                } else if let Err(place) = list.binary_search(&number) {
-                    list.insert(place, number);
+                } else if let Err(position) = list.binary_search(&number) {
+                    list.insert(position, number);
                 }
                 if list.len() >= MANY_MIN_LEN {
-                    let mut chunks = Containers::default();
+                    let mut containers = Containers::default();
                     for number in list.iter() {
-                        chunks.insert(*number);
+                        containers.insert(*number);
                     }
-                    *self = Self::Many(Box::new(chunks));
+                    *self = Self::Many(Box::new(containers));
                 }
             }
-            Self::Many(chunks) => chunks.insert(number),
+            Self::Many(containers) => containers.insert(number),
         }
     }
 
-    /// Puts numbers in that are in order and, mostly, higher than those that are in.
+    /// Inserts sorted numbers that are usually higher than all present ones.
     pub(super) fn append(&mut self, numbers: impl IntoIterator<Item = u32>) {
         let mut numbers = numbers.into_iter();
-        if let Self::Many(chunks) = self {
-            chunks.append(numbers);
+        if let Self::Many(containers) = self {
+            containers.append(numbers);
             return;
         }
         while let Some(number) = numbers.next() {
             self.insert(number);
-            if let Self::Many(chunks) = self {
-                chunks.append(numbers);
+            if let Self::Many(containers) = self {
+                containers.append(numbers);
                 return;
             }
         }
     }
 
-    /// Takes a number out.
+    /// Removes a number.
     pub(crate) fn remove(&mut self, number: u32) {
         match self {
             Self::Few(few) => {
-                if let Some(place) = few.iter_mut().find(|place| place.is_some() && **place == stored(number))
-                {
-                    *place = None;
+                if let Some(slot) = few.iter_mut().find(|slot| slot.is_some() && **slot == stored(number)) {
+                    *slot = None;
                 }
             }
             Self::Some(list) => {
-                if let Ok(place) = list.binary_search(&number) {
-                    list.remove(place);
+                if let Ok(position) = list.binary_search(&number) {
+                    list.remove(position);
                 }
                 if list.len() <= 2 {
                     let mut few = Self::default();
@@ -115,54 +114,54 @@ impl NumberSet {
                     list.shrink_to(list.len() * 2);
                 }
             }
-            Self::Many(chunks) => {
-                chunks.remove(number);
-                if chunks.len < MANY_MIN_LEN / 2 {
-                    *self = Self::Some(chunks.list());
+            Self::Many(containers) => {
+                containers.remove(number);
+                if containers.len < MANY_MIN_LEN / 2 {
+                    *self = Self::Some(containers.list());
                 }
             }
         }
     }
 
-    /// Says whether a number is in.
+    /// Returns true if the set contains a number.
     pub(crate) fn contains(&self, number: u32) -> bool {
         match self {
             Self::Few(few) => stored(number).is_some_and(|number| few.contains(&Some(number))),
             Self::Some(list) => list.binary_search(&number).is_ok(),
-            Self::Many(chunks) => chunks.contains(number),
+            Self::Many(containers) => containers.contains(number),
         }
     }
 
-    /// Returns the lowest number that is in and not below another.
+    /// Returns the lowest element from `number` on.
     pub(crate) fn next_from(&self, number: u32) -> Option<u32> {
         match self {
             Self::Few(few) => {
-                few.iter().flatten().map(|place| place.get() - 1).filter(|other| *other >= number).min()
+                few.iter().flatten().map(|slot| slot.get() - 1).filter(|other| *other >= number).min()
             }
             Self::Some(list) => list.get(list.partition_point(|other| *other < number)).copied(),
-            Self::Many(chunks) => chunks.next_from(number),
+            Self::Many(containers) => containers.next_from(number),
         }
     }
 
-    /// Adds all numbers to a list, in order.
+    /// Appends all elements to a list, in order.
     pub(crate) fn list_into(&self, list: &mut Vec<u32>) {
         match self {
             Self::Few(_) => list.extend(self.iter()),
             Self::Some(numbers) => list.extend_from_slice(numbers),
-            Self::Many(chunks) => chunks.list_into(list),
+            Self::Many(containers) => containers.list_into(list),
         }
     }
 
-    /// Puts all numbers into a bitmap.
+    /// Adds all elements to a bitmap.
     pub(crate) fn add_to(&self, bitmap: &mut Bitmap) {
         match self {
-            Self::Few(few) => few.iter().flatten().for_each(|place| bitmap.insert(place.get() - 1)),
+            Self::Few(few) => few.iter().flatten().for_each(|slot| bitmap.insert(slot.get() - 1)),
             Self::Some(list) => list.iter().for_each(|number| bitmap.insert(*number)),
-            Self::Many(chunks) => chunks.add_to(bitmap),
+            Self::Many(containers) => containers.add_to(bitmap),
         }
     }
 
-    /// Walks over the numbers in order.
+    /// Iterates over the elements in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
         let after = |number: &u32| number.checked_add(1).and_then(|next| self.next_from(next));
         std::iter::successors(self.next_from(0), after)
@@ -178,11 +177,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_is_small() {
+    fn number_set_takes_24_bytes() {
         assert_eq!(size_of::<NumberSet>(), 24);
     }
 
-    /// Runs of numbers to put in or take out: dense ones, sparse ones, and across chunks.
+    /// Runs of numbers to insert or remove: dense ones, sparse ones, and across containers.
     fn runs() -> impl Strategy<Value = Vec<(bool, u32, u32, u32)>> {
         let start = prop_oneof![0_u32..200, 65_000_u32..66_000, 1_000_000_u32..1_200_000];
         prop::collection::vec((prop::bool::weighted(0.6), start, 1_u32..4000, 1_u32..70), 1..8)

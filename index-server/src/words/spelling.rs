@@ -1,4 +1,4 @@
-//! Words that are spelled like one that does not occur: what may have been meant.
+//! Suggests words with a spelling similar to a word that does not occur.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -6,53 +6,53 @@ use std::collections::HashMap;
 use super::{NumberSet, PatternPosition, WordIndex, WordPattern};
 use crate::keyed_hash::KeyedState;
 
-/// The most entries of grams that are gone through for one word; those of rare grams come first.
+/// Maximum number of trigram entries examined for one word; rare trigrams come first.
 const MAX_ENTRIES: usize = 16_384;
 
-/// The most words that are compared letter by letter, those that share the most grams first.
+/// Maximum number of words compared by edit distance; those sharing the most trigrams come first.
 const MAX_COMPARED: usize = 256;
 
-/// The shortest and the longest word that anything is spelled like, in characters.
+/// Minimum and maximum length of a word to correct, in characters.
 const MIN_LEN: usize = 3;
 const MAX_LEN: usize = 40;
 
-/// A word of at least so many characters may have two slips in it, a shorter one has one.
+/// Minimum length of a word that may have two edits; a shorter one may have one.
 const TWO_EDITS_MIN_LEN: usize = 6;
 
 impl WordIndex {
-    /// Returns whether some name contains a text as a part of a word. What is too common to be looked for does.
+    /// Returns true if a word of some name contains a text. A text too common to look up does.
     pub(crate) fn occurs(&self, text: &str) -> bool {
         let piece = WordPattern { text: text.to_owned(), position: PatternPosition::Inside };
         self.find(&piece, MAX_COMPARED).is_none_or(|words| !words.is_empty())
     }
 
-    /// Returns at most `most` words that are spelled like one: those with the fewest slips first, and of these the ones
-    /// of most names.
-    pub(crate) fn similar_words(&self, word: &str, most: usize) -> Vec<String> {
+    /// Returns up to `limit` words with a similar spelling: those with the fewest edits first, and among these the most common
+    /// ones.
+    pub(crate) fn similar_words(&self, word: &str, limit: usize) -> Vec<String> {
         let letters: Vec<char> = word.chars().take(MAX_LEN + 1).collect();
         if !(MIN_LEN..=MAX_LEN).contains(&letters.len()) {
             return Vec::new();
         }
-        let slips = if letters.len() >= TWO_EDITS_MIN_LEN { 2 } else { 1 };
+        let max_edits = if letters.len() >= TWO_EDITS_MIN_LEN { 2 } else { 1 };
         let rank = |number: u32| {
             let text = self.table.text(number)?;
             let other: Vec<char> = text.chars().take(MAX_LEN + 3).collect();
-            let distance = edit_distance(&letters, &other, slips)?;
+            let distance = edit_distance(&letters, &other, max_edits)?;
             let names = self.table.get(number).map_or(0, NumberSet::len);
             Some((distance, Reverse(names), String::from(&**text)))
         };
-        let mut near: Vec<_> = self.words_sharing_trigrams(word).into_iter().filter_map(rank).collect();
-        near.sort_unstable();
-        near.into_iter().map(|(_, _, text)| text).take(most).collect()
+        let mut similar: Vec<_> = self.words_sharing_trigrams(word).into_iter().filter_map(rank).collect();
+        similar.sort_unstable();
+        similar.into_iter().map(|(_, _, text)| text).take(limit).collect()
     }
 
-    /// Returns the words that share the most grams with one.
+    /// Returns the words that share the most trigrams with a word.
     fn words_sharing_trigrams(&self, word: &str) -> Vec<u32> {
         let (mut shared, mut listed) = (HashMap::<u32, u32, KeyedState>::default(), Vec::new());
-        let mut left = MAX_ENTRIES;
+        let mut remaining = MAX_ENTRIES;
         for set in self.trigrams.sets_sharing_with(word) {
-            let Some(rest) = left.checked_sub(set.len()) else { break };
-            left = rest;
+            let Some(rest) = remaining.checked_sub(set.len()) else { break };
+            remaining = rest;
             listed.clear();
             set.list_into(&mut listed);
             for number in &listed {
@@ -69,13 +69,14 @@ impl WordIndex {
     }
 }
 
-/// Returns how many slips lie between two words (a letter too much, too few, another one, or two that changed places), if
-/// there are at most so many.
-fn edit_distance(one: &[char], other: &[char], most: usize) -> Option<usize> {
-    if one.len().abs_diff(other.len()) > most {
+/// Returns the edit distance of two words (insertion, deletion, substitution, or transposition of adjacent letters), if it is
+/// at most `limit`.
+fn edit_distance(one: &[char], other: &[char], limit: usize) -> Option<usize> {
+    if one.len().abs_diff(other.len()) > limit {
         return None;
     }
-    let mut before: Vec<usize> = Vec::new();
+    // Damerau-Levenshtein with three rows; stops early once all values of a row exceed the limit.
+    let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=other.len()).collect();
     for (row, letter) in one.iter().enumerate() {
         let mut next = Vec::with_capacity(last.len());
@@ -84,21 +85,21 @@ fn edit_distance(one: &[char], other: &[char], most: usize) -> Option<usize> {
             let at = |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX - 1);
             let mut fewest = at(&last, column) + usize::from(letter != other_letter);
             fewest = fewest.min(at(&last, column + 1) + 1).min(at(&next, column) + 1);
-            let have_changed_places = row > 0
+            let is_transposition = row > 0
                 && column > 0
                 && one.get(row - 1) == Some(other_letter)
                 && other.get(column - 1) == Some(letter);
-            if have_changed_places {
-                fewest = fewest.min(at(&before, column - 1) + 1);
+            if is_transposition {
+                fewest = fewest.min(at(&before_last, column - 1) + 1);
             }
             next.push(fewest);
         }
-        if next.iter().all(|slips| *slips > most) {
+        if next.iter().all(|edits| *edits > limit) {
             return None;
         }
-        before = std::mem::replace(&mut last, next);
+        before_last = std::mem::replace(&mut last, next);
     }
-    last.last().copied().filter(|slips| *slips <= most)
+    last.last().copied().filter(|edits| *edits <= limit)
 }
 
 #[cfg(test)]
@@ -142,7 +143,7 @@ mod tests {
         assert_eq!(
             words.similar_words("cta", 5),
             Vec::<String>::new(),
-            "too little is left of it to be found"
+            "it shares too few trigrams to be found"
         );
         assert_eq!(words.similar_words("ca", 5), Vec::<String>::new());
         assert!(words.occurs("bunt") && !words.occurs("ubunto"));

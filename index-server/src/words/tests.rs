@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn texts(index: &WordIndex, piece: &WordPattern) -> Option<Vec<String>> {
+fn texts(index: &WordIndex, pattern: &WordPattern) -> Option<Vec<String>> {
     let mut found: Vec<String> = index
-        .find(piece, usize::MAX)?
+        .find(pattern, usize::MAX)?
         .into_iter()
         .map(|word| index.table.text(word.0).unwrap().to_string())
         .collect();
@@ -33,26 +33,26 @@ proptest! {
     #[test]
     fn patterns_match_a_scan_of_every_word(
         titles in prop::collection::vec("[ab日]{1,4}( [ab日]{1,4}){0,3}", 1..20),
-        gone in prop::collection::vec(any::<bool>(), 20),
-        pieces in prop::collection::vec(("[ab日]{1,4}", position()), 10),
+        removals in prop::collection::vec(any::<bool>(), 20),
+        patterns in prop::collection::vec(("[ab日]{1,4}", position()), 10),
     ) {
         let (mut index, mut model) = (WordIndex::default(), BTreeMap::<&str, Vec<u32>>::new());
         for (title, number) in titles.iter().zip(0..) {
             index.insert(title, number);
         }
-        for ((title, number), gone) in titles.iter().zip(0..).zip(gone) {
-            if gone {
+        for ((title, number), is_removed) in titles.iter().zip(0..).zip(removals) {
+            if is_removed {
                 index.remove(title, number);
             } else {
                 words(title).for_each(|word| model.entry(word).or_default().push(number));
             }
         }
         prop_assert_eq!(index.table.len(), model.len());
-        for (text, stand) in pieces {
-            let piece = WordPattern { text, position: stand };
-            let expected: Vec<&str> = model.keys().copied().filter(|word| piece.matches(word)).collect();
-            let found = texts(&index, &piece);
-            prop_assert!(found.is_some() || piece.text.chars().count() == 1);
+        for (text, position) in patterns {
+            let pattern = WordPattern { text, position };
+            let expected: Vec<&str> = model.keys().copied().filter(|word| pattern.matches(word)).collect();
+            let found = texts(&index, &pattern);
+            prop_assert!(found.is_some() || pattern.text.chars().count() == 1);
             prop_assert!(found.is_none_or(|found| found == expected));
         }
         for (word, mut expected) in model {

@@ -1,6 +1,6 @@
-//! Which words contain which three characters in a row: how the words that contain a part are found.
+//! Finds words by the trigrams (three consecutive characters) they contain.
 //!
-//! A word is taken with a mark at either end, so that its beginning and its end can be asked for like any other part.
+//! A word gets a marker at either end, so that its start and end can be looked up like any other part.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,22 +8,22 @@ use super::number_set::NumberSet;
 use super::word_pattern::{PatternPosition, WordPattern};
 use crate::keyed_hash::KeyedState;
 
-/// Stands before and behind a word: no word contains it.
+/// The marker at both ends of a word: no word contains it.
 const EDGE: char = '\0';
 
-/// Three characters in a row, of 21 bits each.
+/// Three consecutive characters of 21 bits each.
 type Trigram = u64;
 
 const CHAR_BITS: u32 = 21;
 
-/// The words of the rarest gram of a piece are looked for among those of no more of its other grams.
+/// Maximum number of other trigrams used to narrow down the words of the rarest trigram.
 const MAX_SETS: usize = 3;
 
-/// All grams of all words.
+/// All trigrams of all words.
 #[derive(Debug, Default)]
 pub(super) struct TrigramIndex {
     word_sets: HashMap<Trigram, NumberSet, KeyedState>,
-    /// The same grams in order, for parts of two characters.
+    /// The same trigrams in order, for lookups of two characters.
     sorted: BTreeSet<Trigram>,
 }
 
@@ -31,7 +31,7 @@ fn trigram(chars: [char; 3]) -> Trigram {
     chars.into_iter().fold(0, |gram, char| gram << CHAR_BITS | u64::from(u32::from(char)))
 }
 
-/// Returns the grams of some characters, in order.
+/// Returns the trigrams of some characters, in order.
 fn trigrams_of(chars: impl Iterator<Item = char> + Clone) -> impl Iterator<Item = Trigram> {
     let (second, third) = (chars.clone().skip(1), chars.clone().skip(2));
     chars.zip(second).zip(third).map(|((first, second), third)| trigram([first, second, third]))
@@ -42,12 +42,12 @@ fn with_edges(word: &str) -> impl Iterator<Item = char> + Clone {
 }
 
 impl TrigramIndex {
-    /// Returns how many different grams there are.
+    /// Returns the number of distinct trigrams.
     pub(super) fn len(&self) -> usize {
         self.word_sets.len()
     }
 
-    /// Enters a word.
+    /// Inserts a word.
     pub(super) fn insert(&mut self, word: &str, number: u32) {
         for gram in trigrams_of(with_edges(word)) {
             self.word_sets
@@ -60,7 +60,7 @@ impl TrigramIndex {
         }
     }
 
-    /// Strikes a word off.
+    /// Removes a word.
     pub(super) fn remove(&mut self, word: &str, number: u32) {
         for gram in trigrams_of(with_edges(word)) {
             let Some(words) = self.word_sets.get_mut(&gram) else { continue };
@@ -72,27 +72,27 @@ impl TrigramIndex {
         }
     }
 
-    /// Returns numbers of words, among which are all that contain a piece as it is to stand in them, and whether that is
-    /// true of all of them; nothing if it is too short to look for, or there are more than `most`.
-    pub(super) fn candidates(&self, piece: &WordPattern, most: usize) -> Option<(Vec<u32>, bool)> {
-        let before = (piece.position == PatternPosition::Beginning).then_some(EDGE);
-        let behind = (piece.position == PatternPosition::End).then_some(EDGE);
-        let chars: Vec<char> = before.into_iter().chain(piece.text.chars()).chain(behind).collect();
+    /// Returns words that include all matches of a pattern, and whether all of them match; `None` if the pattern is too short,
+    /// or if there are more than `limit`.
+    pub(super) fn candidates(&self, pattern: &WordPattern, limit: usize) -> Option<(Vec<u32>, bool)> {
+        let before = (pattern.position == PatternPosition::Beginning).then_some(EDGE);
+        let behind = (pattern.position == PatternPosition::End).then_some(EDGE);
+        let chars: Vec<char> = before.into_iter().chain(pattern.text.chars()).chain(behind).collect();
         match *chars {
             [] | [_] => None,
-            [first, second] => Some((self.words_with_pair([first, second], most)?, true)),
+            [first, second] => Some((self.words_with_pair([first, second], limit)?, true)),
             _ => {
                 let mut sets: Vec<Option<&NumberSet>> =
                     trigrams_of(chars.iter().copied()).map(|gram| self.word_sets.get(&gram)).collect();
                 sets.sort_unstable_by_key(|set| set.map_or(0, NumberSet::len));
                 let (rarest, others) = sets.split_first()?;
                 let Some(rarest) = rarest else { return Some((Vec::new(), true)) };
-                if rarest.len() > most {
+                if rarest.len() > limit {
                     return None;
                 }
                 let mut found = Vec::with_capacity(rarest.len());
                 rarest.list_into(&mut found);
-                // A word lies somewhere in memory, the numbers of a set side by side.
+                // Filter by the sets first: checking the words themselves costs a cache miss each.
                 for other in others.iter().take(MAX_SETS).flatten() {
                     other.retain_in(&mut found);
                 }
@@ -101,7 +101,7 @@ impl TrigramIndex {
         }
     }
 
-    /// Returns the sets of words that share a gram with a word, the smallest first.
+    /// Returns the sets of words for each trigram of a word, the smallest first.
     pub(super) fn sets_sharing_with(&self, word: &str) -> Vec<&NumberSet> {
         let mut sets: Vec<&NumberSet> =
             trigrams_of(with_edges(word)).filter_map(|gram| self.word_sets.get(&gram)).collect();
@@ -109,16 +109,16 @@ impl TrigramIndex {
         sets
     }
 
-    /// Returns the words in which two characters follow each other, if there are at most so many. That what ends a word
-    /// cannot be the first half of a gram is why the end of a word is not looked for by one character.
-    fn words_with_pair(&self, [first, second]: [char; 2], most: usize) -> Option<Vec<u32>> {
+    /// Returns the words that contain two consecutive characters, if there are at most `limit`. The end of a word cannot be
+    /// looked up by a single character, since no trigram has the end marker in second place.
+    fn words_with_pair(&self, [first, second]: [char; 2], limit: usize) -> Option<Vec<u32>> {
         if second == EDGE {
             return None;
         }
         let mut found = Vec::new();
         for gram in self.sorted.range(trigram([first, second, EDGE])..=trigram([first, second, char::MAX])) {
             let words = self.word_sets.get(gram)?;
-            if found.len() + words.len() > most {
+            if found.len() + words.len() > limit {
                 return None;
             }
             words.list_into(&mut found);

@@ -1,28 +1,28 @@
-//! Words of many titles, put together word by word before they are entered.
+//! Gathers the words of many titles and groups them by word before they are indexed.
 
 use super::WordIndex;
 use super::word_pattern::words;
 
-/// Words and the titles in which they stand.
+/// The words of some titles.
 ///
-/// A title has eight words, each of which lies elsewhere in memory, and so does its set. So places where words stand are
-/// gathered and put together word by word; then each word is looked for once, and its titles appended all at once.
+/// A title has about eight words, and each of them and its set is elsewhere in memory. So occurrences are gathered and grouped
+/// by word; then each word is looked up once, and all its titles are appended together.
 #[derive(Debug, Default)]
 pub(crate) struct WordBatch {
-    /// The words, one behind the other.
+    /// The words, concatenated.
     text: String,
     occurrences: Vec<WordOccurrence>,
-    /// How many of them were entered already, once they are in order.
+    /// How many sorted occurrences are indexed already.
     flushed: usize,
 }
 
-/// Where a word stands.
+/// One occurrence of a word.
 #[derive(Debug, Clone, Copy)]
 struct WordOccurrence {
-    /// Brings the same words together, most of the time.
+    /// Sorts equal words together, and distinct words usually apart.
     sort_key: u32,
     title: u32,
-    /// In the text of all words, in bytes.
+    /// The position in the text of all words, in bytes.
     start: u32,
     end: u32,
 }
@@ -48,49 +48,50 @@ impl WordBatch {
         }
     }
 
-    /// Says how many places there are, and how many bytes of words.
+    /// Returns the number of occurrences, and the length of their words in bytes.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.occurrences.len(), self.text.len())
     }
 
-    /// Puts what was added in order, to be entered.
+    /// Sorts the batch before it is flushed.
     pub(crate) fn sort(&mut self) {
-        self.occurrences
-            .sort_unstable_by_key(|place| u64::from(place.sort_key) << 32 | u64::from(place.title));
+        self.occurrences.sort_unstable_by_key(|occurrence| {
+            u64::from(occurrence.sort_key) << 32 | u64::from(occurrence.title)
+        });
         self.flushed = 0;
     }
 
-    /// Enters the titles of the next places, so many at most; says whether these were the last, and then nothing is left.
-    pub(crate) fn flush_into(&mut self, words: &mut WordIndex, most: usize) -> bool {
-        let Self { text, occurrences: places, flushed: entered } = self;
-        let next = places.get(*entered..).unwrap_or_default();
-        let next = next.get(..most).unwrap_or(next);
+    /// Indexes up to `limit` further occurrences; returns true when all are done, and then the batch is empty.
+    pub(crate) fn flush_into(&mut self, words: &mut WordIndex, limit: usize) -> bool {
+        let Self { text, occurrences, flushed } = self;
+        let next = occurrences.get(*flushed..).unwrap_or_default();
+        let next = next.get(..limit).unwrap_or(next);
         for same in
             next.chunk_by(|one, other| one.sort_key == other.sort_key && one.word(text) == other.word(text))
         {
-            let number = same.first().and_then(|place| words.number_of(place.word(text)));
+            let number = same.first().and_then(|occurrence| words.number_of(occurrence.word(text)));
             if let Some(titles) = number.and_then(|number| words.table.get_mut(number)) {
-                titles.append(same.iter().map(|place| place.title));
+                titles.append(same.iter().map(|occurrence| occurrence.title));
             }
         }
-        *entered += next.len();
-        if *entered < places.len() {
+        *flushed += next.len();
+        if *flushed < occurrences.len() {
             return false;
         }
-        places.clear();
+        occurrences.clear();
         text.clear();
-        *entered = 0;
+        *flushed = 0;
         true
     }
 }
 
-/// Returns where the next word stands.
+/// Returns the position of the next word.
 fn offset(text: &str) -> u32 {
     u32::try_from(text.len()).unwrap_or(u32::MAX)
 }
 
-/// Mixes the length of a word and its first and last eight bytes. Whoever chooses words of the same mark achieves that
-/// they are looked for more often.
+/// Mixes the length of a word and its first and last eight bytes. Words chosen to have equal keys are merely looked up more
+/// often.
 fn sort_key(word: &str) -> u32 {
     let bytes = word.as_bytes();
     let join = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
@@ -106,28 +107,28 @@ mod tests {
 
     #[test]
     fn partial_flushes_insert_every_word() {
-        let (mut gathered, mut words) = (WordBatch::default(), WordIndex::default());
-        (0..10).for_each(|title| gathered.insert(&format!("all some{} one{title}", title % 3), title));
-        gathered.sort();
-        let last = (1..100).find(|_| gathered.flush_into(&mut words, 4));
-        assert_eq!(last, Some(8), "30 places, 4 at a time");
+        let (mut batch, mut words) = (WordBatch::default(), WordIndex::default());
+        (0..10).for_each(|title| batch.insert(&format!("all some{} one{title}", title % 3), title));
+        batch.sort();
+        let last = (1..100).find(|_| batch.flush_into(&mut words, 4));
+        assert_eq!(last, Some(8), "30 occurrences, 4 at a time");
         let titles = |text: &str| {
             let number = words.table.find(text).unwrap();
             words.table.get(number).unwrap().iter().collect::<Vec<_>>()
         };
         assert_eq!(titles("all"), (0..10).collect::<Vec<_>>());
         assert_eq!((titles("some2"), titles("one7")), (vec![2, 5, 8], vec![7]));
-        assert!(gathered.flush_into(&mut words, 4), "nothing is left");
+        assert!(batch.flush_into(&mut words, 4), "the batch is empty");
     }
 
     #[test]
     fn words_with_equal_sort_keys_stay_distinct() {
         let [one, other] = ["lonelytwainlonelyy", "lonelytwbinlonelyy"];
         assert_eq!(sort_key(one), sort_key(other));
-        let (mut gathered, mut words) = (WordBatch::default(), WordIndex::default());
-        (0..10).for_each(|title| gathered.insert(if title % 2 == 0 { one } else { other }, title));
-        gathered.sort();
-        assert!(gathered.flush_into(&mut words, usize::MAX));
+        let (mut batch, mut words) = (WordBatch::default(), WordIndex::default());
+        (0..10).for_each(|title| batch.insert(if title % 2 == 0 { one } else { other }, title));
+        batch.sort();
+        assert!(batch.flush_into(&mut words, usize::MAX));
         let titles = |text: &str| {
             let number = words.table.find(text).unwrap();
             words.table.get(number).unwrap().iter().collect::<Vec<_>>()

@@ -1,24 +1,24 @@
-//! How a text falls into words: its longest runs of letters and digits.
+//! Splits texts into words: maximal runs of letters and digits.
 
 /// Returns the words of a folded text, in order.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// How a piece of what is searched for stands in a word of a name.
+/// The position of a pattern within a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PatternPosition {
-    /// It is the word.
+    /// The pattern is the whole word.
     Whole,
-    /// The word begins with it.
+    /// The word starts with the pattern.
     Beginning,
-    /// The word ends with it.
+    /// The word ends with the pattern.
     End,
-    /// The word contains it.
+    /// The word contains the pattern.
     Inside,
 }
 
-/// A piece of what is searched for, without anything but letters and digits.
+/// A part of a query, consisting of letters and digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WordPattern {
     pub(crate) text: String,
@@ -26,14 +26,14 @@ pub(crate) struct WordPattern {
 }
 
 impl WordPattern {
-    /// Says whether the piece stands in a word as it should.
+    /// Returns true if the word matches the pattern.
     pub(super) fn matches(&self, word: &str) -> bool {
-        let piece = self.text.as_str();
+        let text = self.text.as_str();
         match self.position {
-            PatternPosition::Whole => word == piece,
-            PatternPosition::Beginning => word.starts_with(piece),
-            PatternPosition::End => word.ends_with(piece),
-            PatternPosition::Inside => word.contains(piece),
+            PatternPosition::Whole => word == text,
+            PatternPosition::Beginning => word.starts_with(text),
+            PatternPosition::End => word.ends_with(text),
+            PatternPosition::Inside => word.contains(text),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Blocks from files into one buffer, each behind its head, so that many small ones are one read and one write.
+//! Reads blocks with their message heads into one buffer, so that many small blocks cost one read and one write.
 
 use std::fs::File;
 use std::io;
@@ -10,74 +10,75 @@ use rustix::io::Errno;
 
 use super::offering::{BlockSegment, TorrentOffering};
 
-/// Appends blocks with their heads to `out`. Nothing of them is there if it fails; a file that has changed is an error.
+/// Appends blocks with their heads to `out`. On an error `out` is unchanged; a changed file is an error.
 pub(super) fn read_blocks(offering: &TorrentOffering, blocks: &[Block], out: &mut Vec<u8>) -> io::Result<()> {
     let before = out.len();
-    let gathered = try_read_blocks(offering, blocks, out);
-    if gathered.is_err() {
+    let result = try_read_blocks(offering, blocks, out);
+    if result.is_err() {
         out.truncate(before);
     }
-    gathered
+    result
 }
 
 fn try_read_blocks(offering: &TorrentOffering, blocks: &[Block], out: &mut Vec<u8>) -> io::Result<()> {
     let begin = out.len();
     let length: usize = blocks.iter().map(|block| 13 + block.length as usize).sum();
     out.resize(begin + length, 0);
-    let mut room = RemainingOutput { rest: out.get_mut(begin..).unwrap_or_default() };
+    let mut output = RemainingOutput { rest: out.get_mut(begin..).unwrap_or_default() };
     let mut run = ContiguousRead::default();
     for block in blocks {
-        room.take(13).copy_from_slice(&block_head((*block).into()));
-        let mut left = block.length as usize;
+        output.take(13).copy_from_slice(&block_head((*block).into()));
+        let mut missing = block.length as usize;
         for segment in offering.segments(*block)?.ok_or_else(content_changed)? {
             match segment {
                 BlockSegment::File { file, offset, length } => {
-                    left = left.checked_sub(length).ok_or_else(content_changed)?;
-                    let place = room.take(length);
+                    missing = missing.checked_sub(length).ok_or_else(content_changed)?;
+                    let buffer = output.take(length);
+                    // Segments that follow each other in one file are read together.
                     if !run.is_continued_by(&file, offset) {
                         std::mem::take(&mut run).read()?;
                     }
-                    run.push(file, offset, place);
+                    run.push(file, offset, buffer);
                 }
                 BlockSegment::Zeros { length } => {
-                    left = left.checked_sub(length).ok_or_else(content_changed)?;
-                    room.take(length).fill(0);
+                    missing = missing.checked_sub(length).ok_or_else(content_changed)?;
+                    output.take(length).fill(0);
                 }
             }
         }
-        if left > 0 {
+        if missing > 0 {
             return Err(content_changed());
         }
     }
     run.read()
 }
 
-/// Says whether an error is one of the system's, which lacks something at the moment, and not one of the file.
+/// Returns true if the system lacks a resource for the moment, rather than the file being at fault.
 pub(super) fn is_transient(error: &io::Error) -> bool {
-    let passing = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR, Errno::AGAIN];
-    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
+    let transient = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR, Errno::AGAIN];
+    Errno::from_io_error(error).is_some_and(|errno| transient.contains(&errno))
 }
 
-/// Where the rest of the blocks goes.
+/// The unfilled rest of the output buffer.
 struct RemainingOutput<'a> {
     rest: &'a mut [u8],
 }
 
 impl<'a> RemainingOutput<'a> {
-    /// Takes the first bytes off; all of them if there are fewer.
+    /// Splits off the first `length` bytes, or all if there are fewer.
     fn take(&mut self, length: usize) -> &'a mut [u8] {
         let length = length.min(self.rest.len());
-        let (place, rest) = std::mem::take(&mut self.rest).split_at_mut(length);
+        let (taken, rest) = std::mem::take(&mut self.rest).split_at_mut(length);
         self.rest = rest;
-        place
+        taken
     }
 }
 
 fn content_changed() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the file is not what was verified")
+    io::Error::new(io::ErrorKind::InvalidData, "the file has changed since it was verified")
 }
 
-/// Bytes that follow each other in a file, and their places.
+/// A contiguous range of a file, and the buffers it is read into.
 #[derive(Debug, Default)]
 struct ContiguousRead<'a> {
     file: Option<Arc<File>>,
@@ -91,12 +92,12 @@ impl<'a> ContiguousRead<'a> {
         self.file.as_ref().is_some_and(|own| Arc::ptr_eq(own, file)) && self.offset + self.length == offset
     }
 
-    fn push(&mut self, file: Arc<File>, offset: u64, place: &'a mut [u8]) {
+    fn push(&mut self, file: Arc<File>, offset: u64, buffer: &'a mut [u8]) {
         if self.file.is_none() {
             (self.file, self.offset) = (Some(file), offset);
         }
-        self.length += place.len() as u64;
-        self.buffers.push(place);
+        self.length += buffer.len() as u64;
+        self.buffers.push(buffer);
     }
 
     fn read(self) -> io::Result<()> {
@@ -105,29 +106,29 @@ impl<'a> ContiguousRead<'a> {
     }
 }
 
-/// Fills all places, one behind the other, from a file.
-fn read_at(file: &File, mut offset: u64, mut places: Vec<&mut [u8]>) -> io::Result<()> {
-    let mut read = read_some(file, offset, &mut places)?;
-    for place in places {
-        let here = read.min(place.len());
-        read -= here;
-        // What one call does not bring, because the kernel was disturbed or the file is shorter, is read alone.
-        let rest = place.get_mut(here..).unwrap_or_default();
-        read_exact_at(file, rest, offset + here as u64)?;
-        offset += place.len() as u64;
+/// Fills all buffers, in order, from a file.
+fn read_at(file: &File, mut offset: u64, mut buffers: Vec<&mut [u8]>) -> io::Result<()> {
+    let mut read = read_some(file, offset, &mut buffers)?;
+    for buffer in buffers {
+        let filled = read.min(buffer.len());
+        read -= filled;
+        // Read what the vectored call did not return: it was interrupted, or the file is shorter.
+        let rest = buffer.get_mut(filled..).unwrap_or_default();
+        read_exact_at(file, rest, offset + filled as u64)?;
+        offset += buffer.len() as u64;
     }
     Ok(())
 }
 
 #[cfg(target_os = "linux")]
-fn read_some(file: &File, offset: u64, places: &mut [&mut [u8]]) -> io::Result<usize> {
+fn read_some(file: &File, offset: u64, buffers: &mut [&mut [u8]]) -> io::Result<usize> {
     let mut slices: Vec<io::IoSliceMut<'_>> =
-        places.iter_mut().map(|place| io::IoSliceMut::new(place)).collect();
+        buffers.iter_mut().map(|buffer| io::IoSliceMut::new(buffer)).collect();
     Ok(rustix::io::preadv(file, &mut slices, offset)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn read_some(_file: &File, _offset: u64, _places: &mut [&mut [u8]]) -> io::Result<usize> {
+fn read_some(_file: &File, _offset: u64, _buffers: &mut [&mut [u8]]) -> io::Result<usize> {
     Ok(0)
 }
 

@@ -5,57 +5,57 @@ use super::wire::PeerWire;
 use crate::transport::Buffer;
 use swarm::{Have, SourceId};
 
-/// What a connection of a torrent says, or what becomes of it.
+/// An event of one connection.
 #[derive(Debug)]
 pub enum WireEvent {
-    /// A peer takes part: always the first event of a connection. It comes with the first thing that the peer says, or when
-    /// it has said nothing for a while.
+    /// The peer has joined: the first event of every connection. Sent with the peer's first message, or after a timeout
+    /// if it sends none.
     Joined {
         /// The connection.
         wire: PeerWire,
-        /// The pieces that it has.
+        /// The pieces that the peer has.
         have: Have,
-        /// Whether it serves no request at the moment.
+        /// True if the peer chokes us.
         choked: bool,
     },
-    /// It has one more piece.
+    /// The peer has one more piece.
     Has {
-        /// Which.
+        /// The piece.
         piece: PieceIndex,
     },
-    /// It has said how many requests may wait there.
+    /// The peer has announced how many requests it queues (reqq).
     RequestLimit {
-        /// How many.
+        /// Maximum number of outstanding requests.
         requests: usize,
     },
-    /// It serves no request from now on. What it still owes is rejected, at once or piece by piece.
+    /// The peer has choked us. Outstanding requests are rejected, at once or one by one.
     Choked,
-    /// It serves requests from now on.
+    /// The peer has unchoked us.
     Unchoked,
-    /// Some bytes of a block that takes long.
+    /// Progress of a slow block.
     Bytes {
-        /// How many, since this was last said: 0 if requests wait behind what is sent to the peer, so that no answer says
-        /// nothing of it.
+        /// Bytes received since the last report; 0 if our requests wait behind data being sent to the peer, so that a
+        /// missing answer is not held against it.
         count: u64,
     },
-    /// Whole blocks that it was asked for, in the order in which they came.
+    /// Requested blocks that are complete, in order of arrival.
     Blocks {
-        /// Each with its bytes.
+        /// The blocks with their bytes.
         blocks: Vec<(Block, Buffer)>,
-        /// The bytes that were not told of yet.
+        /// Bytes not reported yet.
         count: u64,
     },
-    /// Blocks that it was asked for and will not send. Every request has exactly one answer, a block or a rejection, unless
-    /// the connection is lost before.
+    /// Requested blocks that the peer will not send. Every request gets exactly one answer, a block or a rejection,
+    /// unless the connection is lost first.
     Rejected(Vec<Block>),
-    /// The connection is gone: always the last event.
+    /// The connection is closed: always the last event.
     Disconnected {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// Whether it is worth while to dial the peer again.
+        /// True if dialling the peer again may succeed.
         can_retry: bool,
     },
 }
 
-/// Where events of many connections come together, each under its number.
+/// Carries the events of many connections, each with its source number.
 pub(super) type WireEventSender = mpsc::Sender<(SourceId, WireEvent)>;

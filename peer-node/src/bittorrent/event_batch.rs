@@ -5,23 +5,24 @@ use protocol::geometry::{Block, PieceIndex};
 use super::event::WireEvent;
 use crate::transport::Buffer;
 
-/// How often those who wait for a block are told that it is coming.
+/// How often the progress of a slow block is reported.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What one reading of a connection has brought, in order.
+/// Events of one read, in order.
 #[derive(Debug)]
 pub(super) struct WireEventBatch {
     events: Vec<BatchedEvent>,
-    /// Bytes of blocks that nobody was told of yet.
+    /// Bytes of blocks not reported yet.
     unreported_bytes: u64,
     reported_at: Instant,
 }
 
-/// What is told next.
+/// One entry of a batch.
 #[derive(Debug)]
 pub(super) enum BatchedEvent {
     Event(WireEvent),
-    /// The peer has these pieces too: one event each. They may be a million, so the events are made when they are told.
+    /// The peer has these pieces too: one event each. A bitfield can name a million pieces, so their events are created
+    /// one by one when they are sent.
     NewPieces(Vec<PieceIndex>),
 }
 
@@ -35,7 +36,7 @@ impl WireEventBatch {
         self.events.push(BatchedEvent::Event(event));
     }
 
-    /// Adds pieces that the peer has as well.
+    /// Adds pieces that the peer has gained.
     pub(super) fn add_pieces(&mut self, pieces: impl IntoIterator<Item = PieceIndex>) {
         if let Some(BatchedEvent::NewPieces(before)) = self.events.last_mut() {
             before.extend(pieces);
@@ -44,12 +45,12 @@ impl WireEventBatch {
         }
     }
 
-    /// Adds bytes of a block.
+    /// Adds received bytes of a block.
     pub(super) const fn add_bytes(&mut self, count: usize) {
         self.unreported_bytes += count as u64;
     }
 
-    /// Adds a whole block.
+    /// Adds a complete block.
     pub(super) fn add_block(&mut self, block: Block, data: Buffer) {
         if let Some(BatchedEvent::Event(WireEvent::Blocks { blocks, .. })) = self.events.last_mut() {
             blocks.push((block, data));
@@ -59,7 +60,7 @@ impl WireEventBatch {
         }
     }
 
-    /// Returns what is to be told.
+    /// Returns the events to report, and a progress event if one is due.
     pub(super) fn take(&mut self, now: Instant) -> Vec<BatchedEvent> {
         let mut entries = std::mem::take(&mut self.events);
         let first = entries.iter_mut().find_map(|entry| match entry {
@@ -87,27 +88,27 @@ mod tests {
 
     #[test]
     fn blocks_are_reported_together_and_slow_ones_by_progress() {
-        let (pool, begun) = (BufferPool::new(1), Instant::now());
+        let (pool, start) = (BufferPool::new(1), Instant::now());
         let geometry = Geometry::new(9, 9).unwrap();
         let block = geometry.block(0, 0, 9).unwrap();
-        let mut news = WireEventBatch::new(begun);
-        news.add_bytes(5);
-        assert!(news.take(begun).is_empty());
-        let [BatchedEvent::Event(WireEvent::Bytes { count: 5 })] = news.take(begun + PROGRESS_INTERVAL)[..]
+        let mut batch = WireEventBatch::new(start);
+        batch.add_bytes(5);
+        assert!(batch.take(start).is_empty());
+        let [BatchedEvent::Event(WireEvent::Bytes { count: 5 })] = batch.take(start + PROGRESS_INTERVAL)[..]
         else {
             panic!("other events")
         };
-        news.add_bytes(4);
-        news.add_block(block, pool.copy_of(&[0; 9]));
-        news.add_block(block, pool.copy_of(&[0; 9]));
-        news.add_pieces(geometry.pieces());
-        news.add_pieces(geometry.pieces());
-        news.add_block(block, pool.copy_of(&[0; 9]));
+        batch.add_bytes(4);
+        batch.add_block(block, pool.copy_of(&[0; 9]));
+        batch.add_block(block, pool.copy_of(&[0; 9]));
+        batch.add_pieces(geometry.pieces());
+        batch.add_pieces(geometry.pieces());
+        batch.add_block(block, pool.copy_of(&[0; 9]));
         let [
             BatchedEvent::Event(WireEvent::Blocks { blocks, count: 4 }),
             BatchedEvent::NewPieces(gained),
             BatchedEvent::Event(WireEvent::Blocks { count: 0, .. }),
-        ] = &news.take(begun)[..]
+        ] = &batch.take(start)[..]
         else {
             panic!("other events")
         };

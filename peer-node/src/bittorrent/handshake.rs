@@ -1,4 +1,4 @@
-//! How a connection begins: both sides say which torrent it is about, and who they are.
+//! Performs the BitTorrent handshake: both sides send the torrent's infohash and their peer ids.
 
 use std::io;
 use std::sync::Arc;
@@ -16,40 +16,40 @@ use super::key_exchange;
 use super::outbound::ConnectMode;
 use super::peer_stream::PeerStream;
 
-/// How long the other side may take for its part, with the key exchange if there is one.
+/// Time limit for the peer's part of the handshake, including a key exchange.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection that did not come about.
+/// Why a connection could not be established.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerHandshakeError {
-    /// Other software.
+    /// The peer does not speak BitTorrent.
     #[error(transparent)]
     Handshake(#[from] BitTorrentHandshakeError),
-    /// Other software, or another torrent.
+    /// The peer does not speak MSE, or exchanged keys for another torrent.
     #[error(transparent)]
     KeyExchange(#[from] MseError),
-    /// It answered for another torrent.
-    #[error("it answers for another torrent")]
+    /// The peer answered for another torrent.
+    #[error("it answered for another torrent")]
     OtherTorrent,
-    /// Nobody here has what it wants.
-    #[error("it wants a torrent that is not here: {0}")]
+    /// This node does not have the torrent.
+    #[error("it asked for an unknown torrent: {0}")]
     UnknownTorrent(Infohash),
-    /// Nobody here has what it wants; in a key exchange the infohash is not named.
-    #[error("key exchange failed: it wants a torrent that is not here")]
+    /// This node does not have the torrent; a key exchange does not reveal the infohash.
+    #[error("key exchange failed: unknown torrent")]
     UnknownKey,
-    /// It does not speak with us, or not in this way.
-    #[error("it closed the connection before its handshake")]
+    /// The peer refuses us, or does not accept this connect mode.
+    #[error("the peer closed the connection before its handshake")]
     ClosedBeforeHandshake,
-    /// Nothing came in time.
-    #[error("no greeting within {} s", HANDSHAKE_TIMEOUT.as_secs())]
+    /// The handshake took too long.
+    #[error("no handshake within {} s", HANDSHAKE_TIMEOUT.as_secs())]
     TimedOut,
     /// The connection broke.
-    #[error("the connection broke: {0}")]
+    #[error("connection lost: {0}")]
     Io(#[from] io::Error),
 }
 
 impl PeerHandshakeError {
-    /// Judges an error that came before any byte of the other side.
+    /// Classifies an I/O error that occurred before the peer's first byte.
     pub(super) fn before_first_byte(error: io::Error) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
         match error.kind() {
@@ -58,17 +58,17 @@ impl PeerHandshakeError {
         }
     }
 
-    /// Returns true if a peer that we connected to may want the connection to begin otherwise.
-    pub(super) const fn suggests_other_mode(&self, approach: ConnectMode) -> bool {
-        match approach {
+    /// Returns true if a peer that we dialled may accept the other connect mode.
+    pub(super) const fn suggests_other_mode(&self, mode: ConnectMode) -> bool {
+        match mode {
             ConnectMode::Plain => matches!(self, Self::ClosedBeforeHandshake),
-            // It may have been started again with other settings.
+            // The peer may have restarted with other settings.
             ConnectMode::Encrypted => !matches!(self, Self::OtherTorrent),
         }
     }
 }
 
-/// Who is at the other end.
+/// The peer's part of the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PeerHandshake {
     pub(super) peer_id: PeerId,
@@ -82,16 +82,16 @@ impl PeerHandshake {
     }
 }
 
-/// Greets the peer that we connected to.
+/// Performs the handshake with a peer that we dialled.
 pub(super) async fn initiate(
     stream: TcpStream,
-    approach: ConnectMode,
+    mode: ConnectMode,
     infohash: Infohash,
-    us: PeerId,
+    own_id: PeerId,
 ) -> Result<(PeerStream, PeerHandshake), PeerHandshakeError> {
     with_timeout(async {
-        let ours = encode_handshake(infohash, us);
-        let mut channel = match approach {
+        let ours = encode_handshake(infohash, own_id);
+        let mut channel = match mode {
             ConnectMode::Plain => {
                 let mut channel = PeerStream::without_key_exchange(stream, &[]);
                 channel.write_all(&ours).await.map_err(PeerHandshakeError::before_first_byte)?;
@@ -109,48 +109,49 @@ pub(super) async fn initiate(
     .await
 }
 
-/// Receives the handshake of somebody who connected to us: `find` looks for the torrent. Strangers get no answer at all.
+/// Accepts the handshake of an inbound connection; `find` looks up the torrent. A peer that asks for an unknown torrent
+/// gets no answer.
 pub(super) async fn accept(
     channel: PeerStream,
-    us: PeerId,
+    own_id: PeerId,
     find: impl AsyncFnOnce(Infohash) -> Option<Arc<JoinedTorrent>>,
 ) -> Result<(PeerStream, PeerHandshake, Arc<JoinedTorrent>), PeerHandshakeError> {
-    with_timeout(receive_handshake(channel, us, find)).await
+    with_timeout(receive_handshake(channel, own_id, find)).await
 }
 
-/// Receives the key exchange and the handshake of somebody who connected to us: `find` looks for the torrent.
+/// Accepts the key exchange and the handshake of an inbound connection; `find` looks up the torrent.
 pub(super) async fn accept_encrypted(
     stream: TcpStream,
     opening: &[u8],
-    us: PeerId,
+    own_id: PeerId,
     find: impl AsyncFnOnce(TorrentKey) -> Option<Arc<JoinedTorrent>>,
 ) -> Result<(PeerStream, PeerHandshake, Arc<JoinedTorrent>), PeerHandshakeError> {
     with_timeout(async {
         let (channel, torrent) = key_exchange::respond(stream, opening, find).await?;
         let expected = torrent.offering.infohash();
-        let (channel, greeted, torrent) =
-            receive_handshake(channel, us, async |infohash| (infohash == expected).then_some(torrent))
+        let (channel, peer_handshake, torrent) =
+            receive_handshake(channel, own_id, async |infohash| (infohash == expected).then_some(torrent))
                 .await?;
-        Ok((channel, greeted, torrent))
+        Ok((channel, peer_handshake, torrent))
     })
     .await
 }
 
 async fn receive_handshake(
     mut channel: PeerStream,
-    us: PeerId,
+    own_id: PeerId,
     find: impl AsyncFnOnce(Infohash) -> Option<Arc<JoinedTorrent>>,
 ) -> Result<(PeerStream, PeerHandshake, Arc<JoinedTorrent>), PeerHandshakeError> {
     let (reserved, infohash) = read_head(&mut channel).await?;
     let found = find(infohash).await.ok_or(PeerHandshakeError::UnknownTorrent(infohash))?;
-    // Some say who they are only now.
-    channel.write_all(&encode_handshake(infohash, us)).await?;
+    // Some clients send their peer id only after our handshake.
+    channel.write_all(&encode_handshake(infohash, own_id)).await?;
     let peer_id = read_peer_id(&mut channel).await?;
     Ok((channel, PeerHandshake::new(peer_id, reserved), found))
 }
 
-fn encode_handshake(infohash: Infohash, us: PeerId) -> [u8; 68] {
-    BitTorrentHandshake { reserved: ReservedBits::ours(), infohash, peer_id: us }.encode()
+fn encode_handshake(infohash: Infohash, own_id: PeerId) -> [u8; 68] {
+    BitTorrentHandshake { reserved: ReservedBits::ours(), infohash, peer_id: own_id }.encode()
 }
 
 async fn read_head(channel: &mut PeerStream) -> Result<(ReservedBits, Infohash), PeerHandshakeError> {

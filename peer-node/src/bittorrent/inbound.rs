@@ -1,4 +1,4 @@
-//! Receives those who connect to us.
+//! Accepts inbound connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,56 +14,58 @@ use super::wire::WirePeer;
 use super::wires::Wires;
 use crate::transport::{AdmissionPermit, log_expected_refusal, log_refusal};
 
-/// Somebody who has greeted us.
+/// A peer whose handshake was accepted.
 type AcceptedPeer = (PeerStream, PeerHandshake, Arc<JoinedTorrent>);
 
 impl Wires {
-    /// Receives somebody who has connected to us and begun a handshake: its first 20 bytes are read already.
-    pub(crate) async fn accept(&self, stream: TcpStream, from: SocketAddr, ticket: AdmissionPermit) {
+    /// Accepts a connection that began with a handshake, whose first 20 bytes have been read.
+    pub(crate) async fn accept(&self, stream: TcpStream, from: SocketAddr, permit: AdmissionPermit) {
         let channel = PeerStream::without_key_exchange(stream, &PROTOCOL);
         let find = async |infohash| self.find(infohash).await;
-        self.admit(handshake::accept(channel, self.peer_id(), find).await, from, ticket);
+        self.admit(handshake::accept(channel, self.peer_id(), find).await, from, permit);
     }
 
-    /// Receives somebody who has connected to us and begun a key exchange, of which `opening` is read already.
+    /// Accepts a connection that began with a key exchange, whose first bytes are `opening`.
     pub(crate) async fn accept_encrypted(
         &self,
         stream: TcpStream,
         opening: &[u8],
         from: SocketAddr,
-        ticket: AdmissionPermit,
+        permit: AdmissionPermit,
     ) {
-        let Some(exchange) = self.key_exchange_limit().begin(from.ip(), Instant::now()) else {
+        let Some(exchange_permit) = self.key_exchange_limit().begin(from.ip(), Instant::now()) else {
             log_refusal(from, "too many key exchanges");
             return;
         };
         let find = async |key| self.find_by_key(key).await;
-        let heard = handshake::accept_encrypted(stream, opening, self.peer_id(), find).await;
-        drop(exchange);
-        self.admit(heard, from, ticket);
+        let outcome = handshake::accept_encrypted(stream, opening, self.peer_id(), find).await;
+        drop(exchange_permit);
+        self.admit(outcome, from, permit);
     }
 
     fn admit(
         &self,
-        heard: Result<AcceptedPeer, PeerHandshakeError>,
+        outcome: Result<AcceptedPeer, PeerHandshakeError>,
         from: SocketAddr,
-        ticket: AdmissionPermit,
+        permit: AdmissionPermit,
     ) {
-        match heard {
-            Ok((_, greeted, _)) if greeted.peer_id == self.peer_id() => {
-                tracing::debug!(%from, "connected to ourselves");
+        match outcome {
+            Ok((_, peer_handshake, _)) if peer_handshake.peer_id == self.peer_id() => {
+                tracing::debug!(%from, "refused a connection from this node itself");
             }
-            Ok((channel, greeted, torrent)) => {
-                let (peer, encryption) =
-                    (WirePeer { handshake: greeted, address: from, is_inbound: true }, channel.encryption());
-                if self.starter(&torrent).start(channel, peer, ticket) {
-                    tracing::info!(%from, client = %greeted.peer_id, encryption, "a BitTorrent peer has connected");
+            Ok((channel, peer_handshake, torrent)) => {
+                let (peer, encryption) = (
+                    WirePeer { handshake: peer_handshake, address: from, is_inbound: true },
+                    channel.encryption(),
+                );
+                if self.starter(&torrent).start(channel, peer, permit) {
+                    tracing::info!(%from, client = %peer_handshake.peer_id, encryption, "a BitTorrent peer has connected");
                 } else {
-                    tracing::debug!(%from, "a BitTorrent peer has connected twice");
+                    tracing::debug!(%from, "refused a second connection from the same BitTorrent peer");
                 }
             }
             Err(PeerHandshakeError::UnknownTorrent(infohash)) => {
-                log_expected_refusal(from, format_args!("no torrent {infohash} here"));
+                log_expected_refusal(from, format_args!("unknown torrent {infohash}"));
             }
             Err(error @ PeerHandshakeError::UnknownKey) => log_expected_refusal(from, error),
             Err(error) => log_refusal(from, error),

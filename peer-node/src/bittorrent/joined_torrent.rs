@@ -13,20 +13,20 @@ use super::offering::TorrentOffering;
 use super::wire::WireState;
 use swarm::{SourceId, SourceIds};
 
-/// A torrent that takes part, with its connections.
+/// A torrent that has joined, with its connections.
 #[derive(Debug)]
 pub(super) struct JoinedTorrent {
     pub(super) offering: Arc<TorrentOffering>,
-    /// What stands for its infohash in key exchanges.
+    /// Represents the infohash in key exchanges.
     pub(super) key: TorrentKey,
     ids: SourceIds,
     events: WireEventSender,
     wires: Mutex<HashMap<PeerId, Arc<WireState>>>,
-    /// Ends its connections.
+    /// Cancelled when the torrent leaves; ends its connections.
     pub(super) closed: CancellationToken,
 }
 
-/// Who hears of one connection.
+/// Sends the events of one connection to the torrent's owner.
 #[derive(Debug, Clone)]
 pub(super) struct WireReporter {
     pub(super) torrent: Arc<JoinedTorrent>,
@@ -44,38 +44,38 @@ impl JoinedTorrent {
         Self { offering, key, ids, events, wires: Mutex::default(), closed }
     }
 
-    /// Counts its connections.
+    /// Returns the number of connections.
     pub(super) fn connection_count(&self) -> usize {
         self.wires.lock().len()
     }
 
-    /// Takes a connection in, unless there is one to the same peer that is kept.
+    /// Adds a connection. Returns none if another connection to the same peer is kept.
     ///
-    /// When two peers dial each other at the same time, both keep the connection that the one with the greater id has made:
-    /// otherwise each might drop the one that the other keeps.
-    pub(super) fn add(self: &Arc<Self>, wire: &Arc<WireState>, us: PeerId) -> Option<WireReporter> {
+    /// When two peers dial each other at the same time, both keep the connection dialled by the peer with the greater
+    /// id. Otherwise each might drop the one that the other keeps.
+    pub(super) fn add(self: &Arc<Self>, wire: &Arc<WireState>, own_id: PeerId) -> Option<WireReporter> {
         if self.closed.is_cancelled() {
             return None;
         }
         let dialled_by =
-            |wire: &WireState| if wire.peer.is_inbound { wire.peer.handshake.peer_id } else { us };
+            |wire: &WireState| if wire.peer.is_inbound { wire.peer.handshake.peer_id } else { own_id };
         match self.wires.lock().entry(wire.peer.handshake.peer_id) {
-            Entry::Vacant(place) => {
-                place.insert(Arc::clone(wire));
+            Entry::Vacant(vacant) => {
+                vacant.insert(Arc::clone(wire));
             }
-            Entry::Occupied(mut place) => {
-                let other = place.get();
+            Entry::Occupied(mut occupied) => {
+                let other = occupied.get();
                 if !other.closed.is_cancelled() && dialled_by(wire) <= dialled_by(other) {
                     return None;
                 }
                 other.close_with(CloseReason::Replaced);
-                place.insert(Arc::clone(wire));
+                occupied.insert(Arc::clone(wire));
             }
         }
         Some(WireReporter { torrent: Arc::clone(self), source: self.ids.next() })
     }
 
-    /// Forgets a connection that is over.
+    /// Removes a closed connection.
     pub(super) fn remove(&self, wire: &Arc<WireState>) {
         let mut wires = self.wires.lock();
         if wires.get(&wire.peer.handshake.peer_id).is_some_and(|other| Arc::ptr_eq(other, wire)) {
@@ -85,13 +85,13 @@ impl JoinedTorrent {
 }
 
 impl WireReporter {
-    /// Tells an event. Nobody may listen any more, or the torrent be gone: then nobody needs to know.
+    /// Sends an event. Does nothing if the torrent has left or its owner has stopped receiving.
     pub(super) async fn report(&self, event: WireEvent) {
-        let telling = self.torrent.events.send((self.source, event));
-        self.torrent.closed.run_until_cancelled(telling).await;
+        let sending = self.torrent.events.send((self.source, event));
+        self.torrent.closed.run_until_cancelled(sending).await;
     }
 
-    /// Tells an event if there is room: where there is none there is more than enough to hear.
+    /// Sends an event if the channel has space. For progress only: a full channel shows progress already.
     pub(super) fn try_report(&self, event: WireEvent) {
         let _ = self.torrent.events.try_send((self.source, event));
     }

@@ -1,4 +1,4 @@
-//! Carries the bytes of a key exchange (MSE) between a socket and the state machines that know them. The deadline is the caller's.
+//! Runs a key exchange (MSE) over a socket, using the state machines of `protocol`. The caller sets the time limit.
 
 use std::io;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::handshake::PeerHandshakeError;
 use super::joined_torrent::JoinedTorrent;
 use super::peer_stream::PeerStream;
 
-/// How much is read at once: more than an exchange usually takes in one direction.
+/// Read size: usually more than one direction of an exchange.
 const READ_SIZE: usize = 1 << 10;
 
-/// Exchanges keys with the peer that we connected to; `payload` are the first bytes of the connection itself.
+/// Performs the key exchange with a peer that we dialled; `payload` is sent as the first bytes of the connection.
 pub(super) async fn initiate(
     mut stream: TcpStream,
     infohash: Infohash,
@@ -39,7 +39,7 @@ pub(super) async fn initiate(
     }
 }
 
-/// Exchanges keys with a peer that connected to us, whose first bytes are `opening`; `identify` looks up the torrent.
+/// Performs the key exchange of an inbound connection that began with `opening`; `identify` looks up the torrent.
 pub(super) async fn respond(
     mut stream: TcpStream,
     opening: &[u8],
@@ -68,7 +68,7 @@ pub(super) async fn respond(
     }
 }
 
-/// Reads some bytes, at least one.
+/// Reads at least one byte.
 async fn read_some<'a>(stream: &mut TcpStream, portion: &'a mut [u8]) -> io::Result<&'a [u8]> {
     let count = stream.read(portion).await?;
     if count == 0 {

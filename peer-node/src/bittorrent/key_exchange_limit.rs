@@ -8,20 +8,20 @@ use protocol::address_group::address_group;
 
 use crate::rate_limiter::{AddressRateLimiter, RateLimit};
 
-/// How often one address may begin a key exchange. Each costs a quarter of a millisecond of computing.
+/// Key exchanges per address. The limit bounds the CPU time that one address can consume.
 const PER_ADDRESS: RateLimit = RateLimit { interval: Duration::from_millis(250), burst: 32 };
 
-/// The same for an address of this machine.
+/// Key exchanges per loopback address.
 const PER_LOOPBACK_ADDRESS: RateLimit = RateLimit { interval: Duration::from_millis(5), burst: 400 };
 
-/// How often all addresses together may.
+/// Key exchanges of all addresses together.
 const ALL_ADDRESSES: RateLimit = RateLimit { interval: Duration::from_millis(2), burst: 500 };
 
-/// How many exchanges with one address may be under way at once, and with one of this machine.
+/// Concurrent key exchanges per address, and per loopback address.
 const MAX_CONCURRENT: usize = 16;
 const MAX_CONCURRENT_LOOPBACK: usize = 128;
 
-/// Bounds the key exchanges that others begin. IPv6 counts by networks (/64).
+/// Limits incoming key exchanges. IPv6 addresses count per network (/64).
 #[derive(Debug, Clone)]
 pub(super) struct KeyExchangeLimit {
     counts: Arc<Mutex<KeyExchangeCounts>>,
@@ -31,11 +31,11 @@ pub(super) struct KeyExchangeLimit {
 struct KeyExchangeCounts {
     remote: AddressRateLimiter,
     loopback: AddressRateLimiter,
-    /// The exchanges under way: not more than there are connections.
+    /// Exchanges in progress, per address; bounded by the number of connections.
     running: HashMap<IpAddr, usize>,
 }
 
-/// A key exchange under way; over when it is dropped.
+/// A key exchange in progress; released on drop.
 #[derive(Debug)]
 pub(super) struct KeyExchangePermit {
     from: IpAddr,
@@ -57,7 +57,7 @@ impl KeyExchangeLimit {
         }
     }
 
-    /// Counts an exchange that an address begins, if it may.
+    /// Admits a new key exchange of an address, or returns none if a limit is reached.
     pub(super) fn begin(&self, from: IpAddr, now: Instant) -> Option<KeyExchangePermit> {
         let (from, is_loopback) = (address_group(from), from.is_loopback());
         let mut table = self.counts.lock();

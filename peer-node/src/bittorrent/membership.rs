@@ -9,15 +9,15 @@ use super::outbound::ConnectMode;
 use super::wire_error::PeerWireError;
 use super::wires::Wires;
 
-/// A torrent that takes part already.
+/// The torrent has joined already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the torrent {infohash} is under way already")]
+#[error("torrent {infohash} is already active")]
 pub struct AlreadyJoined {
-    /// Which.
+    /// Infohash of the torrent.
     pub infohash: Infohash,
 }
 
-/// A torrent's part in the swarm; dropped, it closes all its connections.
+/// A torrent's membership in its swarm. Dropping it closes all its connections.
 #[derive(Debug)]
 pub struct SwarmMembership {
     pub(super) wires: Wires,
@@ -25,18 +25,18 @@ pub struct SwarmMembership {
 }
 
 impl SwarmMembership {
-    /// Returns what is offered.
+    /// Returns the offered torrent.
     pub fn offering(&self) -> &Arc<TorrentOffering> {
         &self.torrent.offering
     }
 
-    /// Counts the connections.
+    /// Returns the number of connections.
     pub fn connection_count(&self) -> usize {
         self.torrent.connection_count()
     }
 
-    /// Connects to a peer, and tries `first` how that may begin; returns how it did. Once that is done, the peer is heard of by
-    /// events; the first comes soon. Cancel safe.
+    /// Dials a peer with mode `first`, then with the other mode; returns the mode that worked. After success, the first
+    /// event of the connection follows soon. If the future is dropped, the attempt is abandoned.
     pub async fn dial(&self, address: SocketAddr, first: ConnectMode) -> Result<ConnectMode, PeerWireError> {
         self.wires.dial(&self.torrent, address, first).await
     }

@@ -1,4 +1,4 @@
-//! Sees to what the other side of a connection says; waits for nothing.
+//! Handles the messages of a peer; never blocks.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,17 +16,17 @@ use super::request_handler::BlockRequestHandler;
 use super::wire::{PeerWire, WireState};
 use crate::transport::AnswerKind;
 
-/// Of each so many requests that a peer says may wait one is not made: Transmission rejects the last of its 512, and lets up
-/// to ten seconds pass before it sends the rejection.
+/// One of this many requests of the peer's reqq is left unused: Transmission rejects the last of its 512 requests, and
+/// delays the rejection by up to ten seconds.
 const REQUEST_HEADROOM_DIVISOR: usize = 256;
 
-/// So many rejections of what was not asked for are let pass: clients differ in what they reject.
+/// Number of tolerated rejections of unrequested blocks: clients differ in what they reject.
 const MAX_STRAY_REJECTIONS: u32 = 1024;
 
-/// So often a peer may name pieces without a new one among them: each time all its pieces are looked at.
+/// Number of tolerated bitfields without a new piece: each costs a scan of all pieces.
 const MAX_REDUNDANT_BITFIELDS: u32 = 16;
 
-/// What one connection has said so far.
+/// Handles the messages of one connection.
 #[derive(Debug)]
 pub(super) struct WireMessageHandler {
     pub(super) wire: Arc<WireState>,
@@ -37,16 +37,16 @@ pub(super) struct WireMessageHandler {
     pub(super) state: MessageHandlerState,
 }
 
-/// How far the connection has come.
+/// What the connection has received so far.
 #[derive(Debug, Default)]
 pub(super) struct MessageHandlerState {
-    /// Whether the peer was announced to those who fetch.
+    /// True if the peer was reported to the torrent's owner.
     has_joined: bool,
     stray_rejections: u32,
     redundant_bitfields: u32,
-    /// How many requests may wait there, as far as it has said.
+    /// The peer's request limit, once it has sent its extended handshake.
     request_limit: Option<usize>,
-    /// Bytes of blocks that have come since this was last asked.
+    /// Bytes of blocks received since the last call of `take_received`.
     received: usize,
 }
 
@@ -55,12 +55,12 @@ impl WireMessageHandler {
         self.state.has_joined
     }
 
-    /// Returns how many bytes of blocks have come since it was last asked.
+    /// Returns the bytes of blocks received since the last call.
     pub(super) fn take_received(&mut self) -> usize {
         std::mem::take(&mut self.state.received)
     }
 
-    /// Announces the peer, if that was not done.
+    /// Reports the peer, unless that was done.
     pub(super) fn report_joined(&mut self) {
         if std::mem::replace(&mut self.state.has_joined, true) {
             return;
@@ -73,7 +73,7 @@ impl WireMessageHandler {
         }
     }
 
-    /// Has those told who wait for blocks that will not come.
+    /// Reports rejected blocks.
     pub(super) fn report_rejected(&mut self) {
         let rejected = self.wire.requests.lock().take_rejected();
         if !rejected.is_empty() {
@@ -81,7 +81,7 @@ impl WireMessageHandler {
         }
     }
 
-    /// Sees to the next part of what was said.
+    /// Handles the next item of the stream.
     pub(super) fn handle(&mut self, item: BitTorrentItem<'_>) -> Result<(), CloseReason> {
         match item {
             BitTorrentItem::Message(message) => self.handle_message(message),
@@ -103,7 +103,7 @@ impl WireMessageHandler {
 
     fn handle_message(&mut self, message: BitTorrentMessage<'_>) -> Result<(), CloseReason> {
         match message {
-            // Neither says anything of the torrent.
+            // Neither concerns the torrent.
             BitTorrentMessage::KeepAlive | BitTorrentMessage::Port(_) => return Ok(()),
             BitTorrentMessage::Extended { extension, body } => {
                 if extension == ExtendedHandshake::ID {
@@ -134,7 +134,7 @@ impl WireMessageHandler {
             BitTorrentMessage::Request(block) => return self.requests.request(block),
             BitTorrentMessage::Cancel(block) => return self.requests.cancel(block),
             BitTorrentMessage::Reject(block) => return self.handle_reject(block),
-            // Advice that is not taken; all the same it must make sense.
+            // Hints that are ignored; they must be valid all the same.
             BitTorrentMessage::Suggest { piece } | BitTorrentMessage::AllowedFast { piece } => {
                 self.require_fast()?;
                 checked_piece(self.offering.geometry(), piece)?;
@@ -149,26 +149,26 @@ impl WireMessageHandler {
         Ok(())
     }
 
-    /// Checks that the other side may say what it says.
+    /// Returns an error unless the peer announced the fast extension.
     fn require_fast(&self) -> Result<(), CloseReason> {
         if self.wire.peer.handshake.has_fast {
             return Ok(());
         }
-        Err(CloseReason::Violation { what: "it speaks the fast extension, which it has not announced" })
+        Err(CloseReason::Violation { what: "it used the fast extension without announcing it" })
     }
 
-    /// Takes in what the other side says of itself. It is no fault to say it in other words, or again.
+    /// Handles an extended handshake. Repeated or unreadable ones are no violation.
     fn handle_extended_handshake(&mut self, document: &[u8]) {
-        let said = match ExtendedHandshake::decode(document) {
-            Ok(said) => said,
+        let handshake = match ExtendedHandshake::decode(document) {
+            Ok(handshake) => handshake,
             Err(error) => {
                 let address = self.wire.peer.address;
-                return tracing::debug!(%address, %error, "extended handshake not understood");
+                return tracing::debug!(%address, %error, "invalid extended handshake ignored");
             }
         };
-        // Clients that limit the requests say so here: Transmission, libtorrent and others do, aria2 takes any number.
+        // Clients with a request limit send reqq (Transmission, libtorrent, …); others, such as aria2, take any number.
         let requests =
-            said.requests.map_or(usize::MAX, |requests| requests - requests / REQUEST_HEADROOM_DIVISOR);
+            handshake.requests.map_or(usize::MAX, |requests| requests - requests / REQUEST_HEADROOM_DIVISOR);
         if self.state.request_limit.replace(requests) != Some(requests) && self.state.has_joined {
             self.events.push(WireEvent::RequestLimit { requests });
         }
@@ -184,23 +184,23 @@ impl WireMessageHandler {
         self.check_both_complete()
     }
 
-    /// Takes in pieces that it names later, as aria2 does where there would be many single ones to name.
+    /// Adds pieces announced later. aria2 sends another bitfield where it would have to send many "have" messages.
     fn add_pieces(&mut self, pieces: &Bitfield) -> Result<(), CloseReason> {
-        let mut theirs = self.wire.remote_pieces.lock();
+        let mut remote = self.wire.remote_pieces.lock();
         let named = self.offering.geometry().pieces().filter(|piece| pieces.has(*piece));
-        let gained: Vec<PieceIndex> = named.filter(|piece| theirs.insert(*piece)).collect();
-        drop(theirs);
+        let gained: Vec<PieceIndex> = named.filter(|piece| remote.insert(*piece)).collect();
+        drop(remote);
         self.state.redundant_bitfields += u32::from(gained.is_empty());
         self.events.add_pieces(gained);
         if self.state.redundant_bitfields > MAX_REDUNDANT_BITFIELDS {
-            return Err(CloseReason::Violation { what: "it goes on saying what it has" });
+            return Err(CloseReason::Violation { what: "it repeats its bitfield without new pieces" });
         }
         Ok(())
     }
 
     fn handle_have(&mut self, piece: u32) -> Result<(), CloseReason> {
         let piece = checked_piece(self.offering.geometry(), piece)?;
-        // It can say the same for ever: nobody needs to hear that.
+        // A repeated "have" is not reported, so it cannot flood the owner.
         if self.wire.remote_pieces.lock().insert(piece) {
             self.events.add_pieces([piece]);
             return self.check_both_complete();
@@ -229,7 +229,7 @@ impl WireMessageHandler {
             AnswerKind::Unrequested => self.state.stray_rejections += 1,
         }
         if self.state.stray_rejections > MAX_STRAY_REJECTIONS {
-            return Err(CloseReason::Violation { what: "it rejects what it was not asked for" });
+            return Err(CloseReason::Violation { what: "it rejects blocks that were not requested" });
         }
         Ok(())
     }

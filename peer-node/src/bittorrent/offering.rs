@@ -11,39 +11,39 @@ use protocol::infohash::Infohash;
 use protocol::metainfo::Metainfo;
 use tokio::sync::Notify;
 
-/// Where the bytes of a torrent lie.
+/// Locates the bytes of a torrent.
 pub trait PieceLocator: Debug + Send + Sync {
-    /// Returns where the bytes of a block lie, one behind the other; nothing if they are not there any more, or not what
-    /// was verified. Called for every block, so it should be quick; a block may also be a whole piece.
+    /// Returns the location of a block's bytes, in order; none if they are missing or not what was verified. Called for
+    /// every block, so it should be fast. A block may also be an entire piece.
     fn segments(&self, block: Block) -> io::Result<Option<Vec<BlockSegment>>>;
 }
 
-/// Some bytes of a block.
+/// Part of a block.
 #[derive(Debug, Clone)]
 pub enum BlockSegment {
     /// Bytes of a file.
     File {
-        /// Which.
+        /// The file.
         file: Arc<File>,
-        /// Where in the file they begin.
+        /// Offset in the file.
         offset: u64,
-        /// How many.
+        /// Number of bytes.
         length: usize,
     },
-    /// Bytes that are zero and lie nowhere: padding between files (BEP 47).
+    /// Zeros that are not stored: padding between files (BEP 47).
     Zeros {
-        /// How many.
+        /// Number of bytes.
         length: usize,
     },
 }
 
-/// What a torrent offers to its peers: which pieces are here, and where their bytes lie.
+/// What a torrent offers to its peers: its verified pieces, and the location of their bytes.
 #[derive(Debug)]
 pub struct TorrentOffering {
     metainfo: Arc<Metainfo>,
     locator: Arc<dyn PieceLocator>,
     progress: Mutex<OfferingProgress>,
-    /// The bytes that were sent to all peers together.
+    /// Bytes sent to all peers.
     sent: AtomicU64,
 }
 
@@ -51,21 +51,20 @@ pub struct TorrentOffering {
 struct OfferingProgress {
     have: Bitfield,
     have_count: u32,
-    /// The pieces that were verified since the beginning, in order: who follows them needs only to know how far it has
-    /// read.
+    /// The pieces verified since creation, in order. A subscriber only needs to remember how far it has read.
     log: Vec<PieceIndex>,
     is_withdrawn: bool,
-    /// Rung at every change.
+    /// Notified on every change.
     subscribers: Vec<Weak<Notify>>,
 }
 
 impl TorrentOffering {
-    /// Offers the pieces of a torrent that are here and verified.
-    pub fn new(metainfo: Arc<Metainfo>, here: &Bitfield, bytes: Arc<dyn PieceLocator>) -> Self {
-        let (here, count) = (here.clone(), here.count());
+    /// Offers the verified pieces of a torrent.
+    pub fn new(metainfo: Arc<Metainfo>, have: &Bitfield, bytes: Arc<dyn PieceLocator>) -> Self {
+        let (have, have_count) = (have.clone(), have.count());
         let progress = OfferingProgress {
-            have: here,
-            have_count: count,
+            have,
+            have_count,
             log: Vec::new(),
             is_withdrawn: false,
             subscribers: Vec::new(),
@@ -73,7 +72,7 @@ impl TorrentOffering {
         Self { metainfo, locator: bytes, progress: Mutex::new(progress), sent: AtomicU64::new(0) }
     }
 
-    /// Returns how many bytes of it were sent to all peers together.
+    /// Returns the number of bytes sent to all peers.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
@@ -82,7 +81,7 @@ impl TorrentOffering {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Returns the torrent.
+    /// Returns the torrent's metainfo.
     pub const fn metainfo(&self) -> &Arc<Metainfo> {
         &self.metainfo
     }
@@ -92,7 +91,7 @@ impl TorrentOffering {
         self.metainfo.infohash()
     }
 
-    /// Returns how the content is cut.
+    /// Returns the division into pieces and blocks.
     pub fn geometry(&self) -> &Geometry {
         self.metainfo.geometry()
     }
@@ -102,24 +101,24 @@ impl TorrentOffering {
         self.metainfo.name()
     }
 
-    /// Returns the pieces that are here.
+    /// Returns the verified pieces.
     pub fn have(&self) -> Bitfield {
         self.progress.lock().have.clone()
     }
 
-    /// Says whether every piece is here.
+    /// Returns true if every piece is verified.
     pub fn is_complete(&self) -> bool {
         let progress = self.progress.lock();
         progress.have_count == self.geometry().piece_count() && !progress.is_withdrawn
     }
 
-    /// Says whether a piece may be given to others.
+    /// Returns true if a piece may be served.
     pub fn has(&self, piece: PieceIndex) -> bool {
         let progress = self.progress.lock();
         !progress.is_withdrawn && progress.have.has(piece)
     }
 
-    /// Notes a piece that was verified and stored; peers are told of it.
+    /// Records a verified and stored piece; peers are notified.
     pub fn mark_verified(&self, piece: PieceIndex) {
         let mut progress = self.progress.lock();
         if progress.have.insert(piece) {
@@ -129,39 +128,39 @@ impl TorrentOffering {
         }
     }
 
-    /// Serves nothing any more: the bytes are not what they were. Peers that want any are left.
+    /// Stops serving, because the bytes have changed. Peers that request any are disconnected.
     pub fn withdraw(&self) {
         let mut progress = self.progress.lock();
         progress.is_withdrawn = true;
         progress.notify_subscribers();
     }
 
-    /// Says whether it was withdrawn.
+    /// Returns true if the offering is withdrawn.
     pub fn is_withdrawn(&self) -> bool {
         self.progress.lock().is_withdrawn
     }
 
-    /// Returns where the bytes of a block lie.
+    /// Returns the location of a block's bytes.
     pub(super) fn segments(&self, block: Block) -> io::Result<Option<Vec<BlockSegment>>> {
         self.locator.segments(block)
     }
 
-    /// Returns the pieces that are here and where to read on from, and has `bell` rung at every change from now on.
+    /// Returns the verified pieces and a cursor behind them; notifies `bell` on every later change.
     pub(super) fn subscribe(&self, bell: &Arc<Notify>) -> (Bitfield, usize) {
         let mut progress = self.progress.lock();
         progress.subscribers.retain(|other| other.strong_count() > 0);
         progress.subscribers.push(Arc::downgrade(bell));
-        let here =
+        let have =
             if progress.is_withdrawn { Bitfield::empty(self.geometry()) } else { progress.have.clone() };
-        (here, progress.log.len())
+        (have, progress.log.len())
     }
 
-    /// Returns at most so many pieces that were verified since `cursor` was handed out, and moves it behind them.
-    pub(super) fn verified_since(&self, cursor: &mut usize, most: usize) -> Vec<PieceIndex> {
+    /// Returns at most `max` pieces verified since `cursor`, and advances it.
+    pub(super) fn verified_since(&self, cursor: &mut usize, max: usize) -> Vec<PieceIndex> {
         let progress = self.progress.lock();
-        let news: Vec<PieceIndex> = progress.log.iter().skip(*cursor).take(most).copied().collect();
-        *cursor += news.len();
-        news
+        let pieces: Vec<PieceIndex> = progress.log.iter().skip(*cursor).take(max).copied().collect();
+        *cursor += pieces.len();
+        pieces
     }
 }
 

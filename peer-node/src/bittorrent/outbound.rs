@@ -1,4 +1,4 @@
-//! Connects to peers, in plaintext or with a key exchange.
+//! Dials peers, in plaintext or with a key exchange.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use super::wire::WirePeer;
 use super::wire_error::PeerWireError;
 use super::wires::Wires;
 
-/// Enough for a round-trip time of a second behind a full queue, and a lost packet.
+/// Allows for a round-trip time of one second, a full send queue and a lost packet.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a connection to a peer begins.
@@ -35,8 +35,8 @@ impl ConnectMode {
 }
 
 impl Wires {
-    /// Connects to a peer of a torrent: first in one way, and in the other one if the peer does not take that. Returns which way
-    /// it was.
+    /// Dials a peer of a torrent with mode `first`, then with the other mode if the peer does not accept the first.
+    /// Returns the mode that worked.
     pub(super) async fn dial(
         &self,
         torrent: &Arc<JoinedTorrent>,
@@ -45,41 +45,41 @@ impl Wires {
     ) -> Result<ConnectMode, PeerWireError> {
         let admission = self.config().transport.admission();
         let most = admission.max_connections();
-        let ticket = admission.admit_outgoing().ok_or(PeerWireError::TooManyConnections { address, most })?;
-        let mut approach = first;
-        let (channel, greeted) = match self.connect(torrent, address, approach).await {
-            Err(PeerWireError::Handshake { source, .. }) if source.suggests_other_mode(approach) => {
-                tracing::debug!(%address, ?approach, error = %source, "handshake failed; trying the other approach");
-                approach = approach.other();
-                self.connect(torrent, address, approach).await?
+        let permit = admission.admit_outgoing().ok_or(PeerWireError::TooManyConnections { address, most })?;
+        let mut mode = first;
+        let (channel, peer_handshake) = match self.connect(torrent, address, mode).await {
+            Err(PeerWireError::Handshake { source, .. }) if source.suggests_other_mode(mode) => {
+                tracing::debug!(%address, ?mode, error = %source, "handshake failed; trying the other mode");
+                mode = mode.other();
+                self.connect(torrent, address, mode).await?
             }
-            called => called?,
+            result => result?,
         };
-        if greeted.peer_id == self.peer_id() {
+        if peer_handshake.peer_id == self.peer_id() {
             return Err(PeerWireError::SelfConnection { address });
         }
         let (peer, encryption) =
-            (WirePeer { handshake: greeted, address, is_inbound: false }, channel.encryption());
-        if !self.starter(torrent).start(channel, peer, ticket) {
+            (WirePeer { handshake: peer_handshake, address, is_inbound: false }, channel.encryption());
+        if !self.starter(torrent).start(channel, peer, permit) {
             return Err(PeerWireError::AlreadyConnected { address });
         }
-        tracing::info!(%address, client = %greeted.peer_id, encryption, "connected to a BitTorrent peer");
-        Ok(approach)
+        tracing::info!(%address, client = %peer_handshake.peer_id, encryption, "connected to a BitTorrent peer");
+        Ok(mode)
     }
 
-    /// Connects to a peer and greets it.
+    /// Opens a connection and performs the handshake.
     async fn connect(
         &self,
         torrent: &Arc<JoinedTorrent>,
         address: SocketAddr,
-        approach: ConnectMode,
+        mode: ConnectMode,
     ) -> Result<(PeerStream, PeerHandshake), PeerWireError> {
         let connecting = self.config().transport.source_address().connect(address);
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, connecting);
         let connected = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let stream = connected.map_err(|source| PeerWireError::Connect { address, source })?;
-        let greeted =
-            handshake::initiate(stream, approach, torrent.offering.infohash(), self.peer_id()).await;
-        greeted.map_err(|source| PeerWireError::Handshake { address, source })
+        let peer_handshake =
+            handshake::initiate(stream, mode, torrent.offering.infohash(), self.peer_id()).await;
+        peer_handshake.map_err(|source| PeerWireError::Handshake { address, source })
     }
 }

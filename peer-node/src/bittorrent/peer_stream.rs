@@ -4,29 +4,29 @@ use protocol::bittorrent::mse::{Ciphers, Established};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A connection before it is split in two: perhaps encrypted, perhaps with bytes that have been received and not read yet.
+/// A connection before it is split into halves: optionally encrypted, with bytes received but not read yet.
 #[derive(Debug)]
 pub(super) struct PeerStream {
     pub(super) stream: TcpStream,
     pub(super) ciphers: Option<Box<Ciphers>>,
-    /// What has been received, decrypted.
+    /// Received bytes, decrypted.
     pub(super) received: Vec<u8>,
     had_key_exchange: bool,
 }
 
 impl PeerStream {
-    /// Makes a connection without a key exchange, of which this was read already.
+    /// Wraps a connection without a key exchange; `received` was read already.
     pub(super) fn without_key_exchange(stream: TcpStream, received: &[u8]) -> Self {
         Self { stream, ciphers: None, received: received.to_vec(), had_key_exchange: false }
     }
 
-    /// Makes a connection out of a key exchange.
+    /// Wraps a connection after a key exchange.
     pub(super) fn from_key_exchange(stream: TcpStream, established: Established) -> Self {
         let Established { ciphers, received } = established;
         Self { stream, ciphers, received, had_key_exchange: true }
     }
 
-    /// Returns how the connection is encrypted, for people.
+    /// Returns the encryption of the connection, for logs.
     pub(super) const fn encryption(&self) -> &'static str {
         match (&self.ciphers, self.had_key_exchange) {
             (Some(_), _) => "rc4",
@@ -35,12 +35,12 @@ impl PeerStream {
         }
     }
 
-    /// Fills `bytes`. After an error, or if it is given up, the connection is of no use.
+    /// Fills `bytes`. After an error or if the future is dropped, the connection is unusable.
     pub(super) async fn read_exact(&mut self, bytes: &mut [u8]) -> io::Result<()> {
         let count = self.received.len().min(bytes.len());
-        let (here, missing) = bytes.split_at_mut(count);
-        for (place, byte) in here.iter_mut().zip(self.received.drain(..count)) {
-            *place = byte;
+        let (buffered, missing) = bytes.split_at_mut(count);
+        for (target, byte) in buffered.iter_mut().zip(self.received.drain(..count)) {
+            *target = byte;
         }
         self.stream.read_exact(missing).await?;
         if let Some(ciphers) = &mut self.ciphers {
@@ -49,7 +49,7 @@ impl PeerStream {
         Ok(())
     }
 
-    /// Writes `bytes`. After an error, or if it is given up, the connection is of no use.
+    /// Writes `bytes`. After an error or if the future is dropped, the connection is unusable.
     pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(ciphers) = &mut self.ciphers else { return self.stream.write_all(bytes).await };
         let mut encrypted = bytes.to_vec();

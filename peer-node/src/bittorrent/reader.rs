@@ -1,4 +1,4 @@
-//! Reads what the other side of a connection sends.
+//! Reads messages from a peer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,51 +17,51 @@ use super::receive_buffer::WireReceiveBuffer;
 use crate::throttle::PeerLimiter;
 use crate::transport::{SlotClaim, Uploads};
 
-/// How often it is looked at a connection from which nothing comes.
+/// How often an idle connection is checked.
 const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A peer that has not said what it has is taken to have nothing after this time.
+/// A peer that has sent no bitfield after this time counts as having no pieces.
 const BITFIELD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The reading half of a connection.
 #[derive(Debug)]
 pub(super) struct WireReader {
     pub(super) stream: OwnedReadHalf,
-    /// Decrypts what comes, if it is encrypted.
+    /// Decrypts incoming bytes on an encrypted connection.
     pub(super) cipher: Option<StreamCipher>,
     pub(super) decoder: BitTorrentDecoder,
     pub(super) buffer: WireReceiveBuffer,
     pub(super) handler: WireMessageHandler,
     pub(super) reporter: WireReporter,
-    pub(super) lane: PeerLimiter,
+    pub(super) limiter: PeerLimiter,
     pub(super) claim: Arc<SlotClaim>,
     pub(super) uploads: Uploads,
-    /// When something was last read.
+    /// Time of the last read.
     pub(super) last_received: Instant,
 }
 
 impl WireReader {
-    /// Reads until the connection ends, and says why it did.
+    /// Reads until the connection ends; returns the reason.
     pub(super) async fn run(&mut self) -> CloseReason {
-        // What came with the handshake: more may not come until it is answered.
-        let mut seen = if self.buffer.is_empty() { Ok(()) } else { self.handle_received().await };
+        // Handle bytes received with the handshake first: the peer may wait for our answer before it sends more.
+        let mut outcome = if self.buffer.is_empty() { Ok(()) } else { self.handle_received().await };
         loop {
-            if let Err(ending) = seen {
-                return ending;
+            if let Err(reason) = outcome {
+                return reason;
             }
-            seen = self.read_and_handle().await;
+            outcome = self.read_and_handle().await;
         }
     }
 
-    /// Tells that the connection is over.
-    pub(super) async fn report_closed(mut self, ending: &CloseReason) {
+    /// Reports that the connection is closed.
+    pub(super) async fn report_closed(mut self, close_reason: &CloseReason) {
         self.handler.report_joined();
         self.report_events().await;
-        let (reason, again) = (ending.to_string(), ending.is_retryable());
-        self.reporter.report(WireEvent::Disconnected { reason, can_retry: again }).await;
+        let (reason, can_retry) = (close_reason.to_string(), close_reason.is_retryable());
+        self.reporter.report(WireEvent::Disconnected { reason, can_retry }).await;
     }
 
-    /// Reads some bytes and sees to all that is here.
+    /// Reads some bytes and handles every complete message.
     async fn read_and_handle(&mut self) -> Result<(), CloseReason> {
         self.handler.wire.queue.wait_for_room().await;
         self.read().await?;
@@ -76,12 +76,12 @@ impl WireReader {
             self.claim.received(received as u64);
             self.uploads.add_received(received as u64);
         }
-        // What came before an offence was honest.
+        // Events received before a violation are still valid.
         self.report_events().await;
         outcome
     }
 
-    /// Waits for bytes, or for something else to see to.
+    /// Waits for bytes, or for rejections to report.
     async fn read(&mut self) -> Result<(), CloseReason> {
         let wire = Arc::clone(&self.handler.wire);
         let expects_blocks = self.decoder.is_in_block() || wire.requests.lock().has_outstanding();
@@ -116,27 +116,28 @@ impl WireReader {
         self.handler.blocks.check_rate(now)
     }
 
-    /// Has the limit let blocks pass: as many bytes as can be used if that needs no waiting, otherwise some.
+    /// Waits for the download limit: takes as many bytes as one read can use if they are available at once, otherwise
+    /// the first bytes granted.
     async fn await_credit(&mut self) {
-        let (begun, credit) = (Instant::now(), self.buffer.credit());
+        let (started_at, credit) = (Instant::now(), self.buffer.credit());
         tokio::select! {
             biased;
-            passed = self.lane.acquire(WireReceiveBuffer::MAX_READ.saturating_sub(credit)) => self.buffer.add_credit(passed),
+            passed = self.limiter.acquire(WireReceiveBuffer::MAX_READ.saturating_sub(credit)) => self.buffer.add_credit(passed),
             () = std::future::ready(()), if credit > 0 => {}
         }
-        self.handler.blocks.exclude_pause(begun.elapsed());
+        self.handler.blocks.exclude_pause(started_at.elapsed());
     }
 
-    /// Sees to all that is here whole.
+    /// Handles every complete message in the buffer.
     fn handle_buffered(&mut self) -> Result<(), CloseReason> {
-        let Self { buffer: inbox, decoder, handler: hearing, .. } = self;
+        let Self { buffer: inbox, decoder, handler, .. } = self;
         let outcome = inbox.consume(|input| {
             while let Some(item) = decoder.next(input)? {
-                hearing.handle(item)?;
+                handler.handle(item)?;
             }
             Ok(())
         });
-        hearing.report_rejected();
+        handler.report_rejected();
         outcome
     }
 

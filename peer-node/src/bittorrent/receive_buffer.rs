@@ -1,21 +1,21 @@
-/// What was read of a connection and is not seen to yet.
+/// Bytes received on a connection and not decoded yet.
 #[derive(Debug, Default)]
 pub(super) struct WireReceiveBuffer {
     bytes: Vec<u8>,
     filled: usize,
-    /// How many bytes of blocks may be read, by the limit on what is received.
+    /// Bytes of blocks that the download limit lets us read.
     credit: usize,
 }
 
 impl WireReceiveBuffer {
-    /// How much is read at once while blocks are expected: many blocks, so that they cost few system calls, and little
-    /// enough to stay in the processor's cache until they are copied to their places.
+    /// Read size while blocks are expected: large enough to save system calls, small enough that the bytes stay in the
+    /// processor cache until they are copied.
     pub(super) const MAX_READ: usize = 128 << 10;
 
-    /// How much is read at once otherwise.
+    /// Read size while no blocks are expected.
     const IDLE_READ: usize = 4 << 10;
 
-    /// Makes one that holds what was read already.
+    /// Creates a buffer that holds bytes received earlier.
     pub(super) const fn with_received(bytes: Vec<u8>) -> Self {
         let filled = bytes.len();
         Self { bytes, filled, credit: 0 }
@@ -29,37 +29,37 @@ impl WireReceiveBuffer {
         self.credit
     }
 
-    /// Notes how many bytes of blocks may pass.
+    /// Adds bytes granted by the download limit.
     pub(super) const fn add_credit(&mut self, bytes: usize) {
         self.credit += bytes;
     }
 
-    /// Notes how many bytes of blocks have passed.
+    /// Deducts received bytes of blocks.
     pub(super) const fn spend_credit(&mut self, bytes: usize) {
         self.credit = self.credit.saturating_sub(bytes);
     }
 
-    /// Returns where to read to.
+    /// Returns the space for the next read.
     pub(super) fn unfilled(&mut self, expects_blocks: bool) -> &mut [u8] {
-        let most = if expects_blocks { Self::MAX_READ.min(self.credit) } else { Self::IDLE_READ };
-        let end = self.filled + most.max(1);
+        let max_len = if expects_blocks { Self::MAX_READ.min(self.credit) } else { Self::IDLE_READ };
+        let end = self.filled + max_len.max(1);
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);
         }
         self.bytes.get_mut(self.filled..end).unwrap_or_default()
     }
 
-    /// Notes that so many bytes were read.
+    /// Records that `count` bytes were read.
     pub(super) fn advance(&mut self, count: usize) {
         self.filled = self.bytes.len().min(self.filled + count);
     }
 
-    /// Shows `see` what is here and keeps what it leaves of it: less than a message.
+    /// Passes the buffered bytes to `see` and keeps those it does not consume: an incomplete message.
     pub(super) fn consume<E>(&mut self, see: impl FnOnce(&mut &[u8]) -> Result<(), E>) -> Result<(), E> {
         let mut rest = self.bytes.get(..self.filled).unwrap_or_default();
         let seen = see(&mut rest);
         let kept = rest.len();
-        // A long bitfield that comes byte by byte stays where it is.
+        // Without progress nothing moves: a long bitfield may arrive byte by byte.
         if kept < self.filled {
             self.bytes.copy_within(self.filled - kept..self.filled, 0);
             self.filled = kept;
@@ -67,7 +67,7 @@ impl WireReceiveBuffer {
         seen
     }
 
-    /// Gives memory back that is not needed while nothing comes.
+    /// Releases memory while the connection is idle.
     pub(super) fn shrink(&mut self) {
         self.bytes.truncate(self.filled);
         self.bytes.shrink_to_fit();

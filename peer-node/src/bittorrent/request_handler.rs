@@ -1,4 +1,4 @@
-//! What one peer asks of us.
+//! Handles the requests of one peer.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use super::offering::{BlockSegment, TorrentOffering};
 use super::send_queue::{BlockPushOutcome, WireSendQueue};
 use crate::transport::{SlotClaim, prefetch};
 
-/// Judges what the other side asks for, and queues it.
+/// Validates a peer's requests and queues the blocks.
 #[derive(Debug)]
 pub(super) struct BlockRequestHandler {
     pub(super) offering: Arc<TorrentOffering>,
     pub(super) queue: Arc<WireSendQueue>,
     pub(super) claim: Arc<SlotClaim>,
     pub(super) has_fast: bool,
-    /// Whether the other side wants anything.
+    /// True while the peer is interested.
     is_interested: bool,
-    /// How many requests came in vain, and behind which choke.
+    /// The choke count at the last denied request, and the requests denied since that choke.
     denied: (u32, usize),
-    /// The piece whose bytes were last said to be needed soon.
+    /// The piece that was read ahead last.
     read_ahead_piece: Option<PieceIndex>,
 }
 
@@ -44,22 +44,22 @@ impl BlockRequestHandler {
         }
     }
 
-    /// Claims a slot for the other side as long as it wants anything.
+    /// Claims an upload slot while the peer is interested.
     pub(super) fn set_interested(&mut self, is_interested: bool) {
         if std::mem::replace(&mut self.is_interested, is_interested) != is_interested {
             self.claim.set_interested(is_interested);
         }
     }
 
-    /// Queues a block, or its rejection. A range outside the torrent is refused before anything is read.
-    pub(super) fn request(&mut self, asked: BlockSpec) -> Result<(), CloseReason> {
-        let block = self.validate(asked)?;
+    /// Queues a block or its rejection. A range outside the torrent is a violation; nothing is read for it.
+    pub(super) fn request(&mut self, spec: BlockSpec) -> Result<(), CloseReason> {
+        let block = self.validate(spec)?;
         if !self.offering.has(block.piece) {
             if self.offering.is_withdrawn() && !self.has_fast {
                 return Err(CloseReason::Withdrawn);
             }
             if !self.has_fast {
-                return Err(CloseReason::Violation { what: "it asked for a piece that is not here" });
+                return Err(CloseReason::Violation { what: "it requested a piece we do not have" });
             }
             self.queue.reject(block);
             return self.count_denied(self.denied.0);
@@ -70,46 +70,46 @@ impl BlockRequestHandler {
                 Ok(())
             }
             BlockPushOutcome::Choked { choke_count: times } => self.count_denied(times),
-            // Transmission asks for what it could take in ten seconds, however much that is.
+            // No violation: Transmission requests all it could receive within ten seconds.
             BlockPushOutcome::TooMany => Ok(()),
         }
     }
 
-    /// Takes a block back. One that is not waiting has been sent, or was never asked for: both are no matter.
-    pub(super) fn cancel(&self, asked: BlockSpec) -> Result<(), CloseReason> {
-        let block = self.validate(asked)?;
+    /// Cancels a queued block. A block that is not queued was sent already or never requested; both are harmless.
+    pub(super) fn cancel(&self, spec: BlockSpec) -> Result<(), CloseReason> {
+        let block = self.validate(spec)?;
         self.queue.cancel(block);
         Ok(())
     }
 
-    fn validate(&self, asked: BlockSpec) -> Result<Block, CloseReason> {
-        let BlockSpec { piece, begin, length } = asked;
+    fn validate(&self, spec: BlockSpec) -> Result<Block, CloseReason> {
+        let BlockSpec { piece, begin, length } = spec;
         if length > MAX_BITTORRENT_BLOCK {
-            return Err(CloseReason::Violation { what: "it asked for too long a block" });
+            return Err(CloseReason::Violation { what: "it requested a block that is too long" });
         }
         let block: Result<Block, InvalidBlock> = self.offering.geometry().block(piece, begin, length);
         Ok(block?)
     }
 
-    /// Counts a request that came behind a choke, or for what is not here: as many as may have crossed a choke are no
-    /// offence.
+    /// Counts a denied request: the peer is choked or we lack the piece. Requests can cross a choke on the way, so a
+    /// full request queue of them is no violation.
     fn count_denied(&mut self, chokes: u32) -> Result<(), CloseReason> {
-        let (behind, count) = self.denied;
-        let count = if behind == chokes { count + 1 } else { 1 };
+        let (choke, count) = self.denied;
+        let count = if choke == chokes { count + 1 } else { 1 };
         self.denied = (chokes, count);
         if count > 2 * MAX_BITTORRENT_REQUESTS {
-            return Err(CloseReason::Violation { what: "it goes on asking for what it does not get" });
+            return Err(CloseReason::Violation { what: "it keeps requesting blocks that are denied" });
         }
         Ok(())
     }
 
-    /// Has the bytes of a piece read ahead, when the first of it is asked for.
+    /// Prefetches a piece when its first block is requested.
     fn read_ahead(&mut self, piece: PieceIndex) {
         if self.read_ahead_piece.replace(piece) == Some(piece) {
             return;
         }
         let whole = Block { piece, begin: 0, length: self.offering.geometry().length_of(piece) };
-        // What cannot be found now is found, or missed, when it is its turn.
+        // Errors do not matter here: the read of the block reports them.
         for segment in self.offering.segments(whole).ok().flatten().unwrap_or_default() {
             if let BlockSegment::File { file, offset, length } = segment {
                 prefetch(&file, offset, length as u64);

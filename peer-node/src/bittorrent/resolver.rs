@@ -4,12 +4,13 @@ use std::pin::Pin;
 use protocol::bittorrent::mse::TorrentKey;
 use protocol::infohash::Infohash;
 
-/// Whoever may have a torrent ready that is not here yet.
+/// Prepares torrents on demand, when a peer connects for one that has not joined.
 pub trait TorrentResolver: Debug + Send + Sync {
-    /// Is asked when somebody connects for a torrent that is not here; true says that it has [joined](super::Wires::join)
-    /// meanwhile. The peer waits for the answer only some seconds.
+    /// Prepares the torrent of an incoming connection. Returns true if it has [joined](super::Wires::join). The peer
+    /// waits only a few seconds for the answer.
     fn resolve(&self, infohash: Infohash) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
 
-    /// Is asked which torrent that is not here has a key; it need not be ready. Only a torrent that is known can be recognised.
+    /// Returns the infohash of a known torrent with this key, for an incoming key exchange. The torrent need not be
+    /// ready.
     fn identify(&self, key: TorrentKey) -> Pin<Box<dyn Future<Output = Option<Infohash>> + Send + '_>>;
 }

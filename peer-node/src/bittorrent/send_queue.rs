@@ -12,21 +12,21 @@ use crate::transport::{ChokeTarget, SlotStatus};
 #[cfg(test)]
 mod tests;
 
-/// When so many bytes of answers wait, nothing more is read from the other side until it has read some of them.
+/// When this many bytes of replies wait, nothing more is read from the peer until it has read some of them.
 const REPLY_HIGH_WATERMARK: usize = 64 << 10;
 
-/// What became of a block that was asked for.
+/// What happened to a requested block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BlockPushOutcome {
-    /// It will be sent.
+    /// The block will be sent.
     Queued,
-    /// The other side is choked: for so many times now.
+    /// The peer is choked, for the `choke_count`th time.
     Choked { choke_count: u32 },
-    /// Too many wait already: it is rejected.
+    /// The queue is full: the block is rejected.
     TooMany,
 }
 
-/// What waits to be written to one connection: messages first, then blocks in the order in which they were asked for.
+/// Data waiting to be written to one connection: messages first, then blocks in request order.
 #[derive(Debug)]
 pub(super) struct WireSendQueue {
     has_fast: bool,
@@ -38,50 +38,50 @@ pub(super) struct WireSendQueue {
 
 #[derive(Debug, Default)]
 struct WireQueueContents {
-    /// Messages as they will be written.
+    /// Encoded messages.
     messages: Vec<u8>,
-    /// How many of their bytes the other side has caused. Our own requests do not count: if they did, two nodes that both
-    /// ask much could stop reading because of each other.
+    /// How many of these bytes are replies to the peer. Our own requests do not count: otherwise two nodes that both
+    /// request a lot could each stop reading because of the other.
     reply_bytes: usize,
     blocks: VecDeque<Block>,
     is_unchoked: bool,
-    /// How often the other side was choked.
+    /// How many times the peer was choked.
     choke_count: u32,
 }
 
 impl WireSendQueue {
-    /// Makes an empty queue to a peer that does, or does not, speak the fast extension. It is not served yet.
+    /// Creates an empty queue; the peer is choked. `has_fast`: the peer supports the fast extension.
     pub(super) fn new(has_fast: bool) -> Self {
-        let stand = Arc::<SlotStatus>::default();
-        stand.set(Some(0));
+        let slot_status = Arc::<SlotStatus>::default();
+        slot_status.set(Some(0));
         let (filled, drained) = (Arc::default(), Notify::new());
-        Self { has_fast, waiting: Mutex::default(), filled, drained, slot_status: stand }
+        Self { has_fast, waiting: Mutex::default(), filled, drained, slot_status }
     }
 
-    /// Queues a message of our own.
+    /// Queues a message that is not a reply.
     pub(super) fn push(&self, message: BitTorrentMessage<'_>) {
         message.encode(&mut self.waiting.lock().messages);
         self.filled.notify_one();
     }
 
-    /// Returns where the other side stands.
+    /// Returns the status of the peer's upload slot.
     pub(super) const fn slot_status(&self) -> &Arc<SlotStatus> {
         &self.slot_status
     }
 
-    /// Returns what is rung when there may be something to write.
+    /// Returns the notifier for new data to write.
     pub(super) const fn filled(&self) -> &Arc<Notify> {
         &self.filled
     }
 
-    /// Queues a block, or rejects it if the other side is choked or waits for too many.
+    /// Queues a block, or rejects it if the peer is choked or the queue is full.
     pub(super) fn push_block(&self, block: Block) -> BlockPushOutcome {
         let mut waiting = self.waiting.lock();
         if !waiting.is_unchoked {
-            let times = waiting.choke_count;
+            let choke_count = waiting.choke_count;
             drop(waiting);
             self.reject(block);
-            return BlockPushOutcome::Choked { choke_count: times };
+            return BlockPushOutcome::Choked { choke_count };
         }
         if waiting.blocks.len() >= MAX_BITTORRENT_REQUESTS {
             drop(waiting);
@@ -94,18 +94,18 @@ impl WireSendQueue {
         BlockPushOutcome::Queued
     }
 
-    /// Takes a block back, if it still waits.
+    /// Removes a block from the queue, and rejects it if it was there.
     pub(super) fn cancel(&self, block: Block) {
         let mut waiting = self.waiting.lock();
-        let place = waiting.blocks.iter().position(|other| *other == block);
-        let was_waiting = place.and_then(|at| waiting.blocks.remove(at)).is_some();
+        let position = waiting.blocks.iter().position(|other| *other == block);
+        let was_waiting = position.and_then(|at| waiting.blocks.remove(at)).is_some();
         drop(waiting);
         if was_waiting {
             self.reject(block);
         }
     }
 
-    /// Says that a block will not come, to those who can be told so.
+    /// Queues a rejection, if the peer supports the fast extension.
     pub(super) fn reject(&self, block: Block) {
         if self.has_fast {
             self.waiting.lock().push_reply(BitTorrentMessage::Reject(block.into()));
@@ -113,14 +113,14 @@ impl WireSendQueue {
         }
     }
 
-    /// Waits until few enough answers wait. Cancel safe.
+    /// Waits until few enough replies wait. Cancel safe.
     pub(super) async fn wait_for_room(&self) {
         while self.waiting.lock().reply_bytes >= REPLY_HIGH_WATERMARK {
             self.drained.notified().await;
         }
     }
 
-    /// Moves all messages that wait behind what is in `out`.
+    /// Moves all waiting messages to the end of `out`.
     pub(super) fn take_messages(&self, out: &mut Vec<u8>) {
         let mut waiting = self.waiting.lock();
         out.append(&mut waiting.messages);
@@ -129,34 +129,35 @@ impl WireSendQueue {
         self.drained.notify_one();
     }
 
-    /// Says whether messages wait.
+    /// Returns true if messages wait.
     pub(super) fn has_messages(&self) -> bool {
         !self.waiting.lock().messages.is_empty()
     }
 
-    /// Returns the length of the first block that waits, and of it with as many more as make at most `most` bytes.
-    pub(super) fn queued_lengths(&self, most: usize) -> Option<(usize, usize)> {
+    /// Returns the length of the first waiting block, and the total length of as many blocks as fit into `max` bytes
+    /// (at least one).
+    pub(super) fn queued_lengths(&self, max: usize) -> Option<(usize, usize)> {
         let waiting = self.waiting.lock();
         let mut lengths = waiting.blocks.iter().map(|block| block.length as usize);
         let first = lengths.next()?;
-        let mut all = first;
+        let mut total = first;
         for length in lengths {
-            if all + length > most {
+            if total + length > max {
                 break;
             }
-            all += length;
+            total += length;
         }
-        Some((first, all))
+        Some((first, total))
     }
 
-    /// Takes blocks of at most `credit` bytes together; beyond the first one, of at most `most`.
-    pub(super) fn take_blocks(&self, credit: usize, most: usize) -> Vec<Block> {
-        let (mut waiting, mut all, mut taken) = (self.waiting.lock(), 0, Vec::new());
+    /// Takes blocks of at most `credit` bytes in total and, beyond the first block, of at most `max` bytes.
+    pub(super) fn take_blocks(&self, credit: usize, max: usize) -> Vec<Block> {
+        let (mut waiting, mut total, mut taken) = (self.waiting.lock(), 0, Vec::new());
         let mut fits = |block: &mut Block| {
-            let with = all + block.length as usize;
-            let is_fitting = with <= credit && (all == 0 || with <= most);
+            let new_total = total + block.length as usize;
+            let is_fitting = new_total <= credit && (total == 0 || new_total <= max);
             if is_fitting {
-                all = with;
+                total = new_total;
             }
             is_fitting
         };
@@ -178,9 +179,9 @@ impl ChokeTarget for WireSendQueue {
         self.filled.notify_one();
     }
 
-    /// What was asked for is forgotten; with the fast extension, each block is rejected.
-    fn choke(&self, place: u32, _length: u32) {
-        self.slot_status.set(Some(place));
+    /// Drops the queued blocks; with the fast extension, rejects each of them.
+    fn choke(&self, position: u32, _length: u32) {
+        self.slot_status.set(Some(position));
         let mut waiting = self.waiting.lock();
         if !std::mem::take(&mut waiting.is_unchoked) {
             return;

@@ -1,4 +1,4 @@
-//! Two nodes in one process over loopback, and peers that do not keep to the rules.
+//! Tests nodes in one process over loopback, and peers that violate the protocol.
 
 mod encrypted;
 mod extended_handshake;

@@ -14,15 +14,15 @@ use super::handshake::PeerHandshake;
 use super::send_queue::WireSendQueue;
 use crate::transport::{OutstandingRequests, PathGauge, PeerPieces, RequestStep};
 
-/// A connection to a peer, about one torrent; cheap to clone.
+/// A connection to a peer of one torrent; cheap to clone.
 ///
-/// It stays open when all its clones are dropped: it is the torrent's.
+/// The torrent owns the connection: it stays open when all clones are dropped.
 #[derive(Debug, Clone)]
 pub struct PeerWire {
     pub(super) shared: Arc<WireState>,
 }
 
-/// Who is at the other end.
+/// Identity of the peer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WirePeer {
     pub(super) handshake: PeerHandshake,
@@ -30,16 +30,16 @@ pub(super) struct WirePeer {
     pub(super) is_inbound: bool,
 }
 
-/// What the tasks of a connection and its users share.
+/// State shared by the tasks of a connection and its users.
 #[derive(Debug)]
 pub(super) struct WireState {
     pub(super) peer: WirePeer,
     pub(super) queue: Arc<WireSendQueue>,
     pub(super) requests: Mutex<OutstandingRequests>,
     pub(super) remote_pieces: Mutex<PeerPieces>,
-    /// Rung when there is a rejection to tell of.
+    /// Notified when there are rejections to report.
     pub(super) has_rejections: Notify,
-    /// Whether we have told the other side that it has something for us.
+    /// True if we have sent "interested".
     interested: AtomicBool,
     close_reason: Mutex<Option<CloseReason>>,
     pub(super) path: Arc<PathGauge>,
@@ -47,44 +47,44 @@ pub(super) struct WireState {
 }
 
 impl PeerWire {
-    /// Returns the address at the other end. If the peer has connected to us, it does not accept connections there.
+    /// Returns the remote address. An inbound peer does not accept connections at this address.
     pub fn address(&self) -> SocketAddr {
         self.shared.peer.address
     }
 
-    /// Returns what the peer says it is.
+    /// Returns the peer id sent by the peer.
     pub fn peer_id(&self) -> PeerId {
         self.shared.peer.handshake.peer_id
     }
 
-    /// Returns the name of the peer's client, fit to be shown.
+    /// Returns the name of the peer's client, sanitized for display.
     pub fn client(&self) -> String {
         self.shared.peer.handshake.peer_id.to_string()
     }
 
-    /// Says whether the peer has connected to us.
+    /// Returns true if the peer dialled us.
     pub fn is_inbound(&self) -> bool {
         self.shared.peer.is_inbound
     }
 
-    /// Returns the round-trip time of the path, if it is known.
+    /// Returns the round-trip time of the path, if known.
     pub fn rtt(&self) -> Option<Duration> {
         self.shared.path.rtt()
     }
 
-    /// Asks for a block.
+    /// Requests a block.
     pub fn request(&self, block: Block) {
         let step = self.shared.requests.lock().request(block);
         self.shared.apply(step, BitTorrentMessage::Request(block.into()));
     }
 
-    /// Says that a block is no longer wanted: it is rejected, unless it is here already.
+    /// Cancels a request. It is reported as rejected unless the block has been received.
     pub fn cancel(&self, block: Block) {
         let step = self.shared.requests.lock().cancel(block);
         self.shared.apply(step, BitTorrentMessage::Cancel(block.into()));
     }
 
-    /// Says whether the peer has anything that is wanted; at first it is taken not to.
+    /// Declares interest in the peer's pieces, or its end. Initially the connection is not interested.
     pub fn set_interested(&self, is_interested: bool) {
         if self.shared.interested.swap(is_interested, Ordering::Relaxed) != is_interested {
             let message =
@@ -98,7 +98,7 @@ impl PeerWire {
         self.shared.close_with(CloseReason::ClosedByUs);
     }
 
-    /// Says whether the connection is over.
+    /// Returns true if the connection is closed.
     pub fn is_closed(&self) -> bool {
         self.shared.closed.is_cancelled()
     }
@@ -119,13 +119,13 @@ impl WireState {
         }
     }
 
-    /// Ends the connection, for that reason if it has not ended yet.
-    pub(super) fn close_with(&self, ending: CloseReason) {
-        self.close_reason.lock().get_or_insert(ending);
+    /// Closes the connection; keeps the first reason.
+    pub(super) fn close_with(&self, reason: CloseReason) {
+        self.close_reason.lock().get_or_insert(reason);
         self.closed.cancel();
     }
 
-    /// Returns why the connection has ended.
+    /// Takes the reason why the connection ended.
     pub(super) fn close_reason(&self) -> CloseReason {
         self.close_reason.lock().take().unwrap_or(CloseReason::ClosedByUs)
     }

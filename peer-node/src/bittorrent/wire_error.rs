@@ -3,51 +3,49 @@ use std::net::SocketAddr;
 
 use super::handshake::PeerHandshakeError;
 
-/// A peer that was dialled in vain.
+/// Why dialling a peer failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerWireError {
-    /// Nothing answers there.
-    #[error("{address} does not answer: {source}")]
+    /// The connection could not be opened.
+    #[error("cannot connect to {address}: {source}")]
     Connect {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// What answers there is not a peer that has the torrent.
+    /// The handshake failed: no BitTorrent peer, or none with this torrent.
     #[error("{address}: {source}")]
     Handshake {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         source: PeerHandshakeError,
     },
-    /// There may be no more connections.
-    #[error(
-        "{address} was not called: {most} connections are open, and there may be no more (--max-connections)"
-    )]
+    /// The connection limit is reached.
+    #[error("cannot connect to {address}: the maximum of {most} connections is open (--max-connections)")]
     TooManyConnections {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// How many there may be.
+        /// The limit.
         most: usize,
     },
-    /// We have reached ourselves.
-    #[error("{address} is this node's own")]
+    /// The address leads to this node itself.
+    #[error("{address} is this node's own address")]
     SelfConnection {
-        /// Where.
+        /// The address.
         address: SocketAddr,
     },
-    /// There is a connection to that peer, which perhaps it has made.
-    #[error("{address} is connected already")]
+    /// The peer is connected already; it may have dialled us.
+    #[error("already connected to {address}")]
     AlreadyConnected {
-        /// Where.
+        /// The address.
         address: SocketAddr,
     },
 }
 
 impl PeerWireError {
-    /// Says whether the address may lead to a peer another time.
+    /// Returns true if dialling this address again may succeed.
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::TooManyConnections { .. } | Self::AlreadyConnected { .. } => true,

@@ -27,32 +27,32 @@ pub(super) struct WireStarter<'a> {
 }
 
 impl WireStarter<'_> {
-    /// Starts the tasks of a connection, unless there is another one to the same peer; says whether it did.
-    pub(super) fn start(self, channel: PeerStream, peer: WirePeer, ticket: AdmissionPermit) -> bool {
+    /// Starts the tasks of a connection. Returns false if another connection to the same peer is kept.
+    pub(super) fn start(self, channel: PeerStream, peer: WirePeer, permit: AdmissionPermit) -> bool {
         let PeerStream { stream, ciphers, received, .. } = channel;
         let offering = &self.torrent.offering;
         let wire = Arc::new(WireState::new(peer, offering.geometry(), self.torrent.closed.child_token()));
-        let Some(listener) = self.torrent.add(&wire, self.config.peer_id) else { return false };
+        let Some(reporter) = self.torrent.add(&wire, self.config.peer_id) else { return false };
         let tuner = SocketTuner::begin(&stream, peer.address.ip(), Arc::clone(&wire.path));
         shrink_receive_buffer(&stream, peer.address.ip());
-        let (here, cursor) = offering.subscribe(wire.queue.filled());
+        let (have, cursor) = offering.subscribe(wire.queue.filled());
         send_extended_handshake(&wire);
-        send_pieces(&wire, &here);
-        let turn = Arc::clone(&wire.queue) as Arc<dyn ChokeTarget>;
-        let claim = Arc::new(self.config.transport.slots().claim(turn, wire.peer.address.ip()));
+        send_pieces(&wire, &have);
+        let choke_target = Arc::clone(&wire.queue) as Arc<dyn ChokeTarget>;
+        let claim = Arc::new(self.config.transport.slots().claim(choke_target, wire.peer.address.ip()));
         let (read_half, write_half) = stream.into_split();
         let (incoming, outgoing) = ciphers.map(|ciphers| (ciphers.incoming, ciphers.outgoing)).unzip();
-        let mut writer = self.writer((write_half, tuner), &wire, &listener, &claim, cursor);
+        let mut writer = self.writer((write_half, tuner), &wire, &reporter, &claim, cursor);
         writer.cipher = outgoing;
-        let mut reader = self.reader(read_half, &wire, listener, claim);
+        let mut reader = self.reader(read_half, &wire, reporter, claim);
         (reader.cipher, reader.buffer) = (incoming, WireReceiveBuffer::with_received(received));
         let (writing, reading) = (Arc::clone(&wire), wire);
         self.config.tracker.spawn(async move {
-            if let Some(ending) = writing.closed.run_until_cancelled(writer.run()).await {
-                writing.close_with(ending);
+            if let Some(reason) = writing.closed.run_until_cancelled(writer.run()).await {
+                writing.close_with(reason);
             }
         });
-        self.config.tracker.spawn(run_reader(reading, reader, Arc::clone(self.torrent), ticket));
+        self.config.tracker.spawn(run_reader(reading, reader, Arc::clone(self.torrent), permit));
         true
     }
 
@@ -60,7 +60,7 @@ impl WireStarter<'_> {
         &self,
         (stream, tuner): (tokio::net::tcp::OwnedWriteHalf, SocketTuner),
         wire: &Arc<WireState>,
-        listener: &WireReporter,
+        reporter: &WireReporter,
         claim: &Arc<SlotClaim>,
         cursor: usize,
     ) -> WireWriter {
@@ -72,7 +72,7 @@ impl WireStarter<'_> {
             cipher: None,
             tuner,
             wire: Arc::clone(wire),
-            reporter: listener.clone(),
+            reporter: reporter.clone(),
             claim: Arc::clone(claim),
             upload: transport.uploads().begin(
                 wire.peer.address,
@@ -90,12 +90,12 @@ impl WireStarter<'_> {
         &self,
         stream: tokio::net::tcp::OwnedReadHalf,
         wire: &Arc<WireState>,
-        listener: WireReporter,
+        reporter: WireReporter,
         claim: Arc<SlotClaim>,
     ) -> WireReader {
         let (transport, offering) = (&self.config.transport, &self.torrent.offering);
         let now = Instant::now();
-        let hearing = WireMessageHandler {
+        let handler = WireMessageHandler {
             wire: Arc::clone(wire),
             offering: Arc::clone(offering),
             requests: BlockRequestHandler::new(
@@ -113,9 +113,9 @@ impl WireStarter<'_> {
             cipher: None,
             decoder: BitTorrentDecoder::new(offering.geometry()),
             buffer: WireReceiveBuffer::default(),
-            handler: hearing,
-            reporter: listener,
-            lane: transport.download_limit().peer_limiter(),
+            handler,
+            reporter,
+            limiter: transport.download_limit().peer_limiter(),
             claim,
             uploads: transport.uploads().clone(),
             last_received: now,
@@ -123,7 +123,7 @@ impl WireStarter<'_> {
     }
 }
 
-/// Says how many requests may wait here, if the other side can hear it.
+/// Sends our request limit, if the peer supports the extension protocol.
 fn send_extended_handshake(wire: &WireState) {
     if wire.peer.handshake.has_extended {
         let ours = ExtendedHandshake { requests: Some(MAX_BITTORRENT_REQUESTS) };
@@ -132,35 +132,35 @@ fn send_extended_handshake(wire: &WireState) {
     }
 }
 
-/// Says which pieces are here.
-fn send_pieces(wire: &WireState, here: &Bitfield) {
-    let count = here.count();
+/// Sends our pieces.
+fn send_pieces(wire: &WireState, have: &Bitfield) {
+    let count = have.count();
     match (wire.peer.handshake.has_fast, count) {
         (true, 0) => wire.queue.push(BitTorrentMessage::HaveNone),
-        (true, _) if here.is_full() => wire.queue.push(BitTorrentMessage::HaveAll),
+        (true, _) if have.is_full() => wire.queue.push(BitTorrentMessage::HaveAll),
         (false, 0) => {}
-        _ => wire.queue.push(BitTorrentMessage::Bitfield(here.as_bytes())),
+        _ => wire.queue.push(BitTorrentMessage::Bitfield(have.as_bytes())),
     }
 }
 
-/// Reads until the connection is over, and tells everybody that it is.
+/// Reads until the connection ends, then reports that to the owner.
 async fn run_reader(
     wire: Arc<WireState>,
     mut reader: WireReader,
     torrent: Arc<JoinedTorrent>,
-    ticket: AdmissionPermit,
+    permit: AdmissionPermit,
 ) {
-    if let Some(ending) = wire.closed.run_until_cancelled(reader.run()).await {
-        wire.close_with(ending);
+    if let Some(reason) = wire.closed.run_until_cancelled(reader.run()).await {
+        wire.close_with(reason);
     }
     torrent.remove(&wire);
-    let ending = wire.close_reason();
+    let reason = wire.close_reason();
     let (address, client) = (wire.peer.address, wire.peer.handshake.peer_id);
-    if ending.is_violation() {
-        tracing::warn!(%address, %client, %ending, "a BitTorrent peer misbehaved and was left");
+    if reason.is_violation() {
+        tracing::warn!(%address, %client, %reason, "disconnected a misbehaving BitTorrent peer");
     } else {
-        tracing::info!(%address, %client, %ending, "a BitTorrent peer is gone");
+        tracing::info!(%address, %client, %reason, "a BitTorrent peer has disconnected");
     }
-    drop(ticket);
-    reader.report_closed(&ending).await;
+    drop(permit);
+    reader.report_closed(&reason).await;
 }

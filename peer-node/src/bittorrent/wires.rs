@@ -19,20 +19,20 @@ use super::wire_starter::WireStarter;
 use crate::transport::Transport;
 use swarm::SourceIds;
 
-/// What the connections of a node need to know of it.
+/// Configuration of a node's BitTorrent connections.
 #[derive(Debug, Clone)]
 pub struct WiresConfig {
-    /// Who we are, for this run.
+    /// Peer id of this run.
     pub peer_id: PeerId,
-    /// What they share with those of other dialects.
+    /// Limits, slots and buffers shared with the other dialects.
     pub transport: Transport,
-    /// Owns all tasks of connections.
+    /// Owns all connection tasks.
     pub tracker: TaskTracker,
-    /// Ends them.
+    /// Stops all connection tasks.
     pub cancel: CancellationToken,
 }
 
-/// All connections of a node in the BitTorrent dialect; cheap to clone.
+/// All BitTorrent connections of a node; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Wires {
     inner: Arc<Inner>,
@@ -47,25 +47,25 @@ struct Inner {
 }
 
 impl Wires {
-    /// Makes a node's connections, none yet.
+    /// Creates the handle, without connections.
     pub fn new(config: WiresConfig) -> Self {
         let (torrents, resolver) = (Mutex::default(), Mutex::default());
-        let exchange_limit = KeyExchangeLimit::new();
-        Self { inner: Arc::new(Inner { config, torrents, resolver, key_exchange_limit: exchange_limit }) }
+        let key_exchange_limit = KeyExchangeLimit::new();
+        Self { inner: Arc::new(Inner { config, torrents, resolver, key_exchange_limit }) }
     }
 
-    /// Returns who we are.
+    /// Returns this node's peer id.
     pub fn peer_id(&self) -> PeerId {
         self.inner.config.peer_id
     }
 
-    /// Names who is asked for torrents that are not here.
+    /// Sets the resolver for torrents that have not joined.
     pub fn set_resolver(&self, resolver: Arc<dyn TorrentResolver>) {
         *self.inner.resolver.lock() = Some(resolver);
     }
 
-    /// Lets a torrent take part until the membership is dropped. Its connections, also those that others open, are told of
-    /// on `events`, each under a number of `ids`.
+    /// Adds a torrent until the membership is dropped. Events of its connections, inbound and outbound, are sent on
+    /// `events`, each with a source number from `ids`.
     pub fn join(
         &self,
         offering: Arc<TorrentOffering>,
@@ -76,49 +76,49 @@ impl Wires {
         let closed = self.inner.config.cancel.child_token();
         let torrent = Arc::new(JoinedTorrent::new(offering, ids, events, closed));
         match self.inner.torrents.lock().entry(infohash) {
-            Entry::Vacant(place) => place.insert(Arc::clone(&torrent)),
+            Entry::Vacant(vacant) => vacant.insert(Arc::clone(&torrent)),
             Entry::Occupied(_) => return Err(AlreadyJoined { infohash }),
         };
         Ok(SwarmMembership { wires: self.clone(), torrent })
     }
 
-    /// Says whether a torrent takes part.
+    /// Returns true if the torrent has joined.
     pub fn has(&self, infohash: Infohash) -> bool {
         self.inner.torrents.lock().contains_key(&infohash)
     }
 
-    /// Counts the connections of a torrent.
+    /// Returns the number of connections of a torrent.
     pub(crate) fn connection_count(&self, infohash: Infohash) -> usize {
         self.inner.torrents.lock().get(&infohash).map_or(0, |torrent| torrent.connection_count())
     }
 
-    /// Counts the connections of all torrents.
+    /// Returns the number of connections of all torrents.
     pub fn total_connections(&self) -> usize {
         let torrents: Vec<Arc<JoinedTorrent>> = self.inner.torrents.lock().values().cloned().collect();
         torrents.iter().map(|torrent| torrent.connection_count()).sum()
     }
 
-    /// Looks for a torrent that somebody wants.
+    /// Returns the torrent for an incoming connection; asks the resolver if it has not joined.
     pub(super) async fn find(&self, infohash: Infohash) -> Option<Arc<JoinedTorrent>> {
-        let here = || self.inner.torrents.lock().get(&infohash).cloned();
-        if let Some(torrent) = here() {
+        let lookup = || self.inner.torrents.lock().get(&infohash).cloned();
+        if let Some(torrent) = lookup() {
             return Some(torrent);
         }
         let resolver = self.inner.resolver.lock().clone()?;
-        if resolver.resolve(infohash).await { here() } else { None }
+        if resolver.resolve(infohash).await { lookup() } else { None }
     }
 
-    /// Looks for a torrent of which only the key is known.
+    /// Returns the torrent with the given key, for an incoming key exchange.
     pub(super) async fn find_by_key(&self, key: TorrentKey) -> Option<Arc<JoinedTorrent>> {
-        let here = self.inner.torrents.lock().values().find(|torrent| torrent.key == key).cloned();
-        if here.is_some() {
-            return here;
+        let joined = self.inner.torrents.lock().values().find(|torrent| torrent.key == key).cloned();
+        if joined.is_some() {
+            return joined;
         }
         let resolver = self.inner.resolver.lock().clone()?;
         self.find(resolver.identify(key).await?).await
     }
 
-    /// Lets nobody connect for a torrent any more.
+    /// Removes a torrent, so that no peer can connect for it.
     pub(super) fn remove(&self, torrent: &Arc<JoinedTorrent>) {
         let mut torrents = self.inner.torrents.lock();
         let infohash = torrent.offering.infohash();

@@ -4,15 +4,15 @@ use clap::Args;
 
 use crate::transport::{AddressLimits, CONNECTIONS_PER_ADDRESS};
 
-/// What one address may have, so that nobody keeps others from being served. An address is an IPv4 address or the network (/64) of a
+/// The limits per address, so that no peer can occupy a node alone. An address is an IPv4 address or the network (/64) of a
 /// public IPv6 address.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct AddressOptions {
-    /// Serve at most this many peers of one address at once while peers of others want something; 0 for no limit
+    /// Serve at most this many peers of one address at once while peers of other addresses wait; 0 for no limit
     #[arg(long, value_name = "N", env = "PEER_NODE_SLOTS_PER_ADDRESS", default_value_t = 1)]
     slots_per_address: usize,
 
-    /// Give at most this many peers of one address a place in the queue; 0 for no limit
+    /// Queue at most this many peers of one address; 0 for no limit
     #[arg(long, value_name = "N", env = "PEER_NODE_QUEUE_PER_ADDRESS", default_value_t = CONNECTIONS_PER_ADDRESS)]
     queue_per_address: usize,
 
@@ -20,11 +20,11 @@ pub struct AddressOptions {
     #[arg(long, value_name = "N", env = "PEER_NODE_CONNECTIONS_PER_ADDRESS", default_value_t = CONNECTIONS_PER_ADDRESS)]
     connections_per_address: usize,
 
-    /// Reserve this many connections for addresses that have none; 0 for none [default: half of --max-connections]
+    /// Reserve this many connections for addresses without one; 0 for none [default: half of --max-connections]
     #[arg(long, value_name = "N", env = "PEER_NODE_RESERVED_CONNECTIONS")]
     reserved_connections: Option<usize>,
 
-    /// Apply the limits by address to this machine's own addresses too
+    /// Apply the limits per address to this machine's own addresses too
     #[arg(long, env = "PEER_NODE_LIMIT_LOOPBACK")]
     limit_loopback: bool,
 }

@@ -1,4 +1,4 @@
-//! The doctor as a program: a node is started, looked at, and stopped again.
+//! `peer-node doctor`: starts a node, checks it and stops it again.
 
 use std::io::{self, IsTerminal};
 use std::net::IpAddr;
@@ -23,38 +23,38 @@ Examples:
   peer-node doctor --index host:1313 --listen-host 0.0.0.0
   peer-node doctor --share-dir /tmp/elsewhere 12350
 
-A node that runs already has a doctor at its own prompt. Status 0: nothing is wrong; 1: something is;
-75: the node is running.";
+For a running node, type doctor at its prompt. Status 0: no problems; 1: problems found; 75: the node is
+running.";
 
-/// How long the index may take to answer and to call back.
+/// How long the index may take to answer and to probe the port.
 const INDEX_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The node that is looked at.
+/// The node to check.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DoctorOptions {
-    /// The port on which peers are to be accepted.
+    /// Accept peers on this port
     #[arg(value_name = "PORT", env = "PEER_NODE_PORT", default_value_t = 12349)]
     pub port: u16,
 
-    /// Connect to the index on this host; without a port, on 1313
+    /// Connect to the index at this address; the default port is 1313
     #[arg(long, value_name = "HOST[:PORT]", env = "PEER_NODE_INDEX", default_value = "127.0.0.1:1313", value_parser = index_address)]
     pub index: String,
 
-    /// The address on which peers are to be accepted.
+    /// Accept peers on this address
     #[arg(long, value_name = "ADDRESS", env = "PEER_NODE_LISTEN_HOST", default_value = "127.0.0.1")]
     pub listen_host: IpAddr,
 
-    /// The folder that is to be shared; without it, a folder named after the port in `shared_dirs`.
+    /// Check the node of this shared folder [default: shared_dirs/PORT]
     #[arg(long, value_name = "FOLDER", env = "PEER_NODE_SHARE_DIR")]
     pub share_dir: Option<PathBuf>,
 
-    /// How well the node's own files must be protected.
+    /// How strictly the node's own files must be protected.
     #[command(flatten)]
     pub state: StateOptions,
 }
 
-/// Looks at a node and returns the program's status.
+/// Checks a node and returns the program's exit status.
 pub(super) async fn run(doctor: DoctorOptions) -> Result<u8, CliError> {
     let mut signals = Signals::listen()?;
     let DoctorOptions { port, index, listen_host, share_dir, state } = doctor;
@@ -73,7 +73,7 @@ pub(super) async fn run(doctor: DoctorOptions) -> Result<u8, CliError> {
         error => error.into(),
     })?;
     let node = Node::start(options, state).await?;
-    let looked = async {
+    let checks = async {
         let mut status = node.index().status();
         let is_decided = |status: &IndexStatus| match status {
             IndexStatus::Online { reachable, .. } => *reachable != Reachability::Unknown,
@@ -84,7 +84,7 @@ pub(super) async fn run(doctor: DoctorOptions) -> Result<u8, CliError> {
         run_checks(&node, &shown).await
     };
     let findings = tokio::select! {
-        findings = looked => Some(findings),
+        findings = checks => Some(findings),
         _ = signals.next() => None,
     };
     node.stop().await;

@@ -1,4 +1,4 @@
-//! The programs of the LAN dialect: announcing, discovering, downloading and uploading chunks, each alone or all at once.
+//! `peer-node lan`: announces, discovers, downloads and uploads chunks in the LAN dialect, each alone or all at once.
 
 mod neighbour_options;
 mod options;
@@ -28,43 +28,43 @@ use crate::lan::{
 use crate::repl::output::{Audience, ConsoleOutput, OutputError};
 use prompt::{NamePrompt, TypedLine};
 
-/// News that wait to be shown: as many as one datagram may bring.
+/// Events that wait to be shown: as many as one datagram can cause.
 const BACKLOG: usize = 512;
 
-/// Why a program of the LAN dialect cannot do its work.
+/// Why a LAN command failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LanCommandError {
-    /// The folder, or a file that was to be cut, cannot be used.
+    /// The folder, or a file to split, cannot be used.
     #[error(transparent)]
     Folder(#[from] ChunkFolderError),
-    /// Another program has a port.
+    /// Another program uses the port.
     #[error("another program uses {address}; stop it, or choose another with {option}")]
     AddressInUse { address: SocketAddr, option: &'static str },
-    /// A port or an address cannot be had.
+    /// A port or address cannot be used.
     #[error("cannot listen on {address}: {source}; choose another with {option}")]
     Listen { address: SocketAddr, option: &'static str, source: io::Error },
-    /// What was asked for could not be had.
+    /// The requested file cannot be downloaded.
     #[error(transparent)]
     Download(#[from] LanDownloadError),
-    /// The system does not give what every program needs.
+    /// A system resource that the program needs is missing.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
-    /// Nobody reads what is said.
+    /// The output cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
 }
 
-/// Carries a command out and returns the program's status. Blocks.
+/// Runs a command and returns the program's exit status. Blocks.
 pub(super) fn run(options: &LanOptions) -> Result<u8, LanCommandError> {
     crate::log::init_stderr(options.shared.verbose);
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
     let mut output = ConsoleOutput::standard(audience);
     let runtime = Runtime::new()?;
     let ended = runtime.block_on(run_command(options, &mut output));
-    // What is left is at most a call that blocks.
+    // Only blocking calls can be left; do not wait for them.
     runtime.shutdown_background();
     match ended {
-        // Whoever has closed the output knows.
+        // The reader closed the output itself and needs no message.
         Err(LanCommandError::Output(error @ OutputError::Closed)) => Ok(error.exit_code()),
         ended => ended,
     }
@@ -85,7 +85,7 @@ async fn run_command(options: &LanOptions, output: &mut ConsoleOutput) -> Result
     if let Some(LanCommand::Download { name }) = &options.command {
         return fetch_one(&parts, name, &mut events, &mut signals, output).await;
     }
-    // To cut a large file takes time.
+    // Splitting a large file takes time, so a signal may interrupt it.
     let mut prompt = tokio::select! {
         prompt = parts.start(options, output) => prompt?,
         stop = signals.next() => return Ok(exit_status(stop)),
@@ -94,15 +94,15 @@ async fn run_command(options: &LanOptions, output: &mut ConsoleOutput) -> Result
         tokio::select! {
             Some(news) = events.recv() => show_event(output, &news)?,
             stop = signals.next() => return Ok(exit_status(stop)),
-            // No part ends but by a failure.
+            // A task ends only by failing.
             Some(ended) = parts.tasks.join_next() => ended.map_err(io::Error::other)??,
-            Some(said) = prompt.next() => match said {
+            Some(line) = prompt.next() => match line {
                 TypedLine::Name(name) => {
                     if let Some(status) = fetch_named(&parts, &name, &mut events, &mut signals, output).await? {
                         return Ok(status);
                     }
                 }
-                TypedLine::TooLong => output.error("that is too long for a name"),
+                TypedLine::TooLong => output.error("the name is too long"),
             },
         }
     }
@@ -115,7 +115,7 @@ const fn exit_status(stop: StopSignal) -> u8 {
     }
 }
 
-/// What is running.
+/// The running tasks and what they share.
 struct LanTasks {
     folder: Arc<ChunkFolder>,
     settings: LanSettings,
@@ -125,7 +125,7 @@ struct LanTasks {
 }
 
 impl LanTasks {
-    /// Begins with what was asked for, but for a download; returns where names are typed, if they are.
+    /// Starts the tasks of a command other than a download; returns the prompt for names, disabled if the command has none.
     async fn start(
         &mut self,
         options: &LanOptions,
@@ -142,12 +142,12 @@ impl LanTasks {
             None => {
                 self.cut_files(&options.shared.files, output).await?;
                 self.spawn_receiver(output)?;
-                let is_giving = Arc::default();
-                self.spawn_uploader(Arc::clone(&is_giving));
-                self.spawn_announcer(Some(is_giving))?;
+                let is_serving = Arc::default();
+                self.spawn_uploader(Arc::clone(&is_serving));
+                self.spawn_announcer(Some(is_serving))?;
                 if output.is_for_person() {
                     output.line(
-                        "the name of a file here, with or without its extension, fetches it; Ctrl-C ends",
+                        "type the name of a file, with or without its extension, to download it; Ctrl-C quits",
                     )?;
                 }
                 return Ok(NamePrompt::from_stdin()?);
@@ -167,17 +167,17 @@ impl LanTasks {
         Ok(())
     }
 
-    /// Announces the chunks, once they are given if that is awaited.
-    fn spawn_announcer(&mut self, is_giving: Option<Arc<Notify>>) -> Result<(), LanCommandError> {
+    /// Announces the chunks, with `is_serving` only once they are served.
+    fn spawn_announcer(&mut self, is_serving: Option<Arc<Notify>>) -> Result<(), LanCommandError> {
         let socket = announce_socket(self.settings.host)
             .map_err(|source| listen_error((self.settings.host, 0), "--listen-host", source))?;
         let (folder, settings) = (Arc::clone(&self.folder), self.settings.clone());
-        let (bell, news) = (Arc::clone(&self.announce_trigger), self.event_sender.clone());
+        let (trigger, news) = (Arc::clone(&self.announce_trigger), self.event_sender.clone());
         self.tasks.spawn(async move {
-            if let Some(is_giving) = is_giving {
-                is_giving.notified().await;
+            if let Some(is_serving) = is_serving {
+                is_serving.notified().await;
             }
-            announce(socket, folder, settings, bell, news).await;
+            announce(socket, folder, settings, trigger, news).await;
             Ok(())
         });
         Ok(())
@@ -197,8 +197,8 @@ impl LanTasks {
         Ok(())
     }
 
-    /// Serves chunks, and reports when that begins.
-    fn spawn_uploader(&mut self, is_giving: Arc<Notify>) {
+    /// Serves chunks, and notifies `is_serving` when the listener is ready.
+    fn spawn_uploader(&mut self, is_serving: Arc<Notify>) {
         let address = SocketAddrV4::new(self.settings.host, self.settings.chunk_port);
         let (folder, settings, news) =
             (Arc::clone(&self.folder), self.settings.clone(), self.event_sender.clone());
@@ -206,7 +206,7 @@ impl LanTasks {
             let listener = chunk_listener(&settings, &news).await;
             let listener = listener.map_err(|source| listen_error(address, "--chunk-port", source))?;
             let _ = news.send(LanEvent::Serving { address }).await;
-            is_giving.notify_one();
+            is_serving.notify_one();
             upload(listener, folder, news).await;
             Ok(())
         });
@@ -217,7 +217,7 @@ fn listen_error(address: impl Into<SocketAddr>, option: &'static str, source: io
     let address = address.into();
     match source.kind() {
         io::ErrorKind::AddrInUse => LanCommandError::AddressInUse { address, option },
-        // What is wrong is the address.
+        // The address is wrong, whichever port was chosen.
         io::ErrorKind::AddrNotAvailable => {
             LanCommandError::Listen { address, option: "--listen-host", source }
         }
@@ -234,15 +234,15 @@ fn show_event(output: &mut ConsoleOutput, news: &LanEvent) -> Result<(), OutputE
     output.line(display_safe(&text))
 }
 
-/// Fetches one file and ends.
+/// Downloads one file and returns the program's exit status.
 async fn fetch_one(
     parts: &LanTasks,
     name: &str,
-    heard: &mut mpsc::Receiver<LanEvent>,
+    events: &mut mpsc::Receiver<LanEvent>,
     signals: &mut Signals,
     output: &mut ConsoleOutput,
 ) -> Result<u8, LanCommandError> {
-    match fetch(parts, name, heard, signals, output).await? {
+    match fetch(parts, name, events, signals, output).await? {
         Ok(downloaded) => {
             report_download(&downloaded, output)?;
             Ok(0)
@@ -256,15 +256,15 @@ async fn fetch_one(
     }
 }
 
-/// Fetches a file while everything else goes on; returns a status if that is to end.
+/// Downloads a file while the other tasks keep running; returns an exit status if a signal stops the program.
 async fn fetch_named(
     parts: &LanTasks,
     name: &str,
-    heard: &mut mpsc::Receiver<LanEvent>,
+    events: &mut mpsc::Receiver<LanEvent>,
     signals: &mut Signals,
     output: &mut ConsoleOutput,
 ) -> Result<Option<u8>, LanCommandError> {
-    match fetch(parts, name, heard, signals, output).await? {
+    match fetch(parts, name, events, signals, output).await? {
         Ok(downloaded) => {
             report_download(&downloaded, output)?;
             parts.announce_trigger.notify_one();
@@ -276,7 +276,7 @@ async fn fetch_named(
     Ok(None)
 }
 
-/// Why nothing was fetched.
+/// Why a download ended without a file.
 enum FetchEnd {
     Stopped(StopSignal),
     Failed(LanDownloadError),
@@ -285,7 +285,7 @@ enum FetchEnd {
 async fn fetch(
     parts: &LanTasks,
     name: &str,
-    heard: &mut mpsc::Receiver<LanEvent>,
+    events: &mut mpsc::Receiver<LanEvent>,
     signals: &mut Signals,
     output: &mut ConsoleOutput,
 ) -> Result<Result<DownloadedFile, FetchEnd>, LanCommandError> {
@@ -294,27 +294,27 @@ async fn fetch(
     let fetched = loop {
         tokio::select! {
             biased;
-            Some(news) = heard.recv() => show_event(output, &news)?,
+            Some(news) = events.recv() => show_event(output, &news)?,
             stop = signals.next() => return Ok(Err(FetchEnd::Stopped(stop))),
             fetched = &mut fetching => break fetched,
         }
     };
-    while let Ok(news) = heard.try_recv() {
+    while let Ok(news) = events.try_recv() {
         show_event(output, &news)?;
     }
     Ok(fetched.map_err(FetchEnd::Failed))
 }
 
-/// Says what is here, and how far it is to be trusted.
+/// Reports a downloaded file, and whether its content was verified.
 fn report_download(downloaded: &DownloadedFile, output: &mut ConsoleOutput) -> Result<(), OutputError> {
     let DownloadedFile { path, size, digest, is_verified } = downloaded;
     let path = path.to_string_lossy();
     output.lines([
         format!("done\t{}\t{}\tsha256 {digest}", display_safe(&path), DisplaySize(*size)),
         if *is_verified {
-            "every chunk is what its sharer announced".to_owned()
+            "every chunk matches the announced digest".to_owned()
         } else {
-            "not verified: there are no hashes on this wire, so the file is only as trustworthy as the network; compare the sha256 with the sharer's".to_owned()
+            "not verified: the peers announced no digests, so the file is only as trustworthy as the network; compare its sha256 with the sharer's".to_owned()
         },
     ])
 }

@@ -17,109 +17,109 @@ use crate::repl::time_limit::parse_time_limit;
 
 const EXAMPLES: &str = "\
 Examples:
-  peer-node                          shares shared_dirs/12349, index on this machine
-  peer-node 12350 --index host:1313  a second peer, with another index
+  peer-node                          share shared_dirs/12349, with an index on this machine
+  peer-node 12350 --index host:1313  run a second node, with another index
   printf 'search iso\\ndownload 1\\n' | peer-node 12350
-                                     a script: status 1 if any command failed, 7 if a
+                                     run a script: status 1 if a command failed, 7 if a
                                      download is unfinished
-  peer-node torrent show a.torrent   what a torrent says
-  peer-node swarm start-all          the group of ./Common.cfg and ./PeerInfo.cfg
-  peer-node lan                      chunks of files on the local network, without a server
+  peer-node torrent show a.torrent   show what a torrent contains
+  peer-node swarm start-all          run the group of ./Common.cfg and ./PeerInfo.cfg
+  peer-node lan                      exchange chunks on the local network, without a server
 
-At the prompt, help shows the commands.";
+Type help at the prompt to list the commands.";
 
-/// A peer: shares a folder, searches everybody's files, fetches one file from many peers at once.
+/// Share a folder, search the files of all peers, and download each file from many peers at once
 #[derive(Debug, Clone, Parser)]
 #[command(name = "peer-node", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct ProgramOptions {
-    /// What to do instead of running a node.
+    /// The command to run instead of a node.
     #[command(subcommand)]
     pub command: Option<ProgramCommand>,
 
-    /// The port on which peers are accepted; it also names the folder. 0 takes any free one, with --share-dir.
+    /// Accept peers on this port, which also names the shared folder; 0 takes any free port (requires --share-dir)
     #[arg(value_name = "PORT", env = "PEER_NODE_PORT", default_value_t = 12349)]
     pub port: u16,
 
-    /// Connect to the index on this host; without a port, on 1313
+    /// Connect to the index at this address; the default port is 1313
     #[arg(long, value_name = "HOST[:PORT]", env = "PEER_NODE_INDEX", default_value = "127.0.0.1:1313", value_parser = index_address)]
     pub index: String,
 
-    /// The address on which peers are accepted: 0.0.0.0 or :: for all.
+    /// Accept peers on this address; 0.0.0.0 or :: for all addresses
     #[arg(long, value_name = "ADDRESS", env = "PEER_NODE_LISTEN_HOST", default_value = "127.0.0.1")]
     pub listen_host: IpAddr,
 
-    /// The folder that is shared; without it, a folder named after the port in `shared_dirs`.
+    /// Share this folder [default: shared_dirs/PORT]
     #[arg(long, value_name = "FOLDER", env = "PEER_NODE_SHARE_DIR")]
     pub share_dir: Option<PathBuf>,
 
-    /// Do not share files that match this pattern, in the syntax of .gitignore; can be repeated. Lasting patterns stand in
-    /// files named .peerdexignore, or are given to register at the prompt.
+    /// Do not share files that match this pattern, in .gitignore syntax; can be repeated. For permanent patterns use
+    /// .peerdexignore files, or register at the prompt
     #[arg(long, value_name = "PATTERN", env = "PEER_NODE_EXCLUDE", value_delimiter = '\n')]
     pub exclude: Vec<String>,
 
-    /// How many downloads may fetch at once; others wait for their turn.
+    /// Maximum number of downloads that fetch at once; others wait in the queue
     #[arg(long, value_name = "N", env = "PEER_NODE_MAX_ACTIVE_DOWNLOADS", default_value_t = 8, value_parser = at_least_one)]
     pub max_active_downloads: usize,
 
-    /// How fast all peers together may be sent content: bytes a second, as in 10M. Without it, as fast as possible.
+    /// Maximum total upload rate in bytes/s, e.g. 10M [default: unlimited]
     #[arg(long, value_name = "RATE", env = "PEER_NODE_MAX_UPLOAD_RATE", value_parser = rate)]
     pub max_upload_rate: Option<NonZeroU64>,
 
-    /// How fast content may be fetched, from all peers together.
+    /// Maximum total download rate in bytes/s, e.g. 10M [default: unlimited]
     #[arg(long, value_name = "RATE", env = "PEER_NODE_MAX_DOWNLOAD_RATE", value_parser = rate)]
     pub max_download_rate: Option<NonZeroU64>,
 
-    /// How many peers are served at once, besides one in turn; others wait.
+    /// Maximum number of peers served at once, plus one rotating slot; others wait in the queue
     #[arg(long, value_name = "N", env = "PEER_NODE_UPLOAD_SLOTS", default_value_t = 8, value_parser = at_least_one)]
     pub upload_slots: usize,
 
-    /// How many connections to other peers there may be.
+    /// Maximum number of connections to other peers
     #[arg(long, value_name = "N", env = "PEER_NODE_MAX_CONNECTIONS", default_value_t = 200, value_parser = at_least_one)]
     pub max_connections: usize,
 
-    /// What one address may have.
+    /// The limits per address.
     #[command(flatten)]
     pub addresses: AddressOptions,
 
-    /// Wait at most this long for the downloads of a command; what is unfinished resumes later (status 7 in scripts).
-    /// Seconds, or as in 5m or 2h [default: no limit]
+    /// Wait at most this long for the downloads of a command, e.g. 30 (seconds), 5m or 2h; unfinished downloads resume
+    /// later (status 7 in scripts) [default: no limit]
     #[arg(long, value_name = "TIME", env = "PEER_NODE_TIMEOUT", value_parser = parse_time_limit)]
     pub timeout: Option<Duration>,
 
-    /// How well the node's own files must be protected.
+    /// How strictly the node's own files must be protected.
     #[command(flatten)]
     pub state: StateOptions,
 
-    /// How nodes of the local network are found.
+    /// How nodes on the local network are found.
     #[command(flatten)]
     pub neighbours: NeighbourOptions,
 
-    /// Shows the log on stderr; twice for more, three times for everything.
+    /// Show the log on stderr; repeat for more detail, up to -vvv
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
 }
 
-/// What the program can do besides running a node.
+/// The commands besides running a node.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ProgramCommand {
-    /// Looks into, makes and checks torrents.
+    /// Show, create, verify, download and seed torrents
     #[command(subcommand)]
     Torrent(TorrentCommand),
-    /// Takes part in a configured swarm: a closed group, listed in PeerInfo.cfg, that spreads one file.
+    /// Take part in a configured swarm: a closed group, listed in PeerInfo.cfg, that distributes one file
     Swarm(SwarmOptions),
-    /// Gives and fetches chunks of files on the local network, without any server.
+    /// Exchange chunks of files on the local network, without a server
     Lan(LanOptions),
-    /// Looks for what keeps a node from working well, and says what to do.
+    /// Check what keeps a node from working well, and suggest remedies
     Doctor(DoctorOptions),
 }
 
-/// Options that make no sense together.
+/// Options that contradict each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
-    /// A folder named after port 0 would be everybody's.
-    #[error("port 0 takes any free port, so the folder cannot be named after it: add --share-dir FOLDER")]
+    /// All nodes on port 0 would share one folder.
+    #[error("port 0 takes any free port, so the folder cannot be named after it; add --share-dir FOLDER")]
     NoFolder,
-    /// The system gives no random numbers.
+    /// The system provides no random numbers.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
 }
@@ -134,7 +134,7 @@ impl ProgramOptions {
         }
     }
 
-    /// Returns what the node is started with.
+    /// Returns the options with which the node is started.
     pub fn into_node_options(self) -> Result<NodeOptions, OptionsError> {
         let lan = self.neighbours.settings(self.listen_host)?;
         Ok(NodeOptions {
@@ -158,18 +158,18 @@ impl ProgramOptions {
 pub(super) fn rate(text: &str) -> Result<NonZeroU64, String> {
     let rate = parse_size(text.trim_end_matches("/s")).map_err(|error| error.to_string())?;
     NonZeroU64::new(rate)
-        .ok_or_else(|| "with a rate of 0 nothing would pass; leave the option out".to_owned())
+        .ok_or_else(|| "a rate of 0 would block all transfers; omit the option for no limit".to_owned())
 }
 
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| "write a number from 1 on".to_owned())
+    number.ok_or_else(|| "expected a number of at least 1".to_owned())
 }
 
-/// The port on which an index listens by default.
+/// The default port of an index.
 const INDEX_PORT: u16 = 1313;
 
-/// Reads where an index is: a name or an address, with or without a port. An address of IPv6 with a port needs brackets.
+/// Parses the address of an index: a name or an IP address, with or without a port. An IPv6 address with a port needs brackets.
 pub(super) fn index_address(text: &str) -> Result<String, String> {
     let wrong =
         || Err(format!("expected HOST or HOST:PORT, e.g. index.example.org:{INDEX_PORT} or [2001:db8::1]"));
@@ -193,7 +193,7 @@ pub(super) fn index_address(text: &str) -> Result<String, String> {
     }
 }
 
-/// Returns true for an address of IPv6, which may name the interface of a link-local one.
+/// Returns true for an IPv6 address, with or without the interface of a link-local one (`fe80::1%eth0`).
 fn is_ipv6(text: &str) -> bool {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
     address.parse::<Ipv6Addr>().is_ok()

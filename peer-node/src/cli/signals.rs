@@ -3,21 +3,21 @@ use std::io;
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Signals that end a program unless it catches them, and that are no request to stop: the two without a meaning, and the one behind a
-/// write beyond the limit on file sizes, which then fails like any other.
+/// Signals whose default action ends a program although they are no request to stop: the two user-defined ones, and the one for a
+/// write beyond the file size limit, which then fails with an error.
 const IGNORED_SIGNALS: [Number; 3] = [Number::USR1, Number::USR2, Number::XFSZ];
 
-/// What a signal asks for.
+/// What a signal requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopSignal {
-    /// Ctrl-C: break off what is going on.
+    /// Ctrl-C: interrupt the current command.
     Interrupt,
-    /// SIGTERM, or a terminal that is gone: stop in order.
+    /// SIGTERM or SIGHUP: shut down cleanly.
     Terminate,
 }
 
-/// The signals that end the program or what it is doing. They are listened for from the beginning, so that a line editor
-/// that borrows one of them gives it back to us.
+/// The signals that end the program or interrupt a command. Their handlers are installed at the start, so that a line editor
+/// that replaces one of them restores it.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
@@ -26,10 +26,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen; from now on the signals do nothing by themselves.
+    /// Installs the handlers; from now on the signals have no default action.
     pub fn listen() -> io::Result<Self> {
         for number in IGNORED_SIGNALS {
-            // Caught for good, though nobody listens.
+            // The handler stays installed after the stream is dropped.
             drop(signal(SignalKind::from_raw(number.as_raw()))?);
         }
         Ok(Self {
@@ -39,7 +39,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one. Cancel safe.
+    /// Waits for the next signal. Cancel safe.
     pub async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
@@ -48,7 +48,7 @@ impl Signals {
         }
     }
 
-    /// Waits for Ctrl-C alone. Cancel safe.
+    /// Waits for Ctrl-C only. Cancel safe.
     pub async fn interrupted(&mut self) {
         let _ = self.interrupt.recv().await;
     }

@@ -1,4 +1,4 @@
-//! The peers of a configured swarm, as programs: one of them, or all whose host is this machine.
+//! `peer-node swarm`: runs one peer of a configured swarm, or all whose host is this machine.
 
 mod all;
 mod one;
@@ -15,42 +15,42 @@ use crate::repl::output::{Audience, ConsoleOutput, OutputError};
 
 const EXAMPLES: &str = "\
 Examples:
-  peer-node swarm 1001               peer 1001 of ./PeerInfo.cfg, which has the file
-  peer-node swarm 1002 --dir ~/p2p   another one: it fetches the file into ~/p2p/peer_1002/
-  peer-node swarm start-all          all peers whose host is this machine, shown together
+  peer-node swarm 1001               run peer 1001 of ./PeerInfo.cfg, which has the file
+  peer-node swarm 1002 --dir ~/p2p   run peer 1002, which downloads the file into ~/p2p/peer_1002/
+  peer-node swarm start-all          run all peers whose host is this machine, shown together
 
-A peer ends by itself, with status 0, when everybody has the file. What it has is kept: started
-again, it goes on from there. Its log is log_peer_ID.log.";
+A peer exits with status 0 when all peers have the file. Finished pieces are kept: a peer that is
+started again resumes. Its log is log_peer_ID.log.";
 
-/// Which peers are started, and what they have agreed on.
+/// Which peers are started, and their configuration.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct SwarmOptions {
-    /// The peer, by its number in the list; or all whose host is this machine.
+    /// Run the peer with this number in the list, or all peers whose host is this machine
     #[arg(value_name = "PEER_ID|start-all", value_parser = parse_peer_choice)]
     pub who: PeerChoice,
 
-    /// The folder of the peers' folders and of their logs.
+    /// Keep the peers' folders and logs in this folder
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
 
-    /// What the peers have agreed on; without it, Common.cfg in the folder.
+    /// Read the common configuration from this file [default: Common.cfg in DIR]
     #[arg(long, value_name = "FILE")]
     pub common: Option<PathBuf>,
 
-    /// The list of the peers; without it, PeerInfo.cfg in the folder.
+    /// Read the list of peers from this file [default: PeerInfo.cfg in DIR]
     #[arg(long, value_name = "FILE")]
     pub peers: Option<PathBuf>,
 
-    /// What the length of a message counts: its type as well, or only what follows; auto adopts what the others speak.
+    /// Count the message type in the length field (inclusive), or only the payload (exclusive); auto adopts what each peer uses
     #[arg(long, value_name = "FRAMING", value_enum, default_value_t = FramingOption::Auto)]
     pub framing: FramingOption,
 
-    /// Says every quarter of a second how far it is, in lines for `start-all`.
+    /// Print progress lines for `start-all` every quarter of a second
     #[arg(long, hide = true)]
     pub report: bool,
 
-    /// Shows the log on stderr; twice for more, three times for everything.
+    /// Show the log on stderr; repeat for more detail, up to -vvv
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -58,7 +58,7 @@ pub struct SwarmOptions {
 /// Which peers are started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerChoice {
-    /// One.
+    /// The peer with this number.
     One(ConfiguredPeerId),
     /// All whose host is this machine.
     All,
@@ -67,36 +67,36 @@ pub enum PeerChoice {
 /// How messages are framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FramingOption {
-    /// As each of the others does.
+    /// Adopt what each peer uses
     Auto,
-    /// The length counts the type and what follows it.
+    /// The length counts the type and the payload
     Inclusive,
-    /// The length counts what follows the type.
+    /// The length counts only the payload
     Exclusive,
 }
 
-/// Why there is no swarm.
+/// Why a swarm command failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SwarmCommandError {
-    /// What was agreed on cannot be used.
+    /// The configuration is invalid.
     #[error(transparent)]
     Plan(#[from] GroupConfigError),
-    /// The peer cannot begin.
+    /// The peer cannot start.
     #[error(transparent)]
     Peer(#[from] GroupStartError),
-    /// Nobody is to be started here.
+    /// No peer runs on this machine.
     #[error("no peer of {} has this machine as its host", .0.display())]
     NoLocalPeer(PathBuf),
-    /// The system does not give what every program needs.
+    /// A system resource that the program needs is missing.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
-    /// Nobody reads what is said.
+    /// The output cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
 }
 
 impl SwarmCommandError {
-    /// Returns the status with which the program ends.
+    /// Returns the program's exit status.
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
             Self::Output(error) => error.exit_code(),
@@ -115,7 +115,7 @@ impl SwarmOptions {
         self.peers.clone().unwrap_or_else(|| self.dir.join("PeerInfo.cfg"))
     }
 
-    /// Reads what was agreed on.
+    /// Reads the configuration.
     fn read_plan(&self) -> Result<GroupConfig, GroupConfigError> {
         let mut plan = GroupConfig::read(&self.dir, &self.common_path(), &self.peers_path())?;
         plan.framing = match self.framing {
@@ -127,13 +127,13 @@ impl SwarmOptions {
     }
 }
 
-/// Carries the command out and returns the program's status. Blocks.
+/// Runs the command and returns the program's exit status. Blocks.
 pub(super) fn run(options: &SwarmOptions) -> Result<u8, SwarmCommandError> {
     crate::log::init_stderr(options.verbose);
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
     let mut output = ConsoleOutput::standard(audience);
     let plan = options.read_plan()?;
-    // Whoever has started this peer has reported them.
+    // For a peer of `start-all`, the parent process has reported the warnings.
     if !options.report {
         plan.warnings.iter().for_each(|warning| output.warning(warning));
     }
@@ -146,7 +146,7 @@ pub(super) fn run(options: &SwarmOptions) -> Result<u8, SwarmCommandError> {
         PeerChoice::All => runtime.block_on(all::run(&plan, options, &mut output)),
     };
     output.clear_live();
-    // What is left is at most a call that blocks.
+    // Only blocking calls can be left; do not wait for them.
     runtime.shutdown_background();
     code
 }
@@ -155,6 +155,6 @@ fn parse_peer_choice(text: &str) -> Result<PeerChoice, String> {
     if text == "start-all" {
         return Ok(PeerChoice::All);
     }
-    let id = text.parse().map_err(|_| "write the number of a peer, or start-all".to_owned())?;
+    let id = text.parse().map_err(|_| "expected the number of a peer, or start-all".to_owned())?;
     Ok(PeerChoice::One(ConfiguredPeerId(id)))
 }

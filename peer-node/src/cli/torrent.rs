@@ -1,4 +1,4 @@
-//! The commands for torrents that need no node: they read, work and end.
+//! `peer-node torrent`: the torrent commands that need no node.
 
 mod create;
 mod download;
@@ -28,57 +28,57 @@ use show::ShowOptions;
 use torrent_output::TorrentWriteError;
 use verify::VerifyOptions;
 
-/// What to do with torrents.
+/// The torrent commands.
 #[derive(Debug, Clone, Subcommand)]
 pub enum TorrentCommand {
-    /// Shows what a torrent says: names, sizes, hashes, trackers, files.
+    /// Show the contents of a torrent: names, sizes, hashes, trackers, files
     Show(ShowOptions),
-    /// Makes a torrent of a file or folder.
+    /// Create a torrent from a file or folder
     Create(CreateOptions),
-    /// Hashes what lies on disk and says which files are whole.
+    /// Hash the files on disk and report which are complete
     Verify(VerifyOptions),
-    /// Fetches a torrent, verifying every piece.
+    /// Download a torrent, verifying every piece
     Download(DownloadOptions),
-    /// Gives a torrent whose files are whole to others.
+    /// Seed a torrent whose files are complete
     Seed(SeedOptions),
 }
 
-/// Why a command for torrents failed.
+/// Why a torrent command failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TorrentCommandError {
     /// The torrent cannot be used.
     #[error(transparent)]
     DotTorrent(#[from] DotTorrentError),
-    /// There is no torrent of what was named.
+    /// The torrent cannot be created.
     #[error(transparent)]
     Make(#[from] MakeTorrentError),
     /// The content's files cannot be used.
     #[error(transparent)]
     Files(#[from] TorrentFilesError),
-    /// The torrent cannot be put where it belongs.
+    /// The torrent cannot be written.
     #[error(transparent)]
     Write(#[from] TorrentWriteError),
-    /// There is no such file in it.
+    /// The selection names no file of the torrent.
     #[error(transparent)]
     Selection(#[from] FileSelectionError),
-    /// Peers cannot be accepted.
+    /// The listening address cannot be used.
     #[error("cannot listen on {address}: {source}; choose another port or address")]
     Listen {
-        /// Where.
+        /// The listening address.
         address: SocketAddr,
-        /// Why not.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The system does not give what every program needs.
+    /// A system resource that the program needs is missing.
     #[error("cannot run: {0}")]
     System(io::Error),
-    /// Nobody reads what is said.
+    /// The output cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
 }
 
 impl TorrentCommandError {
-    /// Returns the status with which the program ends.
+    /// Returns the program's exit status.
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
             Self::Output(error) => error.exit_code(),
@@ -93,7 +93,7 @@ impl TorrentCommandError {
     }
 }
 
-/// Carries a command out and returns the program's status. Blocks.
+/// Runs a command and returns the program's exit status. Blocks.
 pub(super) fn run(command: &TorrentCommand) -> Result<u8, TorrentCommandError> {
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
     let mut output = ConsoleOutput::standard(audience);
@@ -106,7 +106,7 @@ pub(super) fn run(command: &TorrentCommand) -> Result<u8, TorrentCommandError> {
     };
     output.clear_live();
     match ended {
-        // Whoever has closed the output knows.
+        // The reader closed the output itself and needs no message.
         Err(TorrentCommandError::Output(error @ OutputError::Closed)) => Ok(error.exit_code()),
         ended => ended,
     }

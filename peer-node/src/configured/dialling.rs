@@ -1,4 +1,4 @@
-//! Connects to a peer, again and again until the end: it may start later, or be started anew.
+//! Connects to a peer and reconnects until the session ends, because the peer may start later or be restarted.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -14,24 +14,24 @@ use crate::backoff::Backoff;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The shortest and the longest pause between two attempts.
+/// Minimum and maximum delay between two attempts.
 const RETRY_DELAYS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
 
-/// A connection that has held so long was worth the attempt.
+/// After a connection that lasted this long, the delay is reset.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
 
-/// A peer that was dialled in vain.
+/// Why a connection attempt failed.
 #[derive(Debug, thiserror::Error)]
 enum GroupDialError {
-    #[error("it does not answer: {0}")]
+    #[error("cannot connect: {0}")]
     Connect(io::Error),
     #[error(transparent)]
     Greeting(#[from] GroupHandshakeError),
 }
 
-/// Keeps a connection to a peer, and tells of each.
+/// Keeps a connection to a peer open, and passes each new connection to the session.
 pub(super) async fn keep_dialling(
-    us: ConfiguredPeerId,
+    own_id: ConfiguredPeerId,
     target: ListedPeer,
     connections: mpsc::Sender<GroupConnection>,
     cancel: CancellationToken,
@@ -39,10 +39,10 @@ pub(super) async fn keep_dialling(
     let mut backoff = Backoff::between(RETRY_DELAYS.0, RETRY_DELAYS.1);
     loop {
         let begun = Instant::now();
-        match dial(us, &target, &cancel).await {
-            Ok(greeted) => {
-                let closed = greeted.closed.clone();
-                if connections.send(greeted).await.is_err() {
+        match dial(own_id, &target, &cancel).await {
+            Ok(connection) => {
+                let closed = connection.closed.clone();
+                if connections.send(connection).await.is_err() {
                     return;
                 }
                 closed.cancelled().await;
@@ -51,16 +51,16 @@ pub(super) async fn keep_dialling(
                 }
             }
             Err(error @ GroupDialError::Connect(_)) => {
-                tracing::debug!(peer = %target.id, %error, "dialled in vain");
+                tracing::debug!(peer = %target.id, %error, "cannot connect to a peer");
             }
-            Err(error) => tracing::warn!(peer = %target.id, %error, "dialled in vain"),
+            Err(error) => tracing::warn!(peer = %target.id, %error, "cannot connect to a peer"),
         }
         tokio::time::sleep(backoff.next_delay(getrandom::u64().unwrap_or(0))).await;
     }
 }
 
 async fn dial(
-    us: ConfiguredPeerId,
+    own_id: ConfiguredPeerId,
     target: &ListedPeer,
     cancel: &CancellationToken,
 ) -> Result<GroupConnection, GroupDialError> {
@@ -69,7 +69,7 @@ async fn dial(
     let connected = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let mut stream = connected.map_err(GroupDialError::Connect)?;
     let address = stream.peer_addr().map_err(GroupDialError::Connect)?;
-    let judge = |claimed| if claimed == target.id { Ok(()) } else { Err("does not belong there") };
-    let peer = exchange_handshakes(&mut stream, us, judge).await?;
+    let judge = |claimed| if claimed == target.id { Ok(()) } else { Err("is not the expected peer") };
+    let peer = exchange_handshakes(&mut stream, own_id, judge).await?;
     Ok(GroupConnection { stream, address, peer, is_inbound: false, closed: cancel.child_token() })
 }

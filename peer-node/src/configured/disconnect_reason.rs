@@ -4,23 +4,23 @@ use std::time::Duration;
 use protocol::bitfield::BitfieldError;
 use protocol::configured::{ConfiguredMessageError, Framing};
 
-/// A piece that comes slower than this for so long ends the connection.
+/// Minimum rate of a piece in bytes per second, and the time after which it is enforced.
 pub(super) const MIN_RATE: (u64, Duration) = (1 << 10, Duration::from_secs(30));
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum GroupDisconnectReason {
-    #[error("it broke the protocol: {what}")]
+    #[error("protocol violation: {what}")]
     Violation { what: &'static str },
-    #[error("it broke the protocol: {0}")]
+    #[error("protocol violation: {0}")]
     Message(#[from] ConfiguredMessageError),
-    #[error("it broke the protocol: {0}")]
+    #[error("protocol violation: {0}")]
     Bitfield(#[from] BitfieldError),
-    #[error("its lengths are {theirs} (--framing {theirs} speaks so from the beginning)")]
+    #[error("it uses {theirs} framing (use --framing {theirs} to start with it)")]
     OtherFraming { theirs: Framing },
-    #[error("the connection broke: {0}")]
+    #[error("connection lost: {0}")]
     Io(#[from] io::Error),
-    #[error("it sends slower than {} B/s", MIN_RATE.0)]
+    #[error("slower than {} B/s", MIN_RATE.0)]
     TooSlow,
     #[error("it stopped sending")]
     Stalled,
@@ -28,12 +28,12 @@ pub(super) enum GroupDisconnectReason {
     Replaced,
     #[error("we closed the connection")]
     ClosedByUs,
-    #[error("it closed the connection")]
+    #[error("the peer closed the connection")]
     ClosedByPeer,
 }
 
 impl GroupDisconnectReason {
-    /// Says whether it is the other side's fault.
+    /// Returns true if the peer is at fault.
     pub(super) const fn is_peer_at_fault(&self) -> bool {
         matches!(
             self,

@@ -8,69 +8,69 @@ use protocol::limits::MAX_CONFIG;
 
 use crate::storage::read_regular_file;
 
-/// What a group has agreed on.
+/// The configuration that a group shares.
 #[derive(Debug, Clone)]
 pub(crate) struct GroupConfig {
-    /// About the content and its spreading.
+    /// Content and choking parameters.
     pub(crate) common: CommonConfig,
-    /// Who belongs to the group.
+    /// Peers of the group.
     pub(crate) peer_list: PeerList,
-    /// The folder in which the folders of the peers and their logs lie.
+    /// Folder that contains the peers' folders and logs.
     pub(crate) dir: PathBuf,
-    /// What the lengths of messages count, if it need not be found out.
+    /// Framing of all messages; `None` to detect it.
     pub(crate) framing: Option<Framing>,
-    /// What is suspicious about the files, a line each.
+    /// Warnings about the configuration files, one line each.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Files that configure nothing.
+/// Why a configuration is unusable.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GroupConfigError {
     /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Cause.
         source: io::Error,
     },
-    /// What is in them is wrong: all of it, by the file that it is in.
+    /// All errors, each with its file.
     #[error("invalid group configuration\n{}", error_lines(.0))]
     Config(Vec<(PathBuf, ConfigError)>),
-    /// Somebody else is meant.
+    /// The peer is not listed.
     #[error("peer {id} is not listed in {}; it lists {}", path.display(), ids.join(", "))]
     NotListed {
-        /// Who.
+        /// The peer.
         id: ConfiguredPeerId,
-        /// Where.
+        /// The list.
         path: PathBuf,
-        /// Who is, the first few.
+        /// The first listed peers.
         ids: Vec<String>,
     },
 }
 
-/// So many of those who are listed are named to somebody who is not.
+/// Maximum number of listed peers to name in an error.
 const MAX_NAMED: usize = 10;
 
 impl GroupConfig {
-    /// Reads both files and judges all of them.
+    /// Reads and validates both files. Reports the errors of both.
     pub(crate) fn read(dir: &Path, common: &Path, peers: &Path) -> Result<Self, GroupConfigError> {
-        let (list, agreed) = (PeerList::parse(&read(peers)?), CommonConfig::parse(&read(common)?));
-        match (list, agreed) {
-            (Ok(list), Ok((agreed, warnings))) => {
+        let (list, settings) = (PeerList::parse(&read(peers)?), CommonConfig::parse(&read(common)?));
+        match (list, settings) {
+            (Ok(list), Ok((settings, warnings))) => {
                 let text = ConfigWarning::display_all(&warnings, &common.to_string_lossy()).to_string();
                 let warnings = text.lines().map(str::to_owned).collect();
-                Ok(Self { common: agreed, peer_list: list, dir: dir.to_owned(), framing: None, warnings })
+                Ok(Self { common: settings, peer_list: list, dir: dir.to_owned(), framing: None, warnings })
             }
-            (list, agreed) => {
-                let wrong = [(peers, list.err()), (common, agreed.err())].into_iter();
-                let wrong = wrong.filter_map(|(path, error)| Some((path.to_owned(), error?)));
-                Err(GroupConfigError::Config(wrong.collect()))
+            (list, settings) => {
+                let errors = [(peers, list.err()), (common, settings.err())].into_iter();
+                let errors = errors.filter_map(|(path, error)| Some((path.to_owned(), error?)));
+                Err(GroupConfigError::Config(errors.collect()))
             }
         }
     }
 
-    /// Finds a peer in the list, which was read there.
+    /// Returns a listed peer. `path` is the list's file, for the error.
     pub(crate) fn find(&self, id: ConfiguredPeerId, path: &Path) -> Result<&ListedPeer, GroupConfigError> {
         self.peer_list.find(id).ok_or_else(|| {
             let ids = self.peer_list.peers().iter().take(MAX_NAMED).map(|peer| peer.id.to_string()).collect();
@@ -84,8 +84,8 @@ fn read(path: &Path) -> Result<Vec<u8>, GroupConfigError> {
     read.map_err(|source| GroupConfigError::Read { path: path.to_owned(), source })
 }
 
-/// Tells what is wrong, a line each.
-fn error_lines(wrong: &[(PathBuf, ConfigError)]) -> String {
-    let lines = wrong.iter().map(|(path, error)| error.display_for(&path.to_string_lossy()).to_string());
+/// Formats the errors, one line each.
+fn error_lines(errors: &[(PathBuf, ConfigError)]) -> String {
+    let lines = errors.iter().map(|(path, error)| error.display_for(&path.to_string_lossy()).to_string());
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! Where the file of a peer lies: whole, or in parts. Everything here waits for the disk and belongs on a blocking thread.
+//! The file of a peer on disk, complete or partial. All functions block on disk I/O.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -16,7 +16,7 @@ use super::part_file::{GroupPartFile, with_suffix};
 use super::receipt::Receipt;
 use crate::storage::rename_no_replace;
 
-/// So many files that were found in the place of the content may lie beside it.
+/// Maximum number of unverified files that are moved aside.
 const MAX_UNVERIFIED: u32 = 1000;
 
 /// The content of a peer on disk.
@@ -25,77 +25,77 @@ pub(crate) struct GroupFile {
     geometry: Geometry,
     target: PathBuf,
     file: Arc<File>,
-    /// What it lacks, if it lacks anything.
+    /// The partial file, if pieces are missing.
     part: Option<GroupPartFile>,
 }
 
-/// The content of a peer as it was found.
+/// The result of opening a peer's file.
 #[derive(Debug)]
 pub(crate) struct OpenedGroupFile {
     pub(crate) file: GroupFile,
-    /// The pieces that are here.
+    /// The pieces that we have.
     pub(crate) have: Bitfield,
-    /// Where a file was moved that stood in the place of the content and was not received by this program.
+    /// New path of a file that had the target's name but was not received by this program.
     pub(crate) unverified: Option<PathBuf>,
 }
 
-/// A content that cannot be used.
+/// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GroupFileError {
-    /// Who should have the file does not.
-    #[error("peer {id} has the file, says the list, but it is neither at {} nor at {}", first.display(), second.display())]
+    /// The peer is listed as having the file, but does not.
+    #[error("peer {id} is listed as having the file, but it is neither at {} nor at {}", first.display(), second.display())]
     NoFile {
-        /// Who.
+        /// The peer.
         id: protocol::configured::ConfiguredPeerId,
-        /// Where it was looked for.
+        /// First expected path.
         first: PathBuf,
-        /// Where else.
+        /// Second expected path.
         second: PathBuf,
     },
-    /// The file is not the one that was agreed on.
+    /// The file size differs from the configuration.
     #[error("{} has {got} bytes, but FileSize is {expected}: correct Common.cfg, or move the file away", path.display())]
     WrongSize {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What was agreed on.
+        /// Configured size in bytes.
         expected: u64,
-        /// How long it is.
+        /// Actual size in bytes.
         got: u64,
     },
-    /// Something else is in its place.
+    /// The path is not a regular file.
     #[error("{} is not a regular file", .0.display())]
     NotAFile(PathBuf),
-    /// Too many others have been there before.
+    /// Too many files have been moved aside before.
     #[error(
-        "{} is not known to be the group's file, and {MAX_UNVERIFIED} others were moved aside before: remove some of them",
+        "{} was not received by this program, and {MAX_UNVERIFIED} such files have already been moved aside: remove some of them",
         .0.display()
     )]
     TooManyUnverified(PathBuf),
-    /// Another one works on it.
-    #[error("another program works on {}", .0.display())]
+    /// Another process has locked the file.
+    #[error("{} is in use by another program", .0.display())]
     InUse(PathBuf),
     /// The disk is full.
-    #[error("no room for {size} bytes at {}: {source}", path.display())]
+    #[error("not enough space for {size} bytes at {}: {source}", path.display())]
     DiskFull {
-        /// Where.
+        /// The file.
         path: PathBuf,
-        /// How many are needed.
+        /// Required bytes.
         size: u64,
-        /// What the system says.
+        /// Cause.
         source: io::Error,
     },
-    /// The disk does not do what it must.
+    /// Another I/O error.
     #[error("cannot use {}: {source}", path.display())]
     Io {
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// Cause.
         source: io::Error,
     },
 }
 
 impl GroupFileError {
-    /// Says where it was that the system failed.
+    /// Returns a function that adds `path` to an I/O error.
     pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io { path: path.clone(), source }
@@ -103,64 +103,64 @@ impl GroupFileError {
 }
 
 impl GroupFile {
-    /// Opens the content of a peer. Of one that does not have the file from the beginning only that counts which this program has
-    /// recorded as received; any other file in its place is moved aside.
+    /// Opens the file of a peer. If the peer is not listed as having the file, only a file that this program has recorded as
+    /// received counts; any other file with its name is moved aside.
     pub(crate) fn open(config: &GroupConfig, peer: &ListedPeer) -> Result<OpenedGroupFile, GroupFileError> {
         let (geometry, name) = (config.common.geometry, config.common.file_name());
         let folder = config.dir.join(format!("peer_{}", peer.id));
         fs::create_dir_all(&folder).map_err(GroupFileError::at(&folder))?;
         let target = folder.join(name);
-        let (whole, unverified) = if peer.has_file {
+        let (complete, unverified) = if peer.has_file {
             (Some(open_original(config, peer, &target)?), None)
         } else {
             open_received(&target, &geometry)?
         };
-        let (file, part, here) = if let Some(file) = whole {
+        let (file, part, have) = if let Some(file) = complete {
             (Arc::new(file), None, Bitfield::full(&geometry))
         } else {
-            let (part, here) = GroupPartFile::open(&target, geometry)?;
-            (part.file_handle(), Some(part), here)
+            let (part, have) = GroupPartFile::open(&target, geometry)?;
+            (part.file_handle(), Some(part), have)
         };
-        Ok(OpenedGroupFile { file: Self { geometry, target, file, part }, have: here, unverified })
+        Ok(OpenedGroupFile { file: Self { geometry, target, file, part }, have, unverified })
     }
 
-    /// Returns how the content is cut into pieces.
+    /// Returns the layout of the pieces.
     pub(super) const fn geometry(&self) -> &Geometry {
         &self.geometry
     }
 
-    /// Says whether all of it is here and in its place.
+    /// Returns true if the file is complete and has its final name.
     pub(super) const fn is_complete(&self) -> bool {
         self.part.is_none()
     }
 
-    /// Returns the file for those who read what is here.
+    /// Returns a handle for reading the stored pieces.
     pub(super) fn file_handle(&self) -> Arc<File> {
         Arc::clone(&self.file)
     }
 
-    /// Returns where the file is once it is whole.
+    /// Returns the final path of the file.
     pub(super) fn target(&self) -> &Path {
         &self.target
     }
 
-    /// Stores a piece, given in parts.
+    /// Writes a piece that consists of consecutive `parts`.
     pub(super) fn write_piece(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
         crate::storage::write_parts_at(&self.file, parts, self.geometry.piece_offset(piece))
     }
 
-    /// Notes which pieces are here, so that they still are after a crash.
-    pub(super) fn record_pieces(&self, here: &Bitfield) -> io::Result<()> {
-        self.part.as_ref().map_or(Ok(()), |part| part.record_pieces(here))
+    /// Makes the stored pieces durable and records them, so that a crash does not lose them.
+    pub(super) fn record_pieces(&self, have: &Bitfield) -> io::Result<()> {
+        self.part.as_ref().map_or(Ok(()), |part| part.record_pieces(have))
     }
 
-    /// Puts a file of which all pieces are here in its place.
+    /// Gives the complete file its final name.
     pub(super) fn finalize(&self) -> Result<(), GroupFileError> {
         self.part.as_ref().map_or(Ok(()), |part| part.finalize(&self.target))
     }
 }
 
-/// Opens the file of a peer that has it from the beginning.
+/// Opens the file of a peer that is listed as having it.
 fn open_original(config: &GroupConfig, peer: &ListedPeer, target: &Path) -> Result<File, GroupFileError> {
     let second = config.dir.join(peer.id.to_string()).join(config.common.file_name());
     for path in [target, &second] {
@@ -176,7 +176,7 @@ fn open_original(config: &GroupConfig, peer: &ListedPeer, target: &Path) -> Resu
     Err(GroupFileError::NoFile { id: peer.id, first: target.to_owned(), second })
 }
 
-/// Opens the file that an earlier run has received. Another one in its place is moved aside; then returns where it is now.
+/// Opens the file that an earlier run received. Moves any other file with its name aside and returns the new path.
 fn open_received(
     target: &Path,
     geometry: &Geometry,
@@ -191,7 +191,7 @@ fn open_received(
             fs::remove_file(target).map_err(GroupFileError::at(target))?;
         }
         Some(_) => return move_aside(target).map(|moved| (None, Some(moved))),
-        // A link to nowhere is in the way as well.
+        // A dangling link occupies the name too.
         None if fs::symlink_metadata(target).is_ok() => {
             return move_aside(target).map(|moved| (None, Some(moved)));
         }
@@ -201,25 +201,25 @@ fn open_received(
     Ok((None, None))
 }
 
-/// Moves a file to a name beside it that nothing has, and returns that.
+/// Renames a file to an unused name in the same folder and returns that name.
 fn move_aside(target: &Path) -> Result<PathBuf, GroupFileError> {
     for number in 1..=MAX_UNVERIFIED {
-        let aside = with_suffix(target, &format!(".unverified-{number}"));
-        match rename_no_replace((CWD, target), (CWD, &aside)) {
+        let candidate = with_suffix(target, &format!(".unverified-{number}"));
+        match rename_no_replace((CWD, target), (CWD, &candidate)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             moved => {
                 moved.map_err(GroupFileError::at(target))?;
                 Receipt::remove(target);
-                return Ok(aside);
+                return Ok(candidate);
             }
         }
     }
     Err(GroupFileError::TooManyUnverified(target.to_owned()))
 }
 
-/// Opens a regular file; nothing if there is none.
+/// Opens a regular file. Returns `None` if it does not exist.
 fn open_regular(path: &Path) -> Result<Option<(File, Metadata)>, GroupFileError> {
-    // A pipe, for example, must not hold us up.
+    // Opening must not block, for instance on a pipe.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

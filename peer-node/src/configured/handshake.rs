@@ -1,4 +1,4 @@
-//! How a connection begins: both sides say who they are, and neither waits for the other.
+//! The handshake of a connection: both sides send their id without waiting for the other.
 
 use std::io;
 use std::time::Duration;
@@ -7,34 +7,34 @@ use protocol::configured::{ConfiguredHandshake, ConfiguredHandshakeError, Config
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How long the other side may take for its part.
+/// Maximum time of a handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection that did not come about.
+/// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum GroupHandshakeError {
-    /// Other software.
+    /// The peer runs other software.
     #[error(transparent)]
     Handshake(#[from] ConfiguredHandshakeError),
-    /// It is somebody else.
-    #[error("it says it is peer {claimed}, who {why}")]
+    /// The peer is not the expected one.
+    #[error("it identifies as peer {claimed}, which {why}")]
     UnexpectedPeer { claimed: ConfiguredPeerId, why: &'static str },
-    /// Nothing came in time.
+    /// The handshake did not arrive in time.
     #[error("no handshake within {} s", HANDSHAKE_TIMEOUT.as_secs())]
     TimedOut,
     /// The connection broke.
-    #[error("the connection broke: {0}")]
+    #[error("connection lost: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Says who we are and hears who the other side is; `judge` says what speaks against that.
+/// Sends our id and receives the peer's. `judge` returns the reason to refuse that id.
 pub(super) async fn exchange_handshakes(
     stream: &mut TcpStream,
-    us: ConfiguredPeerId,
+    own_id: ConfiguredPeerId,
     judge: impl FnOnce(ConfiguredPeerId) -> Result<(), &'static str>,
 ) -> Result<ConfiguredPeerId, GroupHandshakeError> {
     let greeting = async {
-        stream.write_all(&ConfiguredHandshake { peer_id: us }.encode()).await?;
+        stream.write_all(&ConfiguredHandshake { peer_id: own_id }.encode()).await?;
         let mut theirs = [0; HANDSHAKE_LEN];
         stream.read_exact(&mut theirs).await?;
         let claimed = ConfiguredHandshake::decode(&theirs)?.peer_id;

@@ -20,22 +20,22 @@ use super::writer::GroupWriter;
 use crate::transport::{BufferPool, OutstandingRequests, SocketTuner};
 use swarm::SourceId;
 
-/// A connection on which both sides have said who they are.
+/// A connection after the handshake.
 #[derive(Debug)]
 pub(super) struct GroupConnection {
     pub(super) stream: TcpStream,
     pub(super) address: SocketAddr,
     pub(super) peer: ConfiguredPeerId,
-    /// Whether the other side has made it.
+    /// Whether the peer opened it.
     pub(super) is_inbound: bool,
-    /// Cancelled when it is over.
+    /// Cancelled when the connection has ended.
     pub(super) closed: CancellationToken,
 }
 
-/// Where the events of all connections go.
+/// Receives the events of all connections.
 pub(super) type GroupEventSender = mpsc::Sender<(SourceId, GroupEvent)>;
 
-/// What all connections of a peer share.
+/// Resources that all connections of a peer share.
 #[derive(Debug, Clone)]
 pub(super) struct LinkContext {
     pub(super) geometry: Geometry,
@@ -46,38 +46,38 @@ pub(super) struct LinkContext {
     pub(super) tracker: TaskTracker,
 }
 
-/// A connection to a neighbour; closed when it is dropped.
+/// A connection to a neighbour. Dropping it closes the connection.
 #[derive(Debug)]
 pub(super) struct GroupLink {
     shared: Arc<GroupLinkState>,
 }
 
-/// What the tasks of a connection share with who has it.
+/// State that a link's tasks and its owner share.
 #[derive(Debug)]
 pub(super) struct GroupLinkState {
     pub(super) queue: GroupSendQueue,
     pub(super) requests: Mutex<OutstandingRequests>,
-    /// What its lengths count, once that is known.
+    /// Framing in use, once known.
     pub(super) framing: watch::Sender<Option<Framing>>,
-    /// Bytes of content that went out.
+    /// Content bytes sent.
     pub(super) sent: AtomicU64,
     end_reason: Mutex<Option<GroupDisconnectReason>>,
     pub(super) closed: CancellationToken,
 }
 
 impl GroupLink {
-    /// Begins to speak on a connection. The framing is found out if none is given.
+    /// Starts the tasks of a connection. The framing is detected if none is given.
     pub(super) fn start(
         id: SourceId,
-        greeted: GroupConnection,
+        connection: GroupConnection,
         framing: Option<Framing>,
         common: &LinkContext,
     ) -> Self {
-        let GroupConnection { stream, address, peer, closed, .. } = greeted;
+        let GroupConnection { stream, address, peer, closed, .. } = connection;
         let tuner = SocketTuner::begin(&stream, address.ip(), Arc::default());
         let shared = Arc::new(GroupLinkState {
             queue: GroupSendQueue::new(&common.geometry),
-            // A choke forgets what was asked for, and nothing rejects it.
+            // Without the fast extension: a choke drops pending requests without rejecting them.
             requests: Mutex::new(OutstandingRequests::new(false)),
             framing: watch::channel(framing).0,
             sent: AtomicU64::new(0),
@@ -99,52 +99,53 @@ impl GroupLink {
         common.tracker.spawn(async move {
             let mut reader = reader.with_events(id, events);
             let closed = state.closed.clone();
-            // Whoever has written all waits for the other side's end: what it still sends must not break what it has to read.
+            // After everything has been written, the peer's end is awaited: closing earlier could destroy data that the peer
+            // has yet to read.
             let both = async {
                 tokio::select! {
-                    ending = reader.run() => ending,
-                    Err(ending) = writer.run() => ending,
+                    reason = reader.run() => reason,
+                    Err(reason) = writer.run() => reason,
                 }
             };
-            let ending = closed.run_until_cancelled(both).await;
-            let ending =
-                state.end_reason.lock().take().or(ending).unwrap_or(GroupDisconnectReason::ClosedByUs);
+            let reason = closed.run_until_cancelled(both).await;
+            let reason =
+                state.end_reason.lock().take().or(reason).unwrap_or(GroupDisconnectReason::ClosedByUs);
             state.closed.cancel();
-            reader.report_disconnect(ending).await;
+            reader.report_disconnect(reason).await;
         });
         Self { shared }
     }
 
-    /// Says something to the neighbour.
-    pub(super) fn send(&self, saying: OutgoingMessage) {
-        if self.shared.queue.push(saying).is_err() {
-            self.close(GroupDisconnectReason::Violation { what: "it asks for more than it takes" });
+    /// Queues a message for the neighbour.
+    pub(super) fn send(&self, message: OutgoingMessage) {
+        if self.shared.queue.push(message).is_err() {
+            self.close(GroupDisconnectReason::Violation { what: "it requests more than it reads" });
         }
     }
 
-    /// Returns what it was asked for.
+    /// Returns the pending requests.
     pub(super) fn requests(&self) -> parking_lot::MutexGuard<'_, OutstandingRequests> {
         self.shared.requests.lock()
     }
 
-    /// Returns what lengths count here, once that is settled.
+    /// Returns the framing in use, once known.
     pub(super) fn framing(&self) -> Option<Framing> {
         *self.shared.framing.borrow()
     }
 
-    /// Returns how many bytes of content were sent since this was last asked.
+    /// Returns the content bytes sent since the last call.
     pub(super) fn take_sent(&self) -> u64 {
         self.shared.sent.swap(0, Ordering::Relaxed)
     }
 
-    /// Has all said that waits, and then waits for the other side to end the connection.
+    /// Sends all queued messages, then waits for the peer to close the connection.
     pub(super) fn finish(&self) {
         self.shared.queue.close();
     }
 
-    /// Ends the connection at once, for that reason if it has not ended yet.
-    pub(super) fn close(&self, ending: GroupDisconnectReason) {
-        self.shared.end_reason.lock().get_or_insert(ending);
+    /// Closes the connection at once, with this reason unless it already has one.
+    pub(super) fn close(&self, reason: GroupDisconnectReason) {
+        self.shared.end_reason.lock().get_or_insert(reason);
         self.shared.closed.cancel();
     }
 }

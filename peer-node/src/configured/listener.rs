@@ -1,4 +1,4 @@
-//! Lets in those of the group who connect to us.
+//! Accepts connections from other peers of the group.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::handshake::exchange_handshakes;
 use super::link::GroupConnection;
 use crate::transport::{AddressLimits, AdmissionPermit, PeerAdmission, accept_all, log_refusal};
 
-/// How many connections may be there that have not said who they are: as many as there are peers, and some strangers.
+/// Number of connections that may be without a handshake, in addition to one per listed peer.
 const MAX_UNIDENTIFIED: usize = 64;
 
-/// Who comes in, and where they are told of.
+/// Accepts connections and passes them to the session after the handshake.
 #[derive(Debug, Clone)]
 pub(super) struct GroupListener {
     own_id: ConfiguredPeerId,
@@ -30,31 +30,32 @@ pub(super) struct GroupListener {
 
 impl GroupListener {
     pub(super) fn new(
-        us: ConfiguredPeerId,
-        plan: Arc<GroupConfig>,
-        met: mpsc::Sender<GroupConnection>,
+        own_id: ConfiguredPeerId,
+        config: Arc<GroupConfig>,
+        connections: mpsc::Sender<GroupConnection>,
         tracker: TaskTracker,
         cancel: CancellationToken,
     ) -> Self {
         let admission =
-            PeerAdmission::new(plan.peer_list.peers().len() + MAX_UNIDENTIFIED, AddressLimits::default());
-        Self { own_id: us, config: plan, admission, connections: met, tracker, cancel }
+            PeerAdmission::new(config.peer_list.peers().len() + MAX_UNIDENTIFIED, AddressLimits::default());
+        Self { own_id, config, admission, connections, tracker, cancel }
     }
 
-    /// Accepts connections until the peer is stopped.
+    /// Accepts connections until the token is cancelled.
     pub(super) async fn run(self, listener: TcpListener) {
-        let let_in = |stream, from, ticket| self.clone().handle_connection(stream, from, ticket);
-        accept_all(listener, &self.admission, (&self.tracker, &self.cancel), let_in).await;
+        let handle = |stream, from, permit| self.clone().handle_connection(stream, from, permit);
+        accept_all(listener, &self.admission, (&self.tracker, &self.cancel), handle).await;
     }
 
-    /// Hears who has come. The place counts until that is known: neighbours are as many as are listed.
-    async fn handle_connection(self, mut stream: TcpStream, address: SocketAddr, _place: AdmissionPermit) {
+    /// Exchanges handshakes. The permit is released afterwards: the number of identified neighbours is limited by the peer
+    /// list.
+    async fn handle_connection(self, mut stream: TcpStream, address: SocketAddr, _permit: AdmissionPermit) {
         match exchange_handshakes(&mut stream, self.own_id, |claimed| self.check_peer(claimed)).await {
             Ok(peer) => {
                 let closed = self.cancel.child_token();
-                let greeted = GroupConnection { stream, address, peer, is_inbound: true, closed };
-                // Whoever does not listen any more has ended.
-                let _ = self.connections.send(greeted).await;
+                let connection = GroupConnection { stream, address, peer, is_inbound: true, closed };
+                // The receiver is dropped when the session ends.
+                let _ = self.connections.send(connection).await;
             }
             Err(error) => log_refusal(address, error),
         }
@@ -62,7 +63,7 @@ impl GroupListener {
 
     fn check_peer(&self, claimed: ConfiguredPeerId) -> Result<(), &'static str> {
         match self.config.peer_list.find(claimed) {
-            _ if claimed == self.own_id => Err("is this one"),
+            _ if claimed == self.own_id => Err("is this peer itself"),
             None => Err("is not listed"),
             Some(_) => Ok(()),
         }

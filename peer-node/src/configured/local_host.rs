@@ -1,14 +1,14 @@
-//! Which hosts are this machine, and where a peer listens.
+//! Detects whether a host is this machine, and listens on a peer's listed address.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::{TcpListener, UdpSocket, lookup_host};
 
-/// Begins to listen for a peer that is listed with that host and port.
+/// Listens for a peer that is listed with this host and port.
 ///
-/// An address is listened on as it is. A name may stand for several addresses, or on this machine for another one than
-/// elsewhere, so all are listened on; but for the name that means this machine alone.
+/// An IP address is bound as it is. A name may resolve to several addresses, or on this machine to another one than
+/// elsewhere, so all addresses are bound, except that `localhost` is bound to loopback only.
 pub(super) async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
     let address = match host.parse() {
         Ok(address) => address,
@@ -16,7 +16,7 @@ pub(super) async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
         Err(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
     match TcpListener::bind(SocketAddr::new(address, port)).await {
-        // Where there is no IPv6.
+        // The system may lack IPv6.
         Err(_) if address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
         }
@@ -24,14 +24,14 @@ pub(super) async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// Says whether a host is this machine: one of its addresses is loopback's or belongs to one of its interfaces.
+/// Returns true if the host is this machine: one of its addresses is a loopback address or belongs to a local interface.
 pub(crate) async fn is_local_host(host: &str) -> bool {
     let addresses: Vec<SocketAddr> = match lookup_host((host, 0)).await {
         Ok(found) => found.collect(),
         Err(_) => return false,
     };
     for address in addresses {
-        // Nobody can have a socket at an address of another machine.
+        // Binding to an address of another machine fails.
         if address.ip().is_loopback() || UdpSocket::bind(address).await.is_ok() {
             return true;
         }
@@ -48,7 +48,7 @@ mod tests {
         for host in ["localhost", "127.0.0.1", "127.0.0.7"] {
             assert!(is_local_host(host).await, "{host}");
         }
-        // Addresses for documentation (RFC 5737) are nobody's.
+        // Documentation addresses (RFC 5737) belong to no machine.
         for host in ["192.0.2.1", "198.51.100.7"] {
             assert!(!is_local_host(host).await, "{host}");
         }

@@ -17,10 +17,10 @@ use super::local_host::listen;
 use super::session::GroupSession;
 use crate::view::DownloadView;
 
-/// How long the parts may take to stop.
+/// Maximum time to stop all tasks.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// A peer of a configured swarm that is at work.
+/// A running peer of a configured swarm.
 #[derive(Debug)]
 pub(crate) struct GroupMember {
     view: watch::Receiver<DownloadView>,
@@ -30,100 +30,100 @@ pub(crate) struct GroupMember {
     cancel: CancellationToken,
 }
 
-/// A peer that cannot begin.
+/// Why a peer cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GroupStartError {
-    /// Its content cannot be used.
+    /// Its file cannot be used.
     #[error(transparent)]
     Files(#[from] GroupFileError),
     /// Its log cannot be written.
     #[error("cannot write a log in {}: {source}", dir.display())]
     Log {
-        /// Where.
+        /// The folder.
         dir: PathBuf,
-        /// Why not.
+        /// Cause.
         source: io::Error,
     },
-    /// Nobody can connect to it.
+    /// It cannot listen on its address.
     #[error(
-        "cannot listen on {host}:{port}: {source}; is peer {id} running already, or is that another machine?"
+        "cannot listen on {host}:{port}: {source}; is peer {id} already running, or is {host} another machine?"
     )]
     Listen {
-        /// Who.
+        /// The peer.
         id: protocol::configured::ConfiguredPeerId,
-        /// Where it is listed.
+        /// Its listed host.
         host: String,
-        /// Its port.
+        /// Its listed port.
         port: u16,
-        /// Why not.
+        /// Cause.
         source: io::Error,
     },
 }
 
 impl GroupMember {
-    /// Begins as one of the group. Nothing is touched if its place is taken, as by the same peer in another program, and nobody is
-    /// connected to before its content is found to be usable.
-    pub(crate) async fn start(config: GroupConfig, us: ListedPeer) -> Result<Self, GroupStartError> {
+    /// Starts a peer of the group. Opens no file if the address is in use, for instance by the same peer in another process.
+    /// Connects to nobody before its own file is known to be usable.
+    pub(crate) async fn start(config: GroupConfig, own: ListedPeer) -> Result<Self, GroupStartError> {
         let config = Arc::new(config);
-        let listener = listen(&us.host, us.port).await.map_err(|source| GroupStartError::Listen {
-            id: us.id,
-            host: us.host.clone(),
-            port: us.port,
+        let listener = listen(&own.host, own.port).await.map_err(|source| GroupStartError::Listen {
+            id: own.id,
+            host: own.host.clone(),
+            port: own.port,
             source,
         })?;
-        let opening = (Arc::clone(&config), us.clone());
+        let opening = (Arc::clone(&config), own.clone());
         let opened = tokio::task::spawn_blocking(move || GroupFile::open(&opening.0, &opening.1)).await;
         let lost = |error| GroupFileError::at(&config.dir)(io::Error::other(error));
-        let OpenedGroupFile { file: files, have: here, unverified } = opened.map_err(lost)??;
-        let log = EventLog::open(&config.dir, us.id);
+        let OpenedGroupFile { file: files, have, unverified } = opened.map_err(lost)??;
+        let log = EventLog::open(&config.dir, own.id);
         let mut log = log.map_err(|source| GroupStartError::Log { dir: config.dir.clone(), source })?;
         if let Some(moved) = &unverified {
-            tracing::warn!(moved = %moved.display(), "file moved aside that was not received by this program");
+            tracing::warn!(moved = %moved.display(), "moved a file aside that was not received by this program");
             log.record(moved_event(files.target(), moved));
         }
-        let (tracker, cancel, found) = (TaskTracker::new(), CancellationToken::new(), here.count());
+        let (tracker, cancel, initial_pieces) = (TaskTracker::new(), CancellationToken::new(), have.count());
         let (session, inbox, connections, view) =
-            GroupSession::new(Arc::clone(&config), us.id, (files, here), log, tracker.clone());
-        for target in config.peer_list.before(us.id) {
+            GroupSession::new(Arc::clone(&config), own.id, (files, have), log, tracker.clone());
+        for target in config.peer_list.before(own.id) {
             let (target, connections, cancel) = (target.clone(), connections.clone(), cancel.clone());
             tracker.spawn(async move {
-                let dialling = keep_dialling(us.id, target, connections, cancel.clone());
+                let dialling = keep_dialling(own.id, target, connections, cancel.clone());
                 cancel.run_until_cancelled(dialling).await;
             });
         }
-        let group_listener = GroupListener::new(us.id, config, connections, tracker.clone(), cancel.clone());
+        let group_listener = GroupListener::new(own.id, config, connections, tracker.clone(), cancel.clone());
         tracker.spawn(group_listener.run(listener));
         let stopped = cancel.clone();
         tracker.spawn(session.run(inbox, stopped));
-        Ok(Self { view, initial_pieces: found, unverified, tracker, cancel })
+        Ok(Self { view, initial_pieces, unverified, tracker, cancel })
     }
 
-    /// Returns where a file was moved that stood in the place of the content and was not received by this program.
+    /// Returns the new path of a file that had the target's name but was not received by this program.
     pub(crate) fn unverified(&self) -> Option<&Path> {
         self.unverified.as_deref()
     }
 
-    /// Returns how many pieces were here when it began.
+    /// Returns the number of pieces at the start.
     pub(crate) const fn initial_pieces(&self) -> u32 {
         self.initial_pieces
     }
 
-    /// Returns what it shows of itself.
+    /// Returns the view for display.
     pub(crate) const fn view(&mut self) -> &mut watch::Receiver<DownloadView> {
         &mut self.view
     }
 
-    /// Stops everything in order; what has come is kept.
+    /// Stops all tasks in order. Received pieces are kept.
     pub(crate) async fn stop(&self) {
         self.cancel.cancel();
         self.tracker.close();
         if tokio::time::timeout(STOP_TIMEOUT, self.tracker.wait()).await.is_err() {
-            tracing::warn!("peer stopped before all its tasks had ended");
+            tracing::warn!("peer stopped before all its tasks ended");
         }
     }
 }
 
-/// Returns what the log says of a file that was moved aside.
+/// Returns the log event for a file that was moved aside.
 fn moved_event(from: &Path, to: &Path) -> LogEvent {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     LogEvent::Unverified { from: name(from), to: name(to) }

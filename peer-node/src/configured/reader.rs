@@ -1,4 +1,4 @@
-//! Hears what a neighbour says.
+//! Receives the messages of a neighbour and converts them to events.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,41 +15,41 @@ use super::peer_framings::PeerFramings;
 use crate::transport::{AnswerKind, Buffer, BufferPool};
 use swarm::SourceId;
 
-/// How many bytes are read at once.
+/// Size of one read.
 const READ_SIZE: usize = 64 << 10;
 
-/// How often it is looked at a piece that comes slowly.
+/// Interval at which the rate of an incoming piece is checked.
 const RATE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a neighbour says, and what becomes of it.
+/// A received message, or a change of the connection.
 #[derive(Debug)]
 pub(super) enum GroupEvent {
-    /// It serves nothing any more.
+    /// The neighbour stopped serving us.
     Choke,
-    /// It serves from now on.
+    /// The neighbour serves us from now on.
     Unchoke,
-    /// It wants something.
+    /// The neighbour wants pieces from us.
     Interested,
-    /// It wants nothing.
+    /// The neighbour wants nothing from us.
     NotInterested,
-    /// It has a piece more.
+    /// The neighbour has one more piece.
     Have(PieceIndex),
-    /// It has these pieces.
+    /// The neighbour has these pieces.
     Bitfield(Bitfield),
-    /// It asks for a piece.
+    /// The neighbour requests a piece.
     Request(PieceIndex),
-    /// It has all and waits for the same word of others.
+    /// The neighbour has the whole file and waits until the others report the same.
     Done,
-    /// Some bytes of a piece have come.
+    /// Some bytes of a piece arrived.
     Bytes(u64),
-    /// A piece that was asked for at some time is here.
+    /// A piece that was requested at some time arrived.
     Piece(PieceIndex, Buffer),
-    /// The connection is over.
+    /// The connection ended.
     Disconnected(GroupDisconnectReason),
 }
 
 impl GroupEvent {
-    /// Says whether it is something of which every occurrence has a line in the log.
+    /// Returns true if every occurrence of the event is logged.
     pub(super) const fn is_logged(&self) -> bool {
         matches!(self, Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested | Self::Have(_))
     }
@@ -70,7 +70,7 @@ pub(super) struct GroupReader {
     piece_started: Instant,
 }
 
-/// The piece that is coming.
+/// The piece that is being received.
 #[derive(Debug)]
 struct IncomingPiece {
     piece: PieceIndex,
@@ -78,7 +78,7 @@ struct IncomingPiece {
     received: u32,
 }
 
-/// A reader that tells what it hears.
+/// A reader that sends its events to the session.
 #[derive(Debug)]
 pub(super) struct GroupEventReader {
     id: SourceId,
@@ -112,7 +112,7 @@ impl GroupReader {
         GroupEventReader { id, events, reader: self }
     }
 
-    /// Waits for bytes.
+    /// Reads some bytes. Fails if the connection was closed or the incoming piece is too slow.
     async fn read(&mut self) -> Result<(), GroupDisconnectReason> {
         let room = READ_SIZE.max(self.decoder.as_ref().map_or(0, ConfiguredDecoder::max_header_len));
         self.buffered.reserve(room);
@@ -122,13 +122,13 @@ impl GroupReader {
             Ok(read) => drop(read?),
             Err(_) => {}
         }
-        let Some(coming) = &self.incoming else { return Ok(()) };
+        let Some(incoming) = &self.incoming else { return Ok(()) };
         let taken = self.piece_started.elapsed();
-        let is_slow = taken >= MIN_RATE.1 && u64::from(coming.received) < MIN_RATE.0 * taken.as_secs();
+        let is_slow = taken >= MIN_RATE.1 && u64::from(incoming.received) < MIN_RATE.0 * taken.as_secs();
         if is_slow { Err(GroupDisconnectReason::TooSlow) } else { Ok(()) }
     }
 
-    /// Sees to all that is here whole.
+    /// Decodes all complete messages in the buffer.
     fn decode_buffered(&mut self, events: &mut Vec<GroupEvent>) -> Result<(), GroupDisconnectReason> {
         if self.decoder.is_none() {
             let Some(first) = self.buffered.first_chunk() else { return Ok(()) };
@@ -140,8 +140,8 @@ impl GroupReader {
         let outcome = loop {
             match decoder.next(&mut input) {
                 Ok(Some(item)) => {
-                    if let Err(ending) = self.handle_item(item, events) {
-                        break Err(ending);
+                    if let Err(reason) = self.handle_item(item, events) {
+                        break Err(reason);
                     }
                 }
                 Ok(None) => break Ok(()),
@@ -155,17 +155,17 @@ impl GroupReader {
         outcome
     }
 
-    /// Learns from the first message what lengths count, unless that was settled; then it must be the same.
+    /// Detects the framing from the first message, unless it is known already; then the message must match it.
     fn learn_framing(&self, head: [u8; Framing::HEAD_LEN]) -> Result<Framing, GroupDisconnectReason> {
-        let spoken = Framing::of_first_message(head, &self.geometry);
-        if let Some(theirs) = spoken {
+        let detected = Framing::of_first_message(head, &self.geometry);
+        if let Some(theirs) = detected {
             self.framings.record(self.peer, theirs);
         }
-        let mut settled = spoken.unwrap_or(Framing::Inclusive);
-        self.state.framing.send_modify(|framing| settled = *framing.get_or_insert(settled));
-        match spoken {
-            Some(theirs) if theirs != settled => Err(GroupDisconnectReason::OtherFraming { theirs }),
-            _ => Ok(settled),
+        let mut framing_in_use = detected.unwrap_or(Framing::Inclusive);
+        self.state.framing.send_modify(|framing| framing_in_use = *framing.get_or_insert(framing_in_use));
+        match detected {
+            Some(theirs) if theirs != framing_in_use => Err(GroupDisconnectReason::OtherFraming { theirs }),
+            _ => Ok(framing_in_use),
         }
     }
 
@@ -203,25 +203,23 @@ impl GroupReader {
         })
     }
 
-    /// Begins to take a piece in. One whose request was given up or choked may still be missing, so it is taken in as well.
+    /// Begins to receive a piece. A piece whose request was withdrawn or choked may still be missing, so it is accepted too.
     fn begin_piece(&mut self, piece: PieceIndex) -> Result<IncomingPiece, GroupDisconnectReason> {
         let block = piece_block(&self.geometry, piece);
         self.piece_started = Instant::now();
         if self.state.requests.lock().answered(block) == AnswerKind::Unrequested {
-            return Err(GroupDisconnectReason::Violation {
-                what: "it sent a piece that it was not asked for",
-            });
+            return Err(GroupDisconnectReason::Violation { what: "it sent a piece that was not requested" });
         }
         Ok(IncomingPiece { piece, data: self.buffers.take(block.length as usize), received: 0 })
     }
 
     fn extend_piece(&mut self, bytes: &[u8], events: &mut Vec<GroupEvent>) {
-        let Some(coming) = &mut self.incoming else { return };
-        // No more than a piece.
-        coming.received += u32::try_from(bytes.len()).unwrap_or(0);
-        coming.data.vec().extend_from_slice(bytes);
+        let Some(incoming) = &mut self.incoming else { return };
+        // The decoder passes at most one piece, which fits in `u32`.
+        incoming.received += u32::try_from(bytes.len()).unwrap_or(0);
+        incoming.data.vec().extend_from_slice(bytes);
         events.push(GroupEvent::Bytes(bytes.len() as u64));
-        if coming.received == self.geometry.length_of(coming.piece)
+        if incoming.received == self.geometry.length_of(incoming.piece)
             && let Some(IncomingPiece { piece, data, .. }) = self.incoming.take()
         {
             events.push(GroupEvent::Piece(piece, data));
@@ -230,30 +228,30 @@ impl GroupReader {
 }
 
 impl GroupEventReader {
-    /// Reads until the connection ends, and says why it did.
+    /// Reads until the connection ends, and returns the reason.
     pub(super) async fn run(&mut self) -> GroupDisconnectReason {
         let mut events = Vec::new();
         loop {
             let read = self.reader.read().await;
             let outcome = read.and_then(|()| self.reader.decode_buffered(&mut events));
-            // What came before an offence was honest.
+            // Events before a violation are valid.
             for event in events.drain(..) {
-                // Who does not listen any more ends the connection.
+                // If the receiver was dropped, the session is ending.
                 let _ = self.events.send((self.id, event)).await;
             }
-            if let Err(ending) = outcome {
-                return ending;
+            if let Err(reason) = outcome {
+                return reason;
             }
         }
     }
 
-    /// Tells that the connection is over.
-    pub(super) async fn report_disconnect(self, ending: GroupDisconnectReason) {
-        let _ = self.events.send((self.id, GroupEvent::Disconnected(ending))).await;
+    /// Reports the end of the connection.
+    pub(super) async fn report_disconnect(self, reason: GroupDisconnectReason) {
+        let _ = self.events.send((self.id, GroupEvent::Disconnected(reason))).await;
     }
 }
 
-/// Returns the one block of a piece: pieces are asked for whole.
+/// Returns the only block of a piece: this dialect requests whole pieces.
 pub(super) fn piece_block(geometry: &Geometry, piece: PieceIndex) -> Block {
     Block { piece, begin: 0, length: geometry.length_of(piece) }
 }

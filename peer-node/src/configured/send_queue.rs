@@ -6,22 +6,22 @@ use protocol::configured::{ConfiguredMessage, Framing, piece_head};
 use protocol::geometry::{Geometry, PieceIndex};
 use tokio::sync::Notify;
 
-/// So many pieces one neighbour may be waiting for; by the rules of the dialect it waits for one.
+/// Maximum number of pieces queued for one neighbour. The dialect allows it only one outstanding request.
 pub(super) const MAX_QUEUED_PIECES: usize = 1024;
 
-/// What is said to a neighbour.
+/// A message to a neighbour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum OutgoingMessage {
-    /// A message that is whole as it is.
+    /// A message without a body to add.
     Short(ConfiguredMessage<'static>),
-    /// The pieces that are here.
+    /// The pieces that we have.
     Bitfield(Bitfield),
     /// A piece.
     Piece(PieceIndex),
 }
 
 impl OutgoingMessage {
-    /// Appends it in a framing; of a piece only the head.
+    /// Appends the encoded message. For a piece only the header is appended.
     pub(super) fn encode(&self, framing: Framing, geometry: &Geometry, out: &mut Vec<u8>) {
         match self {
             Self::Short(message) => message.encode(framing, out),
@@ -33,7 +33,7 @@ impl OutgoingMessage {
     }
 }
 
-/// What waits to be said to a neighbour, in order: a choke stands behind the pieces that were asked for before it.
+/// The messages queued for a neighbour, in order: a choke follows the pieces that were requested before it.
 #[derive(Debug)]
 pub(super) struct GroupSendQueue {
     queued: Mutex<QueuedMessages>,
@@ -44,54 +44,55 @@ pub(super) struct GroupSendQueue {
 #[derive(Debug, Default)]
 struct QueuedMessages {
     messages: VecDeque<OutgoingMessage>,
-    /// The pieces among them.
+    /// Pieces in `messages`.
     pieces: BTreeSet<PieceIndex>,
     is_closed: bool,
 }
 
-/// Somebody asks for more than is owed to anybody, or hears nothing of what is said.
+/// The neighbour requests too many pieces, or does not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct QueueOverflow;
 
 impl GroupSendQueue {
-    /// Makes a queue that has room for news of every piece.
+    /// Creates a queue with room for an announcement of every piece.
     pub(super) fn new(geometry: &Geometry) -> Self {
         let most = geometry.piece_count() as usize + 16 * MAX_QUEUED_PIECES;
         Self { queued: Mutex::default(), changed: Notify::new(), capacity: most }
     }
 
-    /// Appends what is to be said. A piece that waits already answers a repeated request for it.
-    pub(super) fn push(&self, saying: OutgoingMessage) -> Result<(), QueueOverflow> {
-        let mut waiting = self.queued.lock();
-        if let OutgoingMessage::Piece(piece) = &saying
-            && !waiting.pieces.insert(*piece)
+    /// Appends a message. A piece that is already queued also answers a repeated request for it.
+    pub(super) fn push(&self, message: OutgoingMessage) -> Result<(), QueueOverflow> {
+        let mut queued = self.queued.lock();
+        if let OutgoingMessage::Piece(piece) = &message
+            && !queued.pieces.insert(*piece)
         {
             return Ok(());
         }
-        if waiting.pieces.len() > MAX_QUEUED_PIECES || waiting.messages.len() >= self.capacity {
+        if queued.pieces.len() > MAX_QUEUED_PIECES || queued.messages.len() >= self.capacity {
             return Err(QueueOverflow);
         }
-        waiting.messages.push_back(saying);
-        drop(waiting);
+        queued.messages.push_back(message);
+        drop(queued);
         self.changed.notify_one();
         Ok(())
     }
 
-    /// Lets nothing follow what waits.
+    /// Closes the queue. Queued messages are still sent.
     pub(super) fn close(&self) {
         self.queued.lock().is_closed = true;
         self.changed.notify_one();
     }
 
-    /// Takes what is said next: a few messages, or some and then a piece. Waits until there is any; nothing is the end.
+    /// Takes the next messages: a few of them, or some followed by one piece. Waits until there are any. Returns `None` once
+    /// the queue is closed and empty. Cancel safe.
     pub(super) async fn next_batch(&self) -> Option<Vec<OutgoingMessage>> {
         loop {
             {
-                let mut waiting = self.queued.lock();
-                if !waiting.messages.is_empty() {
-                    return Some(waiting.take_batch());
+                let mut queued = self.queued.lock();
+                if !queued.messages.is_empty() {
+                    return Some(queued.take_batch());
                 }
-                if waiting.is_closed {
+                if queued.is_closed {
                     return None;
                 }
             }
@@ -103,9 +104,9 @@ impl GroupSendQueue {
 impl QueuedMessages {
     fn take_batch(&mut self) -> Vec<OutgoingMessage> {
         let mut taken = Vec::new();
-        while let Some(saying) = self.messages.pop_front() {
-            let is_piece = matches!(&saying, OutgoingMessage::Piece(piece) if self.pieces.remove(piece));
-            taken.push(saying);
+        while let Some(message) = self.messages.pop_front() {
+            let is_piece = matches!(&message, OutgoingMessage::Piece(piece) if self.pieces.remove(piece));
+            taken.push(message);
             if is_piece || taken.len() == MAX_QUEUED_PIECES {
                 break;
             }
@@ -124,8 +125,8 @@ mod tests {
         let queue = GroupSendQueue::new(&geometry);
         let pieces: Vec<OutgoingMessage> = geometry.pieces().map(OutgoingMessage::Piece).collect();
         let choke = OutgoingMessage::Short(ConfiguredMessage::Choke);
-        for saying in [choke.clone(), pieces[0].clone(), pieces[1].clone(), choke.clone()] {
-            queue.push(saying).unwrap();
+        for message in [choke.clone(), pieces[0].clone(), pieces[1].clone(), choke.clone()] {
+            queue.push(message).unwrap();
         }
         queue.close();
         assert_eq!(queue.next_batch().await, Some(vec![choke.clone(), pieces[0].clone()]));

@@ -1,6 +1,6 @@
-//! One peer of a configured swarm: fetches the file, gives it to the others, and ends when all have it.
+//! The session of one peer of a configured swarm: fetches the file, uploads it to the others, and ends when all have it.
 //!
-//! A task owns everything: the storage, the engine, the choker, the log, and what is known of the neighbours.
+//! One task owns all state: the storage, the swarm engine, the choker, the event log and the neighbours.
 
 mod choking;
 mod events;
@@ -35,50 +35,50 @@ use group_peers::GroupPeers;
 use group_store::{DiskJobResult, GroupStore};
 use swarm::{IntervalChoker, IntervalChokerConfig, OverduePolicy, PieceOrder, SourceId, Swarm, SwarmConfig};
 
-/// How often the clocks of the engine and of the choker are looked at.
+/// Interval at which the timers of the engine and the choker are checked.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How often what is shown is refreshed.
+/// Interval at which the view is published.
 const VIEW_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Events of connections that wait to be seen to; connections pause when it is full.
+/// Events that may wait for the session. When the queue is full, the connections stop reading.
 const BACKLOG: usize = 256;
 
-/// How many bytes of unfinished pieces may be held; one piece is always allowed.
+/// Maximum number of bytes in unfinished pieces. One piece is always allowed.
 const MAX_UNFINISHED_BYTES: u64 = 64 << 20;
 
-/// How many buffers for pieces are kept when none needs them.
+/// Number of unused piece buffers that are kept for reuse.
 const SPARE_BUFFERS: usize = 32;
 
-/// A request is repeated when its neighbour has sent no byte for so long: some programs lose requests that follow their unchoke
-/// too fast.
+/// Time without data from the neighbour after which a request is repeated. Some implementations lose requests that follow an
+/// unchoke too quickly.
 const REPEAT_AFTER: Duration = Duration::from_millis(2500);
 
-/// A peer that did not come to the end.
+/// Why a session ended early.
 #[derive(Debug, thiserror::Error)]
 enum GroupSessionError {
-    #[error("stopped; what has come is kept")]
+    #[error("stopped; received data is kept")]
     Cancelled,
     #[error(transparent)]
     Files(#[from] GroupFileError),
-    #[error("cannot write: {0}; what has come is kept")]
+    #[error("cannot write: {0}; received data is kept")]
     Write(std::io::Error),
 }
 
-/// How far the peer has got.
+/// Progress of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GroupPhase {
-    /// Pieces come in.
+    /// Pieces are missing.
     Fetching,
-    /// All pieces are here, and the file is put in its place.
+    /// All pieces are stored, and the file is being given its final name.
     Finishing,
-    /// The file is in its place; others still lack pieces.
+    /// The file has its final name; other peers still lack pieces.
     Complete,
-    /// Everybody is known to have the file, since then.
+    /// All peers are known to have the file since this time.
     Lingering(Instant),
 }
 
-/// What comes from outside.
+/// The session's input channels.
 #[derive(Debug)]
 pub(super) struct GroupSessionInputs {
     connections: mpsc::Receiver<GroupConnection>,
@@ -95,26 +95,26 @@ pub(super) struct GroupSession {
     peers: GroupPeers,
     store: GroupStore,
     log: EventLog,
-    board: ViewPublisher,
+    publisher: ViewPublisher,
     link_context: LinkContext,
     phase: GroupPhase,
     logged_selection: LoggedSelection,
-    /// Since when it does not go on because others are missing.
+    /// Time since which progress has depended on missing peers.
     waiting_since: Option<Instant>,
 }
 
 impl GroupSession {
-    /// Makes the task of a peer, and returns where it is told of connections and what it shows of itself.
+    /// Creates the session. Returns its input channels, the sender for new connections, and the view.
     pub(super) fn new(
-        plan: Arc<GroupConfig>,
-        us: ConfiguredPeerId,
-        (files, here): (GroupFile, Bitfield),
+        group_config: Arc<GroupConfig>,
+        own_id: ConfiguredPeerId,
+        (files, have): (GroupFile, Bitfield),
         log: EventLog,
         tracker: TaskTracker,
     ) -> (Self, GroupSessionInputs, mpsc::Sender<GroupConnection>, watch::Receiver<DownloadView>) {
-        let (now, common, buffers) = (Instant::now(), &plan.common, BufferPool::new(SPARE_BUFFERS));
+        let (now, common, buffers) = (Instant::now(), &group_config.common, BufferPool::new(SPARE_BUFFERS));
         let geometry = common.geometry;
-        let (board, view) = ViewPublisher::new(
+        let (publisher, view) = ViewPublisher::new(
             DownloadId(1),
             ContentId::GroupFile,
             common.file_name().to_owned(),
@@ -132,36 +132,36 @@ impl GroupSession {
             overdue: OverduePolicy::Repeat(REPEAT_AFTER),
             seed: fresh_seed(),
         };
-        let swarm = Swarm::new(geometry, config, now, |piece| here.has(piece));
+        let swarm = Swarm::new(geometry, config, now, |piece| have.has(piece));
         let choking = IntervalChokerConfig {
             slots: common.preferred_neighbors,
             regular_interval: common.unchoking_interval,
             optimistic_interval: common.optimistic_unchoking_interval,
             seed: fresh_seed(),
         };
-        let (file, spoken) = (files.file_handle(), Arc::new(PeerFramings::new()));
-        let links = LinkContext { geometry, file, buffers, framings: spoken, events: sender, tracker };
+        let (file, framings) = (files.file_handle(), Arc::new(PeerFramings::new()));
+        let links = LinkContext { geometry, file, buffers, framings, events: sender, tracker };
         let phase = if files.is_complete() { GroupPhase::Complete } else { GroupPhase::Fetching };
         let session = Self {
-            own_id: us,
+            own_id,
             swarm,
             choker: IntervalChoker::new(choking),
             peers: GroupPeers::new(geometry.piece_count()),
-            store: GroupStore::new(files, here, now),
+            store: GroupStore::new(files, have, now),
             log,
-            board,
+            publisher,
             link_context: links,
             phase,
             logged_selection: LoggedSelection::default(),
             waiting_since: None,
-            config: plan,
+            config: group_config,
         };
         (session, GroupSessionInputs { connections, events }, connection_sender, view)
     }
 
-    /// Takes part until everybody has the file, until it cannot go on, or until it is stopped.
+    /// Runs until all peers have the file, an error occurs, or the token is cancelled.
     pub(super) async fn run(mut self, mut inbox: GroupSessionInputs, cancel: CancellationToken) {
-        self.board.activate(DownloadState::Fetching);
+        self.publisher.activate(DownloadState::Fetching);
         if self.phase == GroupPhase::Complete {
             self.on_complete();
         }
@@ -174,7 +174,7 @@ impl GroupSession {
             Err(failure) => DownloadState::Failed { reason: failure.to_string() },
         };
         tracing::info!(?state, "peer ended");
-        self.board.set_state(state);
+        self.publisher.set_state(state);
     }
 
     async fn run_until_done(
@@ -183,16 +183,16 @@ impl GroupSession {
         cancel: &CancellationToken,
     ) -> Result<(), GroupSessionError> {
         let mut tick = tokio::time::interval(TICK);
-        let mut shown = Instant::now();
+        let mut published_at = Instant::now();
         loop {
             self.perform_actions();
             if self.advance() {
                 return Ok(());
             }
             let now = Instant::now();
-            // Not before what has come is followed by what is asked for next: nobody would seem to give anything.
-            if now.saturating_duration_since(shown) >= VIEW_INTERVAL {
-                shown = now;
+            // The view is published only after new requests were sent; otherwise no source would appear active.
+            if now.saturating_duration_since(published_at) >= VIEW_INTERVAL {
+                published_at = now;
                 self.publish_view(now);
             }
             if self.phase == GroupPhase::Fetching {
@@ -200,7 +200,7 @@ impl GroupSession {
             }
             self.log.flush();
             tokio::select! {
-                Some(greeted) = inbox.connections.recv() => self.on_connected(greeted),
+                Some(connection) = inbox.connections.recv() => self.on_connected(connection),
                 Some((id, event)) = inbox.events.recv() => self.handle_events(id, event, inbox),
                 Some(done) = self.store.jobs.join_next(), if !self.store.jobs.is_empty() => {
                     if let Ok(done) = done { self.on_job_done(done)?; }
@@ -211,20 +211,20 @@ impl GroupSession {
         }
     }
 
-    /// Goes on to the next phase when the present one is over; says whether all are.
+    /// Enters the next phase if the current one is over. Returns true if the session is over.
     fn advance(&mut self) -> bool {
         match self.phase {
             GroupPhase::Fetching if self.swarm.is_complete() && self.store.jobs.is_empty() => {
                 self.phase = GroupPhase::Finishing;
                 self.log.record(LogEvent::Complete);
-                self.board.set_state(DownloadState::Finishing);
+                self.publisher.set_state(DownloadState::Finishing);
                 self.peers.mark_all_notified();
-                // Whoever has the whole file gives it to anybody.
+                // A complete peer uploads regardless of what it received.
                 self.choker.forget_received();
                 self.store.finalize();
             }
             GroupPhase::Complete if self.peers.are_others_complete(self.own_id, &self.config.peer_list) => {
-                tracing::info!("everybody has the file");
+                tracing::info!("all peers have the file");
                 self.phase = GroupPhase::Lingering(Instant::now());
             }
             GroupPhase::Lingering(since) => {
@@ -235,11 +235,11 @@ impl GroupSession {
         false
     }
 
-    /// Takes in that the file is in its place.
+    /// Handles the completion of the file.
     fn on_complete(&mut self) {
         self.phase = GroupPhase::Complete;
         self.publish_view(Instant::now());
-        self.board.set_state(DownloadState::Seeding { location: self.store.target() });
+        self.publisher.set_state(DownloadState::Seeding { location: self.store.target() });
         self.peers.neighbours_mut().for_each(neighbour::Neighbour::reply_done);
     }
 
@@ -250,7 +250,7 @@ impl GroupSession {
         let bytes_done = self.store.bytes_stored();
         let (active, known) = (self.swarm.active_sources(), self.peers.len());
         let (is_fetching, awaited) = (self.phase == GroupPhase::Fetching, self.waiting_for(now));
-        self.board.update(|view| {
+        self.publisher.update(|view| {
             (view.pieces_done, view.pieces) = (pieces_done, pieces);
             view.bytes_done = bytes_done;
             view.bytes_uploaded += uploaded;

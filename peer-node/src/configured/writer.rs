@@ -1,4 +1,4 @@
-//! Says what waits to be said to a neighbour.
+//! Writes the queued messages to a neighbour.
 
 use std::fs::File;
 use std::io;
@@ -17,11 +17,11 @@ use super::peer_framings::PeerFramings;
 use super::send_queue::OutgoingMessage;
 use crate::transport::{MAX_SEND, SocketTuner, send_some};
 
-/// How long the other side's first message is waited for, to learn what its lengths count: the first time where others have spoken,
-/// and the second where nobody has.
+/// Time to wait for the neighbour's first message, which shows its framing: the first value applies if other peers have sent
+/// messages, the second if none has.
 const FRAMING_DELAYS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 
-/// How long the other side may take nothing off our hands.
+/// Maximum time without the neighbour reading anything.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The writing half of a connection.
@@ -36,29 +36,29 @@ pub(super) struct GroupWriter {
 }
 
 impl GroupWriter {
-    /// Writes until all is said, or until it cannot go on.
+    /// Writes until the queue is closed and empty, or until an error.
     pub(super) async fn run(mut self) -> Result<(), GroupDisconnectReason> {
         let framing = self.determine_framing().await;
         let mut out = Vec::new();
-        while let Some(sayings) = self.state.queue.next_batch().await {
-            for saying in &sayings {
-                saying.encode(framing, &self.geometry, &mut out);
+        while let Some(messages) = self.state.queue.next_batch().await {
+            for message in &messages {
+                message.encode(framing, &self.geometry, &mut out);
             }
             with_timeout(self.stream.write_all(&out)).await?;
             out.clear();
-            if let Some(OutgoingMessage::Piece(piece)) = sayings.last() {
+            if let Some(OutgoingMessage::Piece(piece)) = messages.last() {
                 self.send_piece(*piece).await?;
             }
         }
         Ok(with_timeout(self.stream.shutdown()).await?)
     }
 
-    /// Finds out what lengths count here: what the other side's do, or those of most others if it sends nothing, or what is usual if
+    /// Determines the framing: that of the neighbour, or of the majority if the neighbour sends nothing, or the usual one if
     /// nobody does.
     async fn determine_framing(&self) -> Framing {
         let own = async {
             let mut own = self.state.framing.subscribe();
-            // The state lives as long as this.
+            // The sender lives as long as `self`.
             own.wait_for(Option::is_some).await.ok().and_then(|framing| *framing)
         };
         let others = async {
@@ -77,14 +77,14 @@ impl GroupWriter {
 
     /// Sends the bytes of a piece.
     async fn send_piece(&mut self, piece: PieceIndex) -> Result<(), GroupDisconnectReason> {
-        let (mut offset, mut left) =
+        let (mut offset, mut remaining) =
             (self.geometry.piece_offset(piece), self.geometry.length_of(piece) as usize);
-        while left > 0 {
-            let sending = send_some(self.stream.as_ref(), &self.file, offset, left.min(MAX_SEND));
+        while remaining > 0 {
+            let sending = send_some(self.stream.as_ref(), &self.file, offset, remaining.min(MAX_SEND));
             let sent = with_timeout(sending).await?;
             self.tuner.sent(self.stream.as_ref(), sent);
             offset += sent as u64;
-            left -= sent;
+            remaining -= sent;
             self.state.sent.fetch_add(sent as u64, Ordering::Relaxed);
         }
         Ok(())
@@ -92,6 +92,6 @@ impl GroupWriter {
 }
 
 async fn with_timeout<T>(writing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the other side reads nothing");
+    let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the peer reads nothing");
     tokio::time::timeout(WRITE_TIMEOUT, writing).await.unwrap_or_else(|_| Err(stuck()))
 }

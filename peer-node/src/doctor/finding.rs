@@ -1,11 +1,11 @@
 use std::fmt;
 
-/// How well something is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// Worth knowing.
+    /// Working, but worth knowing.
     Warning,
     /// Something does not work.
     Problem,
@@ -21,29 +21,29 @@ impl fmt::Display for Severity {
     }
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// What it is, in a word.
+    /// Name of the check.
     pub(crate) check: &'static str,
-    /// How it is.
+    /// Severity.
     pub(crate) severity: Severity,
-    /// What was seen.
+    /// What was observed.
     pub(crate) detail: String,
     /// What to do about it.
     pub(crate) remedy: Option<String>,
 }
 
 impl Finding {
-    pub(super) const fn ok(what: &'static str, seen: String) -> Self {
-        Self { check: what, severity: Severity::Ok, detail: seen, remedy: None }
+    pub(super) const fn ok(check: &'static str, detail: String) -> Self {
+        Self { check, severity: Severity::Ok, detail, remedy: None }
     }
 
-    pub(super) fn warning(what: &'static str, seen: String, remedy: impl Into<String>) -> Self {
-        Self { check: what, severity: Severity::Warning, detail: seen, remedy: Some(remedy.into()) }
+    pub(super) fn warning(check: &'static str, detail: String, remedy: impl Into<String>) -> Self {
+        Self { check, severity: Severity::Warning, detail, remedy: Some(remedy.into()) }
     }
 
-    pub(super) fn problem(what: &'static str, seen: String, remedy: impl Into<String>) -> Self {
-        Self { check: what, severity: Severity::Problem, detail: seen, remedy: Some(remedy.into()) }
+    pub(super) fn problem(check: &'static str, detail: String, remedy: impl Into<String>) -> Self {
+        Self { check, severity: Severity::Problem, detail, remedy: Some(remedy.into()) }
     }
 }

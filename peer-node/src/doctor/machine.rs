@@ -7,27 +7,27 @@ use rustix::process::{Resource, getrlimit};
 
 use super::Finding;
 
-/// The years in which a clock that is set is: seconds since 1970 of the beginnings of 2025 and 2100.
+/// Plausible times of a clock that is set: the beginnings of 2025 and 2100, in seconds since 1970.
 const PLAUSIBLE_TIMES: (u64, u64) = (1_735_689_600, 4_102_444_800);
 
-/// Less room than this is little, in bytes.
+/// Free space below this many bytes is low.
 const LOW_SPACE: u64 = 1 << 30;
 
-/// With fewer descriptors than this, a busy node runs out of them.
+/// A busy node runs out of fewer descriptors.
 const MIN_DESCRIPTORS: u64 = 1024;
 
-/// More seconds than this between two clocks are too many.
+/// Maximum acceptable difference between two clocks in seconds.
 const MAX_CLOCK_SKEW: u64 = 60;
 
-/// Judges the clock, beside that of the index if that is known to be so many seconds ahead.
+/// Checks the clock. `index_ahead` is how many seconds the clock of the index is ahead, if known.
 pub(super) fn clock(now: SystemTime, index_ahead: Option<i64>) -> Finding {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let seen = Timestamp::try_from(now)
-        .map_or_else(|_| "beyond all calendars".to_owned(), |time| format!("{time:.0}"));
+    let seen =
+        Timestamp::try_from(now).map_or_else(|_| "out of range".to_owned(), |time| format!("{time:.0}"));
     if let Some(ahead) = index_ahead.filter(|ahead| ahead.unsigned_abs() > MAX_CLOCK_SKEW) {
         let difference = DisplayDuration(Duration::from_secs(ahead.unsigned_abs()));
         let side = if ahead > 0 { "behind" } else { "ahead of" };
-        let remedy = "set the clock, here or at the index, e.g. with NTP: times in lists and logs are wrong, transfers are not";
+        let remedy = "set the clock of this machine or of the index, e.g. with NTP; times in lists and logs are wrong, transfers are not affected";
         return Finding::warning(
             "clock",
             format!("{seen}: {difference} {side} the clock of the index"),
@@ -40,35 +40,33 @@ pub(super) fn clock(now: SystemTime, index_ahead: Option<i64>) -> Finding {
     Finding::warning(
         "clock",
         seen,
-        "set the machine's clock: times in lists and logs are wrong, transfers are not",
+        "set the machine's clock; times in lists and logs are wrong, transfers are not affected",
     )
 }
 
-/// Judges the free space of the node's folder.
+/// Checks the free space of the node's folder.
 pub(super) fn free_space(folder: &Path) -> Finding {
     match crate::download::free_space(folder) {
         Ok(free) if free >= LOW_SPACE => Finding::ok("free space", DisplaySize(free).to_string()),
         Ok(free) => Finding::warning(
             "free space",
             DisplaySize(free).to_string(),
-            "downloads wait until there is room: free some, or fetch elsewhere with download … as PATH",
+            "downloads pause until there is enough space: free some, or download to another folder with download … as PATH",
         ),
-        Err(error) => Finding::problem(
-            "free space",
-            error.to_string(),
-            "check that the folder is there and may be read",
-        ),
+        Err(error) => {
+            Finding::problem("free space", error.to_string(), "check that the folder exists and is readable")
+        }
     }
 }
 
-/// Judges how many files and connections may be open.
+/// Checks the limit of open files and connections.
 pub(super) fn descriptors() -> Finding {
     let limit = getrlimit(Resource::Nofile).current;
     match limit {
         Some(limit) if limit < MIN_DESCRIPTORS => Finding::warning(
             "open files",
             format!("at most {limit}"),
-            "raise it with ulimit -n, or lower --max-connections",
+            "raise the limit with ulimit -n, or lower --max-connections",
         ),
         Some(limit) => Finding::ok("open files", format!("at most {limit}")),
         None => Finding::ok("open files", "no limit".to_owned()),

@@ -10,33 +10,33 @@ use super::Finding;
 use crate::lan::{announce_socket, broadcast_targets, local_networks, receive_socket};
 use crate::node::Node;
 
-/// How long broadcasts may take to come back.
+/// Maximum time for broadcasts to be received back.
 const ECHO_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Says which networks this machine is in.
+/// Lists the networks that this machine is in.
 pub(super) fn interfaces() -> Vec<Finding> {
     let networks = local_networks();
     if networks.is_empty() {
         let remedy =
-            "connect the machine to a network, or work on this machine alone with --listen-host 127.0.0.1";
-        return vec![Finding::warning("interfaces", "none but loopback".to_owned(), remedy)];
+            "connect the machine to a network, or use only this machine with --listen-host 127.0.0.1";
+        return vec![Finding::warning("interfaces", "only loopback".to_owned(), remedy)];
     }
     networks.into_iter().map(|network| Finding::ok("interface", network.to_string())).collect()
 }
 
-/// Says whether what is told to everybody comes back to us.
+/// Checks whether our broadcasts are received back.
 pub(super) async fn broadcasts(node: &Node) -> Finding {
     let what = "broadcasts";
     match measure_echoes(node).await {
-        Ok((sent, came)) if came > 0 => Finding::ok(what, format!("{came} of {sent} came back")),
+        Ok((sent, received)) if received > 0 => Finding::ok(what, format!("{received} of {sent} received")),
         Ok((sent, _)) => Finding::warning(
             what,
-            format!("none of {sent} came back"),
-            "let UDP in on the announcements' port; without it nodes of this network find each other by an index alone",
+            format!("none of {sent} received"),
+            "allow incoming UDP on the announcement port; without it nodes on this network find each other only through an index",
         ),
         Err(error) => Finding::warning(
             what,
-            format!("cannot be sent or heard: {error}"),
+            format!("cannot be sent or received: {error}"),
             "choose another port with --lan-port, or check that the machine is connected to a network",
         ),
     }

@@ -4,7 +4,7 @@ use super::Finding;
 use crate::addresses::{ListenerFault, listener_fault};
 use crate::index_client::{IndexStatus, Reachability};
 
-/// Says whether the index can be used.
+/// Checks whether the index is usable.
 pub(super) fn index(index: &str, status: &IndexStatus) -> Finding {
     let seen = format!("{index}: {status}");
     match status {
@@ -13,49 +13,50 @@ pub(super) fn index(index: &str, status: &IndexStatus) -> Finding {
         _ => Finding::problem(
             "index",
             seen,
-            "check --index HOST:PORT, that index-server runs there, and that no firewall is between; until then --lan finds nodes of this network",
+            "check --index HOST:PORT, that index-server runs there, and that no firewall blocks it; meanwhile --lan finds nodes on this network",
         ),
     }
 }
 
-/// Says whether others can call this node, as the index has tried.
+/// Checks whether the index can connect to this node.
 pub(super) fn port(own: SocketAddr, status: &IndexStatus) -> Finding {
     let what = "port";
     let port = own.port();
-    if let IndexStatus::Online { reachable: Reachability::No { reason }, seen_address: you, .. } = status {
-        let (own_ip, you_ip) = (own.ip(), you.ip());
-        let (seen, remedy) = match listener_fault(own, *you) {
+    if let IndexStatus::Online { reachable: Reachability::No { reason }, seen_address, .. } = status {
+        let (own_ip, seen_ip) = (own.ip(), seen_address.ip());
+        let (seen, remedy) = match listener_fault(own, *seen_address) {
             Some(ListenerFault::LoopbackOnly) => (
                 format!("the index is on another machine, but this node listens on {own_ip} only"),
-                "--listen-host 0.0.0.0 lets others in, --listen-host :: those with IPv6 too".to_owned(),
+                "use --listen-host 0.0.0.0 to accept other machines, or --listen-host :: for IPv6 too"
+                    .to_owned(),
             ),
             Some(ListenerFault::OtherAddress) => (
-                format!("this node listens on {own_ip} only, but the index sees it at {you_ip}"),
+                format!("this node listens on {own_ip} only, but the index sees it at {seen_ip}"),
                 format!(
-                    "use --listen-host {you_ip} or 0.0.0.0, or forward TCP port {port} of {you_ip} to {own_ip}"
+                    "use --listen-host {seen_ip} or 0.0.0.0, or forward TCP port {port} of {seen_ip} to {own_ip}"
                 ),
             ),
             None => (
-                format!("{you} does not answer the index: {reason}"),
+                format!("{seen_address} does not answer the index: {reason}"),
                 format!(
-                    "let connections to TCP port {port} in, here and on a router between, or choose another port"
+                    "allow connections to TCP port {port} in the firewalls of this machine and the router, or choose another port"
                 ),
             ),
         };
         return Finding::problem(what, seen, remedy);
     }
     if own.ip().is_loopback() {
-        let remedy = "--listen-host 0.0.0.0 lets others in, --listen-host :: those with IPv6 too";
-        return Finding::warning(what, format!("{own} is for this machine alone"), remedy);
+        let remedy = "use --listen-host 0.0.0.0 to accept other machines, or --listen-host :: for IPv6 too";
+        return Finding::warning(what, format!("{own} is reachable from this machine only"), remedy);
     }
     match status {
-        IndexStatus::Online { reachable: Reachability::Yes, seen_address: you, .. } => {
-            Finding::ok(what, format!("{you} answers when the index calls it"))
+        IndexStatus::Online { reachable: Reachability::Yes, seen_address, .. } => {
+            Finding::ok(what, format!("the index can connect to {seen_address}"))
         }
         _ => Finding::warning(
             what,
-            format!("{own}: nobody has tried it from outside"),
-            "an index tries it when it is there",
+            format!("{own}: not tested from outside"),
+            "connect to an index, which tests it",
         ),
     }
 }
@@ -67,9 +68,9 @@ mod tests {
     use crate::index_client::IndexInfo;
 
     fn online(reachable: Reachability) -> IndexStatus {
-        let you = "10.0.0.7:12349".parse().unwrap();
+        let seen_address = "10.0.0.7:12349".parse().unwrap();
         IndexStatus::Online {
-            seen_address: you,
+            seen_address,
             reachable,
             registered: 1,
             synced: true,
@@ -92,20 +93,20 @@ mod tests {
 
     #[test]
     fn every_status_has_a_severity_and_problems_a_remedy() {
-        let (all, own) = ("0.0.0.0:12349".parse().unwrap(), "127.0.0.1:12349".parse().unwrap());
+        let (all, loopback) = ("0.0.0.0:12349".parse().unwrap(), "127.0.0.1:12349".parse().unwrap());
         let no = Reachability::No { reason: "refused".into() };
         assert_eq!(index("h:1", &online(no.clone())).severity, Severity::Ok);
         assert_eq!(index("h:1", &IndexStatus::Stopped).severity, Severity::Problem);
-        for (place, status, verdict) in [
+        for (own_address, status, severity) in [
             (all, online(Reachability::Yes), Severity::Ok),
-            (own, online(Reachability::Yes), Severity::Warning),
+            (loopback, online(Reachability::Yes), Severity::Warning),
             (all, online(Reachability::Unknown), Severity::Warning),
             (all, IndexStatus::Stopped, Severity::Warning),
-            (own, online(no), Severity::Problem),
+            (loopback, online(no), Severity::Problem),
         ] {
-            let found = port(place, &status);
-            assert_eq!(found.severity, verdict, "{found:?}");
-            assert_eq!(found.remedy.is_none(), verdict == Severity::Ok);
+            let found = port(own_address, &status);
+            assert_eq!(found.severity, severity, "{found:?}");
+            assert_eq!(found.remedy.is_none(), severity == Severity::Ok);
         }
     }
 }

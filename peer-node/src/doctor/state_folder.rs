@@ -5,22 +5,22 @@ use crate::state_dir::{StateDir, StateHealth};
 
 const CHECK: &str = "state folder";
 
-/// The kind of a file system, as far as it matters to the state of a node.
+/// The kind of a file system, as far as it matters for a node's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FileSystemKind {
-    /// A disk of this machine, or something of which nothing is known.
+    /// A local disk, or an unknown kind.
     Ordinary,
-    /// It lies in memory.
+    /// In memory.
     Memory(&'static str),
-    /// Other machines can change it.
+    /// Shared with other machines.
     Network(&'static str),
-    /// The layer of a container.
+    /// A container's layer.
     Overlay,
-    /// It knows no permissions.
+    /// Without permissions.
     NoPermissions(&'static str),
 }
 
-/// Judges the folder in which the node keeps its state, and the file system it lies on.
+/// Checks the node's state folder and its file system.
 pub(super) fn state_folder(state: &StateDir) -> Finding {
     let health = state.health().borrow().clone();
     let kind =
@@ -32,7 +32,7 @@ pub(super) fn state_folder(state: &StateDir) -> Finding {
         Err(error) => Finding::problem(
             CHECK,
             format!("{}: {}", state.path().display(), std::io::Error::from(error)),
-            "check that the share folder is there and may be written to; the node creates the rest again",
+            "check that the share folder exists and is writable; the node recreates the rest",
         ),
     }
 }
@@ -40,17 +40,16 @@ pub(super) fn state_folder(state: &StateDir) -> Finding {
 fn assess(path: &str, health: &StateHealth, kind: FileSystemKind, is_read_only: bool) -> Finding {
     let troubles: Vec<String> = health.problems().collect();
     if !troubles.is_empty() {
-        let remedy =
-            "free some space there, or check that the folder may be written to; nothing else is needed";
+        let remedy = "free some space, or check that the folder is writable; nothing else is needed";
         return Finding::problem(CHECK, format!("{path}: {}", troubles.join("; ")), remedy);
     }
     if is_read_only {
-        let remedy = "mount it for writing, or choose another folder with --share-dir";
+        let remedy = "mount it writable, or choose another folder with --share-dir";
         return Finding::problem(CHECK, format!("{path}: its file system is read-only"), remedy);
     }
-    if let Some(doubt) = health.warning() {
+    if let Some(warning) = health.warning() {
         let remedy = "keep the share folder on a file system with permissions, in a folder of your own, or mount it with umask=077";
-        return Finding::warning(CHECK, format!("{path}: {doubt}"), remedy);
+        return Finding::warning(CHECK, format!("{path}: {warning}"), remedy);
     }
     match kind {
         FileSystemKind::Ordinary => Finding::ok(CHECK, path.to_owned()),
@@ -62,7 +61,7 @@ fn assess(path: &str, health: &StateHealth, kind: FileSystemKind, is_read_only: 
         FileSystemKind::Network(name) => Finding::warning(
             CHECK,
             format!("{path}: {name}, a network file system"),
-            "changes made by other machines are noticed only every five minutes, and locks may not keep a second node out; a local disk is better",
+            "changes made by other machines are noticed only every five minutes, and locks may not exclude a second node; a local disk is better",
         ),
         FileSystemKind::Overlay => Finding::warning(
             CHECK,
@@ -71,8 +70,8 @@ fn assess(path: &str, health: &StateHealth, kind: FileSystemKind, is_read_only: 
         ),
         FileSystemKind::NoPermissions(name) => Finding::warning(
             CHECK,
-            format!("{path}: {name}, which knows no permissions"),
-            "others on this machine may read the node's key; use a Linux file system",
+            format!("{path}: {name}, which does not support permissions"),
+            "other users of this machine may read the node's key; use a Linux file system",
         ),
     }
 }
@@ -102,22 +101,22 @@ mod tests {
 
     #[test]
     fn every_file_system_kind_has_a_severity() {
-        let well = StateHealth::default();
-        for (magic, verdict, word) in [
+        let healthy = StateHealth::default();
+        for (magic, severity, word) in [
             (0xef53, Severity::Ok, "/s"),
             (0x0102_1994, Severity::Warning, "tmpfs"),
             (0x6969, Severity::Warning, "NFS"),
             (0x794c_7630, Severity::Warning, "overlay"),
             (0x4d44, Severity::Warning, "FAT"),
         ] {
-            let found = assess("/s", &well, file_system_kind(magic), false);
-            assert!(found.severity == verdict && found.detail.contains(word), "{found:?}");
-            assert_eq!(assess("/s", &well, file_system_kind(magic), true).severity, Severity::Problem);
+            let found = assess("/s", &healthy, file_system_kind(magic), false);
+            assert!(found.severity == severity && found.detail.contains(word), "{found:?}");
+            assert_eq!(assess("/s", &healthy, file_system_kind(magic), true).severity, Severity::Problem);
         }
         let open = StateHealth { exposed_mode: Some(0o755), ..StateHealth::default() };
         let found = assess("/s", &open, FileSystemKind::Ordinary, false);
         assert!(found.severity == Severity::Warning && found.detail.contains("mode 755"), "{found:?}");
-        let full = StateHealth { store_error: Some("No space left on device".into()), ..well };
+        let full = StateHealth { store_error: Some("No space left on device".into()), ..healthy };
         let found = assess("/s", &full, FileSystemKind::Ordinary, false);
         assert!(found.severity == Severity::Problem && found.detail.contains("No space left"), "{found:?}");
     }

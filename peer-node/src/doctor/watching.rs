@@ -5,7 +5,7 @@ use crate::library::WatchStatus;
 
 const CHECK: &str = "watching";
 
-/// Judges whether the system reports changes of the shared folders.
+/// Checks whether the system reports changes in the shared folders.
 pub(super) fn watching(watching: &WatchStatus) -> Finding {
     let limit = |name: &str| {
         let limit = fs::read_to_string(format!("/proc/sys/fs/inotify/{name}"));
@@ -25,10 +25,10 @@ fn assess(watching: &WatchStatus, limit: impl Fn(&str) -> Option<u64>) -> Findin
     };
     match watching {
         WatchStatus::All => {
-            Finding::ok(CHECK, "changes of all shared folders are noticed at once".to_owned())
+            Finding::ok(CHECK, "changes in all shared folders are noticed at once".to_owned())
         }
         WatchStatus::None { error, is_over_limit } => {
-            let seen = format!("changes of shared folders are not reported: {error}");
+            let seen = format!("changes in shared folders are not reported: {error}");
             let remedy = if *is_over_limit {
                 raise("max_user_instances")
             } else {
@@ -42,7 +42,7 @@ fn assess(watching: &WatchStatus, limit: impl Fn(&str) -> Option<u64>) -> Findin
             let remedy = if *is_over_limit {
                 raise("max_user_watches")
             } else {
-                "check that the folders may be read; their changes are noticed every five minutes".to_owned()
+                "check that the folders are readable; their changes are noticed every five minutes".to_owned()
             };
             Finding::warning(CHECK, seen, remedy)
         }

@@ -2,18 +2,18 @@ use std::time::{Duration, Instant};
 
 use crate::native::QueuePosition;
 
-/// How long each of those before us in a queue may take: as long as a slot for newcomers is held, and some more.
+/// Maximum time per download ahead of us in a queue: the time for which newcomers hold a slot, plus a margin.
 const MAX_TIME_PER_PLACE: Duration = Duration::from_secs(40);
 
-/// The last place in a queue that is worth waiting for.
+/// The last queue position worth waiting for.
 const LAST_WORTHWHILE_PLACE: u32 = 1000;
 
-/// How we stand with a source: whether it serves us, and if not, our position in its queue.
+/// Our standing with a source: whether it serves us, and otherwise our position in its queue.
 #[derive(Debug, Default)]
 pub(super) struct ChokeStatus {
     choke: ChokeState,
-    /// The foremost place since it last sent us something, and since when: one that sends us back and forth, or says that
-    /// it serves us and sends nothing, raises no new hope. As long as it has told no place, that is the last one possible.
+    /// Our best position since the source last sent data, and since when. Only a better position renews our patience; a source
+    /// that moves us back and forth, or claims to serve us and sends nothing, gains no time. `u32::MAX` until one is reported.
     best_place: Option<(u32, Instant)>,
 }
 
@@ -22,12 +22,12 @@ pub(super) struct ChokeStatus {
 enum ChokeState {
     #[default]
     Unchoked,
-    /// It does not; the position is what it reported, if it has.
+    /// It does not; with the position that it reported, if any.
     Choked(Option<QueuePosition>),
 }
 
 impl ChokeStatus {
-    /// Takes in what the source's offer says of it.
+    /// Handles the choke state in a source's offer.
     pub(super) fn offer_received(&mut self, is_choked: bool, now: Instant) {
         match (is_choked, self.choke) {
             (true, ChokeState::Unchoked) => {
@@ -39,18 +39,18 @@ impl ChokeStatus {
         }
     }
 
-    /// Takes in a new position in the queue, or that the source serves us.
+    /// Handles a new queue position; `None` means that the source serves us.
     pub(super) fn position_changed(&mut self, position: Option<QueuePosition>, now: Instant) {
         self.choke = position.map_or(ChokeState::Unchoked, |position| ChokeState::Choked(Some(position)));
         let place = position.map(|position| position.place);
-        // Only who comes forward waits with new hope.
+        // Only moving forward renews our patience.
         let ahead = |place: &u32| *place > 0 && self.best_place.is_none_or(|(foremost, _)| *place < foremost);
         if let Some(place) = place.filter(ahead) {
             self.best_place = Some((place, now));
         }
     }
 
-    /// Takes in that the source has sent something.
+    /// Records that the source has sent data.
     pub(super) fn data_received(&mut self, now: Instant) {
         self.best_place = match self.choke {
             ChokeState::Unchoked => None,
@@ -65,12 +65,12 @@ impl ChokeStatus {
         matches!(self.choke, ChokeState::Choked(_))
     }
 
-    /// Returns true if we wait in the source's queue, as far as it has told.
+    /// Returns true if we wait in the source's queue, as far as it has reported.
     pub(super) fn is_queued(&self) -> bool {
         matches!(self.choke, ChokeState::Choked(position) if position.is_none_or(|position| position.place > 0))
     }
 
-    /// Returns the position in the queue as the source reported it; nothing while it serves us or has not reported one.
+    /// Returns the reported queue position; `None` while the source serves us or has not reported one.
     pub(super) const fn position(&self) -> Option<QueuePosition> {
         match self.choke {
             ChokeState::Unchoked => None,
@@ -78,7 +78,7 @@ impl ChokeStatus {
         }
     }
 
-    /// Returns true if our turn may still be expected to come.
+    /// Returns true if the source can still be expected to serve us.
     pub(super) fn may_be_served(&self, now: Instant) -> bool {
         let Some((_, since)) = self.best_place.filter(|_| self.is_queued()) else { return false };
         let turns = self.position().map_or(1, |position| position.place.saturating_add(1));
@@ -98,65 +98,62 @@ mod tests {
     #[test]
     fn progress_in_the_queue_keeps_the_prospect() {
         let start = Instant::now();
-        let mut standing = ChokeStatus::default();
-        assert!(!standing.may_be_served(start) && !standing.is_choked());
-        standing.position_changed(Some(at(2)), start);
-        assert!(standing.may_be_served(start + MAX_TIME_PER_PLACE * 2) && standing.is_choked());
-        standing.position_changed(Some(at(2)), start + MAX_TIME_PER_PLACE * 2);
-        assert!(!standing.may_be_served(start + MAX_TIME_PER_PLACE * 3));
-        standing.position_changed(Some(at(1)), start + MAX_TIME_PER_PLACE * 3);
-        assert!(standing.may_be_served(start + MAX_TIME_PER_PLACE * 4));
-        standing.position_changed(None, start + MAX_TIME_PER_PLACE * 4);
-        assert_eq!((standing.position(), standing.may_be_served(start)), (None, false));
+        let mut status = ChokeStatus::default();
+        assert!(!status.may_be_served(start) && !status.is_choked());
+        status.position_changed(Some(at(2)), start);
+        assert!(status.may_be_served(start + MAX_TIME_PER_PLACE * 2) && status.is_choked());
+        status.position_changed(Some(at(2)), start + MAX_TIME_PER_PLACE * 2);
+        assert!(!status.may_be_served(start + MAX_TIME_PER_PLACE * 3));
+        status.position_changed(Some(at(1)), start + MAX_TIME_PER_PLACE * 3);
+        assert!(status.may_be_served(start + MAX_TIME_PER_PLACE * 4));
+        status.position_changed(None, start + MAX_TIME_PER_PLACE * 4);
+        assert_eq!((status.position(), status.may_be_served(start)), (None, false));
     }
 
     #[test]
     fn the_reported_position_replaces_the_unknown_one() {
         let start = Instant::now();
-        let mut standing = ChokeStatus::default();
-        standing.offer_received(true, start);
-        assert!(standing.is_queued() && standing.may_be_served(start));
-        assert_eq!(standing.position(), None, "no position is made up");
+        let mut status = ChokeStatus::default();
+        status.offer_received(true, start);
+        assert!(status.is_queued() && status.may_be_served(start));
+        assert_eq!(status.position(), None, "no position is invented");
         let reported = QueuePosition { place: 10, length: Some(12) };
-        standing.position_changed(Some(reported), start + MAX_TIME_PER_PLACE / 2);
-        assert_eq!(standing.position(), Some(reported));
-        assert!(
-            standing.may_be_served(start + MAX_TIME_PER_PLACE * 11),
-            "a late place is no loss of prospects"
-        );
-        // Another offer over the same connection changes nothing.
-        standing.offer_received(true, start + MAX_TIME_PER_PLACE);
-        assert_eq!(standing.position(), Some(reported));
+        status.position_changed(Some(reported), start + MAX_TIME_PER_PLACE / 2);
+        assert_eq!(status.position(), Some(reported));
+        assert!(status.may_be_served(start + MAX_TIME_PER_PLACE * 11), "a late position keeps the prospect");
+        // A repeated offer over the same connection changes nothing.
+        status.offer_received(true, start + MAX_TIME_PER_PLACE);
+        assert_eq!(status.position(), Some(reported));
     }
 
     #[test]
     fn moving_back_and_forth_loses_the_prospect() {
         let start = Instant::now();
         for between in [None, Some(at(0)), Some(at(1000))] {
-            let mut standing = ChokeStatus::default();
-            standing.offer_received(true, start);
+            let mut status = ChokeStatus::default();
+            status.offer_received(true, start);
             for turn in 1..=3 {
-                standing.position_changed(between, start + MAX_TIME_PER_PLACE * turn);
-                standing.position_changed(Some(at(1)), start + MAX_TIME_PER_PLACE * turn);
+                status.position_changed(between, start + MAX_TIME_PER_PLACE * turn);
+                status.position_changed(Some(at(1)), start + MAX_TIME_PER_PLACE * turn);
             }
-            assert!(!standing.may_be_served(start + MAX_TIME_PER_PLACE * 3), "{between:?}");
-            standing.position_changed(None, start + MAX_TIME_PER_PLACE * 4);
-            standing.data_received(start + MAX_TIME_PER_PLACE * 4);
-            standing.position_changed(Some(at(2)), start + MAX_TIME_PER_PLACE * 5);
-            assert!(standing.may_be_served(start + MAX_TIME_PER_PLACE * 7), "it has sent something");
+            assert!(!status.may_be_served(start + MAX_TIME_PER_PLACE * 3), "{between:?}");
+            status.position_changed(None, start + MAX_TIME_PER_PLACE * 4);
+            status.data_received(start + MAX_TIME_PER_PLACE * 4);
+            status.position_changed(Some(at(2)), start + MAX_TIME_PER_PLACE * 5);
+            assert!(status.may_be_served(start + MAX_TIME_PER_PLACE * 7), "it has sent something");
         }
     }
 
     #[test]
     fn source_without_a_position_gives_no_prospect() {
         let now = Instant::now();
-        let mut standing = ChokeStatus::default();
+        let mut status = ChokeStatus::default();
         for place in [0, LAST_WORTHWHILE_PLACE + 1, u32::MAX] {
-            standing.position_changed(Some(at(place)), now);
-            assert!(!standing.may_be_served(now), "{place}");
+            status.position_changed(Some(at(place)), now);
+            assert!(!status.may_be_served(now), "{place}");
         }
-        assert!(standing.is_queued());
-        standing.position_changed(Some(at(0)), now);
-        assert!(!standing.is_queued(), "place 0 is no place in the queue");
+        assert!(status.is_queued());
+        status.position_changed(Some(at(0)), now);
+        assert!(!status.is_queued(), "place 0 is not a queue position");
     }
 }

@@ -1,4 +1,4 @@
-//! The part of a download that reads and writes the disk: jobs for blocking threads.
+//! Disk access of a download, as jobs for blocking threads.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,31 +17,31 @@ use crate::transfer::verification::{PieceOutcome, PieceStore};
 use crate::transfer::verification_queue::AssembledPiece;
 use swarm::SourceId;
 
-/// A job that is done.
+/// The result of a disk job.
 #[derive(Debug)]
 pub(super) enum DownloadJobOutcome {
-    /// The part file is open, and its pieces are known.
+    /// The part file is open and its valid pieces are known.
     Prepared { manifest: Arc<Manifest>, outcome: Result<(PartFile, Bitfield), PartFileError> },
-    /// Pieces were verified and, if they are good, stored.
+    /// Pieces were verified and the valid ones stored.
     Checked(Vec<PieceOutcome>),
-    /// A piece was verified that is to prove the manifest of an offer.
+    /// A piece that tests the manifest of a rival offer was verified.
     RivalTested { offer: ContentOffer, source: SourceId, is_valid: bool },
     /// The record was written.
     RecordWritten(io::Result<()>),
 }
 
-/// What is to be downloaded where.
+/// Where a download is saved.
 #[derive(Debug, Clone)]
 pub(super) struct Destination {
     pub(super) folders: PartFolders,
-    /// The path that was asked for.
+    /// The path that was requested.
     pub(super) requested_path: PathBuf,
-    /// The name that is reserved for the file.
+    /// The name reserved for the file.
     pub(super) target: PathBuf,
 }
 
-/// Opens the part file and verifies what an earlier attempt has left in it, which takes long: cancelled, it stops early and
-/// its outcome is of no use.
+/// Opens the part file and verifies the pieces left by an earlier attempt, which can take long. If cancelled, it stops early
+/// and the outcome is incomplete.
 pub(super) fn open_and_verify(
     destination: &Destination,
     manifest: Arc<Manifest>,
@@ -56,28 +56,28 @@ fn open(
     manifest: &Manifest,
     cancel: &CancellationToken,
 ) -> Result<(PartFile, Bitfield), PartFileError> {
-    let Destination { folders, requested_path: asked_for, target } = destination;
+    let Destination { folders, requested_path, target } = destination;
     let (digest, geometry) = (manifest.digest(), *manifest.geometry());
     if geometry.piece_count() > 1 {
-        let place = folders.location(target, &digest, geometry.size())?;
-        legacy::adopt(&place.paths, asked_for, manifest, cancel);
+        let location = folders.location(target, &digest, geometry.size())?;
+        legacy::adopt(&location.paths, requested_path, manifest, cancel);
     }
     let (part, claimed) = PartFile::open(folders, target, digest, geometry)?;
-    let mut right = Bitfield::empty(&geometry);
+    let mut valid = Bitfield::empty(&geometry);
     for piece in geometry.pieces().filter(|piece| claimed.has(*piece) && part.has_bytes(*piece)) {
         if cancel.is_cancelled() {
             break;
         }
         if part.is_piece_valid(piece, manifest) {
-            right.insert(piece);
+            valid.insert(piece);
         } else {
             tracing::warn!(%digest, piece = piece.get(), "piece on disk failed its check");
         }
     }
-    Ok((part, right))
+    Ok((part, valid))
 }
 
-/// Where the pieces of a download go.
+/// Storage for the pieces of a download.
 #[derive(Debug)]
 pub(super) struct DownloadStore {
     pub(super) manifest: Arc<Manifest>,
@@ -86,7 +86,7 @@ pub(super) struct DownloadStore {
 
 impl PieceStore for DownloadStore {
     fn verify_pieces(&self, pieces: &[AssembledPiece]) -> Vec<bool> {
-        self.manifest.verify_pieces(pieces.iter().map(|gathered| (gathered.piece, gathered.parts())))
+        self.manifest.verify_pieces(pieces.iter().map(|assembled| (assembled.piece, assembled.parts())))
     }
 
     fn write_piece(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
@@ -94,7 +94,7 @@ impl PieceStore for DownloadStore {
     }
 }
 
-/// Notes which pieces are here.
+/// Records which pieces have been verified.
 pub(super) fn write_record(part: &PartFile, pieces: &Bitfield) -> DownloadJobOutcome {
     DownloadJobOutcome::RecordWritten(part.save_record(pieces))
 }

@@ -9,14 +9,14 @@ use crate::state_dir::STATE_DIR_NAME;
 use crate::transfer::recovery::Recovery;
 use crate::view::DiskSpace;
 
-/// The unit in which a file's blocks are counted, whatever those of the file system are.
+/// The unit in which stat counts a file's blocks, independent of the file system.
 const BLOCK: u64 = 512;
 
-/// What a download needs at least to go on: its record and a few names.
+/// Minimum space that a download needs to continue: its record and a few directory entries.
 const MIN_SPACE: u64 = 64 << 10;
 
 impl PartFileError {
-    /// Returns how a download recovers whose part file cannot be used.
+    /// Returns how the download recovers from this error.
     pub(super) fn recovery(&self) -> Recovery {
         match self {
             Self::Location(LocationError::Folder { folder: path, source })
@@ -27,8 +27,8 @@ impl PartFileError {
     }
 }
 
-/// Looks how much room a file of `size` bytes at `path` still needs, and how much there is. Asks the system and so belongs
-/// on a blocking thread.
+/// Measures how much more space a file of `size` bytes at `path` needs and how much is free. Queries the file system, so it
+/// belongs on a blocking thread.
 pub(super) fn measure(path: &Path, size: u64) -> io::Result<DiskSpace> {
     let taken = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
     let taken = taken.map_or(0, |metadata| metadata.blocks().saturating_mul(BLOCK));
@@ -38,7 +38,7 @@ pub(super) fn measure(path: &Path, size: u64) -> io::Result<DiskSpace> {
     Ok(DiskSpace { folder: folder.to_owned(), needed: size.saturating_sub(taken).max(MIN_SPACE), free })
 }
 
-/// Returns the folder that a person knows: the first one that is not below a hidden one of ours.
+/// Returns the folder to show to users: the parent of the first hidden folder of ours on the path.
 fn visible_parent(folder: &Path) -> &Path {
     let is_ours = |above: &&Path| {
         above.file_name().is_some_and(|name| name == STATE_DIR_NAME || name == HIDDEN_FOLDER_NAME)
@@ -46,14 +46,14 @@ fn visible_parent(folder: &Path) -> &Path {
     folder.ancestors().find(is_ours).and_then(Path::parent).unwrap_or(folder)
 }
 
-/// Says how many bytes there is room for in a folder.
+/// Returns the number of free bytes in a folder.
 pub(crate) fn free_space(folder: &Path) -> io::Result<u64> {
     let system = rustix::fs::statvfs(folder)?;
     Ok(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
 impl DiskSpace {
-    /// Says whether there is as much as is needed.
+    /// Returns true if enough space is free.
     pub(crate) const fn is_enough(&self) -> bool {
         self.free >= self.needed
     }

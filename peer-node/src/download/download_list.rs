@@ -15,10 +15,10 @@ use crate::view::{DownloadId, Priority};
 /// How long changes are collected before they are written together.
 const WRITE_DELAY: Duration = Duration::from_millis(500);
 
-/// How long after a failure writing is tried again.
+/// Delay before a failed write is retried.
 const RETRY_DELAY: Duration = Duration::from_secs(15);
 
-/// Which downloads are neither done nor given up, kept on disk; cheap to clone. A change is durable within a second.
+/// The unfinished downloads, kept on disk; cheap to clone. A change is durable within a second.
 #[derive(Debug, Clone)]
 pub(super) struct DownloadList {
     inner: Arc<Inner>,
@@ -26,7 +26,7 @@ pub(super) struct DownloadList {
 
 #[derive(Debug)]
 struct Inner {
-    /// Where the list lies; nowhere if what lies there is not to be replaced.
+    /// Path of the list; `None` if the existing file must not be replaced.
     file: Option<PathBuf>,
     list: Mutex<ListState>,
     changed: Notify,
@@ -39,12 +39,12 @@ struct ListState {
 }
 
 impl DownloadList {
-    /// Makes an empty list that is to lie in a file.
+    /// Creates an empty list that is written to `file`.
     pub(super) fn new(file: Option<PathBuf>) -> Self {
         Self { inner: Arc::new(Inner { file, list: Mutex::default(), changed: Notify::new() }) }
     }
 
-    /// Lists a download.
+    /// Adds a download.
     pub(super) fn insert(&self, id: DownloadId, listed: ListedDownload) {
         self.update(|downloads| {
             downloads.insert(id, Arc::new(listed));
@@ -52,17 +52,17 @@ impl DownloadList {
         });
     }
 
-    /// Returns a download that is listed.
+    /// Returns a listed download.
     pub(super) fn get(&self, id: DownloadId) -> Option<ListedDownload> {
         self.inner.list.lock().downloads.get(&id).map(|listed| ListedDownload::clone(listed))
     }
 
-    /// Returns what a download that is listed is.
+    /// Returns the item of a listed download.
     pub(super) fn item(&self, id: DownloadId) -> Option<DownloadItem> {
         self.inner.list.lock().downloads.get(&id).map(|listed| listed.item.clone())
     }
 
-    /// Adds places where the file of a download is wanted as well.
+    /// Adds targets to a file download.
     pub(super) fn add_copies(&self, id: DownloadId, targets: Vec<DownloadTarget>) {
         self.update_one(id, |listed| match &mut listed.item {
             DownloadItem::File(wanted) => {
@@ -73,17 +73,17 @@ impl DownloadList {
         });
     }
 
-    /// Notes whether a download is paused.
+    /// Sets whether a download is paused.
     pub(super) fn set_paused(&self, id: DownloadId, is_paused: bool) {
         self.update_one(id, |listed| std::mem::replace(&mut listed.is_paused, is_paused) != is_paused);
     }
 
-    /// Notes the priority of a download.
+    /// Sets the priority of a download.
     pub(super) fn set_priority(&self, id: DownloadId, priority: Priority) {
         self.update_one(id, |listed| std::mem::replace(&mut listed.priority, priority) != priority);
     }
 
-    /// Notes how many bytes of a torrent were given to others.
+    /// Sets the number of uploaded bytes of a torrent.
     pub(super) fn set_uploaded(&self, id: DownloadId, bytes: u64) {
         self.update_one(id, |listed| match &mut listed.item {
             DownloadItem::Torrent(torrent) => std::mem::replace(&mut torrent.uploaded, bytes) != bytes,
@@ -91,17 +91,17 @@ impl DownloadList {
         });
     }
 
-    /// Strikes a download that is done or given up.
+    /// Removes a download that has finished or was cancelled.
     pub(super) fn remove(&self, id: DownloadId) {
         self.update(|downloads| downloads.remove(&id).is_some());
     }
 
-    /// Has the list written again, because its file was lost.
+    /// Rewrites the list because its file was lost.
     pub(super) fn rewrite(&self) {
         self.update(|_| true);
     }
 
-    /// Writes the list whenever it has changed, until the node stops.
+    /// Writes the list after changes, until the node stops.
     pub(super) async fn run(self, cancel: CancellationToken) {
         loop {
             let changed = async {
@@ -120,7 +120,7 @@ impl DownloadList {
         }
     }
 
-    /// Writes the list if the file is behind. Says whether it is not any more.
+    /// Writes the list if it has changed. Returns true if the file is up to date.
     async fn write(&self) -> bool {
         let Some(file) = self.inner.file.clone() else { return true };
         let downloads: Vec<Arc<ListedDownload>> = {
@@ -135,7 +135,7 @@ impl DownloadList {
         match written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!(%error, "list of downloads not written");
+                tracing::warn!(%error, "cannot write the list of downloads");
                 self.inner.list.lock().is_dirty = true;
                 false
             }
@@ -146,7 +146,7 @@ impl DownloadList {
         self.update(|downloads| downloads.get_mut(&id).is_some_and(|listed| change(Arc::make_mut(listed))));
     }
 
-    /// Changes the list and has it written if that made a difference.
+    /// Changes the list and schedules a write if `change` returns true.
     fn update(&self, change: impl FnOnce(&mut BTreeMap<DownloadId, Arc<ListedDownload>>) -> bool) {
         let mut list = self.inner.list.lock();
         if change(&mut list.downloads) {
@@ -181,15 +181,15 @@ mod tests {
     async fn list_is_on_disk_when_the_node_stops() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("downloads.json");
-        let ledger = DownloadList::new(Some(file.clone()));
+        let list = DownloadList::new(Some(file.clone()));
         let cancel = CancellationToken::new();
         for tag in 0..100 {
-            ledger.insert(DownloadId(u32::from(tag)), listed(tag));
+            list.insert(DownloadId(u32::from(tag)), listed(tag));
         }
-        ledger.set_paused(DownloadId(1), true);
-        (0..99).filter(|id| *id != 1).for_each(|id| ledger.remove(DownloadId(id)));
+        list.set_paused(DownloadId(1), true);
+        (0..99).filter(|id| *id != 1).for_each(|id| list.remove(DownloadId(id)));
         cancel.cancel();
-        ledger.run(cancel).await;
+        list.run(cancel).await;
         let expected = [ListedDownload { is_paused: true, ..listed(1) }, listed(99)];
         assert_eq!(list_file::load(&file).unwrap(), expected);
     }
@@ -198,12 +198,12 @@ mod tests {
     async fn unchanged_list_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("downloads.json");
-        let ledger = DownloadList::new(Some(file.clone()));
+        let list = DownloadList::new(Some(file.clone()));
         let cancel = CancellationToken::new();
-        ledger.remove(DownloadId(1));
-        ledger.set_paused(DownloadId(1), true);
+        list.remove(DownloadId(1));
+        list.set_paused(DownloadId(1), true);
         cancel.cancel();
-        ledger.run(cancel).await;
+        list.run(cancel).await;
         assert!(!file.exists());
     }
 }

@@ -6,12 +6,12 @@ use tokio_util::sync::CancellationToken;
 use super::NotStarted;
 use crate::view::{ContentId, DownloadId, DownloadView};
 
-/// The most downloads that are remembered once they are over, and how many begin between two looks at how many that are,
-/// which take long where there are many.
+/// Maximum number of finished downloads that are remembered. Since pruning scans the table, it runs only once per
+/// `STARTS_PER_PRUNE` starts.
 const MAX_FINISHED: usize = 1000;
 const STARTS_PER_PRUNE: u32 = 100;
 
-/// The downloads of this run, by their numbers.
+/// The downloads of this run, by number.
 #[derive(Debug, Default)]
 pub(super) struct DownloadTable {
     last: u32,
@@ -28,8 +28,8 @@ struct DownloadEntry {
 }
 
 impl DownloadTable {
-    /// Takes in the download that `make` makes, unless its content is on its way: under the number of an attempt that is
-    /// over, or else under a new one. A content may be known by several names, the first of which is its own.
+    /// Adds the download created by `make`, unless its content is already being downloaded. It gets the number of the finished
+    /// attempt `again`, or else a new one. A content may have several names; the first is its own.
     pub(super) fn begin<Session>(
         &mut self,
         names: Vec<ContentId>,
@@ -54,12 +54,12 @@ impl DownloadTable {
         DownloadId(self.last)
     }
 
-    /// Returns the latest download of a content, over or not.
+    /// Returns the latest download of a content, whether or not it is finished.
     pub(super) fn latest(&self, name: &ContentId) -> Option<DownloadId> {
         self.latest.get(name).copied()
     }
 
-    /// Returns the download of a content that is not over. A torrent that has turned out to be another content is none of it.
+    /// Returns the unfinished download of a content. A torrent whose content turned out to be different does not count.
     pub(super) fn running_id(&self, name: &ContentId) -> Option<DownloadId> {
         let is_of = |entry: &&DownloadEntry| !entry.is_over() && entry.view.borrow().matches(name);
         self.latest.get(name).copied().filter(|id| self.entries.get(id).as_ref().is_some_and(is_of))
@@ -73,7 +73,7 @@ impl DownloadTable {
         self.entries.get(&id).map(|entry| entry.view.clone())
     }
 
-    /// Returns what stops a download, if it is not over.
+    /// Returns the cancellation token of a download, if it is not finished.
     pub(super) fn cancellation_of(&self, id: DownloadId) -> Option<CancellationToken> {
         self.entries.get(&id).filter(|entry| !entry.is_over()).map(|entry| entry.cancel.clone())
     }
@@ -82,7 +82,7 @@ impl DownloadTable {
         self.entries.values().filter(|entry| !entry.is_over()).count()
     }
 
-    /// Forgets a download if it is over, and returns whether it was.
+    /// Removes a download if it is finished. Returns true if it was.
     pub(super) fn clear(&mut self, id: DownloadId) -> bool {
         let is_over = self.entries.get(&id).is_some_and(DownloadEntry::is_over);
         if is_over {
@@ -91,7 +91,7 @@ impl DownloadTable {
         is_over
     }
 
-    /// Forgets a download.
+    /// Removes a download.
     pub(super) fn remove(&mut self, id: DownloadId) {
         let names = self.entries.remove(&id).map(|entry| entry.contents).unwrap_or_default();
         for name in names {
@@ -101,7 +101,7 @@ impl DownloadTable {
         }
     }
 
-    /// Forgets the oldest that are over. Those that failed stay listed until a person retries or removes them.
+    /// Removes the oldest finished downloads. Failed ones stay until the user retries or removes them.
     fn prune(&mut self) {
         let is_forgettable =
             |entry: &DownloadEntry| entry.is_over() && !entry.view.borrow().state.is_failed();

@@ -1,42 +1,42 @@
-//! What is kept of a source's file besides its bytes.
+//! File attributes that are preserved from the source besides the content.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use protocol::peer::FileDetails;
 
-/// The most descriptions that are kept of one content: several paths each from the first sources.
+/// Maximum number of attribute entries kept per content: several paths from each of the first sources.
 const MAX_ENTRIES: usize = 64;
 
-/// What is kept of one file.
+/// The preserved attributes of one file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileAttributes {
-    /// When its bytes were last changed.
+    /// Modification time.
     pub modified: Option<SystemTime>,
-    /// Whether it is executable.
+    /// Whether the file is executable.
     pub executable: bool,
 }
 
-/// What sources sent of the files that have a content.
+/// The attributes that sources sent for the files with a content.
 #[derive(Debug, Default)]
 pub(super) struct SourceAttributes {
-    /// Share paths with what belongs to them, in the order in which they came.
+    /// Attributes by share path, in the order received.
     entries: Vec<(String, FileAttributes)>,
 }
 
 impl SourceAttributes {
-    /// Adds what a source sent.
+    /// Adds the attributes sent by a source.
     pub(super) fn add(&mut self, files: Vec<FileDetails>) {
-        let room = MAX_ENTRIES.saturating_sub(self.entries.len());
+        let free = MAX_ENTRIES.saturating_sub(self.entries.len());
         let entries = files.into_iter().map(|file| (file.path.clone(), FileAttributes::from(&file)));
-        self.entries.extend(entries.take(room));
+        self.entries.extend(entries.take(free));
     }
 
-    /// Returns what belongs to a share path, if a source sent that.
+    /// Returns the attributes for a share path, if any source sent them.
     pub(super) fn for_path(&self, path: &str) -> Option<FileAttributes> {
         self.entries.iter().find(|(name, _)| name == path).map(|(_, details)| *details)
     }
 
-    /// Returns what belongs to a share path; what came first if nothing does.
+    /// Returns the attributes for a share path, or the first ones received if there are none for it.
     pub(super) fn for_path_or_first(&self, path: Option<&str>) -> FileAttributes {
         let first = || self.entries.first().map(|(_, details)| *details);
         path.and_then(|path| self.for_path(path)).or_else(first).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Makes names in folders durable, once for all that wait for it.
+//! Makes new names in folders durable, with one sync for all downloads that wait for it.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,16 +14,16 @@ type FolderKey = (u64, u64);
 
 type SyncWaiters = Vec<oneshot::Sender<io::Result<()>>>;
 
-/// The folders that are being made durable, each with those who wait for the next time; cheap to clone.
+/// The folders being synced, each with the waiters for its next sync; cheap to clone.
 ///
-/// A thousand small files that end together in one folder cost a few syncs of it, not a thousand.
+/// A thousand small files that finish together in one folder cost a few syncs, not a thousand.
 #[derive(Debug, Clone, Default)]
 pub struct FolderSyncer {
     folders: Arc<Mutex<HashMap<FolderKey, SyncWaiters>>>,
 }
 
 impl FolderSyncer {
-    /// Waits until every name that is in the folder now will survive a power cut. Cancel safe.
+    /// Waits until all names currently in the folder are durable. If the future is dropped, the sync still happens.
     pub(super) async fn sync(&self, folder: Arc<Folder>) -> io::Result<()> {
         let found = rustix::fs::fstat(&*folder)?;
         let key = (found.st_dev, found.st_ino);
@@ -36,13 +36,13 @@ impl FolderSyncer {
         };
         if is_first {
             let syncs = self.clone();
-            // Who waits here may go away, others would wait on: so it is a task that ends by itself.
+            // Others may still wait when this future is dropped, so the sync runs in its own task, which ends when idle.
             drop(tokio::task::spawn_blocking(move || syncs.sync_until_idle(key, &folder)));
         }
         wait.await.map_err(io::Error::other)?
     }
 
-    /// Syncs a folder as long as somebody waits for it.
+    /// Syncs a folder as long as there are waiters.
     fn sync_until_idle(&self, key: FolderKey, folder: &Folder) {
         loop {
             let waiting = match self.folders.lock().get_mut(&key) {
@@ -59,14 +59,14 @@ impl FolderSyncer {
             }
             let synced = folder.sync();
             for done in waiting {
-                // Who does not wait any more need not know.
+                // A waiter whose future was dropped needs no result.
                 let _ = done.send(synced.as_ref().copied().map_err(clone_error));
             }
         }
     }
 }
 
-/// Makes another error of the same kind and, where the system has said something, in the same words.
+/// Returns a copy of the error with the same kind and, for OS errors, the same message.
 fn clone_error(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
@@ -90,8 +90,8 @@ mod tests {
             let (syncs, folder) = (syncs.clone(), Arc::new(Folder::open(folder.path()).unwrap()));
             waits.spawn(async move { syncs.sync(folder).await });
         }
-        while let Some(told) = waits.join_next().await {
-            told.unwrap().unwrap();
+        while let Some(result) = waits.join_next().await {
+            result.unwrap().unwrap();
         }
         while !syncs.folders.lock().is_empty() {
             tokio::task::yield_now().await;

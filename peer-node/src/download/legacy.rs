@@ -1,5 +1,5 @@
-//! Partial files of release 0.1.0, which lay beside the target as `NAME.part` and `NAME.part.json`: they are moved to where
-//! partial files lie now.
+//! Adopts partial files of release 0.1.0, which lay beside the target as `NAME.part` and `NAME.part.json`, by moving them to
+//! their current location.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -20,35 +20,40 @@ use super::part_folders::PartPaths;
 use super::part_record::PartRecord;
 use crate::storage::{load_record, lock, remove_record, rename_no_replace};
 
-/// A part that may be of use.
+/// A candidate for adoption.
 struct LegacyPart {
     paths: PartPaths,
-    /// What its record says, if that can be understood.
+    /// Its record, if readable.
     record: Option<PartRecord>,
 }
 
-/// Returns true if release 0.1.0 left a part of a content that was downloaded to `asked_for`.
-pub(super) fn exists(asked_for: &Path, digest: &Digest) -> bool {
-    legacy_parts(asked_for).any(|old| old.record.is_some_and(|record| record.matches(digest)))
+/// Returns true if release 0.1.0 left a part of a content downloaded to `requested_path`.
+pub(super) fn exists(requested_path: &Path, digest: &Digest) -> bool {
+    legacy_parts(requested_path).any(|old| old.record.is_some_and(|record| record.matches(digest)))
 }
 
-/// Moves the part of a content that was downloaded to `asked_for` to `paths`, if there is one. A part without a usable record
-/// is one of this content if any piece in it is; somebody else's file is left alone.
-pub(super) fn adopt(paths: &PartPaths, asked_for: &Path, manifest: &Manifest, cancel: &CancellationToken) {
+/// Moves the part of a content downloaded to `requested_path` to `paths`, if there is one. A part without a usable record is
+/// accepted if it contains any valid piece of the content; other files are not touched.
+pub(super) fn adopt(
+    paths: &PartPaths,
+    requested_path: &Path,
+    manifest: &Manifest,
+    cancel: &CancellationToken,
+) {
     let (digest, geometry) = (manifest.digest(), manifest.geometry());
     let mut is_adopted = !is_free(&paths.part);
-    for LegacyPart { paths: old, record } in legacy_parts(asked_for) {
+    for LegacyPart { paths: old, record } in legacy_parts(requested_path) {
         let claimed = match record {
             Some(record) if record.matches(&digest) => record.pieces(geometry),
             Some(_) => None,
-            // A torrent that was stopped will ask for its part again.
+            // The record belongs to a stopped torrent, which will continue from this part.
             None if !is_free(&old.record) && !is_damaged(&old.record) => None,
             None => belongs_to(&old.part, manifest, cancel).then(|| Bitfield::full(geometry)),
         };
         let Some(claimed) = claimed else { continue };
         if is_adopted {
-            // Several parts of one content come from power cuts that emptied their records. Without a record it may be
-            // another program's file.
+            // After power cuts that emptied records, one content can have several parts. A file without any record may belong to
+            // another program and is kept.
             if is_damaged(&old.record) {
                 tracing::info!(part = %old.part.display(), "second partial file of a content removed");
                 old.remove();
@@ -61,24 +66,24 @@ pub(super) fn adopt(paths: &PartPaths, asked_for: &Path, manifest: &Manifest, ca
                 is_adopted = true;
             }
             Err(error) => {
-                tracing::warn!(part = %old.part.display(), %error, "partial file of an earlier version not adopted");
+                tracing::warn!(part = %old.part.display(), %error, "cannot adopt a partial file of an earlier version");
             }
         }
     }
 }
 
-/// Lists the parts beside `asked_for` and its numbered names, and beside the name that release 0.1.0 gave a file that it could
-/// not save as it was called.
-fn legacy_parts(asked_for: &Path) -> impl Iterator<Item = LegacyPart> {
-    let name = asked_for.file_name().and_then(OsStr::to_str);
-    let mapped = name.map(|name| asked_for.with_file_name(safe_file_name(name)));
-    let mapped = mapped.filter(|mapped| mapped != asked_for);
-    let mut parts: Vec<LegacyPart> = numbered_parts(asked_for).collect();
+/// Returns the parts beside `requested_path` and its numbered names, and beside the substitute name that release 0.1.0 used
+/// where it could not store the requested one.
+fn legacy_parts(requested_path: &Path) -> impl Iterator<Item = LegacyPart> {
+    let name = requested_path.file_name().and_then(OsStr::to_str);
+    let mapped = name.map(|name| requested_path.with_file_name(safe_file_name(name)));
+    let mapped = mapped.filter(|mapped| mapped != requested_path);
+    let mut parts: Vec<LegacyPart> = numbered_parts(requested_path).collect();
     parts.extend(mapped.iter().flat_map(|mapped| numbered_parts(mapped)));
     parts.into_iter()
 }
 
-/// Lists the parts beside a path and its numbered names, up to the first name that nothing has.
+/// Returns the parts beside a path and its numbered names, up to the first unused name.
 fn numbered_parts(path: &Path) -> impl Iterator<Item = LegacyPart> {
     let with_paths = numbered_names(path).map(|name| {
         let with = |ending: &str| {
@@ -96,11 +101,11 @@ fn numbered_parts(path: &Path) -> impl Iterator<Item = LegacyPart> {
     })
 }
 
-/// Returns true if any piece of the content is in a file that nobody works on.
+/// Returns true if the file contains a valid piece of the content and no other process uses it.
 fn belongs_to(part: &Path, manifest: &Manifest, cancel: &CancellationToken) -> bool {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(part) else { return false };
-    // One that a torrent is being downloaded to has an owner, and a record that says nothing here.
+    // A part that a torrent is downloading to is locked, and its record has another format.
     if !lock(&file).unwrap_or(true) {
         return false;
     }
@@ -108,12 +113,12 @@ fn belongs_to(part: &Path, manifest: &Manifest, cancel: &CancellationToken) -> b
     pieces.any(|piece| is_piece_valid(&file, piece, manifest))
 }
 
-/// Returns true if a record is there and nothing in it can be understood: a torrent's can.
+/// Returns true if a record exists but is not valid JSON. A torrent's record is valid JSON.
 fn is_damaged(record: &Path) -> bool {
     !is_free(record) && load_record::<serde_json::Value>(record).is_none()
 }
 
-/// Moves a part: its new record is durable before it has its new name, and its old record goes last.
+/// Moves a part. The new record is durable before the rename, and the old record is removed last.
 fn move_part(old: &PartPaths, new: &PartPaths, record: &PartRecord) -> io::Result<()> {
     record.save(&new.record)?;
     if let Err(error) = rename_no_replace((CWD, &old.part), (CWD, &new.part)) {
@@ -143,7 +148,7 @@ mod tests {
         builder.finish().unwrap()
     }
 
-    /// Adopts what lies beside `a.bin` in a folder; returns what the record in the new place claims.
+    /// Adopts the parts beside `a.bin` in a folder. Returns the pieces claimed by the new record.
     fn adopted(root: &Path) -> Option<Bitfield> {
         let new = PartPaths { part: root.join("new.part"), record: root.join("new.part.json") };
         adopt(&new, &root.join("a.bin"), &manifest(), &CancellationToken::new());
@@ -155,7 +160,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         let (digest, geometry) = (manifest().digest(), *manifest().geometry());
-        // A name that another file took: the part had the next one.
+        // Another file took the name, so the part has the next numbered one.
         fs::write(at("a.bin"), "mine").unwrap();
         let mut pieces = Bitfield::empty(&geometry);
         pieces.insert(geometry.piece(1).unwrap());
@@ -195,6 +200,6 @@ mod tests {
         let mut left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
         left.sort();
         let mine = ["a (3).bin.part", "a.bin.part", "a.bin.part.json", "new.part", "new.part.json"];
-        assert_eq!(left, mine, "what may be somebody else's stays");
+        assert_eq!(left, mine, "files that may belong to other programs stay");
     }
 }

@@ -1,7 +1,7 @@
-//! The list of downloads that go on after a restart, as it lies in the state folder: `downloads.json`.
+//! The file `downloads.json` in the state folder: the downloads that resume after a restart.
 //!
-//! It says what is wanted and where it shall lie, not how far it has come: that is the business of the part files. It is
-//! replaced as a whole, and read as a whole or not at all. Knows the file's form alone; `ledger` says when it is written.
+//! It lists what is downloaded to which target; progress is recorded in the part files. The file is always replaced and read
+//! as a whole. This module knows only its format; `download_list` decides when it is written.
 
 use std::fs;
 use std::io;
@@ -18,28 +18,28 @@ use crate::storage::replace_file;
 use crate::storage::{at_path, read_regular_file};
 use crate::view::Priority;
 
-/// The form of the file; another number is one that this program does not know.
+/// Format version of the file. Higher versions are refused.
 const VERSION: u32 = 3;
 
-/// The forms of earlier versions, which are read as well: 1 had no torrents, 2 no share paths and no ways of saving.
+/// Earlier versions that can be read: 1 had no torrents, 2 no share paths and no save options.
 const EARLIER_VERSIONS: [u32; 2] = [1, 2];
 
-/// The longest file that is read, in bytes: some hundred thousand downloads.
+/// Maximum size of a file that is read, in bytes: some hundred thousand downloads.
 const MAX_LIST_SIZE: u64 = 64 << 20;
 
-/// How many names a damaged list is given at most, before it is left where it lies.
+/// Maximum number of names tried for a damaged list before it is left in place.
 const MAX_SET_ASIDE_NAMES: u32 = 100;
 
-/// A list that cannot be used.
+/// Why a list cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DownloadListError {
-    #[error("it cannot be read: {0}")]
+    #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    #[error("it is damaged: {0}")]
+    #[error("damaged: {0}")]
     Damaged(#[from] serde_json::Error),
-    #[error("it is damaged: {0} is not possible")]
+    #[error("damaged: invalid {0}")]
     Impossible(&'static str),
-    #[error("another version of this program wrote it, in form {0}")]
+    #[error("written by another version of this program (format {0})")]
     UnknownVersion(u32),
 }
 
@@ -55,19 +55,19 @@ struct StoredDownloadList {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredDownload {
-    /// The content's SHA-256, hexadecimal.
+    /// SHA-256 of the content, hexadecimal.
     digest: String,
     size: Option<u64>,
-    /// The share path by which it was chosen.
+    /// Share path by which the content was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     target: StoredTarget,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     copies: Vec<StoredTarget>,
-    /// Whether hard links are made where the content is on this machine.
+    /// Whether to make hard links to content on this machine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     link: bool,
-    /// Whether the executable bit of the source is kept.
+    /// Whether to keep the executable bit of the source.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     executable: bool,
     priority: String,
@@ -77,13 +77,13 @@ struct StoredDownload {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredTorrent {
-    /// Hexadecimal.
+    /// Infohash, hexadecimal.
     infohash: String,
-    /// The SHA-256 that its content was said to have, if any, hexadecimal.
+    /// SHA-256 of the content as claimed by the torrent or the index, hexadecimal.
     #[serde(default)]
     digest: Option<String>,
     folder: StoredPath,
-    /// Which files are wanted, if not all.
+    /// Selected files; `None` selects all.
     select: Option<String>,
     seed: bool,
     ratio: Option<f64>,
@@ -98,11 +98,11 @@ struct StoredTorrent {
 enum StoredTarget {
     /// Under this name in the node's folder.
     InFolder(String),
-    /// At a path of the user's own, under this name if the path is a folder.
+    /// At the user's path; under this name in it if the path is a folder.
     At(StoredPath, String),
 }
 
-/// Writes the list down for good.
+/// Writes the list durably.
 pub(super) fn save<'a>(file: &Path, downloads: impl Iterator<Item = &'a ListedDownload>) -> io::Result<()> {
     let mut list = StoredDownloadList { version: VERSION, downloads: Vec::new(), torrents: Vec::new() };
     for listed in downloads {
@@ -116,7 +116,7 @@ pub(super) fn save<'a>(file: &Path, downloads: impl Iterator<Item = &'a ListedDo
     replace_file(file, &json).map_err(at_path(file))
 }
 
-/// Reads what [`save`] wrote; without a file there is nothing to go on with.
+/// Reads a list written by [`save`]. A missing file counts as an empty list.
 pub(super) fn load(file: &Path) -> Result<Vec<ListedDownload>, DownloadListError> {
     let json = match read_regular_file(file, MAX_LIST_SIZE) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -130,14 +130,14 @@ pub(super) fn load(file: &Path) -> Result<Vec<ListedDownload>, DownloadListError
     files.chain(list.torrents.into_iter().map(ListedDownload::try_from)).collect()
 }
 
-/// Gives a list that cannot be used a name under which nothing looks for it, and returns that.
+/// Renames an unusable list so that it is no longer read, and returns the new path.
 pub(super) fn set_aside(file: &Path) -> io::Result<PathBuf> {
     let numbered = |number: u32| {
         let mut name = file.as_os_str().to_owned();
         name.push(if number == 0 { ".damaged".to_owned() } else { format!(".damaged-{number}") });
         PathBuf::from(name)
     };
-    // The folder is locked, so nobody else takes a name meanwhile.
+    // The folder is locked, so no other node takes the name in the meantime.
     let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
     let aside = (0..MAX_SET_ASIDE_NAMES).map(numbered).find(is_free).ok_or(io::ErrorKind::AlreadyExists)?;
     fs::rename(file, &aside)?;
@@ -146,15 +146,15 @@ pub(super) fn set_aside(file: &Path) -> io::Result<PathBuf> {
 
 impl StoredDownload {
     fn new(wanted: &WantedFile, listed: &ListedDownload) -> Self {
-        let WantedFile { digest, size, path, target, copies, save_options: saving, .. } = wanted;
+        let WantedFile { digest, size, path, target, copies, save_options, .. } = wanted;
         Self {
             digest: digest.to_string(),
             size: *size,
             path: path.clone(),
             target: target.into(),
             copies: copies.iter().map(StoredTarget::from).collect(),
-            link: saving.link,
-            executable: saving.executable,
+            link: save_options.link,
+            executable: save_options.executable,
             priority: listed.priority.name().to_owned(),
             paused: listed.is_paused,
         }
@@ -163,7 +163,7 @@ impl StoredDownload {
 
 impl StoredTorrent {
     fn new(torrent: &ListedTorrent, listed: &ListedDownload) -> Self {
-        let ListedTorrent { infohash, digest, folder, select, seed, ratio, uploaded: given } = torrent;
+        let ListedTorrent { infohash, digest, folder, select, seed, ratio, uploaded } = torrent;
         Self {
             infohash: infohash.to_string(),
             digest: digest.as_ref().map(Digest::to_string),
@@ -171,7 +171,7 @@ impl StoredTorrent {
             select: select.clone(),
             seed: *seed,
             ratio: *ratio,
-            given: *given,
+            given: *uploaded,
             priority: listed.priority.name().to_owned(),
             paused: listed.is_paused,
         }
@@ -182,11 +182,10 @@ impl TryFrom<StoredTorrent> for ListedDownload {
     type Error = DownloadListError;
 
     fn try_from(stored: StoredTorrent) -> Result<Self, DownloadListError> {
-        let infohash =
-            stored.infohash.parse().map_err(|_| DownloadListError::Impossible("an infohash in it"))?;
+        let infohash = stored.infohash.parse().map_err(|_| DownloadListError::Impossible("infohash"))?;
         let digest = stored.digest.as_deref().map(parse_digest).transpose()?;
         if stored.ratio.is_some_and(|ratio| !ratio.is_finite() || ratio < 0.0) {
-            return Err(DownloadListError::Impossible("a ratio in it"));
+            return Err(DownloadListError::Impossible("ratio"));
         }
         let priority = parse_priority(&stored.priority)?;
         let StoredTorrent { folder, select, seed, ratio, given, paused, .. } = stored;
@@ -197,11 +196,11 @@ impl TryFrom<StoredTorrent> for ListedDownload {
 }
 
 fn parse_digest(text: &str) -> Result<Digest, DownloadListError> {
-    text.parse().map_err(|_| DownloadListError::Impossible("a digest in it"))
+    text.parse().map_err(|_| DownloadListError::Impossible("digest"))
 }
 
 fn parse_priority(name: &str) -> Result<Priority, DownloadListError> {
-    Priority::from_name(name).ok_or(DownloadListError::Impossible("a priority in it"))
+    Priority::from_name(name).ok_or(DownloadListError::Impossible("priority"))
 }
 
 impl TryFrom<StoredDownload> for ListedDownload {
@@ -210,14 +209,14 @@ impl TryFrom<StoredDownload> for ListedDownload {
     fn try_from(stored: StoredDownload) -> Result<Self, DownloadListError> {
         let digest = parse_digest(&stored.digest)?;
         if stored.size.is_some_and(|size| size > MAX_FILE_SIZE) {
-            return Err(DownloadListError::Impossible("a size in it"));
+            return Err(DownloadListError::Impossible("size"));
         }
         let priority = parse_priority(&stored.priority)?;
         let copies = stored.copies.into_iter().map(DownloadTarget::from).collect();
-        let saving = SaveOptions { link: stored.link, executable: stored.executable };
+        let save_options = SaveOptions { link: stored.link, executable: stored.executable };
         let (size, path, target) = (stored.size, stored.path, stored.target.into());
-        // One that was begun comes to its place, whatever is elsewhere by now.
-        let wanted = WantedFile { digest, size, path, target, copies, anywhere: false, save_options: saving };
+        // A resumed download is saved at its target, even if the content exists elsewhere by now.
+        let wanted = WantedFile { digest, size, path, target, copies, anywhere: false, save_options };
         Ok(Self { item: DownloadItem::File(wanted), priority, is_paused: stored.paused })
     }
 }

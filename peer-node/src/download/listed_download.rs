@@ -6,7 +6,7 @@ use protocol::infohash::Infohash;
 use super::WantedFile;
 use crate::view::Priority;
 
-/// A download that goes on after a restart.
+/// A download that resumes after a restart.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ListedDownload {
     pub(super) item: DownloadItem,
@@ -19,29 +19,29 @@ pub(super) struct ListedDownload {
 pub(super) enum DownloadItem {
     /// A file, by its digest.
     File(WantedFile),
-    /// A torrent, whose `.torrent` is kept in the state folder.
+    /// A torrent. Its `.torrent` is kept in the state folder.
     Torrent(ListedTorrent),
 }
 
-/// A torrent that goes on after a restart.
+/// A torrent that resumes after a restart.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ListedTorrent {
     pub(super) infohash: Infohash,
-    /// The SHA-256 that its content was said to have when it was begun.
+    /// SHA-256 of the content as claimed when the torrent was started.
     pub(super) digest: Option<Digest>,
     /// The folder that holds the torrent's file or folder.
     pub(super) folder: PathBuf,
-    /// Which files are wanted, if not all.
+    /// Selected files; `None` selects all.
     pub(super) select: Option<String>,
-    /// Whether it is given to others once it is whole, and until how many times its size was.
+    /// Whether to seed once complete, and the upload ratio at which seeding stops.
     pub(super) seed: bool,
     pub(super) ratio: Option<f64>,
-    /// How many bytes of it were given to others.
+    /// Number of bytes uploaded.
     pub(super) uploaded: u64,
 }
 
 impl ListedDownload {
-    /// Returns the digest of the file, if it is one by digest.
+    /// Returns the digest of the content; `None` for a torrent.
     pub(super) const fn digest(&self) -> Option<Digest> {
         match &self.item {
             DownloadItem::File(wanted) => Some(wanted.digest),

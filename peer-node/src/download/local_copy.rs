@@ -1,5 +1,5 @@
-//! Puts a content that is on this machine where it is wanted: by a reflink where the file system can do that, otherwise by a
-//! verified copy, and by a hard link only if that is asked for.
+//! Saves content that is already on this machine at a new target: by a reflink if the file system supports it, otherwise by
+//! a verified copy, or by a hard link on request.
 
 use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -21,61 +21,61 @@ use super::wanted::SaveOptions;
 use crate::library::OpenFile;
 use crate::storage::FileIdentity;
 
-/// How much is read at once, in bytes.
+/// Number of bytes read at once.
 const READ_SIZE: usize = 1 << 20;
 
-/// A file of this machine that has, or is said to have, a content.
+/// A file on this machine that should have the wanted content.
 #[derive(Debug, Clone)]
 pub(super) struct CopySource {
     pub(super) location: PathBuf,
     pub(super) file: OpenFile,
 }
 
-/// Why a file could not be made from one that is here.
+/// Why a local copy failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CopyError {
-    /// The original does not have the content any more.
-    #[error("the file it is copied from has changed")]
+    /// The original no longer has the content.
+    #[error("the source file has changed")]
     Changed,
-    #[error("cannot read the file it is copied from: {0}")]
+    #[error("cannot read the source file: {0}")]
     Read(io::Error),
     #[error("stopped")]
     Cancelled,
-    /// The copy cannot be written.
+    /// The target cannot be written.
     #[error(transparent)]
     Part(#[from] PartFileError),
 }
 
-/// A copy to be made.
+/// A copy to make.
 #[derive(Debug)]
 pub(super) struct CopyJob {
     pub(super) source: CopySource,
     pub(super) digest: Digest,
-    /// The manifest of the content, if it is known.
+    /// Manifest of the content, if known.
     pub(super) manifest: Option<Arc<Manifest>>,
     pub(super) folders: PartFolders,
     pub(super) reserved_name: ReservedName,
     pub(super) save_options: SaveOptions,
-    /// What is kept of the original, if not its own modification time and mode.
+    /// Attributes for the copy; `None` keeps those of the original.
     pub(super) attributes: Option<FileAttributes>,
-    /// How many bytes have been read.
+    /// Number of bytes copied so far.
     pub(super) progress: Arc<AtomicU64>,
     pub(super) cancel: CancellationToken,
 }
 
-/// A copy that is made.
+/// A finished copy.
 #[derive(Debug)]
 pub(super) struct CopiedFile {
     pub(super) location: PathBuf,
-    /// What it looks like there.
+    /// File identity of the copy.
     pub(super) identity: FileIdentity,
     pub(super) manifest: Arc<Manifest>,
-    /// Whether it is the original itself under another name, which changes when the original was last touched.
+    /// Whether it is a hard link, which changes the status change time of the original.
     pub(super) is_link: bool,
 }
 
 impl CopySource {
-    /// Opens a file, unless something other than a regular file is there, or it is below `root` behind a link.
+    /// Opens a file. Returns `None` if it is not a regular file, or if its path below `root` contains a link.
     pub(super) fn open(root: &Path, location: &Path) -> io::Result<Option<Self>> {
         let opened = location::open_regular(root, location)?;
         Ok(opened.map(|(file, identity)| Self {
@@ -84,7 +84,7 @@ impl CopySource {
         }))
     }
 
-    /// Reads the file and returns the manifest of what is in it, if it has the digest.
+    /// Reads the file and returns its manifest if it has the digest.
     pub(super) fn verify(&self, digest: &Digest, cancel: &CancellationToken) -> Result<Manifest, CopyError> {
         read_verified(self, digest, cancel, &AtomicU64::new(0), |_, _| Ok(()))
     }
@@ -99,7 +99,7 @@ impl CopySource {
 }
 
 impl CopyJob {
-    /// Makes the copy. Its bytes and its name are durable when this returns. Blocking.
+    /// Makes the copy. Its data and its name are durable on return. Blocking.
     pub(super) fn run(mut self) -> Result<CopiedFile, CopyError> {
         if self.save_options.link
             && let Some(manifest) = self.manifest.clone()
@@ -124,7 +124,7 @@ impl CopyJob {
         Ok(CopiedFile { location, identity, manifest, is_link: false })
     }
 
-    /// Links the original to the reserved name; nothing if the system does not do that.
+    /// Hard-links the original to the reserved name. Returns `None` if the system does not support that.
     fn try_link(&mut self) -> Result<Option<(PathBuf, FileIdentity)>, PartFileError> {
         let folder = location::create_folder(self.folders.root(), self.reserved_name.name())?;
         loop {
@@ -140,7 +140,7 @@ impl CopyJob {
         let location = self.reserved_name.name().to_owned();
         let at = |source| PartFileError::Io { path: location.clone(), source };
         let Some(identity) = self.identity_if_unchanged().map_err(at)? else {
-            // Somebody writes to it.
+            // The original is being written to.
             let _ = folder.remove_file(Path::new(location.file_name().unwrap_or_default()));
             return Ok(None);
         };
@@ -148,23 +148,23 @@ impl CopyJob {
         Ok(Some((location, identity)))
     }
 
-    /// Returns what the original looks like now, if its bytes have not changed since it was opened.
+    /// Returns the current identity of the original, if its content has not changed since it was opened.
     fn identity_if_unchanged(&self) -> io::Result<Option<FileIdentity>> {
         let found = FileIdentity::from_file(&*self.source.file.file)?;
         Ok(found.filter(|found| found.has_same_bytes(&self.source.file.identity)))
     }
 
-    /// Lets the copy share the original's bytes on the disk; nothing if the file system cannot do that.
+    /// Reflinks the original's data to the copy. Returns `None` if the file system does not support that.
     fn try_reflink(&self, part: &PartFile) -> Result<Option<Arc<Manifest>>, CopyError> {
         let Some(manifest) = self.manifest.clone() else { return Ok(None) };
         if rustix::fs::ioctl_ficlone(&*part.file(), &*self.source.file.file).is_err() {
             return Ok(None);
         }
-        // It was hashed as it is, and was still so after its bytes were shared.
+        // The original was hashed in this state and was unchanged after the reflink.
         if self.source.file.is_unchanged() { Ok(Some(manifest)) } else { Err(CopyError::Changed) }
     }
 
-    /// Copies the bytes and verifies them on their way.
+    /// Copies the bytes and verifies them on the way.
     fn copy(&self, part: &PartFile) -> Result<Manifest, CopyError> {
         part.allocate()?;
         let (to, path) = (part.file(), part.path().to_owned());
@@ -176,7 +176,7 @@ impl CopyJob {
     }
 }
 
-/// Reads a whole file, passes its bytes on with their offset, and returns its manifest if it has the digest.
+/// Reads a complete file, passes its bytes and their offsets to `write`, and returns its manifest if it has the digest.
 fn read_verified(
     original: &CopySource,
     digest: &Digest,
@@ -261,7 +261,7 @@ mod tests {
     fn damaged_source_is_not_copied() {
         let root = tempfile::tempdir().unwrap();
         let mut job = job(root.path(), &[7; 1000], SaveOptions::default());
-        // Without a manifest nothing vouches for it but its bytes.
+        // Without a manifest, the bytes are compared with the digest.
         job.manifest = None;
         job.digest = sha256(&[8; 1000]);
         assert!(matches!(job.run(), Err(CopyError::Changed)));
@@ -276,7 +276,7 @@ mod tests {
         let inode = |path: &Path| fs::metadata(path).unwrap().ino();
         assert!(linked.is_link);
         assert_eq!(inode(&linked.location), inode(&root.path().join("original")));
-        // A name that is taken is left alone here too.
+        // An existing name is not replaced here either.
         let again =
             job(root.path(), &[7; 1000], SaveOptions { link: true, executable: false }).run().unwrap();
         assert_eq!(again.location, root.path().join("below/copy (1)"));

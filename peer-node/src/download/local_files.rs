@@ -1,4 +1,4 @@
-//! What of a wanted content is on this machine already.
+//! Finds wanted content that is already on this machine.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,27 +10,27 @@ use protocol::share_path::SharePath;
 use super::location::{is_free, numbered_names};
 use crate::library::{ShareListing, SharedFile};
 
-/// The most files of one content that are tried as originals of a copy.
+/// Maximum number of files with the same content that are tried as the original of a copy.
 const MAX_COPY_SOURCES: usize = 64;
 
-/// Returns where a shared file with the content lies that has the name asked for, or one of its numbered names. Blocking.
+/// Returns the path of a shared file with the content under the requested name or one of its numbered names. Blocking.
 pub(super) fn at_target(
     files: &ShareListing,
     root: &Path,
-    asked_for: &Path,
+    requested_path: &Path,
     digest: &Digest,
 ) -> Option<PathBuf> {
-    let mut taken = numbered_names(asked_for).take_while(|name| !is_free(name));
+    let mut taken = numbered_names(requested_path).take_while(|name| !is_free(name));
     taken.find(|name| is_shared_at(files, root, name, digest))
 }
 
-/// Returns where any shared file with the content lies. Blocking.
+/// Returns the path of any shared file with the content. Blocking.
 pub(super) fn anywhere(files: &ShareListing, digest: &Digest) -> Option<PathBuf> {
     files.by_digest(digest).find(|file| is_unchanged(file)).map(|file| file.location.clone())
 }
 
-/// Returns the shared files that have the content, a few, those on the file system of `target` first: only they share their
-/// bytes with a copy, or can be linked. Blocking.
+/// Returns some of the shared files with the content. Files on the file system of `target` come first, since only they can
+/// be reflinked or hard-linked. Blocking.
 pub(super) fn copy_sources<'a>(
     files: &'a ShareListing,
     digest: &Digest,
@@ -44,7 +44,7 @@ pub(super) fn copy_sources<'a>(
 }
 
 fn is_shared_at(files: &ShareListing, root: &Path, location: &Path, digest: &Digest) -> bool {
-    // Of an empty file there may be thousands: one in the node's folder is found by its path.
+    // Thousands of shared files may be empty, so a file in the node's folder is looked up by path first.
     let path = location.strip_prefix(root).ok().and_then(Path::to_str);
     let by_path = path.and_then(|path| files.get(&SharePath::parse(path).ok()?));
     if let Some(file) = by_path.filter(|file| file.location == location) {
@@ -53,7 +53,7 @@ fn is_shared_at(files: &ShareListing, root: &Path, location: &Path, digest: &Dig
     files.by_digest(digest).any(|file| file.location == location && is_unchanged(file))
 }
 
-/// Returns true if a file looks as it did when it was hashed.
+/// Returns true if a file looks unchanged since it was hashed.
 fn is_unchanged(file: &SharedFile) -> bool {
     file.open().is_ok()
 }

@@ -1,4 +1,4 @@
-//! Where a download comes to lie, so that nothing is ever replaced.
+//! Determines where a download is saved. Existing files are never replaced.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,13 +10,13 @@ use rustix::io::Errno;
 use super::DownloadTarget;
 use crate::storage::{self, FileIdentity, Folder, NamingRules, is_strictly_below, numbered};
 
-/// How many names are tried.
+/// Maximum number of names tried for one file.
 const MAX_NAME_TRIES: u32 = 500;
 
-/// How often it is tried at once to get past a link. It takes no time, and helps while somebody swaps it with the folder.
+/// Maximum attempts to open a folder past a link, in case someone is swapping the link with the folder.
 const MAX_LINK_TRIES: u32 = 20;
 
-/// A place that cannot be used.
+/// Why a location cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LocationError {
     #[error("{} is not a folder that can be written into: {source}", folder.display())]
@@ -27,7 +27,7 @@ pub(super) enum LocationError {
     NoFreeName { target: PathBuf },
 }
 
-/// Returns the path that is asked for, safe wherever the name came from the network.
+/// Returns the requested path. Names from the network are sanitized.
 pub(super) fn requested_path(root: &Path, target: &DownloadTarget) -> PathBuf {
     match target {
         DownloadTarget::InFolder(name) => storable_path(root, name),
@@ -46,7 +46,7 @@ fn is_folder(root: &Path, path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(b"/") || root.join(path).is_dir()
 }
 
-/// Returns where a share path comes to lie, each component as the file system that will hold it can store it.
+/// Returns the path for a share path, with each component adapted to the file system that will hold it.
 fn storable_path(root: &Path, name: &str) -> PathBuf {
     let under = |folder: PathBuf, name: &str| {
         let name = NamingRules::for_path(&folder).storable_name(name);
@@ -58,7 +58,7 @@ fn storable_path(root: &Path, name: &str) -> PathBuf {
     }
 }
 
-/// Returns the name that was asked for, if the file cannot have it as it is and gets another one.
+/// Returns the requested name if the file system cannot store it and another one is used.
 pub(super) fn replaced_name(root: &Path, target: &DownloadTarget) -> Option<String> {
     let name = match target {
         DownloadTarget::InFolder(name) => name,
@@ -76,32 +76,32 @@ pub(super) fn replaced_name(root: &Path, target: &DownloadTarget) -> Option<Stri
     (kept != root.join(name)).then(|| name.to_owned())
 }
 
-/// Returns `path` and its numbered names, as many as are tried.
+/// Returns `path` followed by its numbered names, `MAX_NAME_TRIES` in total.
 pub(super) fn numbered_names(path: &Path) -> impl Iterator<Item = PathBuf> {
     (0..MAX_NAME_TRIES).map(|number| numbered(path, number))
 }
 
-/// Returns true if nothing lies at a path. Where something else than a folder is above it, nothing does; that no file can
-/// be created there is reported when the folders are.
+/// Returns true if nothing exists at a path. That includes a path below something that is not a folder; creating the
+/// folders reports that error later.
 pub(super) fn is_free(path: &Path) -> bool {
     let is_nothing =
         |kind: io::ErrorKind| matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
     fs::symlink_metadata(path).is_err_and(|error| is_nothing(error.kind()))
 }
 
-/// Returns why nobody can say what lies at a path, and in which folder, if that is so.
+/// Returns the folder and the error if the path cannot be checked.
 pub(super) fn obstacle(path: &Path) -> Option<(PathBuf, io::Error)> {
     let error = fs::symlink_metadata(path).err().filter(|_| !is_free(path))?;
     Some((path.parent().unwrap_or(path).to_owned(), error))
 }
 
-/// Opens the folder of `target`, and creates it with those above it. Below `root` all of them must be real ones, since a link could
-/// lead anywhere; what is done in the open folder stays there, whatever happens to its name meanwhile.
+/// Opens the folder of `target`, creating it and its parents. Below `root`, all of them must be real folders, since a link
+/// could lead anywhere. Operations through the open folder stay in it, even if the folder is renamed.
 pub(super) fn create_folder(root: &Path, target: &Path) -> Result<Folder, LocationError> {
     let folder = target.parent().unwrap_or(root);
     let open = || match relative_to(root, folder) {
         Some(below) => fs::create_dir_all(root).and_then(|()| Folder::open(root)?.create_child(below)),
-        // A path of the user's own.
+        // A path given by the user.
         None => fs::create_dir_all(folder).and_then(|()| Folder::open(folder)),
     };
     let opened = (1..MAX_LINK_TRIES).find_map(|_| match open() {
@@ -117,12 +117,12 @@ pub(super) fn create_folder(root: &Path, target: &Path) -> Result<Folder, Locati
     })
 }
 
-/// Returns true if a link, or something else than a folder, was on the way.
+/// Returns true if the path contains a link or something else that is not a folder.
 fn is_blocked(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| matches!(errno, Errno::LOOP | Errno::NOTDIR))
 }
 
-/// Opens a regular file for reading; `None` if something else is there, or if it is below `root` behind a link.
+/// Opens a regular file for reading. Returns `None` for other file types and for paths below `root` that contain a link.
 pub(super) fn open_regular(root: &Path, path: &Path) -> io::Result<Option<(File, FileIdentity)>> {
     match relative_to(root, path) {
         Some(below) => Folder::open(root)?.open_regular(below),
@@ -130,7 +130,7 @@ pub(super) fn open_regular(root: &Path, path: &Path) -> io::Result<Option<(File,
     }
 }
 
-/// Returns the way from a folder to what lies below it, if a path is written as such.
+/// Returns the relative path from `root` to `path`, if `path` is written as lying below it.
 fn relative_to<'a>(root: &Path, path: &'a Path) -> Option<&'a Path> {
     path.strip_prefix(root).ok().filter(|below| is_strictly_below(below))
 }
@@ -211,7 +211,7 @@ mod tests {
         fs::write(outside.path().join("x"), "theirs").unwrap();
         assert!(open_regular(root.path(), &root.path().join("link/x")).unwrap().is_none());
         assert!(open_regular(root.path(), &outside.path().join("x")).unwrap().is_some());
-        // What the user writes may lead anywhere.
+        // A path given by the user may lead anywhere.
         create_folder(&root.path().join("below"), &root.path().join("below/../beside/x")).unwrap();
         assert!(root.path().join("beside").is_dir());
     }

@@ -1,8 +1,8 @@
-//! Which manifest to believe, when sources may lie about it.
+//! Chooses a manifest when sources may lie about it, and fetches its states.
 //!
-//! A manifest that was forged cannot be completed (see [`protocol::manifest`]), so a wrong choice costs time and nothing
-//! else. Sources are grouped by the manifest they offer; the largest group is believed at first, and the others are put to the
-//! test beside it (see [`super::rivals`]).
+//! A forged manifest cannot be completed (see [`protocol::manifest`]), so a wrong choice only costs time. Sources are
+//! grouped by the manifest they offer. The largest group is trusted first; the others are tested at the same time (see
+//! [`super::rivals`]).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,35 +15,35 @@ use protocol::sha256::Sha256State;
 
 use swarm::SourceId;
 
-/// How long a source may take for the next part of its manifest if no other one offers the content.
+/// Timeout for the next part of a manifest if no other source offers the content.
 pub(super) const ONLY_SOURCE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long one may take if others do, on a short path, on a long one and where that begins.
+/// Timeouts if other sources offer the content: on a short path, and on one with at least `DISTANT_RTT`.
 const SOURCE_TIMEOUT: Duration = Duration::from_secs(3);
 const DISTANT_SOURCE_TIMEOUT: Duration = Duration::from_secs(10);
 const DISTANT_RTT: Duration = Duration::from_millis(100);
 
-/// A manifest is requested from further sources each time none of it has arrived for this many round trips of its source, and at least
-/// for this long.
+/// A manifest is requested from further sources whenever nothing has arrived for this many round-trip times of its source,
+/// and at least for this long.
 const HEDGE_DELAY: (u32, Duration) = (3, Duration::from_millis(250));
 
-/// How many sources are asked the first time; each time twice as many, so that a hundred are asked within a second.
+/// Number of sources asked by the first hedge. It doubles each time, so that a hundred sources are asked within a second.
 const FIRST_HEDGE_SIZE: usize = 16;
 const MAX_DOUBLINGS: u32 = 4;
 
-/// Returns how long a source may send nothing while others offer the content as well.
+/// Returns how long a source may send nothing while other sources offer the content.
 pub(super) fn source_timeout(rtt: Option<Duration>) -> Duration {
     if rtt.is_some_and(|rtt| rtt >= DISTANT_RTT) { DISTANT_SOURCE_TIMEOUT } else { SOURCE_TIMEOUT }
 }
 
-/// What a source says of a content: its size and the id of its manifest.
+/// A source's offer of a content: the size and the id of its manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ContentOffer {
     pub(super) size: u64,
     pub(super) manifest: Digest,
 }
 
-/// Returns the offer that most of the sources make; of several such, the one that was made first.
+/// Returns the offer made by most sources. Of equally common offers, the one of the first source wins.
 pub(super) fn most_common(offers: &BTreeMap<SourceId, ContentOffer>) -> Option<ContentOffer> {
     let mut counts: Vec<(ContentOffer, usize)> = Vec::new();
     for offer in offers.values() {
@@ -56,7 +56,7 @@ pub(super) fn most_common(offers: &BTreeMap<SourceId, ContentOffer>) -> Option<C
     counts.into_iter().find(|(_, count)| *count == most).map(|(offer, _)| offer)
 }
 
-/// A manifest on its way from one source.
+/// A manifest being fetched from one source.
 #[derive(Debug)]
 pub(super) struct ManifestFetch {
     pub(super) source: SourceId,
@@ -64,22 +64,22 @@ pub(super) struct ManifestFetch {
     digest: Digest,
     geometry: Geometry,
     states: Vec<Sha256State>,
-    /// When it was last seen to get on.
+    /// Time of the latest progress.
     pub(super) progressed_at: Instant,
-    /// How often others were asked for it.
+    /// Number of times further sources have been asked.
     hedges: u32,
 }
 
-/// A manifest that a source does not give as it said it would.
+/// Why a source's manifest is rejected.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ManifestFetchError {
-    #[error("it offered an impossible content: {0}")]
+    #[error("it offered invalid content: {0}")]
     Geometry(#[from] GeometryError),
     #[error("its manifest is unusable: {0}")]
     Manifest(#[from] ManifestError),
-    #[error("it sent parts of its manifest that it was not asked for")]
+    #[error("it sent unrequested parts of its manifest")]
     Unrequested,
-    #[error("its manifest is not the one it offered")]
+    #[error("its manifest differs from its offer")]
     NotAsOffered,
 }
 
@@ -91,27 +91,27 @@ impl ManifestFetch {
         now: Instant,
     ) -> Result<Self, ManifestFetchError> {
         let geometry = Geometry::for_native(offer.size)?;
-        // A content without bytes has no piece that could prove anything.
+        // An empty content has no piece that could prove a manifest, so size and digest must agree.
         if (offer.size == 0) != (digest == Digest::EMPTY) {
             return Err(ManifestFetchError::NotAsOffered);
         }
         Ok(Self { source, offer, digest, geometry, states: Vec::new(), progressed_at: now, hedges: 0 })
     }
 
-    /// Returns which states to ask for next, first and count, or nothing if all are here.
+    /// Returns the next states to request, as first index and count, or `None` if all have arrived.
     pub(super) fn next(&self) -> Option<(u32, u32)> {
         let first = u32::try_from(self.states.len()).unwrap_or(u32::MAX);
         let missing = state_count(&self.geometry).saturating_sub(first);
         (missing > 0).then_some((first, missing.min(MAX_STATES)))
     }
 
-    /// Returns true if a part is here.
+    /// Returns true if at least one part has arrived.
     pub(super) const fn has_begun(&self) -> bool {
         !self.states.is_empty()
     }
 
-    /// Returns from how many further sources the manifest is to be requested now, and how many states, because nothing has
-    /// arrived for a while; and counts that. `rtt` is the round-trip time of its source.
+    /// Returns how many further sources to ask for the manifest now and how many states to request, if nothing has arrived for
+    /// too long; counts the hedge. `rtt` is the round-trip time of the current source.
     pub(super) fn hedge(&mut self, rtt: Option<Duration>, now: Instant) -> Option<(usize, u32)> {
         let (first, count) = self.next()?;
         let (trips, least) = HEDGE_DELAY;
@@ -124,7 +124,7 @@ impl ManifestFetch {
         })
     }
 
-    /// Takes in a part, which must be exactly what was asked for.
+    /// Adds a part, which must match the request exactly.
     pub(super) fn add_part(
         &mut self,
         first: u32,
@@ -141,7 +141,7 @@ impl ManifestFetch {
         }
     }
 
-    /// Returns the manifest once all its states are here.
+    /// Returns the manifest once all states have arrived.
     pub(super) fn finish(&self) -> Result<Manifest, ManifestFetchError> {
         let manifest = Manifest::from_states(self.digest, self.geometry, self.states.clone())?;
         if manifest.id() == self.offer.manifest {

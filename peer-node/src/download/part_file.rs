@@ -23,52 +23,52 @@ use crate::storage::{
 
 mod finalization;
 
-/// How often the record is made durable while pieces come in.
+/// How often the record is made durable while pieces arrive.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A download's bytes while it is not whole, with a record of the pieces that are verified.
+/// The data of an incomplete download, with a record of the verified pieces.
 ///
-/// Everything here reads or writes the disk and belongs on a blocking thread.
+/// All functions access the disk and belong on a blocking thread.
 #[derive(Debug)]
 pub(super) struct PartFile {
     file: Arc<File>,
-    /// The way past the page cache, for contents that are large enough to be worth it.
+    /// Direct I/O past the page cache, for contents large enough to benefit.
     direct: Option<DirectFile>,
-    /// Whether what is written shall stay in the page cache, because others read it again soon.
+    /// Whether written data should stay in the page cache because other nodes read it soon.
     keep_cached: AtomicBool,
     folders: PartFolders,
-    /// The name that the file will have.
+    /// The final name of the file.
     target: PathBuf,
-    /// Where it lies; a small content or a copy has no name and no record before it is whole.
+    /// Location of the part file. Small contents and copies have no name and no record until they are complete.
     named: Option<Box<NamedPart>>,
     digest: Digest,
     geometry: Geometry,
-    /// What an earlier attempt says is in it.
+    /// The pieces that an earlier attempt recorded, unverified.
     claimed: Bitfield,
 }
 
-/// A part file that has a name.
+/// The location of a part file with a name.
 #[derive(Debug)]
 struct NamedPart {
     location: PartLocation,
-    /// When its record was last made durable.
+    /// When the record was last made durable.
     record_synced_at: Mutex<Instant>,
 }
 
-/// A part file that cannot be used.
+/// Why a part file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PartFileError {
     #[error(transparent)]
     Location(#[from] LocationError),
-    #[error("no room for {size} bytes at {}: {source}; make room and download it again", path.display())]
+    #[error("not enough space for {size} bytes at {}: {source}; free some space and download again", path.display())]
     NoSpace { path: PathBuf, size: u64, source: io::Error },
     #[error("cannot write {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
 
 impl PartFile {
-    /// Opens the part file of a content that is downloaded to `target`, an earlier attempt's if there is one. Returns the pieces
-    /// that may be in it.
+    /// Opens or creates the part file of a content downloaded to `target`. Returns the pieces that an earlier attempt may have
+    /// left in it, unverified.
     pub(super) fn open(
         folders: &PartFolders,
         target: &Path,
@@ -87,8 +87,8 @@ impl PartFile {
         Ok((part, claimed))
     }
 
-    /// Opens a file for a copy of a content that is on this machine, which begins anew if it is interrupted: without a name
-    /// where the file system can do that. Takes no room yet.
+    /// Opens a file for a copy of content on this machine. It is unnamed where the file system supports that, since an
+    /// interrupted copy starts over. Allocates no disk space yet.
     pub(super) fn open_for_copy(
         folders: &PartFolders,
         target: &Path,
@@ -107,21 +107,21 @@ impl PartFile {
         digest: Digest,
         geometry: Geometry,
     ) -> Result<Self, PartFileError> {
-        let place = folders.location(target, &digest, geometry.size())?;
-        let paths = place.paths.clone();
+        let location = folders.location(target, &digest, geometry.size())?;
+        let paths = location.paths.clone();
         let (file, is_new) =
-            place.open_part().map_err(|source| PartFileError::Io { path: paths.part.clone(), source })?;
+            location.open_part().map_err(|source| PartFileError::Io { path: paths.part.clone(), source })?;
         let record =
-            PartRecord::load(&place.record_path()).filter(|record| record.matches(&digest) && !is_new);
-        let noted = record.and_then(|record| record.pieces(&geometry));
-        let is_noted = noted.is_some();
-        // The name tells whose a part without a record is. Every claim is verified before it counts.
+            PartRecord::load(&location.record_path()).filter(|record| record.matches(&digest) && !is_new);
+        let recorded = record.and_then(|record| record.pieces(&geometry));
+        let is_recorded = recorded.is_some();
+        // The file name identifies the content of a part without a record. Claimed pieces are verified before use.
         let unknown = || if is_new { Bitfield::empty(&geometry) } else { Bitfield::full(&geometry) };
-        let claimed = noted.unwrap_or_else(unknown);
-        let named = NamedPart { location: place, record_synced_at: Mutex::new(Instant::now()) };
+        let claimed = recorded.unwrap_or_else(unknown);
+        let named = NamedPart { location, record_synced_at: Mutex::new(Instant::now()) };
         let mut part = Self::new(file, (folders, target), Some(Box::new(named)), digest, geometry);
         part.claimed.clone_from(&claimed);
-        if !is_noted {
+        if !is_recorded {
             part.save_record(&claimed)
                 .map_err(|source| PartFileError::Io { path: paths.record.clone(), source })?;
         }
@@ -142,7 +142,7 @@ impl PartFile {
         Self { file, direct, keep_cached, folders, target, named, digest, geometry, claimed }
     }
 
-    /// Takes the room on disk at once, so that a full disk shows now and not later.
+    /// Allocates the disk space of the whole file, so that a full disk is noticed now and not later.
     pub(super) fn allocate(&self) -> Result<(), PartFileError> {
         let (path, size) = (self.path().to_owned(), self.geometry.size());
         let at = |source| PartFileError::Io { path: path.clone(), source };
@@ -151,33 +151,33 @@ impl PartFile {
             if !is_disk_full(&source) && source.kind() != io::ErrorKind::FileTooLarge {
                 return at(source);
             }
-            // What was had of the room goes back: a download that waits for more keeps it from nobody.
+            // Release the partial allocation: a download that waits for space must not occupy any.
             let _ = self.file.set_len(before);
             PartFileError::NoSpace { path: path.clone(), size, source }
         })
     }
 
-    /// Returns where the file is as long as it is not whole: its later name if it has none.
+    /// Returns the current path of the file, or its final path while it is unnamed.
     pub(super) fn path(&self) -> &Path {
         self.named.as_ref().map_or(&self.target, |named| &named.location.paths.part)
     }
 
-    /// Returns the name that the file is meant to have once it is whole.
+    /// Returns the final path of the file.
     pub(super) fn target(&self) -> &Path {
         &self.target
     }
 
-    /// Returns the file for those who read what is verified.
+    /// Returns the open file, for readers of verified pieces.
     pub(super) fn file(&self) -> Arc<File> {
         Arc::clone(&self.file)
     }
 
-    /// Says whether others read soon what is written from now on, which then stays in memory.
+    /// Sets whether data written from now on stays in the page cache because other nodes read it soon.
     pub(super) fn keep_cached(&self, keep: bool) {
         self.keep_cached.store(keep, Ordering::Relaxed);
     }
 
-    /// Writes a piece, given in parts.
+    /// Writes a piece that is given as several slices.
     pub(super) fn write(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
         let mut offset = self.geometry.piece_offset(piece);
         let direct = self.direct.as_ref().filter(|_| !self.keep_cached.load(Ordering::Relaxed));
@@ -193,23 +193,23 @@ impl PartFile {
         Ok(())
     }
 
-    /// Sets the modification time and the executable bit of its source. A file system that cannot store them is no
-    /// reason to fail.
+    /// Sets the modification time and the executable bit of the source. A file system that cannot store them is not an
+    /// error.
     pub(super) fn set_attributes(&self, details: FileAttributes) {
         let modified = details.modified.map_or(Ok(()), |modified| self.file.set_modified(modified));
         let executable = if details.executable { self.make_executable() } else { Ok(()) };
         if let Err(error) = modified.and(executable) {
-            tracing::warn!(path = %self.target.display(), %error, "modification time or mode not kept");
+            tracing::warn!(path = %self.target.display(), %error, "cannot set the modification time or mode");
         }
     }
 
-    /// Lets everybody execute the file who may read it.
+    /// Makes the file executable for everyone who may read it.
     fn make_executable(&self) -> io::Result<()> {
         let mode = self.file.metadata()?.permissions().mode();
         self.file.set_permissions(Permissions::from_mode(mode | ((mode & 0o444) >> 2)))
     }
 
-    /// Returns true if a piece has bytes on disk: nothing need be read where the file system knows of none.
+    /// Returns true if a piece has data on disk; holes need not be read.
     pub(super) fn has_bytes(&self, piece: PieceIndex) -> bool {
         let start = self.geometry.piece_offset(piece);
         match rustix::fs::seek(&*self.file, SeekFrom::Data(start)) {
@@ -219,13 +219,13 @@ impl PartFile {
         }
     }
 
-    /// Says whether a piece on disk is right.
+    /// Returns true if a piece on disk is valid.
     pub(super) fn is_piece_valid(&self, piece: PieceIndex, manifest: &Manifest) -> bool {
         is_piece_valid(&self.file, piece, manifest)
     }
 
-    /// Notes which pieces are here. What was claimed before stays claimed: if a piece has failed its check, that may have been
-    /// the fault of a forged manifest.
+    /// Records the verified pieces. Pieces claimed earlier stay in the record: one that failed verification may be valid under
+    /// another manifest if this one is forged.
     pub(super) fn save_record(&self, pieces: &Bitfield) -> io::Result<()> {
         let Some(named) = &self.named else { return Ok(()) };
         let mut all = pieces.clone();
@@ -243,7 +243,7 @@ impl PartFile {
     }
 }
 
-/// Says whether a piece in a file is right.
+/// Returns true if a piece in a file is valid.
 pub(super) fn is_piece_valid(file: &File, piece: PieceIndex, manifest: &Manifest) -> bool {
     let geometry = manifest.geometry();
     let mut bytes = vec![0; geometry.length_of(piece) as usize];
@@ -251,12 +251,11 @@ pub(super) fn is_piece_valid(file: &File, piece: PieceIndex, manifest: &Manifest
     read.is_ok() && manifest.verify_piece(piece, [bytes.as_slice()])
 }
 
-/// Opens a file that has no name until it is whole, in the folder of its target; nothing where the file system cannot do
-/// that.
+/// Opens a file without a name in the folder of its target. Returns `None` where the file system does not support that.
 fn open_unnamed(folder: &Folder) -> Option<File> {
-    // Whatever the trouble is, the ordinary way shows whether it is one.
+    // Any error shows up again when the file is opened by name.
     let file = folder.open_unnamed().ok()?;
-    // Without a way to its name it would never get one.
+    // Linking the file later goes through /proc; without it the file could never get a name.
     descriptor_path(&file).exists().then_some(file)
 }
 

@@ -1,8 +1,8 @@
-//! Where the partial files of a node lie, and which of them are still of use.
+//! Locations of a node's partial files, and removal of stale ones.
 //!
-//! A partial file lies on the file system of its destination, so that a rename finishes the download: in the node's state
-//! folder, or in a hidden folder beside a destination on another file system. It is named after its content, so that a
-//! download finds it again whatever it is called.
+//! A partial file lies on the file system of its target, so that a rename finishes the download: in the node's state folder,
+//! or in a hidden folder beside a target on another file system. It is named after its content, so that a download finds it
+//! under any target name.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -24,42 +24,42 @@ use crate::library::StoredPath;
 use crate::storage::replace_file;
 use crate::storage::{Folder, OpenMode, load_record, remove_leftover, remove_record, rename_no_replace};
 
-/// The name of the hidden folder beside a destination on another file system.
+/// Name of the hidden folder beside a target on another file system.
 pub(super) const HIDDEN_FOLDER_NAME: &str = ".peerdex-partial";
 
-/// How long a partial file without a download is kept after it was last written to.
+/// How long a partial file without a download is kept after its last modification.
 const MAX_PART_AGE: Duration = Duration::from_hours(30 * 24);
 
-/// The most folders beside destinations that are remembered.
+/// Maximum number of remembered hidden folders.
 const MAX_HIDDEN_FOLDERS: usize = 256;
 
-/// The two files of a download that is not complete.
+/// The two files of an incomplete download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PartPaths {
-    /// Its bytes.
+    /// The data.
     pub(super) part: PathBuf,
-    /// Which of them are verified.
+    /// The record of the verified pieces.
     pub(super) record: PathBuf,
 }
 
-/// Where these files lie, in a folder that is open: whatever happens to its name, they are reached through it.
+/// The two files in an open folder. They stay reachable through it even if the folder is renamed.
 #[derive(Debug)]
 pub(super) struct PartLocation {
     folder: Folder,
     pub(super) paths: PartPaths,
 }
 
-/// What an earlier attempt has left of a content; to be verified before it counts.
+/// Partial data left by an earlier attempt, not verified yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeptPart {
-    /// Bytes in the pieces that are here.
+    /// Bytes in the recorded pieces.
     pub(super) bytes: u64,
-    /// How many pieces are here, of how many.
+    /// Number of recorded pieces.
     pub(super) pieces_done: u32,
     pub(super) pieces: u32,
 }
 
-/// Where a node's partial files lie; cheap to clone.
+/// The folders for a node's partial files; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PartFolders {
     inner: Arc<Inner>,
@@ -71,9 +71,9 @@ struct Inner {
     root: PathBuf,
     /// The folder for partial files in the state folder.
     state_folder: PathBuf,
-    /// The file that lists the folders beside destinations.
+    /// The file that lists the hidden folders beside targets.
     list_file: PathBuf,
-    /// What tells the partial files of this node from those of another one beside the same destination.
+    /// Distinguishes this node's partial files from those of other nodes in the same hidden folder.
     tag: String,
     hidden_folders: Mutex<BTreeSet<PathBuf>>,
 }
@@ -89,16 +89,15 @@ impl PartPaths {
         Self { part: folder.join(format!("{name}.part")), record: folder.join(format!("{name}.part.json")) }
     }
 
-    /// Removes both files.
     pub(super) fn remove(&self) {
-        // The record first: a part without one is still found by its name.
+        // The record first: a part without a record is still found by its name.
         remove_record(&self.record);
         remove_leftover(&self.part);
     }
 }
 
 impl PartLocation {
-    /// Opens the part file, or creates it. Returns also whether it is new.
+    /// Opens or creates the part file. Also returns true if it is new.
     pub(super) fn open_part(&self) -> io::Result<(File, bool)> {
         match self.folder.open_file(self.part_name(), OpenMode::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -108,12 +107,12 @@ impl PartLocation {
         }
     }
 
-    /// Moves the part file to another name, without ever replacing anything.
+    /// Moves the part file to another name. Never replaces an existing file.
     pub(super) fn move_part(&self, to: (&Folder, &Path)) -> io::Result<()> {
         rename_no_replace((&self.folder, self.part_name()), to)
     }
 
-    /// Returns a path by which the record is reached.
+    /// Returns a path to the record that goes through the open folder.
     pub(super) fn record_path(&self) -> PathBuf {
         let name = self.paths.record.file_name().unwrap_or_default();
         self.folder.descriptor_path().map_or_else(|| self.paths.record.clone(), |folder| folder.join(name))
@@ -125,11 +124,11 @@ impl PartLocation {
 }
 
 impl PartFolders {
-    /// Version of the list of folders.
+    /// Version of the folder list file.
     const VERSION: u32 = 1;
 
-    /// Creates the folders of a node that shares `root`, with the one in the state folder and the file that lists the others.
-    /// Reads that file, and so belongs on a blocking thread.
+    /// Opens the partial folders of a node that shares `root`: `own` in the state folder, and the hidden folders listed in
+    /// `list`. Reads that file, so it belongs on a blocking thread.
     pub fn open(root: PathBuf, own: PathBuf, list: PathBuf, node: NodeId) -> Self {
         let stored = load_record::<StoredFolders>(&list).filter(|stored| stored.version == Self::VERSION);
         let folders = stored.map(|stored| stored.folders).unwrap_or_default();
@@ -150,7 +149,7 @@ impl PartFolders {
         &self.inner.root
     }
 
-    /// Returns where the partial file of a content lies that is downloaded to `target`, and creates the folder for it.
+    /// Returns the location of the partial file of a content downloaded to `target`, and creates its folder.
     pub(super) fn location(
         &self,
         target: &Path,
@@ -176,14 +175,14 @@ impl PartFolders {
         Ok(PartLocation { folder: opened, paths })
     }
 
-    /// Returns true if there is a partial file of a content that is downloaded to `target`. Creates nothing.
+    /// Returns true if a partial file exists for a content downloaded to `target`. Creates nothing.
     pub(super) fn has_part(&self, target: &Path, digest: &Digest) -> bool {
         let beside = target.parent().map(|folder| folder.join(HIDDEN_FOLDER_NAME));
         let folders = std::iter::once(self.inner.state_folder.clone()).chain(beside);
         folders.flat_map(|folder| self.parts_in(&folder)).any(|(name, _)| name.digest == *digest)
     }
 
-    /// Returns what an earlier attempt has left of a content that is downloaded to `target`, as its record says.
+    /// Returns what an earlier attempt recorded for a content downloaded to `target`.
     pub(super) fn kept_part(&self, target: &Path, digest: &Digest, size: u64) -> Option<KeptPart> {
         let geometry = Geometry::for_native(size).ok()?;
         let own = PartPaths::new(&self.inner.state_folder, &format!("{digest}-{size}"));
@@ -198,7 +197,7 @@ impl PartFolders {
         Some(KeptPart { bytes, pieces_done: pieces.count(), pieces: geometry.piece_count() })
     }
 
-    /// Removes what an earlier attempt has left of a content that is at `target` now.
+    /// Removes the partial files of a content that is complete at `target`.
     pub(super) fn remove_part(&self, target: &Path, digest: &Digest) {
         let beside = target.parent().map(|folder| folder.join(HIDDEN_FOLDER_NAME));
         let folders = std::iter::once(self.inner.state_folder.clone()).chain(beside);
@@ -210,10 +209,10 @@ impl PartFolders {
         }
     }
 
-    /// Removes the folder beside a destination if nothing is in it any more.
+    /// Removes the hidden folder beside a target if it is empty.
     pub(super) fn remove_folder_if_empty(&self, paths: &PartPaths) {
         if let Some(folder) = paths.part.parent().filter(|folder| **folder != self.inner.state_folder) {
-            // It fails while other partial files lie there.
+            // Fails while the folder contains other partial files.
             if fs::remove_dir(folder).is_ok() {
                 self.inner.hidden_folders.lock().remove(folder);
                 self.save();
@@ -221,8 +220,8 @@ impl PartFolders {
         }
     }
 
-    /// Removes the partial files of contents that are not `listed` as downloads, if they have no usable record or are older
-    /// than a month.
+    /// Removes partial files of contents that are not `listed` as downloads, if they have no usable record or are older than
+    /// `MAX_PART_AGE`.
     pub(super) fn clean(&self, listed: &HashSet<Digest>, now: SystemTime) {
         let beside: Vec<PathBuf> = self.inner.hidden_folders.lock().iter().cloned().collect();
         for folder in std::iter::once(&self.inner.state_folder).chain(&beside) {
@@ -237,7 +236,7 @@ impl PartFolders {
         }
     }
 
-    /// Lists the partial files of this node in a folder.
+    /// Returns the partial files of this node in a folder.
     fn parts_in(&self, folder: &Path) -> BTreeMap<PartName, PartPaths> {
         let tag = (*folder != *self.inner.state_folder).then_some(self.inner.tag.as_str());
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -263,14 +262,14 @@ impl PartFolders {
         let json = serde_json::to_vec(&StoredFolders { version: Self::VERSION, folders });
         let saved = json.map_err(io::Error::from).and_then(|json| replace_file(&self.inner.list_file, &json));
         if let Err(error) = saved {
-            tracing::warn!(%error, "list of folders for partial files not written");
+            tracing::warn!(%error, "cannot write the list of partial folders");
         }
     }
 }
 
 #[cfg(test)]
 impl PartFolders {
-    /// Creates those of a node that shares a folder.
+    /// Creates the partial folders of a node that shares `root`.
     pub(super) fn for_test(root: &Path) -> Self {
         let state = root.join(".peerdex");
         fs::create_dir_all(&state).unwrap();
@@ -279,7 +278,7 @@ impl PartFolders {
     }
 }
 
-/// The content that a partial file is named after.
+/// The content encoded in the name of a partial file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct PartName {
     digest: Digest,
@@ -287,8 +286,8 @@ struct PartName {
 }
 
 impl PartName {
-    /// Reads the name of a partial file or of its record, with the tag of its node if it has one. Returns also the name
-    /// without its endings.
+    /// Parses the name of a partial file or its record, with the node's tag if given. Also returns the name without its
+    /// suffixes.
     fn parse(name: &str, tag: Option<&str>) -> Option<(Self, String)> {
         let name = name.strip_prefix('.').and_then(|name| name.strip_suffix(".new")).unwrap_or(name);
         let stem = name.strip_suffix(".part").or_else(|| name.strip_suffix(".part.json"))?;
@@ -301,7 +300,7 @@ impl PartName {
     }
 }
 
-/// Returns true if a partial file that no download wants is to be removed.
+/// Returns true if an unlisted partial file should be removed.
 fn is_stale(paths: &PartPaths, digest: &Digest, now: SystemTime) -> bool {
     if is_free(&paths.part) || !PartRecord::load(&paths.record).is_some_and(|record| record.matches(digest)) {
         return true;
@@ -311,7 +310,7 @@ fn is_stale(paths: &PartPaths, digest: &Digest, now: SystemTime) -> bool {
     written.max().is_none_or(|last| now.duration_since(last).is_ok_and(|age| age > MAX_PART_AGE))
 }
 
-/// Opens a folder for partial files, which nobody else may read if it is created here.
+/// Opens a folder for partial files. If it is created here, only the owner can read it.
 fn create_folder(root: &Path, folder: &Path) -> Result<Folder, LocationError> {
     let below = folder.strip_prefix(root).unwrap_or(folder);
     let root = fs::create_dir_all(root).and_then(|()| Folder::open(root));
@@ -327,8 +326,8 @@ fn unusable(folder: &Path, source: io::Error) -> LocationError {
     }
 }
 
-/// Returns what tells file systems apart between which nothing can be renamed: the device and, where the system names it, the
-/// mount.
+/// Returns an id of the file system, for detecting that a rename would cross file systems: the device and, if the kernel
+/// reports it, the mount.
 fn file_system_id(folder: &Folder) -> io::Result<(u64, u64)> {
     match rustix::fs::statx(folder, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID) {
         Ok(found) => {

@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::storage::{load_record, pieces_from_digits, pieces_to_digits, save_record};
 
-/// What `<name>.part.json` says of the part file beside it. It is a claim: pieces are hashed before they count.
+/// The record in `<name>.part.json` about the part file beside it. It is unverified: pieces are hashed before use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PartRecord {
     version: u32,
-    /// The content's SHA-256, hexadecimal.
+    /// SHA-256 of the content, hexadecimal.
     digest: String,
-    /// Its size in bytes.
+    /// Size of the content in bytes.
     size: u64,
-    /// The pieces that were verified, as a hexadecimal bitfield, high bit first.
+    /// The verified pieces, as a hexadecimal bitfield, high bit first.
     pieces: String,
 }
 
@@ -27,25 +27,25 @@ impl PartRecord {
         Self { version: Self::VERSION, digest: digest.to_string(), size, pieces: pieces_to_digits(pieces) }
     }
 
-    /// Reads a record; nothing if there is none that can be understood.
+    /// Reads a record. Returns `None` if it is missing or invalid.
     pub(super) fn load(path: &Path) -> Option<Self> {
         load_record(path).filter(|record: &Self| record.version == Self::VERSION)
     }
 
-    /// Says whether the part file is one of this content.
+    /// Returns true if the record belongs to this content.
     pub(super) fn matches(&self, digest: &Digest) -> bool {
         self.digest.parse() == Ok(*digest)
     }
 
-    /// Returns the pieces that the record claims, if it is one of this geometry.
+    /// Returns the claimed pieces, if the record has this geometry.
     pub(super) fn pieces(&self, geometry: &Geometry) -> Option<Bitfield> {
         (self.size == geometry.size()).then(|| pieces_from_digits(geometry, &self.pieces)).flatten()
     }
 
-    /// Writes the record, whole or not at all.
+    /// Writes the record atomically.
     ///
-    /// On a full disk it goes over the one that is there. That differs in nothing but hexadecimal digits, and what a mixture of
-    /// both claims is looked into like any other claim.
+    /// On a full disk the existing record is overwritten in place. Both differ only in hexadecimal digits, and the pieces that
+    /// a mixture of them claims are verified like any others.
     pub(super) fn save(&self, path: &Path) -> io::Result<()> {
         save_record(path, self, |old| self.differs_only_in_pieces(old))
     }

@@ -1,4 +1,4 @@
-//! The other places where the file of a running download is wanted, to which more are added meanwhile.
+//! The additional targets of a running download. More can be added while it runs.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::wanted::DownloadTarget;
 
-/// What a download and whoever adds to it share; cheap to clone.
+/// The targets, shared by a download's task and [`Downloads`](super::Downloads); cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PendingCopies {
     inner: Arc<Mutex<Inner>>,
@@ -25,12 +25,12 @@ impl PendingCopies {
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
-    /// Returns true if both are those of one attempt at a download.
+    /// Returns true if both belong to the same attempt at a download.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// Adds places. Returns false if the download is over and will not see to them.
+    /// Adds targets. Returns false if the download has finished and will not process them.
     pub(super) fn add(&self, targets: impl IntoIterator<Item = DownloadTarget>) -> bool {
         let mut inner = self.inner.lock();
         if !inner.is_closed {
@@ -39,19 +39,19 @@ impl PendingCopies {
         !inner.is_closed
     }
 
-    /// Returns the next place, which stays until [`PendingCopies::pop`]; without any, no more can be added from now on.
+    /// Returns the next target, which stays until [`PendingCopies::pop`]. If there is none, no more can be added.
     pub(super) fn peek(&self) -> Option<DownloadTarget> {
         let mut inner = self.inner.lock();
         inner.is_closed = inner.waiting.is_empty();
         inner.waiting.front().cloned()
     }
 
-    /// Removes the place that came next: the file is there.
+    /// Removes the next target, once the file has been copied there.
     pub(super) fn pop(&self) {
         self.inner.lock().waiting.pop_front();
     }
 
-    /// Lets no more places be added.
+    /// Refuses further targets.
     pub(super) fn close(&self) {
         self.inner.lock().is_closed = true;
     }

@@ -1,4 +1,4 @@
-//! The final names of downloads that are not complete: no two downloads take the same one.
+//! Reserves the final names of incomplete downloads, so that no two downloads take the same one.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use super::DownloadTarget;
 use super::location::{self, LocationError};
 use super::part_folders::KeptPart;
 
-/// The names that are reserved; cheap to clone.
+/// The reserved names; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct NameReservations {
     names: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
-/// A name that no other download takes; free again when dropped.
+/// A name that no other download takes; released when dropped.
 #[derive(Debug)]
 pub(super) struct ReservedName {
     reservations: NameReservations,
@@ -24,64 +24,63 @@ pub(super) struct ReservedName {
     name: PathBuf,
 }
 
-/// Where a download is to lie.
+/// The target of a download with its reserved name.
 #[derive(Debug, Default)]
 pub(super) struct ReservedTarget {
-    /// The path that was asked for.
+    /// The path that was requested.
     pub(super) requested_path: PathBuf,
-    /// The name that the file will have, while nothing has it.
+    /// The reserved final name, if one was free.
     pub(super) reserved_name: Option<ReservedName>,
-    /// What an earlier run has left of it, if that is known.
+    /// Data left by an earlier run, if known.
     pub(super) kept_part: Option<KeptPart>,
 }
 
 impl NameReservations {
-    /// Reserves the first of `name`, `name (1)` and so on that nothing has. Blocking.
+    /// Reserves the first unused name among `name`, `name (1)` and so on. Blocking.
     ///
     /// # Errors
     ///
-    /// Fails if the folder cannot be looked into, and if all names that are tried are taken.
-    pub(super) fn reserve(&self, asked_for: &Path) -> Result<ReservedName, LocationError> {
-        // Reserved before the file system is asked, so that two that ask together get different names and nobody waits for
-        // another's disk.
-        let mut reserved = location::numbered_names(asked_for).filter_map(|name| {
+    /// Fails if the folder cannot be read or if all numbered names are taken.
+    pub(super) fn reserve(&self, requested_path: &Path) -> Result<ReservedName, LocationError> {
+        // Reserved before the file system is checked, so that concurrent requests get different names and the lock is never
+        // held during disk access.
+        let mut reserved = location::numbered_names(requested_path).filter_map(|name| {
             let is_new = self.names.lock().insert(name.clone());
             is_new.then(|| ReservedName {
                 reservations: self.clone(),
-                requested_path: asked_for.to_owned(),
+                requested_path: requested_path.to_owned(),
                 name,
             })
         });
         let free = reserved.find(|reserved| location::is_free(&reserved.name));
-        free.ok_or_else(|| match location::obstacle(asked_for) {
+        free.ok_or_else(|| match location::obstacle(requested_path) {
             Some((folder, source)) => LocationError::Folder { folder, source },
-            None => LocationError::NoFreeName { target: asked_for.to_owned() },
+            None => LocationError::NoFreeName { target: requested_path.to_owned() },
         })
     }
 }
 
 impl ReservedTarget {
-    /// Finds out where a target is and reserves a name there. Blocking.
+    /// Determines the path of a target and reserves a name there. Blocking.
     pub(super) fn new(root: &Path, target: &DownloadTarget, reservations: &NameReservations) -> Self {
-        let asked_for = location::requested_path(root, target);
-        // Without a free name the download fails when it needs one.
-        let reserved = reservations.reserve(&asked_for).ok();
-        Self { requested_path: asked_for, reserved_name: reserved, kept_part: None }
+        let requested_path = location::requested_path(root, target);
+        // If no name is free, the download fails later, when it needs one.
+        let reserved = reservations.reserve(&requested_path).ok();
+        Self { requested_path, reserved_name: reserved, kept_part: None }
     }
 
-    /// Returns the path that the file will have, as far as is known.
+    /// Returns the expected path of the file.
     pub(super) fn path(&self) -> &Path {
         self.reserved_name.as_ref().map_or(&self.requested_path, ReservedName::name)
     }
 }
 
 impl ReservedName {
-    /// Returns the name.
     pub(super) fn name(&self) -> &Path {
         &self.name
     }
 
-    /// Reserves another name, because something has taken this one meanwhile.
+    /// Reserves another name because this one has been taken in the meantime.
     pub(super) fn renew(&mut self) -> Result<(), LocationError> {
         let next = self.reservations.reserve(&self.requested_path)?;
         *self = next;

@@ -1,11 +1,11 @@
-//! Downloads that failed stay listed: they are begun again under their numbers, or removed.
+//! Failed downloads stay listed until they are retried under their numbers or removed.
 
 use super::listed_download::{DownloadItem, ListedDownload};
 use super::{ChangeOutcome, DownloadAttempt, Downloads};
 use crate::view::{ContentId, DownloadId, DownloadState};
 
 impl Downloads {
-    /// Begins a download that failed again, under its number, and lets one that waits try again at once.
+    /// Restarts a failed download under its number, or makes a waiting one try again at once.
     pub async fn retry(&self, id: DownloadId) -> ChangeOutcome {
         let state = self.watch(id).map(|view| view.borrow().state.clone());
         match state {
@@ -29,14 +29,14 @@ impl Downloads {
         if is_begun { ChangeOutcome::Changed } else { ChangeOutcome::NotRunning }
     }
 
-    /// Waits until nothing of an attempt that is over is left, its place in the queue above all.
+    /// Waits until the previous attempt has released everything, in particular its queue slot.
     async fn wait_until_released(&self, id: DownloadId) {
         if let Some(mut view) = self.watch(id) {
             while view.changed().await.is_ok() {}
         }
     }
 
-    /// Removes a download that failed from the list; returns true if there was one.
+    /// Removes a failed download from the list. Returns true if there was one.
     pub(super) fn remove_failed(&self, id: DownloadId) -> bool {
         let Some(view) = self.watch(id).filter(|view| view.borrow().state.is_failed()) else { return false };
         let content = view.borrow().content;
@@ -49,7 +49,7 @@ impl Downloads {
         true
     }
 
-    /// Removes the last download of a content if it failed, since the content is asked for anew.
+    /// Removes the latest download of a content if it failed, because the content is requested again.
     pub(super) fn replace_failed(&self, content: &ContentId) {
         let latest = self.inner.table.lock().latest(content);
         if let Some(id) = latest {

@@ -1,12 +1,11 @@
-//! Manifests that sources offer beside the one that is believed, and how they are put to the test.
+//! Tests manifests that sources offer instead of the current one.
 //!
-//! A manifest is anchored at its end (see [`protocol::manifest`]): where two differ, the last piece on which they differ decides.
-//! That piece is requested from a source of the rival, while those who offer the believed manifest are asked for theirs before
-//! anything else. Whichever comes first and is right refutes the other manifest, and everybody who offered it is banned for this
-//! content. Only a piece that is right does so: one that is wrong bans its sender alone, or whoever lies in the name of an honest
-//! manifest could have it refuted.
+//! A manifest is anchored at its end (see [`protocol::manifest`]), so of two manifests the last piece on which they differ
+//! decides. That piece is requested from a source of the rival, and prioritised at the sources of the current manifest. The
+//! first valid one refutes the other manifest, and all sources that offered it are banned for this content. Only a valid
+//! piece decides: an invalid one bans only its sender, since otherwise a liar could refute an honest manifest by offering it.
 //!
-//! This is a pure machine like the engine: the session tells it what came, and carries out its [`RivalAction`]s.
+//! A pure state machine like the engine: the session passes in events and carries out its [`RivalAction`]s.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -28,38 +27,39 @@ mod rival_source;
 #[cfg(test)]
 mod tests;
 
-/// So many rivals are always tested side by side, and more as long as their pieces fit in this share of the content and in so many bytes.
+/// Minimum number of rivals tested in parallel. More are tested as long as their pieces fit into both limits below: a share
+/// of the content, and a number of bytes.
 const MIN_PARALLEL: u64 = 8;
 const PARALLEL_SHARE: (u64, u64) = (2, 5);
 const MAX_PARALLEL_BYTES: u64 = 24 << 20;
 
-/// The least rate in bytes per second at which a piece may come: a source that trickles is not waited for.
+/// Minimum rate of a deciding piece in bytes per second. Slower sources are disconnected.
 const MIN_RATE: u32 = 64 << 10;
 
-/// How many states of all rivals are held together: 16 MiB.
+/// Maximum number of states held for all rivals together: 16 MiB.
 const MAX_STATES: u64 = 1 << 19;
 
-/// How many refuted offers are remembered.
+/// Maximum number of refuted offers that are remembered.
 const MAX_REFUTED: usize = 1024;
 
-/// What the session is to do.
+/// An action for the session.
 #[derive(Debug)]
 pub(super) enum RivalAction {
-    /// Ask a source for its manifest, from this state on.
+    /// Request states of a source's manifest.
     RequestManifest { source: SourceId, first: u32, count: u32 },
-    /// Have this piece of the believed manifest fetched before all others.
+    /// Fetch this piece of the current manifest before all others.
     Prioritise { piece: PieceIndex },
-    /// Ask a source for all of a piece.
+    /// Request a complete piece from a source.
     RequestPiece { source: SourceId, blocks: Vec<Block> },
-    /// Part with a source that did not deliver, for a while.
+    /// Disconnect a source that did not deliver; it may be retried later.
     Disconnect { source: SourceId, reason: &'static str },
     /// Ban a source that offers a refuted manifest.
     Ban { source: SourceId },
-    /// Believe this manifest instead: it was proved, and the one that was believed is refuted.
+    /// Replace the current manifest, which is refuted, by this proven one.
     Adopt { manifest: Arc<Manifest> },
 }
 
-/// A piece that decides, and is to be verified.
+/// A complete deciding piece, to be verified.
 #[derive(Debug)]
 pub(super) struct DecidingPiece {
     pub(super) offer: ContentOffer,
@@ -69,7 +69,7 @@ pub(super) struct DecidingPiece {
     pub(super) data: Vec<Buffer>,
 }
 
-/// All manifests that are not believed.
+/// The rival manifests and the refuted offers.
 #[derive(Debug, Default)]
 pub(super) struct RivalManifests {
     rivals: BTreeMap<ContentOffer, RivalManifest>,
@@ -80,29 +80,29 @@ pub(super) struct RivalManifests {
 struct RivalManifest {
     manifest: Option<Arc<Manifest>>,
     state: RivalState,
-    /// Which pieces decide between it and what is believed, once its manifest is here.
+    /// The pieces that decide between this and the current manifest, once this one is complete.
     deciding: Option<DecidingPieces>,
 }
 
-/// The pieces that decide, by each manifest: they have one number, unless the contents have different sizes.
+/// The deciding pieces in each manifest. Their indices are equal unless the contents differ in size.
 #[derive(Debug, Clone, Copy)]
 struct DecidingPieces {
     own: PieceIndex,
     current: PieceIndex,
 }
 
-/// What is being done for a rival.
+/// Progress of testing a rival.
 #[derive(Debug, Default)]
 enum RivalState {
     #[default]
     Idle,
-    /// Its manifest is on its way.
+    /// Fetching its manifest.
     FetchingManifest(ManifestFetch),
-    /// Its piece is.
+    /// Fetching its deciding piece.
     FetchingProof(ProofFetch),
-    /// Its piece is being verified.
+    /// Verifying its deciding piece.
     Verifying,
-    /// Its piece was right.
+    /// Its deciding piece is valid.
     Proved,
 }
 
@@ -116,12 +116,12 @@ struct ProofFetch {
 }
 
 impl RivalManifests {
-    /// Returns true if an offer was refuted.
+    /// Returns true if the offer was refuted.
     pub(super) fn is_refuted(&self, offer: ContentOffer) -> bool {
         self.refuted.contains(&offer)
     }
 
-    /// Notes that the manifest of an offer is forged.
+    /// Records that the manifest of an offer is forged.
     pub(super) fn refute(&mut self, offer: ContentOffer) {
         self.rivals.remove(&offer);
         if !self.is_refuted(offer) {
@@ -130,7 +130,7 @@ impl RivalManifests {
         }
     }
 
-    /// Notes that another manifest is believed from now on: what was to be proved against the one before is of no use.
+    /// Resets the tests because the current manifest changes: proofs against the old one no longer count.
     pub(super) fn reset(&mut self) {
         for rival in self.rivals.values_mut() {
             rival.deciding = None;
@@ -140,11 +140,11 @@ impl RivalManifests {
         }
     }
 
-    /// Returns the next thing to do for the sources that offer something else than what is believed.
+    /// Returns the next action for the sources with rival offers.
     pub(super) fn poll(
         &mut self,
         candidates: &BTreeMap<SourceId, RivalSource<'_>>,
-        believed: CurrentManifest<'_>,
+        current: CurrentManifest<'_>,
         now: Instant,
     ) -> Option<RivalAction> {
         let lies = |candidate: &RivalSource<'_>| self.is_refuted(candidate.offer);
@@ -155,16 +155,16 @@ impl RivalManifests {
         for candidate in candidates.values() {
             self.rivals.entry(candidate.offer).or_default();
         }
-        // One for which nothing can be done at the moment keeps no other from its test.
+        // A rival that is blocked for now does not hold up the others.
         let is_full =
-            self.rivals.values().filter(|rival| rival.is_busy()).count() >= max_parallel(believed.manifest);
+            self.rivals.values().filter(|rival| rival.is_busy()).count() >= max_parallel(current.manifest);
         let states: u64 = self.rivals.iter().map(|(offer, rival)| rival.state_count(*offer)).sum();
         let mut refuted = None;
         for (offer, rival) in &mut self.rivals {
-            if let Some(step) = rival.find_deciding_pieces(believed) {
-                return Some(step);
+            if let Some(action) = rival.find_deciding_pieces(current) {
+                return Some(action);
             }
-            if rival.is_refuted_by(believed) {
+            if rival.is_refuted_by(current) {
                 refuted = Some(*offer);
                 break;
             }
@@ -172,15 +172,16 @@ impl RivalManifests {
             if matches!(rival.state, RivalState::Idle) && (is_full || is_large) {
                 continue;
             }
-            if let Some(step) = rival.advance(*offer, candidates, believed, now) {
-                return Some(step);
+            if let Some(action) = rival.advance(*offer, candidates, current, now) {
+                return Some(action);
             }
         }
+        // A refuted rival leaves the map, and its sources are banned by the next poll.
         self.refute(refuted?);
-        self.poll(candidates, believed, now)
+        self.poll(candidates, current, now)
     }
 
-    /// Receives states of the manifest that this source was asked for; ignores those of any other source.
+    /// Adds states of the manifest that this source was asked for. States from other sources are ignored.
     pub(super) fn add_manifest_part(
         &mut self,
         source: SourceId,
@@ -200,7 +201,7 @@ impl RivalManifests {
         Ok(())
     }
 
-    /// Returns which states a source is still to be asked for, if its manifest is on its way.
+    /// Returns the states still to be requested from a source whose manifest is being fetched.
     pub(super) fn wanted_states(&self, source: SourceId) -> Option<(u32, u32)> {
         self.rivals.values().find_map(|rival| match &rival.state {
             RivalState::FetchingManifest(fetch) if fetch.source == source => fetch.next(),
@@ -208,7 +209,7 @@ impl RivalManifests {
         })
     }
 
-    /// Takes in a block, if it belongs to a piece that this source was asked for here: then returns the piece once it is whole.
+    /// Adds a block of a deciding piece requested from this source. Returns the piece once it is complete.
     pub(super) fn add_block(
         &mut self,
         source: SourceId,
@@ -234,20 +235,20 @@ impl RivalManifests {
         Some(evidence)
     }
 
-    /// Takes in that a source will not send a block of a piece. Returns whether that was one that was to prove something.
+    /// Handles a rejected block. Returns true if it belonged to a deciding piece.
     pub(super) fn block_rejected(&mut self, source: SourceId, piece: u32) -> bool {
         let proving = self.proving(source).map(|(_, rival)| rival);
         let rival = proving.filter(|rival| rival.deciding.is_some_and(|pieces| pieces.own.get() == piece));
         rival.map(|rival| rival.state = RivalState::Idle).is_some()
     }
 
-    /// Returns the rival that a source is to prove.
+    /// Returns the rival whose deciding piece was requested from a source.
     fn proving(&mut self, source: SourceId) -> Option<(ContentOffer, &mut RivalManifest)> {
         let is_asked = |rival: &RivalManifest| matches!(&rival.state, RivalState::FetchingProof(proof) if proof.source == source);
         self.rivals.iter_mut().find(|(_, rival)| is_asked(rival)).map(|(offer, rival)| (*offer, rival))
     }
 
-    /// Refutes all that is refuted together with the manifest that was believed, by the piece that has proved another one.
+    /// Refutes all offers that the valid piece of the proven manifest contradicts.
     pub(super) fn refute_by(&mut self, proved: &Manifest, piece: PieceIndex) {
         let differs = |manifest: &Arc<Manifest>| proved.last_disputed_piece(manifest) == Some(piece);
         let is_refuted = |rival: &RivalManifest| rival.manifest.as_ref().is_some_and(differs);
@@ -257,18 +258,18 @@ impl RivalManifests {
         }
     }
 
-    /// Takes in the verdict on a piece that decides.
-    pub(super) fn piece_verified(&mut self, offer: ContentOffer, is_right: bool) {
+    /// Handles the verification result of a deciding piece.
+    pub(super) fn piece_verified(&mut self, offer: ContentOffer, is_valid: bool) {
         if let Some(rival) = self.rivals.get_mut(&offer)
             && matches!(rival.state, RivalState::Verifying)
         {
-            rival.state = if is_right { RivalState::Proved } else { RivalState::Idle };
+            rival.state = if is_valid { RivalState::Proved } else { RivalState::Idle };
         }
     }
 }
 
 impl RivalManifest {
-    /// Returns true while its manifest or its piece is being fetched or verified.
+    /// Returns true while the manifest or the deciding piece is being fetched or verified.
     const fn is_busy(&self) -> bool {
         matches!(
             self.state,
@@ -276,37 +277,37 @@ impl RivalManifest {
         )
     }
 
-    /// Counts the states that are held for it, or are on their way.
+    /// Returns the number of states held or being fetched for this rival.
     fn state_count(&self, offer: ContentOffer) -> u64 {
         let holds = self.manifest.is_some() || matches!(self.state, RivalState::FetchingManifest(_));
         if holds { state_count_of(offer) } else { 0 }
     }
 
-    /// Finds out once which pieces decide, and has that of the believed manifest hurried.
-    fn find_deciding_pieces(&mut self, believed: CurrentManifest<'_>) -> Option<RivalAction> {
+    /// Determines the deciding pieces, once, and prioritises that of the current manifest.
+    fn find_deciding_pieces(&mut self, current: CurrentManifest<'_>) -> Option<RivalAction> {
         let manifest = self.manifest.as_ref().filter(|_| self.deciding.is_none())?;
         let (own, piece) = (
-            manifest.last_disputed_piece(believed.manifest)?,
-            believed.manifest.last_disputed_piece(manifest)?,
+            manifest.last_disputed_piece(current.manifest)?,
+            current.manifest.last_disputed_piece(manifest)?,
         );
         self.deciding = Some(DecidingPieces { own, current: piece });
         Some(RivalAction::Prioritise { piece })
     }
 
-    /// Returns true if the deciding piece of the believed manifest is here and verified.
-    fn is_refuted_by(&self, believed: CurrentManifest<'_>) -> bool {
-        self.deciding.is_some_and(|pieces| believed.have.has(pieces.current))
+    /// Returns true if the deciding piece of the current manifest is valid and on disk.
+    fn is_refuted_by(&self, current: CurrentManifest<'_>) -> bool {
+        self.deciding.is_some_and(|pieces| current.have.has(pieces.current))
     }
 
     fn advance(
         &mut self,
         offer: ContentOffer,
         candidates: &BTreeMap<SourceId, RivalSource<'_>>,
-        believed: CurrentManifest<'_>,
+        current: CurrentManifest<'_>,
         now: Instant,
     ) -> Option<RivalAction> {
         let of_offer = || candidates.iter().filter(|(_, candidate)| candidate.offer == offer);
-        let waited_in_vain = |source: SourceId, since: Instant, extra: Duration| {
+        let is_overdue = |source: SourceId, since: Instant, extra: Duration| {
             let is_over = |candidate: &RivalSource<'_>| {
                 now.saturating_duration_since(since) >= source_timeout(candidate.rtt) + extra
             };
@@ -315,7 +316,7 @@ impl RivalManifest {
         match (&self.state, &self.manifest) {
             (RivalState::Idle, None) => {
                 let (source, _) = of_offer().next()?;
-                self.start_manifest_fetch(offer, *source, believed.manifest.digest(), now)
+                self.start_manifest_fetch(offer, *source, current.manifest.digest(), now)
             }
             (RivalState::Idle, Some(manifest)) => {
                 let piece = self.deciding?.own;
@@ -329,18 +330,20 @@ impl RivalManifest {
                 Some(RivalAction::RequestPiece { source, blocks })
             }
             (RivalState::FetchingManifest(ManifestFetch { source, progressed_at: since, .. }), _) => {
-                match waited_in_vain(*source, *since, Duration::ZERO) {
+                match is_overdue(*source, *since, Duration::ZERO) {
                     Some(false) => None,
-                    is_here => self.abandon(is_here.map(|_| *source), "its manifest did not come"),
+                    is_connected => {
+                        self.abandon(is_connected.map(|_| *source), "its manifest did not arrive")
+                    }
                 }
             }
             (RivalState::FetchingProof(ProofFetch { source, started: begun, piece, .. }), Some(manifest)) => {
                 let bytes = manifest.geometry().length_of(*piece);
                 let extra = Duration::from_secs((bytes / MIN_RATE).into());
-                match waited_in_vain(*source, *begun, extra) {
+                match is_overdue(*source, *begun, extra) {
                     Some(false) => None,
-                    is_here => {
-                        self.abandon(is_here.map(|_| *source), "it did not prove its manifest in time")
+                    is_connected => {
+                        self.abandon(is_connected.map(|_| *source), "it did not prove its manifest in time")
                     }
                 }
             }
@@ -351,7 +354,7 @@ impl RivalManifest {
         }
     }
 
-    /// Begins to fetch the manifest from a source; one without states is complete at once.
+    /// Starts fetching the manifest from a source. A manifest without states is complete at once.
     fn start_manifest_fetch(
         &mut self,
         offer: ContentOffer,
@@ -363,31 +366,31 @@ impl RivalManifest {
             Some(states) => Ok((Some((fetch, states)), None)),
             None => Ok((None, Some(Arc::new(fetch.finish()?)))),
         });
-        let Ok((under_way, manifest)) = begun else {
-            return Some(RivalAction::Disconnect { source, reason: "it offered an impossible content" });
+        let Ok((started, manifest)) = begun else {
+            return Some(RivalAction::Disconnect { source, reason: "it offered invalid content" });
         };
         self.manifest = manifest;
-        let (fetch, (first, count)) = under_way?;
+        let (fetch, (first, count)) = started?;
         self.state = RivalState::FetchingManifest(fetch);
         Some(RivalAction::RequestManifest { source, first, count })
     }
 
-    /// Abandons the work under way; returns the step that disconnects the source, if it is still connected.
-    fn abandon(&mut self, source: Option<SourceId>, why: &'static str) -> Option<RivalAction> {
+    /// Abandons the current test. Returns an action that disconnects the source, if it is still connected.
+    fn abandon(&mut self, source: Option<SourceId>, reason: &'static str) -> Option<RivalAction> {
         self.state = RivalState::Idle;
-        source.map(|source| RivalAction::Disconnect { source, reason: why })
+        source.map(|source| RivalAction::Disconnect { source, reason })
     }
 }
 
-/// Counts the states of an offer's manifest.
+/// Returns the number of states of an offer's manifest.
 fn state_count_of(offer: ContentOffer) -> u64 {
     Geometry::for_native(offer.size).map_or(0, |geometry| state_count(&geometry).into())
 }
 
-/// Returns how many rivals are tested side by side.
+/// Returns how many rivals may be tested in parallel.
 fn max_parallel(manifest: &Manifest) -> usize {
     let geometry = manifest.geometry();
-    let most = (geometry.size() / PARALLEL_SHARE.1 * PARALLEL_SHARE.0).min(MAX_PARALLEL_BYTES);
-    usize::try_from((most / u64::from(geometry.piece_length().max(1))).max(MIN_PARALLEL))
+    let max_bytes = (geometry.size() / PARALLEL_SHARE.1 * PARALLEL_SHARE.0).min(MAX_PARALLEL_BYTES);
+    usize::try_from((max_bytes / u64::from(geometry.piece_length().max(1))).max(MIN_PARALLEL))
         .unwrap_or(usize::MAX)
 }

@@ -1,4 +1,4 @@
-//! One download, from the wish to the file.
+//! The task of one download, from the request to the finished file.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -41,24 +41,24 @@ use saving::PlacedFile;
 use search::SourceSearch;
 use waiting::WaitState;
 
-/// Events of sources that wait to be seen to; their connections pause when it is full.
+/// Source events waiting to be handled; connections pause when it is full.
 const BACKLOG: usize = 256;
 
-/// How often the engine's clock is looked at.
+/// How often the engine checks for overdue requests.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How often what is shown is refreshed.
+/// How often the view is updated.
 const VIEW_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long a download that has lost all its sources keeps its turn in case one comes back.
+/// How long a download that has lost all sources keeps its slot, in case one returns.
 const GRACE_PERIOD: Duration = Duration::from_secs(30);
 
-/// A download that did not come to its end.
+/// Why a download stopped before completion.
 #[derive(Debug, thiserror::Error)]
 enum DownloadSessionError {
-    #[error("stopped; what has come is kept")]
+    #[error("stopped; received data is kept")]
     Cancelled,
-    #[error("no source has it{}", .0.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    #[error("no source has the content{}", .0.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
     NoSources(Option<String>),
     #[error(transparent)]
     Part(#[from] PartFileError),
@@ -70,21 +70,21 @@ enum DownloadSessionError {
     Internal(&'static str),
 }
 
-/// How far a download has got.
+/// Stage of a download.
 #[derive(Debug)]
 enum DownloadStage {
-    /// A manifest is looked for, or on its way.
+    /// Choosing a manifest, or fetching the chosen one.
     ChoosingManifest(Option<ManifestFetch>),
-    /// The part file is being opened and checked.
+    /// Opening and verifying the part file.
     Preparing,
-    /// Pieces come in.
+    /// Fetching pieces.
     Fetching(Box<FetchState>),
-    /// The file is whole and shared, and on its way to the other places where it was asked for.
+    /// The file is complete and shared, and is being copied to its additional targets.
     Copying(PlacedFile),
 }
 
 impl DownloadSessionError {
-    /// Returns how the download recovers.
+    /// Returns how the download recovers from this error.
     fn recovery(&self) -> Recovery {
         match self {
             Self::Cancelled | Self::Internal(_) => Recovery::Fail,
@@ -101,7 +101,7 @@ impl DownloadSessionError {
     }
 }
 
-/// What comes in from outside.
+/// Channels for input from other tasks.
 #[derive(Debug)]
 struct DownloadInbox {
     event_sender: mpsc::Sender<(SourceId, SourceEvent)>,
@@ -114,22 +114,22 @@ struct DownloadInbox {
 #[derive(Debug)]
 pub(super) struct DownloadSession {
     wanted: WantedFile,
-    /// The path that was asked for.
+    /// The path that was requested.
     requested_path: PathBuf,
-    /// The name that the file will have, while nothing has it.
+    /// The reserved final name, until the file takes it.
     reserved_name: Option<ReservedName>,
-    /// Where the file is wanted as well.
+    /// Additional targets.
     copies: PendingCopies,
-    /// What sources sent of their files.
+    /// File attributes sent by sources.
     source_attributes: SourceAttributes,
-    /// Whether the target was looked at: it may be the file already.
+    /// Whether the target has been checked for an existing copy of the file.
     is_target_checked: bool,
     config: DownloadsConfig,
     cancel: CancellationToken,
     publisher: ViewPublisher,
     sources: DownloadSources,
     stage: DownloadStage,
-    /// What sources offer beside what is believed.
+    /// Offers that differ from the current manifest.
     rivals: RivalManifests,
     search: SourceSearch,
     jobs: JoinSet<DownloadJobOutcome>,
@@ -146,36 +146,36 @@ impl DownloadSession {
     ) -> (Self, watch::Receiver<DownloadView>) {
         let path = target.path();
         let name = path.strip_prefix(&config.root).unwrap_or(path).to_string_lossy().into_owned();
-        let ReservedTarget { requested_path: asked_for, reserved_name: reserved, kept_part: kept } = target;
-        let (board, view) = ViewPublisher::new(id, ContentId::File(wanted.digest), name, wanted.size);
+        let ReservedTarget { requested_path, reserved_name: reserved, kept_part: kept } = target;
+        let (publisher, view) = ViewPublisher::new(id, ContentId::File(wanted.digest), name, wanted.size);
         if let Some(KeptPart { bytes, pieces_done: here, pieces }) = kept {
-            // Shown until its turn has come and all is verified.
-            board.update(|view| (view.bytes_done, view.pieces_done, view.pieces) = (bytes, here, pieces));
+            // Shown until the download gets a slot and verifies the data.
+            publisher.update(|view| (view.bytes_done, view.pieces_done, view.pieces) = (bytes, here, pieces));
         }
-        let (roster, seek, jobs) =
+        let (sources, search, jobs) =
             (DownloadSources::default(), SourceSearch::new(Instant::now()), JoinSet::new());
-        let (details, looked_at_target, stage) =
+        let (source_attributes, is_target_checked, stage) =
             (SourceAttributes::default(), false, DownloadStage::ChoosingManifest(None));
         let session = Self {
             wanted,
-            requested_path: asked_for,
+            requested_path,
             reserved_name: reserved,
             copies,
-            source_attributes: details,
-            is_target_checked: looked_at_target,
+            source_attributes,
+            is_target_checked,
             config,
             cancel,
-            publisher: board,
-            sources: roster,
+            publisher,
+            sources,
             stage,
             rivals: RivalManifests::default(),
-            search: seek,
+            search,
             jobs,
         };
         (session, view)
     }
 
-    /// Shows from the first moment on whether the download is paused.
+    /// Sets the initial state to paused if `is_paused`, so that the first view is right.
     pub(super) fn with_pause(self, is_paused: bool) -> Self {
         if is_paused {
             self.publisher.set_state(DownloadState::Paused);
@@ -183,11 +183,11 @@ impl DownloadSession {
         self
     }
 
-    /// Waits for its turn, then fetches; returns true once the file is whole. One that was begun before, in an earlier run
-    /// or an attempt that failed, may be finished already.
+    /// Waits for a slot, then fetches. Returns true once the file is complete. If `is_begun`, an earlier run or attempt may have
+    /// finished the file already.
     pub(super) async fn run(mut self, slot: QueueSlot, is_begun: bool) -> bool {
-        let mut rest = WaitState::new(slot);
-        let outcome = self.run_until_done(&mut rest, is_begun).await;
+        let mut wait_state = WaitState::new(slot);
+        let outcome = self.run_until_done(&mut wait_state, is_begun).await;
         let state = match outcome {
             Ok(state) => state,
             Err(failure) => {
@@ -202,15 +202,15 @@ impl DownloadSession {
         self.update_view();
         self.publisher.set_state(state);
         log_end(&self.publisher.view());
-        rest.slot.yield_slot();
-        if rest.slot.is_queue_idle() {
-            // Nobody fetches any more: an idle node keeps no memory for it.
+        wait_state.slot.yield_slot();
+        if wait_state.slot.is_queue_idle() {
+            // The node is idle, so its buffers are released.
             self.config.transport.buffers().clear();
         }
         is_done
     }
 
-    /// Fetches whenever it is its turn, until the file is whole.
+    /// Fetches whenever the download has a slot, until the file is complete.
     async fn run_until_done(
         &mut self,
         wait_state: &mut WaitState,
@@ -236,7 +236,7 @@ impl DownloadSession {
         }
     }
 
-    /// Fetches until the file is whole, or until the turn is over, which returns nothing.
+    /// Fetches until the file is complete, or until the slot is lost, which returns `None`.
     async fn fetch(&mut self, slot: &mut QueueSlot) -> Result<Option<DownloadState>, DownloadSessionError> {
         self.publisher.activate(match &self.stage {
             DownloadStage::ChoosingManifest(_) => DownloadState::Searching,
@@ -245,7 +245,7 @@ impl DownloadSession {
             DownloadStage::Copying(_) => DownloadState::Finishing,
         });
         self.publisher.update(|view| view.warning = None);
-        tracing::info!(digest = %self.wanted.digest, "download begun");
+        tracing::info!(digest = %self.wanted.digest, "download started");
         if matches!(self.stage, DownloadStage::Copying(_)) {
             return self.make_copies().await.map(Some);
         }
@@ -255,16 +255,11 @@ impl DownloadSession {
         if self.wanted.digest == Digest::EMPTY {
             return self.create_empty().await.map(Some);
         }
-        let (events_to, events) = mpsc::channel(BACKLOG);
-        let (sightings_to, sightings) = mpsc::channel(BACKLOG);
-        let mut inbox = DownloadInbox {
-            event_sender: events_to,
-            events,
-            search_event_sender: sightings_to,
-            search_events: sightings,
-        };
+        let (event_sender, events) = mpsc::channel(BACKLOG);
+        let (search_event_sender, search_events) = mpsc::channel(BACKLOG);
+        let mut inbox = DownloadInbox { event_sender, events, search_event_sender, search_events };
         let mut tick = tokio::time::interval(TICK);
-        // It may have waited long for its turn.
+        // The download may have waited long for its slot, so the search starts over.
         self.search = SourceSearch::new(Instant::now());
         let mut shown = Instant::now();
         loop {
@@ -274,13 +269,13 @@ impl DownloadSession {
             self.test_rivals();
             self.run_actions();
             if self.is_complete() {
-                // Connections that wait to be heard are not to wait for the disk.
+                // Closed first, so that connections do not wait for disk access.
                 drop(inbox);
                 return self.finish().await.map(Some);
             }
             tokio::select! {
                 Some((source, event)) = inbox.events.recv() => self.handle_events(source, event, &mut inbox),
-                Some(sighting) = inbox.search_events.recv() => self.handle_search_event(sighting, &mut inbox),
+                Some(event) = inbox.search_events.recv() => self.handle_search_event(event, &mut inbox),
                 Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => {
                     if let Ok(done) = done { self.handle_job(done)?; }
                 }
@@ -304,7 +299,7 @@ impl DownloadSession {
         }
     }
 
-    /// Shows what the download does at the moment.
+    /// Publishes the current state of the download.
     fn show_activity(&mut self) {
         let is_stuck = self.is_without_sources();
         let is_queued =

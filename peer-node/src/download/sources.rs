@@ -12,14 +12,14 @@ use crate::native::FetchChannel;
 use crate::view::{DownloadState, QueuedAt, SourceView};
 use swarm::{SourceId, SourceIds};
 
-/// How often a source may be lost, with no piece verified in between, before it is not tried again.
+/// Number of disconnections without a verified piece in between after which a source is not retried.
 const MAX_LOSSES: u32 = 3;
 
-/// How long a source is banned that broke the rules: what made it do so, a damaged disk or a bug, may be mended while a
-/// download waits.
+/// How long a source that broke the protocol is banned. The cause, such as a damaged disk or a bug, may be repaired while
+/// a download waits.
 const BAN_DURATION: Duration = Duration::from_mins(30);
 
-/// The sources of one download: those that are connected, and what became of the others.
+/// The sources of one download: the connected ones, and why the others are not.
 #[derive(Debug, Default)]
 pub(super) struct DownloadSources {
     ids: SourceIds,
@@ -27,64 +27,64 @@ pub(super) struct DownloadSources {
     absent: HashMap<NodeId, AbsentSource>,
     losses: HashMap<NodeId, u32>,
     received: BTreeMap<SocketAddr, u64>,
-    /// How many were named when it was last asked.
+    /// Number of sources located by the latest search.
     located: usize,
     ever_named: EverNamed,
 }
 
-/// Whether a source of the content was ever named.
+/// Whether a search has ever found a source of the content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum EverNamed {
-    /// Nobody could be asked yet.
+    /// No search has completed yet.
     #[default]
     Unknown,
     Never,
     Named,
 }
 
-/// A source that is connected.
+/// A connected source.
 #[derive(Debug)]
 pub(super) struct ConnectedSource {
     pub(super) node: NodeId,
     pub(super) address: SocketAddr,
     pub(super) channel: FetchChannel,
-    /// What it said of the content, and which pieces it has: none named means all.
+    /// Its offer and its pieces; `None` means all pieces.
     pub(super) offer: Option<(ContentOffer, Option<Vec<u8>>)>,
     pub(super) early_manifest: EarlyManifest,
-    /// Whether it serves us.
+    /// Whether the source serves us.
     pub(super) choke_status: ChokeStatus,
 }
 
-/// The first states of a source's manifest, if they were asked for along with the content.
+/// The first manifest states of a source, if they were requested together with the content.
 #[derive(Debug, Default)]
 pub(super) enum EarlyManifest {
-    /// They were not, or have been used.
+    /// Not requested, or already used.
     #[default]
     NotAsked,
-    /// They come behind its offer.
+    /// Requested; they follow the source's offer.
     Pending,
-    /// They are here.
+    /// Received and not used yet.
     Received(Vec<[u8; 32]>),
 }
 
-/// A source that is not.
+/// A source that is not connected.
 #[derive(Debug)]
 struct AbsentSource {
     address: SocketAddr,
     reason: String,
-    /// When it may be tried again, if ever.
+    /// When it may be retried; `None` means never.
     retry_at: Option<Instant>,
-    /// Until when it is banned for what it did, and not for how often it was lost.
+    /// End of its ban; `None` if it was only disconnected too often.
     banned_until: Option<Instant>,
 }
 
 impl EarlyManifest {
-    /// Returns true if the states were asked for and have not been used.
+    /// Returns true if the states were requested and have not been used.
     pub(super) const fn is_asked(&self) -> bool {
         !matches!(self, Self::NotAsked)
     }
 
-    /// Takes the states that are here.
+    /// Takes the received states, if any.
     pub(super) fn take_states(&mut self) -> Option<Vec<[u8; 32]>> {
         match std::mem::take(self) {
             Self::Received(states) => Some(states),
@@ -97,24 +97,24 @@ impl EarlyManifest {
 }
 
 impl DownloadSources {
-    /// Returns what numbers the sources.
+    /// Returns the allocator of source ids.
     pub(super) const fn ids(&self) -> &SourceIds {
         &self.ids
     }
 
-    /// Takes in a source that was asked for the content under its number.
+    /// Adds a source that has been asked for the content under this id.
     pub(super) fn add(&mut self, id: SourceId, channel: FetchChannel, early_manifest: EarlyManifest) {
         let (node, address) = (channel.link().node(), channel.link().address());
         self.mark_named();
         self.absent.remove(&node);
-        let standing = ChokeStatus::default();
+        let choke_status = ChokeStatus::default();
         self.connected.insert(
             id,
-            ConnectedSource { node, address, channel, offer: None, early_manifest, choke_status: standing },
+            ConnectedSource { node, address, channel, offer: None, early_manifest, choke_status },
         );
     }
 
-    /// Takes in how many sources the index and the nodes that are heard have named.
+    /// Records how many sources the index and the LAN have named.
     pub(super) fn set_located(&mut self, count: usize) {
         self.located = count;
         if count > 0 {
@@ -124,18 +124,24 @@ impl DownloadSources {
         }
     }
 
-    /// Notes that somebody has, or had, the content.
+    /// Records that some node has, or had, the content.
     pub(super) const fn mark_named(&mut self) {
         self.ever_named = EverNamed::Named;
     }
 
-    /// Returns the state of a download that no source serves.
+    /// Returns the state of a download without a serving source.
     pub(super) fn awaiting_state(&self) -> DownloadState {
         DownloadState::AwaitingSources { was_seen: self.ever_named != EverNamed::Never }
     }
 
-    /// Parts with a source, for some time or for good: one that is lost again and again is not tried for ever.
-    pub(super) fn disconnect(&mut self, id: SourceId, why: &str, again_in: Option<Duration>, now: Instant) {
+    /// Disconnects a source. It may be retried after `again_in`, unless it has been lost too often; `None` bans it.
+    pub(super) fn disconnect(
+        &mut self,
+        id: SourceId,
+        reason: &str,
+        again_in: Option<Duration>,
+        now: Instant,
+    ) {
         if let Some(peer) = self.connected.remove(&id) {
             let losses = self.losses.entry(peer.node).or_default();
             *losses += 1;
@@ -145,7 +151,7 @@ impl DownloadSources {
                 peer.node,
                 AbsentSource {
                     address: peer.address,
-                    reason: why.to_owned(),
+                    reason: reason.to_owned(),
                     retry_at: again,
                     banned_until: banned,
                 },
@@ -153,12 +159,12 @@ impl DownloadSources {
         }
     }
 
-    /// Forgets how often sources were lost, since the download has got further.
+    /// Resets the failure counts of all sources because the download has made progress.
     pub(super) fn reset_failures(&mut self) {
         self.losses.clear();
     }
 
-    /// Lets all who are absent be tried again, except for those that are banned.
+    /// Allows retrying all absent sources except the banned ones.
     pub(super) fn allow_retries(&mut self, now: Instant) {
         self.losses.clear();
         for absent in self.absent.values_mut() {
@@ -168,18 +174,18 @@ impl DownloadSources {
         }
     }
 
-    /// Notes that a source could not be had.
+    /// Records that a source could not be reached.
     pub(super) fn mark_unreachable(
         &mut self,
         node: NodeId,
         address: SocketAddr,
-        why: String,
+        reason: String,
         again: Option<Instant>,
     ) {
-        self.absent.insert(node, AbsentSource { address, reason: why, retry_at: again, banned_until: None });
+        self.absent.insert(node, AbsentSource { address, reason, retry_at: again, banned_until: None });
     }
 
-    /// Returns the connected sources with the round-trip times of their paths, where those are known, and the numbers of their
+    /// Returns the connected sources with the round-trip times of their links, where known, and the number of their
     /// connections.
     pub(super) fn paths(&self) -> impl Iterator<Item = (SourceId, Duration, usize)> {
         self.connected.iter().filter_map(|(id, peer)| {
@@ -196,7 +202,7 @@ impl DownloadSources {
         self.connected.get_mut(&id)
     }
 
-    /// Notes that a source has one more piece than it offered, whether it takes part by now or not.
+    /// Records that a source has gained a piece since its offer, whether or not it takes part yet.
     pub(super) fn piece_gained(&mut self, id: SourceId, piece: u32) {
         if let Some((_, Some(pieces))) = self.connected.get_mut(&id).and_then(|peer| peer.offer.as_mut()) {
             set_piece(pieces, piece);
@@ -207,17 +213,17 @@ impl DownloadSources {
         self.connected.values().any(|peer| peer.node == node)
     }
 
-    /// Returns true if we wait in the queue of a source that will serve us in a foreseeable time.
+    /// Returns true if this download waits in the queue of a source that can be expected to serve it.
     pub(super) fn may_be_served(&self, now: Instant) -> bool {
         self.connected.values().any(|peer| peer.choke_status.may_be_served(now))
     }
 
-    /// Returns true if we wait in the queue of a source that offers the content.
+    /// Returns true if this download waits in the queue of a source that offers the content.
     pub(super) fn is_queued(&self) -> bool {
         self.connected.values().any(|peer| peer.offer.is_some() && peer.choke_status.is_queued())
     }
 
-    /// Returns where we are foremost in a queue, if every source makes us wait.
+    /// Returns our best queue position, if every source keeps us waiting.
     pub(super) fn queued_at(&self) -> Option<QueuedAt> {
         let offering = || self.connected.values().filter(|peer| peer.offer.is_some());
         if offering().any(|peer| !peer.choke_status.is_choked()) {
@@ -237,24 +243,24 @@ impl DownloadSources {
         self.connected.len()
     }
 
-    /// Returns what each source that has spoken offers.
+    /// Returns the offers received from connected sources.
     pub(super) fn offers(&self) -> BTreeMap<SourceId, ContentOffer> {
         self.connected.iter().filter_map(|(id, peer)| Some((*id, peer.offer.as_ref()?.0))).collect()
     }
 
-    /// Returns the sources that have spoken and offer something else.
+    /// Returns the connected sources whose offer differs from the current one.
     pub(super) fn rival_offers(
         &self,
-        believed: ContentOffer,
+        current: ContentOffer,
     ) -> impl Iterator<Item = (SourceId, RivalSource<'_>)> {
         self.connected.iter().filter_map(move |(id, peer)| {
-            let (offer, pieces) = peer.offer.as_ref().filter(|(offer, _)| *offer != believed)?;
+            let (offer, pieces) = peer.offer.as_ref().filter(|(offer, _)| *offer != current)?;
             let (serves, rtt) = (!peer.choke_status.is_choked(), peer.channel.link().rtt());
             Some((*id, RivalSource { offer: *offer, is_serving: serves, pieces: pieces.as_deref(), rtt }))
         })
     }
 
-    /// Returns the nodes that need not be dialled now.
+    /// Returns the nodes that must not be dialled now.
     pub(super) fn not_to_dial(&self, now: Instant) -> HashSet<NodeId> {
         let waiting =
             self.absent.iter().filter(|(_, absent)| absent.retry_at.is_none_or(|again| again > now));
@@ -268,7 +274,7 @@ impl DownloadSources {
         tried
     }
 
-    /// Says whether a source that is absent may come back.
+    /// Returns true if an absent source may be retried.
     pub(super) fn has_retryable(&self) -> bool {
         self.absent.values().any(|absent| absent.retry_at.is_some())
     }
@@ -284,39 +290,39 @@ impl DownloadSources {
         self.located.max(self.connected.len() + self.absent.len())
     }
 
-    /// Returns who gave how much, with the rates that `rate` knows.
+    /// Returns how much each source has sent, with the current rates from `rate`.
     pub(super) fn source_views(&self, rate: impl Fn(SourceId) -> f64) -> Vec<SourceView> {
         let live = |address| self.connected.iter().find(|(_, peer)| peer.address == address);
-        let left = |address| self.absent.values().find(|absent| absent.address == address);
-        let giver = |(address, bytes): (&SocketAddr, &u64)| SourceView {
+        let absent_at = |address| self.absent.values().find(|absent| absent.address == address);
+        let view = |(address, bytes): (&SocketAddr, &u64)| SourceView {
             address: *address,
             bytes: *bytes,
             rate: live(*address).map_or(0.0, |(id, _)| rate(*id)),
             disconnect_reason: if live(*address).is_some() {
                 None
             } else {
-                left(*address).map(|absent| absent.reason.clone())
+                absent_at(*address).map(|absent| absent.reason.clone())
             },
         };
-        self.received.iter().map(giver).collect()
+        self.received.iter().map(view).collect()
     }
 
-    /// Tells what became of the sources, a few of them.
+    /// Describes why up to five sources do not serve this download.
     pub(super) fn failure_summary(&self) -> String {
         let absent = self.absent.values().map(|absent| (absent.address, absent.reason.as_str()));
-        let live = self.connected.values().map(|peer| (peer.address, "it is connected and gives nothing"));
-        let fates: Vec<String> =
+        let live = self.connected.values().map(|peer| (peer.address, "connected but sends nothing"));
+        let reasons: Vec<String> =
             absent.chain(live).take(5).map(|(address, why)| format!("{address}: {why}")).collect();
-        fates.join("; ")
+        reasons.join("; ")
     }
 
-    /// Parts with everybody.
+    /// Disconnects all sources.
     pub(super) fn disconnect_all(&mut self) {
         self.connected.clear();
     }
 }
 
-/// Puts a piece into a bitfield as it came from a source; one that does not fit in shows when the source takes part.
+/// Sets a piece in a source's raw bitfield. A piece out of range is detected when the source takes part.
 fn set_piece(pieces: &mut [u8], piece: u32) {
     if let Some(byte) = usize::try_from(piece / 8).ok().and_then(|at| pieces.get_mut(at)) {
         *byte |= 0x80 >> (piece % 8);
@@ -329,7 +335,7 @@ mod tests {
 
     #[test]
     fn ban_lasts_until_it_expires_despite_retries() {
-        let (mut roster, now) = (DownloadSources::default(), Instant::now());
+        let (mut sources, now) = (DownloadSources::default(), Instant::now());
         let (node, address) = (NodeId::from_bytes([1; 32]), ([127, 0, 0, 1], 1).into());
         let banned = AbsentSource {
             address,
@@ -337,25 +343,25 @@ mod tests {
             retry_at: None,
             banned_until: Some(now + BAN_DURATION),
         };
-        roster.absent.insert(node, banned);
-        roster.allow_retries(now + BAN_DURATION / 2);
-        assert!(roster.not_to_dial(now + BAN_DURATION / 2).contains(&node) && !roster.has_retryable());
-        roster.allow_retries(now + BAN_DURATION);
-        assert!(!roster.not_to_dial(now + BAN_DURATION).contains(&node) && roster.has_retryable());
+        sources.absent.insert(node, banned);
+        sources.allow_retries(now + BAN_DURATION / 2);
+        assert!(sources.not_to_dial(now + BAN_DURATION / 2).contains(&node) && !sources.has_retryable());
+        sources.allow_retries(now + BAN_DURATION);
+        assert!(!sources.not_to_dial(now + BAN_DURATION).contains(&node) && sources.has_retryable());
     }
 
     #[test]
     fn never_named_sources_differ_from_absent_ones() {
-        let mut roster = DownloadSources::default();
-        let awaiting = |roster: &DownloadSources| {
-            roster.awaiting_state() == DownloadState::AwaitingSources { was_seen: true }
+        let mut sources = DownloadSources::default();
+        let awaiting = |sources: &DownloadSources| {
+            sources.awaiting_state() == DownloadState::AwaitingSources { was_seen: true }
         };
-        assert!(awaiting(&roster), "nobody could be asked yet");
-        roster.set_located(0);
-        assert!(!awaiting(&roster));
-        roster.set_located(1);
-        roster.set_located(0);
-        assert!(awaiting(&roster));
+        assert!(awaiting(&sources), "no search has completed yet");
+        sources.set_located(0);
+        assert!(!awaiting(&sources));
+        sources.set_located(1);
+        sources.set_located(0);
+        assert!(awaiting(&sources));
     }
 
     #[test]

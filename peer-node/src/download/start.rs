@@ -1,4 +1,4 @@
-//! How downloads begin, and what becomes of a wish for one that is under way or here already.
+//! Starts downloads, and handles requests for content that is already present or being downloaded.
 
 use tokio_util::sync::CancellationToken;
 
@@ -12,12 +12,12 @@ use crate::transfer::scheduler::SlotLoad;
 use crate::view::{ContentId, DownloadId, Priority};
 use std::path::PathBuf;
 
-/// Contents of at most so many bytes are small: they are a single piece.
+/// Maximum size of small contents, in bytes: they consist of a single piece.
 const MAX_SMALL_SIZE: u64 = 256 << 10;
 
 impl Downloads {
-    /// Begins a download, or returns why not. One that is under way already continues at once if it was paused or waits, and
-    /// comes to the places where it is wanted now as well. One that failed is replaced.
+    /// Starts a download, or returns why not. A download of the same content that is already running is resumed at once if it was
+    /// paused or waiting, and gets the new targets in addition. A failed download is replaced.
     pub async fn start(&self, wanted: &WantedFile) -> Result<DownloadId, NotStarted> {
         loop {
             if let Some(location) = self.run_blocking(wanted, Self::find_at_all_targets).await.flatten() {
@@ -36,14 +36,14 @@ impl Downloads {
                 self.resume_waiting(id);
                 return Err(NotStarted::Running { id });
             }
-            // It is about to be over.
+            // The running download is about to finish.
             let Some(mut view) = self.watch(id) else { continue };
             let _ = view.wait_for(|view| view.state.is_over()).await;
         }
     }
 
-    /// Does what asks the file system about a wanted file on a blocking thread: a network drive may take its time. Returns
-    /// nothing if the node stops meanwhile.
+    /// Runs file system checks for a wanted file on a blocking thread, since a network drive may be slow. Returns `None` if the
+    /// node stops in the meantime.
     async fn run_blocking<T: Send + 'static>(
         &self,
         wanted: &WantedFile,
@@ -53,11 +53,11 @@ impl Downloads {
         tokio::task::spawn_blocking(move || look(&downloads, &wanted)).await.ok()
     }
 
-    /// Returns where the file lies if it is everywhere where it is wanted. Blocking.
+    /// Returns the path of the file if it exists at all its targets. Blocking.
     fn find_at_all_targets(&self, wanted: &WantedFile) -> Option<PathBuf> {
         let config = &self.inner.config;
         let files = config.library.files();
-        let here = if wanted.anywhere {
+        let existing = if wanted.anywhere {
             anywhere(&files, &wanted.digest)
         } else {
             let at = |target| {
@@ -71,15 +71,14 @@ impl Downloads {
             let places: Option<Vec<PathBuf>> = wanted.targets().map(at).collect();
             places.and_then(|places| places.into_iter().next())
         };
-        if here.is_none() {
-            // One that has changed is looked at again.
+        if existing.is_none() {
+            // Shared files of this content may have changed since they were hashed.
             config.library.recheck(&wanted.digest);
         }
-        here
+        existing
     }
 
-    /// Has the file of a running download brought to where it is wanted now as well. Returns false if the download is about to
-    /// be over. Blocking.
+    /// Adds the targets of `wanted` to a running download. Returns false if that download is about to finish. Blocking.
     fn add_targets(&self, id: DownloadId, wanted: &WantedFile) -> Result<bool, NotStarted> {
         if wanted.anywhere {
             return Ok(true);
@@ -90,10 +89,10 @@ impl Downloads {
             return if is_torrent { Err(NotStarted::Elsewhere { id }) } else { Ok(false) };
         };
         let Some(DownloadItem::File(running)) = self.inner.list.item(id) else { return Ok(false) };
-        let asked_for = |target| location::requested_path(&self.inner.config.root, target);
-        let known: Vec<PathBuf> = running.targets().map(asked_for).collect();
+        let requested_path = |target| location::requested_path(&self.inner.config.root, target);
+        let known: Vec<PathBuf> = running.targets().map(requested_path).collect();
         let missing: Vec<_> =
-            wanted.targets().filter(|target| !known.contains(&asked_for(target))).cloned().collect();
+            wanted.targets().filter(|target| !known.contains(&requested_path(target))).cloned().collect();
         if missing.is_empty() {
             return Ok(true);
         }
@@ -105,7 +104,7 @@ impl Downloads {
     }
 
     pub(super) async fn resume_listed(&self, listed: ListedDownload) {
-        // One that is listed twice goes on once.
+        // A content that is listed twice is resumed only once.
         match listed.item.clone() {
             DownloadItem::File(wanted) => drop(self.begin(&wanted, listed, DownloadAttempt::Resumed).await),
             DownloadItem::Torrent(torrent) => drop(self.resume_torrent(torrent, listed, None).await),
@@ -118,10 +117,10 @@ impl Downloads {
         listed: ListedDownload,
         attempt: DownloadAttempt,
     ) -> Result<DownloadId, NotStarted> {
-        let Inner { config, queue, list: ledger, table, .. } = &*self.inner;
+        let Inner { config, queue, list, table, .. } = &*self.inner;
         let copies = PendingCopies::new(&wanted.copies);
         let again = if let DownloadAttempt::Retry(id) = attempt { Some(id) } else { None };
-        // Before the table is locked, which everybody reads.
+        // Determined before the table is locked, because every view takes that lock.
         let target = self.run_blocking(wanted, move |downloads, wanted| {
             let Inner { config, .. } = &*downloads.inner;
             let target = ReservedTarget::new(&config.root, &wanted.target, &config.reservations);
@@ -145,16 +144,16 @@ impl Downloads {
         })?;
         let is_small = wanted.size.is_some_and(|size| size <= MAX_SMALL_SIZE);
         let load = if is_small { SlotLoad::Small } else { SlotLoad::Full };
-        let place = queue.join(id, listed.priority, load, listed.is_paused);
-        ledger.insert(id, listed);
+        let slot = queue.join(id, listed.priority, load, listed.is_paused);
+        list.insert(id, listed);
         self.inner.copies.lock().insert(id, copies.clone());
         let downloads = self.clone();
         config.tracker.spawn(async move {
-            let is_complete = session.run(place, attempt != DownloadAttempt::First).await;
+            let is_complete = session.run(slot, attempt != DownloadAttempt::First).await;
             copies.close();
-            // By then the next attempt may have begun.
+            // A later attempt may have replaced the entry by now.
             downloads.inner.copies.lock().retain(|key, current| *key != id || !current.is_same(&copies));
-            // One that failed stays listed, to be tried again by a person or the next run.
+            // A failed download stays listed, so that the user or the next run can retry it.
             if is_complete {
                 downloads.inner.list.remove(id);
             }

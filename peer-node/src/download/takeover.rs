@@ -1,4 +1,4 @@
-//! A native download whose content is wanted as a torrent as well: the torrent goes on with its part file.
+//! Hands the part file of a native download over to a torrent with the same content.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,23 +19,23 @@ use crate::storage::Folder;
 use crate::torrent::files::adopt_part;
 use crate::view::{ContentId, DownloadState};
 
-/// How long the index may take to say which content a torrent is.
+/// Timeout for asking the index which content a torrent has.
 const INDEX_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a download may take to put its part in order.
+/// Timeout for a stopped download to close its part file.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a download has left to the torrent that goes on with it.
+/// The partial data that a native download leaves to a torrent.
 #[derive(Debug)]
 pub(super) struct LeftoverPart {
-    /// Where its part lies.
+    /// Folder of the part file.
     pub(super) folder: PathBuf,
-    /// The native pieces that are in it, as its record says.
+    /// The native pieces in it, according to its record.
     pub(super) pieces: Option<Bitfield>,
 }
 
 impl Downloads {
-    /// Finds out the SHA-256 of a torrent's content: from the `.torrent` itself, or from the index. It is a hint.
+    /// Returns the SHA-256 of a torrent's content, from the `.torrent` or the index. It is a hint and must be verified.
     pub(super) async fn digest_of(&self, metainfo: &Metainfo) -> Option<Digest> {
         if !metainfo.is_single_file() {
             return None;
@@ -43,15 +43,15 @@ impl Downloads {
         if let Some(digest) = metainfo.digest() {
             return Some(digest);
         }
-        let asked = self.inner.config.index.find_torrent(metainfo.infohash());
-        let hints = tokio::time::timeout(INDEX_TIMEOUT, asked).await.ok()?.ok()?;
-        // The one that most nodes offer; whatever it is worth, all that comes is verified by the torrent itself.
+        let request = self.inner.config.index.find_torrent(metainfo.infohash());
+        let hints = tokio::time::timeout(INDEX_TIMEOUT, request).await.ok()?.ok()?;
+        // The digest offered by most nodes. A wrong one does no harm: the torrent verifies its own pieces.
         hints.first().map(|hint| hint.digest)
     }
 
-    /// Stops the native download of a content, if there is one, so that a torrent of the same content goes on with what it
-    /// has, in its place. One that was cancelled has left its part for a torrent that is downloaded to `folder`. Returns what
-    /// there is to go on with.
+    /// Stops the native download of a content, if it is running, so that a torrent of the same content continues from its
+    /// part file in the same folder. If the native download was cancelled earlier, its part file is reused for a torrent
+    /// downloaded to `folder`. Returns the partial data.
     pub(super) async fn take_over(
         &self,
         digest: Digest,
@@ -71,7 +71,7 @@ impl Downloads {
         let mut view = self.watch(id)?;
         let DownloadItem::File(wanted) = self.inner.list.item(id)? else { return None };
         if !wanted.copies.is_empty() {
-            // A torrent makes no copies.
+            // Torrents do not make copies.
             return None;
         }
         self.suspend(id);
@@ -80,17 +80,17 @@ impl Downloads {
             tokio::time::timeout(SETTLE_TIMEOUT, over).await.ok()?.ok()?.state == DownloadState::Cancelled;
         self.inner.list.remove(id);
         if is_stopped {
-            // It is the torrent from now on.
+            // The torrent replaces it in the table.
             self.inner.table.lock().remove(id);
         }
-        tracing::info!(%digest, infohash = %metainfo.infohash(), "native download goes on as a torrent");
+        tracing::info!(%digest, infohash = %metainfo.infohash(), "native download continues as a torrent");
         let (folders, metainfo) = (self.inner.config.part_folders.clone(), Arc::clone(metainfo));
         let target = location::requested_path(folders.root(), &wanted.target);
         tokio::task::spawn_blocking(move || hand_over(&folders, &target, digest, &metainfo)).await.ok()?
     }
 }
 
-/// Returns what a download to `target` has left to a torrent.
+/// Returns the partial data of a download to `target`, prepared for a torrent.
 fn hand_over(
     folders: &PartFolders,
     target: &Path,
@@ -100,8 +100,8 @@ fn hand_over(
     let folder = target.parent()?.to_owned();
     let size = metainfo.geometry().size();
     let around = location::create_folder(folders.root(), target).ok()?;
-    let place = folders.location(target, &digest, size).ok()?;
-    let found = place.paths.clone();
+    let location = folders.location(target, &digest, size).ok()?;
+    let found = location.paths.clone();
     if !found.part.is_file() {
         folders.remove_folder_if_empty(&found);
         return Some(LeftoverPart { folder, pieces: None });
@@ -109,30 +109,30 @@ fn hand_over(
     let native = Geometry::for_native(size).ok();
     let pieces =
         native.zip(PartRecord::load(&found.record)).and_then(|(native, record)| record.pieces(&native));
-    match move_part(&place, (&around, &folder), metainfo) {
+    match move_part(&location, (&around, &folder), metainfo) {
         Ok(()) => {
             folders.remove_folder_if_empty(&found);
             Some(LeftoverPart { folder, pieces })
         }
         Err(error) => {
-            // Then it is fetched anew.
-            tracing::warn!(%error, "part of a download not taken over");
+            // The torrent fetches everything again.
+            tracing::warn!(%error, "cannot hand over a partial file to a torrent");
             Some(LeftoverPart { folder, pieces: None })
         }
     }
 }
 
-/// Gives a part file the name and the record under which a torrent looks for it.
+/// Renames the part file and writes its record so that the torrent finds both.
 fn move_part(
-    place: &PartLocation,
+    location: &PartLocation,
     (around, folder): (&Folder, &Path),
     metainfo: &Metainfo,
 ) -> io::Result<()> {
     let mut part = safe_file_name(metainfo.name());
     part.push_str(".part");
-    place.move_part((around, Path::new(&part)))?;
+    location.move_part((around, Path::new(&part)))?;
     adopt_part(&around.descriptor_path().unwrap_or_else(|| folder.to_owned()), metainfo)?;
-    place.paths.remove();
+    location.paths.remove();
     Ok(())
 }
 
@@ -149,8 +149,8 @@ mod tests {
 
     const PIECE: usize = 1 << 20;
 
-    /// Begins a native download of three MiB of which so many of the native pieces are here, and hands it over to a torrent with
-    /// larger pieces; returns how many of those are here, and what lies in the folder.
+    /// Hands over a native download of 3 MiB that has `native_pieces` pieces to a torrent with larger pieces. Returns how
+    /// many torrent pieces are complete, and the names in the folder.
     fn handed_over(native_name: &str, native_pieces: usize) -> (u32, Vec<String>) {
         let root = tempfile::tempdir().unwrap();
         let content: Vec<u8> = (0..3 * PIECE).map(|at| (at % 251).to_le_bytes()[0]).collect();
@@ -169,19 +169,19 @@ mod tests {
         let geometry = Geometry::for_native(content.len() as u64).unwrap();
         let at = root.path().join(native_name);
         let (part, _) = PartFile::open(&folders, &at, digest, geometry).unwrap();
-        let mut here = Bitfield::empty(&geometry);
+        let mut have = Bitfield::empty(&geometry);
         for piece in geometry.pieces().take(native_pieces) {
             let start = usize::try_from(geometry.piece_offset(piece)).unwrap();
             part.write(piece, &[&content[start..start + geometry.length_of(piece) as usize]]).unwrap();
-            here.insert(piece);
+            have.insert(piece);
         }
-        part.save_record(&here).unwrap();
+        part.save_record(&have).unwrap();
         drop(part);
-        let left = hand_over(&folders, &at, digest, &metainfo).unwrap();
-        assert_eq!(left.pieces, Some(here));
-        let folder = left.folder;
+        let leftover = hand_over(&folders, &at, digest, &metainfo).unwrap();
+        assert_eq!(leftover.pieces, Some(have));
+        let folder = leftover.folder;
         let cancel = CancellationToken::new();
-        let (_files, here) =
+        let (_files, have) =
             TorrentFiles::open(&folder, &metainfo, &FileSelection::all(), &cancel, &|_| {}).unwrap();
         let mut names: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
@@ -189,7 +189,7 @@ mod tests {
             .filter(|name| !name.starts_with('.'))
             .collect();
         names.sort();
-        (here.count(), names)
+        (have.count(), names)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Torrents among the downloads: they wait for their turn, rest and go on like any others.
+//! Torrents among the downloads: they are queued, paused and resumed like native downloads.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,59 +20,59 @@ use crate::torrent::{OnCompletion, TorrentLocation, TorrentSpec};
 use crate::transfer::scheduler::SlotLoad;
 use crate::view::{ContentId, DownloadId, Priority};
 
-/// How often it is noted how much of a torrent was given.
+/// How often the uploaded amount of a torrent is saved.
 const COUNT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A torrent that somebody wants.
+/// A request to download a torrent.
 #[derive(Debug, Clone)]
 pub struct WantedTorrent {
-    /// Which.
+    /// The metainfo of the torrent.
     pub metainfo: Arc<Metainfo>,
-    /// The folder that shall hold its file or folder, relative to the node's folder.
+    /// The folder that receives the torrent's file or folder, relative to the node's folder.
     pub folder: PathBuf,
-    /// Which files are wanted, if not all.
+    /// Selected files; `None` selects all.
     pub select: Option<String>,
-    /// What comes once it is whole.
+    /// What to do once the torrent is complete.
     pub afterwards: OnCompletion,
 }
 
-/// A torrent that cannot be begun.
+/// Why a torrent cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum TorrentError {
-    /// It is under way.
+    /// The torrent is already running.
     #[error(transparent)]
     NotStarted(#[from] NotStarted),
-    /// There is no such file in it.
+    /// The file selection is invalid.
     #[error(transparent)]
     Selection(#[from] FileSelectionError),
-    /// Its `.torrent` cannot be kept for later.
+    /// The `.torrent` file cannot be saved for the next run.
     #[error("cannot write {}: {source}", path.display())]
     WriteMetainfo {
-        /// Where.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// Why a torrent does not go on.
+/// Why a torrent cannot be resumed.
 #[derive(Debug, thiserror::Error)]
 enum TorrentResumeError {
-    #[error("its .torrent cannot be read: {0}")]
+    #[error("cannot read its .torrent file: {0}")]
     Unreadable(#[from] io::Error),
-    #[error("its .torrent is damaged: {0}")]
+    #[error("its .torrent file is damaged: {0}")]
     Damaged(#[from] MetainfoError),
-    #[error("its .torrent is another one's")]
+    #[error("its .torrent file has another infohash")]
     WrongInfohash,
     #[error(transparent)]
     NotStarted(#[from] TorrentError),
 }
 
 impl Downloads {
-    /// Begins a torrent, or says why not. One that is under way already goes on if it was paused.
+    /// Starts a torrent, or returns why not. A running torrent is resumed if it was paused.
     pub async fn start_torrent(&self, wanted: WantedTorrent) -> Result<DownloadId, TorrentError> {
         let infohash = wanted.metainfo.infohash();
-        // Before anything is touched.
+        // Validated before anything is changed.
         parse_selection(wanted.select.as_deref(), &wanted.metainfo)?;
         let _kept = self.inner.torrent_files_lock.lock().await;
         let running = self.inner.table.lock().running_id(&ContentId::Torrent(infohash));
@@ -87,16 +87,16 @@ impl Downloads {
             OnCompletion::Stop => (false, None),
             OnCompletion::Seed { ratio } => (true, ratio),
         };
-        let left = match digest {
+        let leftover = match digest {
             Some(digest) => {
                 let folder = self.inner.config.root.join(&wanted.folder);
                 self.take_over(digest, &wanted.metainfo, folder).await
             }
             None => None,
         };
-        let (folder, pieces) = left.map_or_else(
+        let (folder, pieces) = leftover.map_or_else(
             || (self.inner.config.root.join(&wanted.folder), None),
-            |left| (left.folder, left.pieces),
+            |leftover| (leftover.folder, leftover.pieces),
         );
         let select = wanted.select.clone();
         let torrent = ListedTorrent { infohash, digest, folder, select, seed, ratio, uploaded: 0 };
@@ -105,7 +105,7 @@ impl Downloads {
         self.begin_torrent(wanted.metainfo, &torrent, pieces, (listed, None))
     }
 
-    /// Goes on with a torrent of an earlier run, or begins one that failed again under its number; returns true if it did.
+    /// Resumes a torrent of an earlier run, or retries a failed one under its number. Returns true if it was started.
     pub(super) async fn resume_torrent(
         &self,
         torrent: ListedTorrent,
@@ -118,7 +118,7 @@ impl Downloads {
         let begun =
             read.and_then(|metainfo| Ok(self.begin_torrent(metainfo, &torrent, None, (listed, again))?));
         if let Err(error) = &begun {
-            tracing::warn!(%infohash, %error, "torrent not continued");
+            tracing::warn!(%infohash, %error, "cannot resume a torrent");
         }
         begun.is_ok()
     }
@@ -131,58 +131,57 @@ impl Downloads {
         (listed, again): (ListedDownload, Option<DownloadId>),
     ) -> Result<DownloadId, TorrentError> {
         let selection = parse_selection(torrent.select.as_deref(), &metainfo)?;
-        let place = TorrentLocation::Download { folder: torrent.folder.clone(), selection };
-        let afterwards =
+        let location = TorrentLocation::Download { folder: torrent.folder.clone(), selection };
+        let on_completion =
             if torrent.seed { OnCompletion::Seed { ratio: torrent.ratio } } else { OnCompletion::Stop };
-        let given = torrent.uploaded;
+        let uploaded = torrent.uploaded;
         let digest = torrent.digest.or_else(|| metainfo.digest()).filter(|_| metainfo.is_single_file());
-        let wish =
-            TorrentSpec { metainfo, digest, location: place, on_completion: afterwards, peers: Vec::new() };
-        let prepare = |session: TorrentSession| session.with_uploaded(given).with_fragments(left);
-        Ok(self.launch(wish, Some(listed), again, prepare)?)
+        let spec = TorrentSpec { metainfo, digest, location, on_completion, peers: Vec::new() };
+        let prepare = |session: TorrentSession| session.with_uploaded(uploaded).with_fragments(left);
+        Ok(self.launch(spec, Some(listed), again, prepare)?)
     }
 
-    /// Gives a file of the library as a torrent, as long as this run lasts.
-    pub(crate) fn seed(&self, wish: TorrentSpec) -> Result<DownloadId, NotStarted> {
-        self.launch(wish, None, None, |session| session)
+    /// Seeds a shared file as a torrent until the node stops.
+    pub(crate) fn seed(&self, spec: TorrentSpec) -> Result<DownloadId, NotStarted> {
+        self.launch(spec, None, None, |session| session)
     }
 
-    /// Begins a torrent after `prepare` has had its way with it.
+    /// Starts a torrent session after `prepare` has adjusted it.
     fn launch(
         &self,
-        wish: TorrentSpec,
+        spec: TorrentSpec,
         listed: Option<ListedDownload>,
         again: Option<DownloadId>,
         prepare: impl FnOnce(TorrentSession) -> TorrentSession,
     ) -> Result<DownloadId, NotStarted> {
-        let Inner { config, queue, list: ledger, table, .. } = &*self.inner;
-        let (metainfo, infohash) = (Arc::clone(&wish.metainfo), wish.metainfo.infohash());
-        let file = wish.digest.map(ContentId::File);
+        let Inner { config, queue, list, table, .. } = &*self.inner;
+        let (metainfo, infohash) = (Arc::clone(&spec.metainfo), spec.metainfo.infohash());
+        let file = spec.digest.map(ContentId::File);
         let names = std::iter::once(ContentId::Torrent(infohash)).chain(file).collect();
         let (priority, is_paused) =
             listed.as_ref().map_or((Priority::Normal, false), |listed| (listed.priority, listed.is_paused));
         let (id, session) = table.lock().begin(names, again, |id| {
             let cancel = config.cancel.child_token();
-            let (session, view) = TorrentSession::new(id, wish, config.torrents.clone(), cancel.clone());
+            let (session, view) = TorrentSession::new(id, spec, config.torrents.clone(), cancel.clone());
             (prepare(session.with_pause(is_paused)), view, cancel)
         })?;
-        let place = queue.join(id, priority, SlotLoad::Full, is_paused);
+        let slot = queue.join(id, priority, SlotLoad::Full, is_paused);
         let listed_torrent = listed.is_some().then(|| Arc::clone(&metainfo));
         if let Some(listed) = listed {
-            ledger.insert(id, listed);
+            list.insert(id, listed);
         }
         let downloads = self.clone();
         config.tracker.spawn(async move {
             let is_complete = {
-                let run = session.run(place);
+                let run = session.run(slot);
                 tokio::pin!(run);
                 downloads.track_uploaded(id, listed_torrent.as_ref(), run).await
             };
-            // One that failed stays listed, to be tried again by a person or the next run.
+            // A failed torrent stays listed, so that the user or the next run can retry it.
             if is_complete {
                 downloads.inner.list.remove(id);
             }
-            // One that was stopped with the node is still listed.
+            // A torrent that was stopped with the node is still listed.
             if listed_torrent.is_some() && downloads.inner.list.item(id).is_none() {
                 downloads.remove_metainfo(infohash).await;
             }
@@ -190,8 +189,8 @@ impl Downloads {
         Ok(id)
     }
 
-    /// Notes from time to time, until a torrent has run, how much of it was given; returns what the run does.
-    /// The `.torrent` of one that is listed is written again if it was removed meanwhile.
+    /// Drives a torrent's session, periodically saves its uploaded amount, and returns the session's result. The `.torrent` of a
+    /// listed torrent is written again if it was removed in the meantime.
     async fn track_uploaded<Run: Future + Unpin>(
         &self,
         id: DownloadId,
@@ -204,7 +203,7 @@ impl Downloads {
                 && matches!(tokio::fs::try_exists(self.metainfo_path(metainfo.infohash())).await, Ok(false))
                 && let Err(error) = self.save_metainfo(metainfo).await
             {
-                tracing::debug!(%error, "cannot keep the .torrent of a torrent");
+                tracing::debug!(%error, "cannot save the .torrent file of a torrent");
             }
             if let Some(view) = self.watch(id) {
                 self.inner.list.set_uploaded(id, view.borrow().bytes_uploaded);
@@ -215,11 +214,11 @@ impl Downloads {
         }
     }
 
-    /// Removes the `.torrent` of one that does not go on, unless it was begun again meanwhile.
+    /// Removes the `.torrent` of a torrent that will not resume, unless the torrent was restarted in the meantime.
     pub(super) async fn remove_metainfo(&self, infohash: Infohash) {
         let _kept = self.inner.torrent_files_lock.lock().await;
         if self.inner.table.lock().running_id(&ContentId::Torrent(infohash)).is_none() {
-            // What stays is small and no harm.
+            // A leftover file is small and harmless.
             let _ = tokio::fs::remove_file(self.metainfo_path(infohash)).await;
         }
     }
@@ -228,7 +227,7 @@ impl Downloads {
         self.inner.config.torrent_dir.join(format!("{infohash}.torrent"))
     }
 
-    /// Keeps a `.torrent` for the next run.
+    /// Saves a `.torrent` for the next run.
     async fn save_metainfo(&self, metainfo: &Arc<Metainfo>) -> Result<(), TorrentError> {
         let (path, metainfo) = (self.metainfo_path(metainfo.infohash()), Arc::clone(metainfo));
         let at = path.clone();

@@ -4,77 +4,77 @@ use protocol::digest::Digest;
 
 use crate::view::DownloadId;
 
-/// A content that somebody wants.
+/// A request for a file by its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedFile {
-    /// Which.
+    /// SHA-256 of the content.
     pub digest: Digest,
-    /// Its size in bytes, if known: sources that say otherwise are not believed.
+    /// The size in bytes, if known; offers with another size are ignored.
     pub size: Option<u64>,
-    /// The share path by which it was chosen, if it was. Of several sources, the one that has the file under this path
-    /// gives the modification time.
+    /// The share path by which the content was chosen, if any. The modification time is taken from the source that has the
+    /// file under this path.
     pub path: Option<String>,
-    /// Where it shall lie.
+    /// Where to save the file.
     pub target: DownloadTarget,
-    /// Where it shall lie as well: it is fetched once and copied.
+    /// Additional targets: the file is fetched once and copied.
     pub copies: Vec<DownloadTarget>,
-    /// Whether a shared file of this content anywhere on this machine is enough, so that nothing need be at the target.
+    /// Accept any shared file on this machine with this content, so that nothing is saved at the target.
     pub anywhere: bool,
-    /// How the files are saved.
+    /// How to save the files.
     pub save_options: SaveOptions,
 }
 
 /// How the files of a download are saved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SaveOptions {
-    /// Make hard links to content that is on this machine, where possible, instead of copies.
+    /// Make hard links to content on this machine where possible, instead of copies.
     pub link: bool,
     /// Keep the executable bit of the source.
     pub executable: bool,
 }
 
-/// Where a download shall lie.
+/// Where a download is saved.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DownloadTarget {
-    /// In the node's folder, under this name or share path from the network, made safe component by component.
+    /// In the node's folder, under this name or share path from the network; each component is sanitized.
     InFolder(String),
-    /// At a path of the user's own, relative to the node's folder: a file, or a folder if it ends in a slash or is one,
-    /// in which the file gets the name that is given.
+    /// At the user's path, relative to the node's folder. If the path ends in a slash or is a folder, the file is saved in it
+    /// under the given name.
     AtPath(PathBuf, String),
 }
 
-/// A download that need not, or cannot, begin.
+/// Why a download was not started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotStarted {
-    /// The content is there already.
+    /// The content is already at the target.
     #[error("already here: {}", location.display())]
     AlreadyHere {
-        /// Where it lies.
+        /// Path of the existing file.
         location: PathBuf,
     },
-    /// It is on its way to where it is wanted.
+    /// The content is already being downloaded to the target.
     #[error("already under way as download {}", id.0)]
     Running {
-        /// Which download it is.
+        /// The running download.
         id: DownloadId,
     },
-    /// A torrent is fetching it to another place than where it is wanted.
-    #[error("under way as torrent {} to another place; download it again when the torrent is complete", id.0)]
+    /// A torrent is downloading the content to another location.
+    #[error("already under way as torrent {} in another folder; download it again when the torrent is complete", id.0)]
     Elsewhere {
-        /// Which download it is.
+        /// The running torrent.
         id: DownloadId,
     },
 }
 
 impl DownloadTarget {
-    /// Returns the path that a person has given, if so.
+    /// Returns the path given by the user, if any.
     pub(crate) fn user_path(&self) -> Option<&Path> {
         if let Self::AtPath(path, _) = self { Some(path) } else { None }
     }
 }
 
 impl WantedFile {
-    /// Returns every place where the file is wanted.
+    /// Returns all targets of the file.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &DownloadTarget> {
         std::iter::once(&self.target).chain(&self.copies)
     }

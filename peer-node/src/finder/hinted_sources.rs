@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 use protocol::digest::Digest;
 use protocol::index::ContentSource;
 
-/// The most contents whose sources are noted: those of a few pages of hits.
+/// Maximum number of contents with hints: those of a few pages of hits.
 const MAX_CONTENTS: usize = 100;
 
-/// How long sources are worth dialling before the index is asked; longer, and it is likely that they are gone.
+/// Maximum age of a hint. Older sources are likely to be gone.
 const MAX_AGE: Duration = Duration::from_mins(5);
 
-/// Sources that came with the hits of recent searches, the newest last. They save a round trip to the index at the beginning of a
-/// download; the index is asked all the same.
+/// Sources that came with the hits of recent searches, newest last. They save a round trip to the index at the start of a
+/// download, which still asks the index.
 #[derive(Debug, Default)]
 pub(super) struct HintedSources(VecDeque<SourceHint>);
 
@@ -23,7 +23,7 @@ struct SourceHint {
 }
 
 impl HintedSources {
-    /// Notes the sources of some contents in place of those known before.
+    /// Records the sources of contents, replacing earlier ones.
     pub(super) fn record(&mut self, found: Vec<(Digest, Vec<ContentSource>)>, at: Instant) {
         for (digest, sources) in found {
             self.0.retain(|hint| hint.digest != digest);
@@ -33,7 +33,7 @@ impl HintedSources {
         self.0.drain(..surplus);
     }
 
-    /// Returns the sources of a content, if any were noted recently.
+    /// Returns the recently recorded sources of a content.
     pub(super) fn sources(&self, digest: &Digest, now: Instant) -> Vec<ContentSource> {
         let fresh =
             |hint: &&SourceHint| hint.digest == *digest && now.saturating_duration_since(hint.at) < MAX_AGE;

@@ -4,19 +4,19 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
-/// The least time between two questions that are repeated: twenty a second, so that a thousand downloads that wait take
-/// less than a minute for a round, and an index with ten thousand nodes is not overrun when it comes back.
+/// Minimum interval between two repeated requests. A thousand waiting downloads still get a round in less than a minute, and
+/// an index that comes back with ten thousand nodes is not overrun.
 const MIN_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The most questions that are repeated at once.
+/// Maximum number of concurrent repeated requests.
 const MAX_CONCURRENT: usize = 4;
 
-/// Limits how often all downloads of a node that wait ask again who has their contents.
+/// Limits how often all waiting downloads of a node together repeat their requests for sources.
 #[derive(Debug)]
 pub(super) struct RepeatLimit {
     permits: Semaphore,
     interval: Duration,
-    /// When the next question may be asked.
+    /// Earliest time of the next request.
     next_at: Mutex<Option<Instant>>,
 }
 
@@ -31,18 +31,17 @@ impl RepeatLimit {
         Self { permits: Semaphore::new(MAX_CONCURRENT), interval: between, next_at: Mutex::default() }
     }
 
-    /// Asks a question when its turn has come, first come first served. If the future is dropped, at most its own turn is
-    /// lost.
-    pub(super) async fn run<Answer>(&self, question: impl Future<Output = Answer>) -> Answer {
-        // It is never closed, so it is acquired.
+    /// Runs a request when its turn comes, in order of arrival. If the future is dropped, at most its own turn is lost.
+    pub(super) async fn run<Answer>(&self, request: impl Future<Output = Answer>) -> Answer {
+        // The semaphore is never closed, so this cannot fail.
         let _permit = self.permits.acquire().await;
         let at = reserve(&mut self.next_at.lock(), Instant::now(), self.interval);
         sleep_until(at).await;
-        question.await
+        request.await
     }
 }
 
-/// Takes the next moment at which a question may be asked.
+/// Reserves the next time for a request.
 fn reserve(next: &mut Option<Instant>, now: Instant, between: Duration) -> Instant {
     let at = next.map_or(now, |next| next.max(now));
     *next = Some(at + between);
@@ -60,17 +59,17 @@ mod tests {
 
     const WAITING: usize = 1000;
 
-    /// Shorter than in earnest, so that the test is.
+    /// Short, to keep the test fast.
     const SHORT: Duration = Duration::from_micros(500);
 
     #[tokio::test]
     async fn a_thousand_waiting_downloads_ask_at_a_bounded_rate() {
         let limit = Arc::new(RepeatLimit::new(SHORT));
         let at_once = Arc::new(AtomicUsize::new(0));
-        let (mut questions, begun) = (JoinSet::new(), Instant::now());
+        let (mut requests, begun) = (JoinSet::new(), Instant::now());
         for _ in 0..WAITING {
             let (limit, at_once) = (Arc::clone(&limit), Arc::clone(&at_once));
-            questions.spawn(async move {
+            requests.spawn(async move {
                 let answer = async {
                     let others = at_once.fetch_add(1, Ordering::Relaxed);
                     tokio::task::yield_now().await;
@@ -80,7 +79,7 @@ mod tests {
                 limit.run(answer).await
             });
         }
-        let others = questions.join_all().await;
+        let others = requests.join_all().await;
         assert!(others.len() == WAITING && others.iter().all(|others| *others < MAX_CONCURRENT));
         assert!(begun.elapsed() >= SHORT * (u32::try_from(WAITING).unwrap() - 1));
     }
@@ -103,8 +102,8 @@ mod tests {
     async fn dropped_query_blocks_nobody() {
         let limit = RepeatLimit::new(Duration::ZERO);
         for _ in 0..MAX_CONCURRENT * 3 {
-            let asked = limit.run(std::future::pending::<()>());
-            assert!(tokio::time::timeout(Duration::from_millis(1), asked).await.is_err());
+            let request = limit.run(std::future::pending::<()>());
+            assert!(tokio::time::timeout(Duration::from_millis(1), request).await.is_err());
         }
         limit.run(async {}).await;
     }

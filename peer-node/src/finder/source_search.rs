@@ -1,4 +1,4 @@
-//! Finding sources: the index is asked, and the nodes that are heard, and whoever they name is dialled.
+//! Searches for sources: asks the index and the LAN, and dials the nodes they name.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -17,36 +17,36 @@ use super::Finder;
 use crate::native::{ContentRequest, Links, PeerDialError, SourceEvent};
 use swarm::{SourceId, SourceIds};
 
-/// How many sources are dialled at once. Whenever none of those answers for [`SLOW_DIAL`], as many again are dialled beside them: many
-/// listed sources may accept connections and never answer.
+/// Number of sources dialled at once. Whenever no dial ends for [`SLOW_DIAL`], as many again are started: many listed sources may accept
+/// connections and never answer.
 const DIAL_BATCH: usize = 32;
 const SLOW_DIAL: Duration = Duration::from_millis(500);
 
-/// The most dials in progress, however many of them are slow: each takes a descriptor.
+/// Maximum number of dials in progress, slow ones included: each takes a file descriptor.
 const MAX_DIALS: usize = 8 * DIAL_BATCH;
 
-/// How many of the peers that are dialled first are asked for their manifest along with the content, so that it is here a round trip
-/// earlier; one of them may not answer, and each answer can take 128 KiB.
+/// Number of first-dialled peers that are asked for their manifest together with the content, which saves a round trip. One
+/// may not answer, and each answer can take 128 KiB.
 const EARLY_MANIFEST_REQUESTS: usize = 2;
 
-/// What a search for sources comes upon. Those that are reached report themselves by [`SourceEvent::Opened`].
+/// An event of a search. Sources that were reached report themselves by [`SourceEvent::Opened`].
 #[derive(Debug)]
 pub(crate) enum SearchEvent {
-    /// So many are known.
+    /// The number of sources located.
     Located(usize),
-    /// One could not be connected.
+    /// A source could not be connected.
     Unreachable { node: NodeId, address: SocketAddr, error: PeerDialError },
-    /// Nobody could be asked.
+    /// The search could not query the index.
     IndexFailed(String),
-    /// Everybody was tried.
+    /// All sources have been tried.
     Finished,
 }
 
-/// The sources that were tried before and are not connected.
+/// Sources that were tried before and are not connected.
 #[derive(Debug, Default)]
 pub(crate) struct TriedSources {
     nodes: HashSet<NodeId>,
-    /// See [`address_group`].
+    /// Address groups, see [`address_group`].
     addresses: HashSet<IpAddr>,
 }
 
@@ -56,25 +56,25 @@ impl TriedSources {
         self.addresses.insert(address_group(address.ip()));
     }
 
-    /// Returns the order in which sources are dialled: new addresses first, then new nodes of known addresses.
+    /// Returns a sort key for dialling: new addresses first, then new nodes at known addresses.
     fn dial_order(&self, source: &ContentSource) -> (bool, bool) {
         (self.addresses.contains(&address_group(source.address.ip())), self.nodes.contains(&source.node))
     }
 }
 
-/// A round of looking for sources.
+/// One round of searching for sources.
 #[derive(Debug)]
 pub(crate) struct SearchRound {
     pub(crate) finder: Finder,
     pub(crate) links: Links,
     pub(crate) digest: Digest,
-    /// Those that are left alone.
+    /// Nodes that must not be dialled.
     pub(crate) skip: HashSet<NodeId>,
-    /// Those that were tried before: they come last.
+    /// Sources that were tried before; they are dialled last.
     pub(crate) tried: TriedSources,
-    /// Numbers the sources.
+    /// Allocates source ids.
     pub(crate) ids: SourceIds,
-    /// Where the events of sources go.
+    /// Receives the events of sources.
     pub(crate) events: mpsc::Sender<(SourceId, SourceEvent)>,
     /// Whether a manifest is still needed.
     pub(crate) needs_manifest: bool,
@@ -82,7 +82,7 @@ pub(crate) struct SearchRound {
 }
 
 impl SearchRound {
-    /// Looks for sources once. Those that came with a search are dialled while the index is asked for more.
+    /// Searches for sources once. Sources hinted at by an earlier search are dialled while the index is asked for more.
     pub(crate) async fn run(mut self) {
         let mut dials = JoinSet::new();
         self.dial_all(&mut dials, self.finder.hinted_sources(&self.digest)).await;
@@ -99,7 +99,7 @@ impl SearchRound {
         let _ = self.search_events.send(SearchEvent::Finished).await;
     }
 
-    /// Dials those who were not dialled yet, some at a time.
+    /// Dials the sources that have not been dialled yet, at most `MAX_DIALS` at a time.
     async fn dial_all(&mut self, dials: &mut JoinSet<()>, mut sources: Vec<ContentSource>) {
         sources.sort_by_key(|source| self.tried.dial_order(source));
         let (dialled, mut window) = (self.skip.len(), DIAL_BATCH);
@@ -116,14 +116,14 @@ impl SearchRound {
             }
             let is_early = self.needs_manifest && self.skip.len() - dialled <= EARLY_MANIFEST_REQUESTS;
             let states = if is_early { MAX_STATES } else { 0 };
-            let asking = ContentRequest {
+            let request = ContentRequest {
                 digest: self.digest,
                 source: self.ids.next(),
                 events: self.events.clone(),
                 states,
             };
             let (links, finder) = (self.links.clone(), self.finder.clone());
-            dials.spawn(dial((links, finder), (node, address), asking, self.search_events.clone()));
+            dials.spawn(dial((links, finder), (node, address), request, self.search_events.clone()));
         }
     }
 }
@@ -132,13 +132,13 @@ async fn dial(
     (links, finder): (Links, Finder),
     (node, address): (NodeId, SocketAddr),
     request: ContentRequest,
-    sightings: mpsc::Sender<SearchEvent>,
+    search_events: mpsc::Sender<SearchEvent>,
 ) {
     if let Err(error) = links.open(node, address, &request).await {
         if error.is_peer_unreachable() {
             finder.report_unreachable(NodeAddress { node, address });
         }
-        let _ = sightings.send(SearchEvent::Unreachable { node, address, error }).await;
+        let _ = search_events.send(SearchEvent::Unreachable { node, address, error }).await;
     }
 }
 

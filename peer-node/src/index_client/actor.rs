@@ -1,4 +1,4 @@
-//! The task that keeps a session at the index, as long as the client lives.
+//! The actor: keeps a session with the index for as long as the client lives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::backoff::Backoff;
 use crate::identity::Identity;
 use crate::native::ProbeKey;
 
-/// A session of this length shows that the index is well, and the pauses begin anew.
+/// Length of a session after which the back-off is reset.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
-/// Owns everything that outlives a session.
+/// The state that outlives a session.
 pub(super) struct Actor {
     pub(super) context: ClientContext,
     pub(super) inputs: SessionInputs,
@@ -31,7 +31,7 @@ pub(super) struct Actor {
     pub(super) backoff: Backoff,
 }
 
-/// Who we are to the index.
+/// The node's identity towards the index.
 pub(super) struct ClientContext {
     pub(super) config: IndexConfig,
     pub(super) identity: Arc<Identity>,
@@ -39,7 +39,7 @@ pub(super) struct ClientContext {
 }
 
 impl Actor {
-    /// Connects again and again until it is cancelled.
+    /// Connects and reconnects until cancelled.
     #[tracing::instrument(name = "index", skip_all, fields(address = %self.context.config.address))]
     pub(super) async fn run(mut self, cancel: CancellationToken) {
         let mut attempt = 0_u32;
@@ -53,8 +53,8 @@ impl Actor {
             };
             let ended = match greeted {
                 Ok(greeted) => {
-                    let (was_welcome, ended) = self.run_session(greeted, &cancel).await;
-                    if was_welcome {
+                    let (was_welcomed, ended) = self.run_session(greeted, &cancel).await;
+                    if was_welcomed {
                         (attempt, last_reason) = (0, String::new());
                     }
                     ended
@@ -65,7 +65,7 @@ impl Actor {
             let reason = error.to_string();
             let pause = error.retry_delay(self.backoff.next_delay(random()));
             if reason == last_reason {
-                tracing::debug!(reason, ?pause, "index still away");
+                tracing::debug!(reason, ?pause, "index still unreachable");
             } else {
                 tracing::warn!(reason, ?pause, "no connection to the index");
                 last_reason.clone_from(&reason);
@@ -78,8 +78,7 @@ impl Actor {
         self.shut_down();
     }
 
-    /// Lives through one session. Returns whether the index welcomed us and why the session ended; without an error it was
-    /// cancelled.
+    /// Runs one session. Returns whether the index sent a welcome and why the session ended; without an error it was cancelled.
     async fn run_session(
         &mut self,
         greeted: GreetedIndex,
@@ -88,32 +87,32 @@ impl Actor {
         let began = Instant::now();
         self.list_sync.update_shares(self.inputs.feed.snapshot());
         let mut session = match IndexSessionCore::start(&mut self.list_sync, &greeted, began) {
-            Ok(conversation) => conversation,
+            Ok(session) => session,
             Err(error) => return (false, Some(error)),
         };
-        let GreetedIndex { stream, frames, index_info: about, key: _key, .. } = greeted;
-        session.set_repeated_offers(self.offers.repeat_all(about.features));
+        let GreetedIndex { stream, frames, index_info, key: _key, .. } = greeted;
+        session.set_repeated_offers(self.offers.repeat_all(index_info.features));
         session.seed_jitter(random());
-        let mut line = SessionConnection { stream, frames };
+        let mut connection = SessionConnection { stream, frames };
         let ended = tokio::select! {
             () = cancel.cancelled() => None,
-            error = line.drive(&mut session, &mut self.inputs, &self.status) => Some(error),
+            error = connection.drive(&mut session, &mut self.inputs, &self.status) => Some(error),
         };
-        let was_welcome = session.is_welcomed();
+        let was_welcomed = session.is_welcomed();
         session.close(&match &ended {
             Some(error) => IndexError::Offline { reason: error.to_string() },
             None => IndexError::Stopped,
         });
         if ended.is_none() {
-            line.close().await;
+            connection.close().await;
         }
         if began.elapsed() >= STABLE_AFTER {
             self.backoff.reset();
         }
-        (was_welcome, ended)
+        (was_welcomed, ended)
     }
 
-    /// Waits for the next attempt; whoever asks meanwhile is told at once.
+    /// Waits for the next attempt. Requests that arrive meanwhile fail immediately.
     async fn wait_for_retry(&mut self, error: String, retry_at: Instant) {
         self.status.publish_offline(IndexStatus::Offline { error: error.clone(), retry_at });
         let answer = async {
@@ -138,6 +137,6 @@ impl Actor {
 }
 
 fn random() -> u64 {
-    // Without randomness the pauses lose their jitter and nothing else.
+    // Without randomness only the jitter is lost.
     getrandom::u64().unwrap_or(0)
 }

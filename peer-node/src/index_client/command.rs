@@ -1,4 +1,4 @@
-//! What a caller wants of the index, and what may come back.
+//! The requests of callers to the index, and the checks of the replies.
 
 use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
@@ -20,26 +20,26 @@ use super::IndexError;
 use super::sanitize::sanitize_refusal;
 use super::session_error::IndexViolation;
 
-/// Where the answer goes.
+/// The sender of a caller's answer.
 pub(super) type AnswerSender<T> = oneshot::Sender<Result<T, IndexError>>;
 
-/// A page of a search.
+/// A page of search results.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct SearchPage {
-    /// The hits, the best first.
+    /// The hits, best match first.
     pub hits: Vec<Hit>,
-    /// Where the next page begins; none if this is the last.
+    /// Cursor of the next page; `None` on the last page.
     pub more: Option<SearchCursor>,
-    /// Whether the index cut the search off, so that there may be more all the same.
+    /// True if the index stopped the search early, so there may be more hits than the pages contain.
     pub is_truncated: bool,
-    /// Some of the sources of the first hits, if the index names them.
+    /// Some of the sources of the first hits, if the index supplies them.
     pub sources: Vec<(Digest, Vec<ContentSource>)>,
 }
 
-/// A page of a peer's files, and whether there are more.
+/// A peer's node id, a page of its files, and whether more follow.
 pub(super) type PeerListing = (NodeId, Vec<FileRecord>, bool);
 
-/// A question of the handle.
+/// A request of a caller.
 #[derive(Debug)]
 pub(super) enum Command {
     /// [`Request::Search`].
@@ -69,7 +69,7 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// Makes the request to send to an index with these features.
+    /// Returns the protocol request for an index with these features.
     pub(super) fn request(&self, features: IndexFeatures) -> Request {
         match self {
             Self::Search { query, after, limit, .. } => {
@@ -96,7 +96,7 @@ impl Command {
         }
     }
 
-    /// Returns true if an index with these features knows the request.
+    /// Returns true if an index with these features supports the request.
     pub(super) const fn is_supported_by(&self, features: IndexFeatures) -> bool {
         match self {
             Self::Suggest { .. } => features.contains(IndexFeatures::SUGGESTIONS),
@@ -107,14 +107,14 @@ impl Command {
         }
     }
 
-    /// Tells whether nobody waits for the answer any longer, and nothing else would come of it either.
+    /// Returns true if no caller waits for the answer and the request has no other effect.
     pub(super) fn is_abandoned(&self) -> bool {
         match self {
             Self::Search { answer, .. } => answer.is_closed(),
             Self::Locate { answer, .. } => answer.is_closed(),
             Self::Browse { answer, .. } => answer.is_closed(),
             Self::Statistics { answer } => answer.is_closed(),
-            // These change something at the index.
+            // These requests change something at the index.
             Self::Offer { .. } | Self::Withdraw { .. } | Self::ReportUnreachable { .. } => false,
             Self::FindTorrent { answer, .. }
             | Self::FindTorrentByKey { answer, .. }
@@ -124,7 +124,7 @@ impl Command {
         }
     }
 
-    /// Gives the caller its answer, if the reply is one.
+    /// Checks the reply and sends the answer to the caller.
     pub(super) fn answer(self, reply: Reply) -> Result<(), IndexViolation> {
         match self {
             Self::Search { limit, answer, .. } => deliver(answer, parse_hits(reply, limit)),
@@ -150,9 +150,9 @@ impl Command {
         }
     }
 
-    /// Tells the caller that there is no answer.
+    /// Sends an error to the caller.
     pub(super) fn fail(self, error: IndexError) {
-        // A caller that waits no longer needs no error either.
+        // The caller may have stopped waiting.
         match self {
             Self::Search { answer, .. } => drop(answer.send(Err(error))),
             Self::Locate { answer, .. } => drop(answer.send(Err(error))),
@@ -172,17 +172,17 @@ impl Command {
     }
 }
 
-/// What a reply is: an answer, a refusal, or neither.
+/// The checked reply: an answer, an error for the caller, or a protocol violation.
 type ReplyOutcome<T> = Result<Result<T, IndexError>, IndexViolation>;
 
-fn deliver<T>(answer: AnswerSender<T>, judged: ReplyOutcome<T>) -> Result<(), IndexViolation> {
-    let (answered, outcome) = match judged {
-        Ok(told) => (told, Ok(())),
+fn deliver<T>(answer: AnswerSender<T>, outcome: ReplyOutcome<T>) -> Result<(), IndexViolation> {
+    let (response, result) = match outcome {
+        Ok(response) => (response, Ok(())),
         Err(violation) => (Err(IndexError::Offline { reason: violation.to_string() }), Err(violation)),
     };
-    // A caller that waits no longer needs no answer either.
-    drop(answer.send(answered));
-    outcome
+    // The caller may have stopped waiting.
+    drop(answer.send(response));
+    result
 }
 
 fn refusal_or_violation<T>(reply: Reply, asked: &'static str) -> ReplyOutcome<T> {
@@ -197,18 +197,18 @@ fn check_limit(what: &'static str, got: usize, limit: usize) -> Result<(), Index
 }
 
 fn parse_hits(reply: Reply, limit: u16) -> ReplyOutcome<SearchPage> {
-    let (mut hits, sources, more, is_cut) = match reply {
-        Reply::Hits { hits, more, truncated: cut } => (hits, Vec::new(), more, cut),
-        Reply::HitsWithSources { hits, more, truncated: cut } => {
+    let (mut hits, sources, more, is_truncated) = match reply {
+        Reply::Hits { hits, more, truncated } => (hits, Vec::new(), more, truncated),
+        Reply::HitsWithSources { hits, more, truncated } => {
             let (hits, sources) = split_sources(hits)?;
-            (hits, sources, more, cut)
+            (hits, sources, more, truncated)
         }
         _ => return refusal_or_violation(reply, "hits"),
     };
     check_limit("hits", hits.len(), limit.into())?;
-    // A page that leads nowhere would be asked for again and again.
+    // The cursor of an empty page would lead to endless requests.
     let more = more.filter(|_| !hits.is_empty());
-    check_limit("hits told", more.as_ref().map_or(0, |more| more.sent.len()), MAX_CURSOR_HITS)?;
+    check_limit("cursor hits", more.as_ref().map_or(0, |more| more.sent.len()), MAX_CURSOR_HITS)?;
     for hit in &mut hits {
         check_limit("names", hit.names.len(), MAX_HIT_NAMES)?;
         hit.names.retain(|name| SharePath::parse(name).is_ok());
@@ -217,13 +217,13 @@ fn parse_hits(reply: Reply, limit: u16) -> ReplyOutcome<SearchPage> {
         let possible = hit.size <= MAX_FILE_SIZE && (hit.size == 0) == (hit.digest == Digest::EMPTY);
         possible && !hit.names.is_empty()
     });
-    Ok(Ok(SearchPage { hits, more, is_truncated: is_cut, sources }))
+    Ok(Ok(SearchPage { hits, more, is_truncated, sources }))
 }
 
-/// The sources of some contents.
+/// Sources by content.
 type HitSources = Vec<(Digest, Vec<ContentSource>)>;
 
-/// Separates hits from their sources.
+/// Separates the hits from their sources.
 fn split_sources(page: Vec<HitWithSources>) -> Result<(Vec<Hit>, HitSources), IndexViolation> {
     let (mut hits, mut sources) = (Vec::with_capacity(page.len()), Vec::new());
     for HitWithSources { hit, sources: some } in page {
@@ -283,15 +283,15 @@ fn parse_listing(reply: Reply, after: Option<&str>, limit: u16) -> ReplyOutcome<
     let mut last = after;
     for file in &files {
         if last.is_some_and(|last| last >= file.path.as_str()) {
-            return Err(IndexViolation::BadListing { reason: "its paths are not in order" });
+            return Err(IndexViolation::BadListing { reason: "its paths are not sorted" });
         }
         if file.check().is_err() {
-            return Err(IndexViolation::BadListing { reason: "a file in it cannot be shared" });
+            return Err(IndexViolation::BadListing { reason: "it contains an invalid file" });
         }
         last = Some(&file.path);
     }
     if more && files.is_empty() {
-        return Err(IndexViolation::BadListing { reason: "an empty page is followed by more" });
+        return Err(IndexViolation::BadListing { reason: "an empty page claims that more follow" });
     }
     Ok(Ok((source, files, more)))
 }

@@ -1,4 +1,4 @@
-//! The list that the index is to have.
+//! The list that the index should have.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,14 @@ use protocol::escape::display_safe;
 use super::share_list::{ShareEntry, ShareList, pair_by_path};
 use super::share_source::ShareSnapshot;
 
-/// The node's share list without the files that the index will not have.
+/// The node's share list without the files that the index does not accept.
 #[derive(Debug, Default)]
 pub(super) struct DesiredList {
     list: ShareList,
-    /// Refused as they are; a file that changes is tried again.
+    /// Files that the index refused. A file that changes is sent again.
     refused: BTreeSet<ShareEntry>,
-    /// Not sent, because release 0.1.0 does not accept their names and the index has not announced that it does.
+    /// Files that are not sent because of their names: release 0.1.0 does not accept them, and the index has not announced
+    /// support.
     withheld: BTreeSet<ShareEntry>,
     accepts_any_names: bool,
     generation: Option<u64>,
@@ -25,27 +26,27 @@ impl DesiredList {
         &self.list
     }
 
-    /// The number of the library's state that the list shows, if it was ever looked at.
+    /// Returns the library generation of the list; `None` before the first update.
     pub(super) const fn generation(&self) -> Option<u64> {
         self.generation
     }
 
-    /// Whether what is not in the list is not shared, or may yet turn up.
+    /// Returns true once the library has settled, so that files missing from the list are not shared.
     pub(super) const fn is_settled(&self) -> bool {
         self.settled
     }
 
-    /// How many files are left out.
+    /// Returns the number of refused files.
     pub(super) fn refused_count(&self) -> usize {
         self.refused.len()
     }
 
-    /// Returns how many files are withheld because of their names.
+    /// Returns the number of files that are withheld because of their names.
     pub(super) fn withheld_count(&self) -> usize {
         self.withheld.len()
     }
 
-    /// Takes over whether the index accepts names beyond those of release 0.1.0.
+    /// Sets whether the index accepts names beyond those of release 0.1.0.
     pub(super) fn set_accepts_any_names(&mut self, accepts: bool) {
         self.accepts_any_names = accepts;
         if accepts {
@@ -53,16 +54,16 @@ impl DesiredList {
                 self.list.insert(entry);
             }
         } else {
-            let odd: Vec<ShareEntry> =
+            let unsupported: Vec<ShareEntry> =
                 self.list.entries().iter().filter(|entry| !has_basic_name(entry)).cloned().collect();
-            for entry in odd {
+            for entry in unsupported {
                 self.list.remove(entry.path());
                 self.withheld.insert(entry);
             }
         }
     }
 
-    /// Takes over a new look at the library. Only what has changed is judged and hashed.
+    /// Updates the list from a library snapshot. Only changed files are checked and hashed.
     pub(super) fn update(&mut self, snapshot: ShareSnapshot) {
         self.generation = Some(snapshot.generation);
         self.settled |= snapshot.settled;
@@ -71,7 +72,9 @@ impl DesiredList {
         if !self.accepts_any_names {
             self.withheld = current.extract_if(.., is_valid_but_not_basic).collect();
         }
+        // A refused file gets another chance once its record has changed.
         self.refused.retain(|old| current.get(old.path()).is_some_and(|new| new.is_same_record(old)));
+        // Collect the changes first, because the list cannot be modified while it is compared.
         let mut changed = Vec::new();
         for (old, new) in pair_by_path(self.list.entries(), &current) {
             match (old, new) {
@@ -97,7 +100,7 @@ impl DesiredList {
         }
     }
 
-    /// Leaves a file out that the index refused, unless it has changed since.
+    /// Excludes a file that the index refused, unless it has changed since.
     pub(super) fn exclude(&mut self, entry: ShareEntry) {
         if self.list.entry(entry.path()).is_some_and(|current| current.is_same_record(&entry)) {
             self.list.remove(entry.path());
@@ -106,7 +109,7 @@ impl DesiredList {
     }
 }
 
-/// Returns true if every index accepts the name of a file whose record is valid.
+/// Returns true if the record is valid and every index accepts its name.
 fn has_basic_name(entry: &ShareEntry) -> bool {
     entry.record().check().is_ok_and(|path| path.is_basic())
 }
@@ -122,80 +125,80 @@ mod tests {
 
     use super::*;
 
-    fn update(wanted: &mut DesiredList, generation: u64, files: &[(&str, u8)]) {
+    fn update(desired: &mut DesiredList, generation: u64, files: &[(&str, u8)]) {
         let record = |&(path, digest): &(&str, u8)| FileRecord {
             path: path.into(),
             size: 1,
             digest: Digest::from_bytes([digest; 32]),
             share: Share::Complete,
         };
-        wanted.update(ShareSnapshot {
+        desired.update(ShareSnapshot {
             generation,
             records: files.iter().map(record).collect(),
             settled: true,
         });
     }
 
-    fn paths(wanted: &DesiredList) -> Vec<&str> {
-        wanted.list().entries().iter().map(ShareEntry::path).collect()
+    fn paths(desired: &DesiredList) -> Vec<&str> {
+        desired.list().entries().iter().map(ShareEntry::path).collect()
     }
 
     #[test]
     fn list_follows_the_library() {
-        let mut wanted = DesiredList::default();
-        assert_eq!(wanted.generation(), None);
-        update(&mut wanted, 1, &[("b", 1), ("a", 1), ("a", 1)]);
-        assert_eq!((paths(&wanted), wanted.generation()), (vec!["a", "b"], Some(1)));
-        let before = wanted.list().summary();
-        update(&mut wanted, 2, &[("b", 2), ("c", 1)]);
-        assert_eq!(paths(&wanted), ["b", "c"]);
-        update(&mut wanted, 3, &[("b", 1), ("a", 1)]);
-        assert_eq!(wanted.list().summary(), before);
+        let mut desired = DesiredList::default();
+        assert_eq!(desired.generation(), None);
+        update(&mut desired, 1, &[("b", 1), ("a", 1), ("a", 1)]);
+        assert_eq!((paths(&desired), desired.generation()), (vec!["a", "b"], Some(1)));
+        let before = desired.list().summary();
+        update(&mut desired, 2, &[("b", 2), ("c", 1)]);
+        assert_eq!(paths(&desired), ["b", "c"]);
+        update(&mut desired, 3, &[("b", 1), ("a", 1)]);
+        assert_eq!(desired.list().summary(), before);
     }
 
     #[test]
-    fn a_refused_file_is_left_out_until_it_changes() {
-        let mut wanted = DesiredList::default();
-        update(&mut wanted, 1, &[("a", 1), ("b", 1)]);
-        let refused = wanted.list().entry("a").unwrap().clone();
-        wanted.exclude(refused.clone());
-        update(&mut wanted, 2, &[("a", 1), ("b", 1)]);
-        assert_eq!((paths(&wanted), wanted.refused_count()), (vec!["b"], 1));
-        update(&mut wanted, 3, &[("a", 2), ("b", 1)]);
-        assert_eq!((paths(&wanted), wanted.refused_count()), (vec!["a", "b"], 0));
-        wanted.exclude(refused);
+    fn refused_file_is_left_out_until_it_changes() {
+        let mut desired = DesiredList::default();
+        update(&mut desired, 1, &[("a", 1), ("b", 1)]);
+        let refused = desired.list().entry("a").unwrap().clone();
+        desired.exclude(refused.clone());
+        update(&mut desired, 2, &[("a", 1), ("b", 1)]);
+        assert_eq!((paths(&desired), desired.refused_count()), (vec!["b"], 1));
+        update(&mut desired, 3, &[("a", 2), ("b", 1)]);
+        assert_eq!((paths(&desired), desired.refused_count()), (vec!["a", "b"], 0));
+        desired.exclude(refused);
         assert_eq!(
-            (paths(&wanted), wanted.refused_count()),
+            (paths(&desired), desired.refused_count()),
             (vec!["a", "b"], 0),
-            "the refusal came for the file as it was"
+            "the refusal applies to the earlier version"
         );
-        update(&mut wanted, 4, &[]);
-        assert_eq!((paths(&wanted), wanted.refused_count()), (vec![], 0));
+        update(&mut desired, 4, &[]);
+        assert_eq!((paths(&desired), desired.refused_count()), (vec![], 0));
     }
 
     #[test]
-    fn names_that_an_index_does_not_accept_are_withheld_from_it() {
-        let mut wanted = DesiredList::default();
-        update(&mut wanted, 1, &[("K: x", 1), ("b", 1)]);
-        assert_eq!((paths(&wanted), wanted.withheld_count(), wanted.refused_count()), (vec!["b"], 1, 0));
-        wanted.set_accepts_any_names(false);
-        assert_eq!((paths(&wanted), wanted.withheld_count()), (vec!["b"], 1));
-        wanted.set_accepts_any_names(true);
-        assert_eq!((paths(&wanted), wanted.withheld_count()), (vec!["K: x", "b"], 0));
-        update(&mut wanted, 2, &[("K: x", 1), ("a\\b", 1), ("b", 1)]);
-        assert_eq!((paths(&wanted), wanted.withheld_count()), (vec!["K: x", "a\\b", "b"], 0));
-        wanted.set_accepts_any_names(false);
-        assert_eq!((paths(&wanted), wanted.withheld_count()), (vec!["b"], 2));
-        update(&mut wanted, 3, &[("K: x", 1), ("b", 1)]);
-        assert_eq!((paths(&wanted), wanted.withheld_count()), (vec!["b"], 1));
+    fn unsupported_names_are_withheld() {
+        let mut desired = DesiredList::default();
+        update(&mut desired, 1, &[("K: x", 1), ("b", 1)]);
+        assert_eq!((paths(&desired), desired.withheld_count(), desired.refused_count()), (vec!["b"], 1, 0));
+        desired.set_accepts_any_names(false);
+        assert_eq!((paths(&desired), desired.withheld_count()), (vec!["b"], 1));
+        desired.set_accepts_any_names(true);
+        assert_eq!((paths(&desired), desired.withheld_count()), (vec!["K: x", "b"], 0));
+        update(&mut desired, 2, &[("K: x", 1), ("a\\b", 1), ("b", 1)]);
+        assert_eq!((paths(&desired), desired.withheld_count()), (vec!["K: x", "a\\b", "b"], 0));
+        desired.set_accepts_any_names(false);
+        assert_eq!((paths(&desired), desired.withheld_count()), (vec!["b"], 2));
+        update(&mut desired, 3, &[("K: x", 1), ("b", 1)]);
+        assert_eq!((paths(&desired), desired.withheld_count()), (vec!["b"], 1));
     }
 
     #[test]
     fn unacceptable_files_are_not_sent() {
-        let mut wanted = DesiredList::default();
-        update(&mut wanted, 1, &[("../a", 1), (&"x".repeat(3 << 20), 1), ("b", 1)]);
-        assert_eq!((paths(&wanted), wanted.refused_count()), (vec!["b"], 2));
-        update(&mut wanted, 2, &[("../a", 1), ("b", 1)]);
-        assert_eq!((paths(&wanted), wanted.refused_count()), (vec!["b"], 1));
+        let mut desired = DesiredList::default();
+        update(&mut desired, 1, &[("../a", 1), (&"x".repeat(3 << 20), 1), ("b", 1)]);
+        assert_eq!((paths(&desired), desired.refused_count()), (vec!["b"], 2));
+        update(&mut desired, 2, &[("../a", 1), ("b", 1)]);
+        assert_eq!((paths(&desired), desired.refused_count()), (vec!["b"], 1));
     }
 }

@@ -1,4 +1,4 @@
-//! Which addresses from an index may be dialled.
+//! Filters the addresses that the index supplies.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -8,8 +8,8 @@ use protocol::node_id::NodeId;
 
 use crate::addresses::{canonical, is_dialable};
 
-/// Keeps the sources that a node may connect to: not itself, by id or by address, nobody twice, and no address at which
-/// nobody in particular can listen. Addresses of IPv4 in the clothes of IPv6 are undressed.
+/// Returns the sources to which a node may connect: not itself, by id or by address, no node twice, and only dialable
+/// addresses. IPv4-mapped addresses are converted to IPv4.
 pub(super) fn dialable_sources(
     sources: Vec<ContentSource>,
     own: NodeId,

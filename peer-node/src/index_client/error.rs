@@ -2,42 +2,42 @@ use std::time::Duration;
 
 use protocol::index::Refusal;
 
-/// Why a question to the index has no answer.
+/// Why a request to the index failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
-    /// There is no connection, or it broke before the answer came.
-    #[error("no connection to the index: {reason}; it is tried again by itself")]
+    /// There is no connection, or it was lost before the reply arrived.
+    #[error("no connection to the index: {reason}; reconnecting")]
     Offline {
-        /// What the status says, in words fit to be shown.
+        /// The connection status, display-safe.
         reason: String,
     },
-    /// The index said no; the words in it are fit to be shown.
+    /// The index refused the request; the texts are display-safe.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The answer did not come in time.
+    /// The reply did not arrive in time.
     #[error("the index did not answer within {} s", after.as_secs_f64())]
     TimedOut {
-        /// How long it was waited for.
+        /// The timeout.
         after: Duration,
     },
-    /// The question is longer than any index would read.
-    #[error("that is too long for the index: it reads {limit} bytes")]
+    /// The request exceeds the index's size limit.
+    #[error("request too long for the index (limit: {limit} bytes)")]
     TooLong {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The share list is not with the index yet, or the index has not called our port back yet.
+    /// The index has not acknowledged the share list or not probed the node's port yet.
     #[error("not registered at the index within {} s: {why}", after.as_secs_f64())]
     Unsynced {
-        /// How long it was waited for.
+        /// The timeout.
         after: Duration,
-        /// What is missing, in words fit to be shown.
+        /// What is missing, display-safe.
         why: String,
     },
-    /// The index does not have the feature.
-    #[error("the index is an older release and cannot answer that")]
+    /// The index does not support the request.
+    #[error("the index is an older release and does not support this request")]
     Unsupported,
-    /// The client was stopped.
-    #[error("the connection to the index is closed for good")]
+    /// The client has stopped.
+    #[error("the node has closed its connection to the index")]
     Stopped,
 }

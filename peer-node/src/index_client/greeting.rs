@@ -1,4 +1,4 @@
-//! Reaching the index and becoming known to it.
+//! Connects to the index and performs the handshake.
 
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -19,37 +19,37 @@ use super::status::IndexInfo;
 use crate::identity::Identity;
 use crate::native::{ProbeKey, ProbeKeyGuard};
 
-/// How long the index has to accept a connection.
+/// Timeout for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long it has for each of its answers.
+/// Timeout for each reply of the handshake.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How much is read at once.
+/// Bytes per read.
 pub(super) const READ_SIZE: usize = 64 << 10;
 
 /// The features that this node announces to an index.
 const FEATURES: IndexFeatures = IndexFeatures::ANY_NAMES.with(IndexFeatures::BUDGETS);
 
-/// A connection on which the index has answered our greeting; the proof of who we are is still to be sent.
+/// A connection on which the index has replied to the greeting. The proof of identity is still to be sent.
 pub(super) struct GreetedIndex {
     pub(super) stream: TcpStream,
     pub(super) frames: FrameBuffer,
     pub(super) index_info: IndexInfo,
-    /// The proof that the index asks for.
+    /// The proof of identity that the index requires.
     pub(super) proof: Request,
-    /// Lets the index's calls be answered for as long as the session lasts.
+    /// Enables replies to the index's probes for as long as the session lasts.
     pub(super) key: ProbeKeyGuard,
 }
 
-/// The id of the greeting.
+/// The request id of the greeting.
 const GREETING_ID: RequestId = 1;
 
-/// The id of the request after it.
+/// The id of the next request.
 pub(super) const NEXT_ID: RequestId = GREETING_ID + 1;
 
-/// Connects and greets the index. An index of version 1 is called a second time in its own version; that is
-/// not remembered, because connections to an index are rare and it may be upgraded at any time.
+/// Connects to the index and greets it. An index of version 1 is contacted again with its own version. That version is not
+/// remembered: connections to the index are rare, and it may be upgraded at any time.
 pub(super) async fn greet(
     config: &IndexConfig,
     identity: &Identity,
@@ -63,8 +63,8 @@ pub(super) async fn greet(
     }
 }
 
-/// Returns true if the index may be one that speaks only version 1. It answers a later version with its own preamble and closes;
-/// a reset can overtake the preamble.
+/// Returns true if the index may support only version 1. Such an index replies to a later version with its own preamble and
+/// closes the connection; a reset may arrive before the preamble.
 fn suggests_version_1(error: &IndexSessionError) -> bool {
     match error {
         IndexSessionError::Violation(IndexViolation::OtherVersion { theirs }) => *theirs == Version::One,
@@ -87,7 +87,7 @@ async fn greet_with_version(
         Version::One => Request::Hello { node, port, agent },
         Version::Two => Request::Greet { node, port, agent, features: FEATURES },
     };
-    let (nonce, about) = match greeting.exchange_greeting(version, hello).await? {
+    let (nonce, index_info) = match greeting.exchange_greeting(version, hello).await? {
         Reply::Challenge { nonce } if version == Version::One => (nonce, IndexInfo::default()),
         Reply::Greeting { nonce, features, time } if version >= Version::Two => {
             (nonce, IndexInfo { features, clock_ahead: clock_ahead(time) })
@@ -97,7 +97,7 @@ async fn greet_with_version(
     let key = probe_key.set(nonce);
     let signature = identity.sign(&proof_text(&nonce, &node, config.port));
     let GreetingConnection { stream, frames } = greeting;
-    Ok(GreetedIndex { stream, frames, index_info: about, proof: Request::Proof { signature }, key })
+    Ok(GreetedIndex { stream, frames, index_info, proof: Request::Proof { signature }, key })
 }
 
 async fn connect(config: &IndexConfig) -> Result<TcpStream, IndexSessionError> {
@@ -119,7 +119,8 @@ async fn connect(config: &IndexConfig) -> Result<TcpStream, IndexSessionError> {
     Ok(stream)
 }
 
-/// Returns by how many seconds the index's clock is ahead of ours, rounded; the time of the answer is on our side.
+/// Returns by how many seconds the index's clock is ahead of the local clock. The network delay counts as part of the
+/// difference.
 fn clock_ahead(time: u64) -> Option<i64> {
     let ours = SystemTime::UNIX_EPOCH.elapsed().ok()?.as_secs();
     i64::try_from(time).ok()?.checked_sub(i64::try_from(ours).ok()?)
@@ -154,20 +155,20 @@ fn truncate_agent(agent: &str) -> String {
     agent
 }
 
-/// The connection until the greeting is answered.
+/// The connection during the handshake.
 struct GreetingConnection {
     stream: TcpStream,
     frames: FrameBuffer,
 }
 
 impl GreetingConnection {
-    /// Sends the preamble and the first request together, and returns the reply.
+    /// Sends the preamble and the first request together; returns the reply.
     async fn exchange_greeting(
         &mut self,
         version: Version,
         request: Request,
     ) -> Result<Reply, IndexSessionError> {
-        with_timeout("it should greet", async {
+        with_timeout("the greeting of the index", async {
             let mut bytes = preamble::encode(Service::Index, version).to_vec();
             encode_frame(&RequestEnvelope { id: GREETING_ID, request }, &mut bytes)
                 .map_err(IndexViolation::from)?;

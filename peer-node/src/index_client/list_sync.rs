@@ -1,4 +1,4 @@
-//! Brings the index's idea of our list to what it should be, and keeps it there.
+//! Synchronizes the index's copy of the share list with the library.
 
 use std::time::Duration;
 
@@ -15,60 +15,60 @@ use super::share_source::ShareSnapshot;
 use super::status::SyncTrouble;
 use super::sync_round::{SyncRound, SyncStep};
 
-/// How long to wait after the index took no more files, or kept another list than it was told.
+/// Pause after the index accepted no more files or had a different list than expected.
 const RETRY_DELAY: Duration = Duration::from_mins(1);
 
-/// How long to wait at first when the index cannot write to its disk.
+/// First pause after the index could not write to its disk.
 const STORE_RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// The longest of these pauses, which double.
+/// Longest of these pauses, which double.
 const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
 
-/// How long the library may take to come to know its files before the index is told what it has of them.
+/// How long the library may take to settle before entries that the index still has are removed.
 const SETTLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The most files that are left out one by one; an index that refuses more is left alone for a while.
+/// Maximum number of files that are excluded one by one. If the index refuses more, the sync pauses.
 const MAX_REFUSED: usize = 1000;
 
-/// A path of so many bytes in a refusal may be the beginning of a longer one.
+/// A refusal truncates paths of this length, in bytes, so such a path may be the beginning of a longer one.
 const TRUNCATED_PATH_LEN: usize = 256;
 
-/// Decides what to tell the index, in rounds. Owns no socket and reads no clock; outlives the sessions, so that a
-/// node that comes back tells only what has changed.
+/// Decides what to send to the index, in rounds. Has no socket and no clock. Outlives the sessions, so that after a reconnect
+/// only the changes are sent.
 #[derive(Debug, Default)]
 pub(super) struct ListSync {
     desired: DesiredList,
-    /// What the index has by its own word, as far as the round has come; none when that cannot be known.
+    /// The list that the index has acknowledged so far; `None` if unknown.
     confirmed: Option<ShareList>,
-    /// What it said at the beginning of the session, until it is known what that means.
+    /// The list that the index claimed at the start of the session, until it is resolved.
     claim: Option<ClaimedList>,
     round: Option<SyncRound>,
     trouble: Option<SyncTrouble>,
-    /// No round begins before.
+    /// No round begins before this time.
     next_round_at: Option<Instant>,
-    /// The index wants nothing more of a round before.
+    /// The current round sends nothing before this time.
     paused_until: Option<Instant>,
     retry_delays: RetryDelays,
     mismatches: u32,
     outages: u32,
 }
 
-/// A list that the index says it has.
+/// A list that the index claims to have.
 #[derive(Debug, Clone, Copy)]
 struct ClaimedList {
     list: ListSummary,
-    /// Until then, files that are still to be hashed may turn it out to be right.
+    /// Until this time, files that are still to be hashed may make the claimed list the correct one.
     settle_deadline: Instant,
 }
 
 impl ListSync {
-    /// Takes over a new look at the library, to be told in the next round.
+    /// Updates the desired list from a library snapshot; the next round sends the changes.
     pub(super) fn update_shares(&mut self, snapshot: ShareSnapshot) {
         self.desired.update(snapshot);
     }
 
-    /// Begins a session with an index that says what it has of our list, and whether it accepts names beyond those of
-    /// release 0.1.0.
+    /// Begins a session. `list` is the list that the index claims to have; `accepts_any_names` is true if it accepts names beyond
+    /// those of release 0.1.0.
     pub(super) fn begin_session(&mut self, now: Instant, list: ListSummary, accepts_any_names: bool) {
         self.desired.set_accepts_any_names(accepts_any_names);
         self.round = None;
@@ -76,7 +76,7 @@ impl ListSync {
         self.claim = Some(ClaimedList { list, settle_deadline: now + SETTLE_TIMEOUT });
     }
 
-    /// Makes the next request, if there is one to send now; its reply is to be given back with its id.
+    /// Returns the next request to send as `id`, if there is one now.
     pub(super) fn next_request(&mut self, now: Instant, id: RequestId) -> Option<Request> {
         self.resolve_claim(now);
         self.paused_until.take_if(|until| *until <= now);
@@ -90,21 +90,22 @@ impl ListSync {
         self.round.as_mut()?.next_request(id)
     }
 
-    /// Says when [`ListSync::next_request`] may have something to send though nothing else happens.
+    /// Returns when [`ListSync::next_request`] may have something to send even if nothing else happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let patience = self.claim.as_ref().map(|claim| claim.settle_deadline);
-        let hold = self.next_round_at.filter(|_| self.round.is_none() && !self.is_synced());
-        self.paused_until.or(patience).or(hold)
+        let claim_deadline = self.claim.as_ref().map(|claim| claim.settle_deadline);
+        let round_start = self.next_round_at.filter(|_| self.round.is_none() && !self.is_synced());
+        self.paused_until.or(claim_deadline).or(round_start)
     }
 
     fn resolve_claim(&mut self, now: Instant) {
-        let Some(ClaimedList { list, settle_deadline: patience }) = self.claim else { return };
+        let Some(ClaimedList { list, settle_deadline }) = self.claim else { return };
+        // The index already has the desired list, so there is nothing to send.
         if list == self.desired.list().summary() {
             self.confirmed = Some(self.desired.list().clone());
             self.mark_synced();
         } else if self.confirmed.as_ref().is_none_or(|confirmed| confirmed.summary() != list) {
-            // The files that the index has of us are not taken away only because they are not hashed yet.
-            if list.files > 0 && !self.desired.is_settled() && now < patience {
+            // Keep the entries that the index still has until their files have been hashed.
+            if list.files > 0 && !self.desired.is_settled() && now < settle_deadline {
                 return;
             }
             self.confirmed = None;
@@ -114,19 +115,19 @@ impl ListSync {
 
     fn begin_round(&mut self) -> Option<SyncRound> {
         self.next_round_at = None;
-        let wanted = self.desired.list();
+        let desired = self.desired.list();
         let Some(confirmed) = &self.confirmed else {
-            tracing::debug!(files = wanted.len(), "whole list begun");
+            tracing::debug!(files = desired.len(), "sending the full list");
             self.confirmed = Some(ShareList::default());
-            return Some(SyncRound::from_full_list(diff(&ShareList::default(), wanted)));
+            return Some(SyncRound::from_full_list(diff(&ShareList::default(), desired)));
         };
-        if confirmed.summary() == wanted.summary() {
+        if confirmed.summary() == desired.summary() {
             return None;
         }
-        Some(SyncRound::from_changes(diff(confirmed, wanted))).filter(|round| !round.is_finished())
+        Some(SyncRound::from_changes(diff(confirmed, desired))).filter(|round| !round.is_finished())
     }
 
-    /// A request of a round was taken, and this is the index's list now.
+    /// Handles the acknowledgement of a request of the round; `summary` is the index's current list.
     pub(super) fn handle_acknowledgement(&mut self, now: Instant, id: RequestId, summary: ListSummary) {
         self.retry_delays.reset();
         let Some(round) = &mut self.round else { return };
@@ -137,20 +138,21 @@ impl ListSync {
         self.end_round(now);
     }
 
-    /// A renewal was answered, and this is the index's list now.
+    /// Handles the reply to a renewal; `summary` is the index's current list.
     pub(super) fn handle_renewal(&mut self, now: Instant, summary: ListSummary) {
+        // While a round is running, the summaries differ anyway.
         let differs = self.confirmed.as_ref().is_some_and(|confirmed| confirmed.summary() != summary);
         if differs && self.round.is_none() && self.claim.is_none() && self.next_round_at.is_none() {
             self.handle_mismatch(now, summary);
         }
     }
 
-    /// Takes a seed, so that nodes that are told the same pause do not come back together.
+    /// Seeds the jitter, so that nodes that were sent the same pause do not all retry at once.
     pub(super) const fn seed_jitter(&mut self, seed: u64) {
         self.retry_delays.seed_jitter(seed);
     }
 
-    /// A request of a round is to be sent again after a pause.
+    /// Handles a reply that postpones a request of the round: sends it again after a pause.
     pub(super) fn handle_postponement(&mut self, now: Instant, id: RequestId, pause: Duration) {
         let Some(round) = &mut self.round else { return };
         if let Some(step) = round.completed(id, None)
@@ -161,7 +163,7 @@ impl ListSync {
         self.paused_until = self.paused_until.max(Some(self.retry_delays.next_retry(now, pause)));
     }
 
-    /// A request of a round was refused. Gives the refusal back when nothing can be done about it here.
+    /// Handles a refusal of a request of the round. Returns the refusal if it cannot be handled here.
     pub(super) fn handle_refusal(
         &mut self,
         now: Instant,
@@ -175,15 +177,15 @@ impl ListSync {
             }
             (Some(SyncStep::Change(_)), Refusal::TooMany { what, limit }) => {
                 let what = sanitize(&what);
-                tracing::warn!(what, limit, "index takes no more files");
+                tracing::warn!(what, limit, "index accepts no more files");
                 self.stop_registering(now, SyncTrouble::TooMany { what, limit });
             }
             (Some(SyncStep::Change(_)), Refusal::OverBudget { what, wanted, limit }) => {
                 let what = sanitize(&what);
-                tracing::warn!(what, wanted, limit, "index takes no more files");
+                tracing::warn!(what, wanted, limit, "index accepts no more files");
                 self.stop_registering(now, SyncTrouble::OverBudget { what, wanted, limit });
             }
-            // Those that flew along with it are refused for the same reason.
+            // The other requests in flight are refused for the same reason.
             (Some(_), Refusal::StoreUnavailable) if round.is_aborted() => {}
             (Some(_), Refusal::StoreUnavailable) => {
                 round.abort();
@@ -199,11 +201,11 @@ impl ListSync {
         Ok(())
     }
 
-    /// Sends no more files in this round, because the index takes no more.
+    /// Stops registering files in this round because the index accepts no more.
     fn stop_registering(&mut self, now: Instant, trouble: SyncTrouble) {
         let Some(round) = &mut self.round else { return };
         round.stop_registering();
-        // The end of a whole list may make room, so what is missing is tried once more after it.
+        // The end of a full list may free capacity, so the missing files are sent once more after it.
         self.next_round_at = (!round.is_full()).then(|| now + RETRY_DELAY);
         self.trouble = Some(trouble);
     }
@@ -215,12 +217,12 @@ impl ListSync {
         path: String,
         reason: String,
     ) -> Result<(), Refusal> {
-        let is_it = |record: &FileRecord| {
+        let is_match = |record: &FileRecord| {
             let ours = display_safe(&record.path);
             ours == path || (path.len() >= TRUNCATED_PATH_LEN && ours.starts_with(&path))
         };
-        let Some(entry) = batch.remove(is_it) else { return Err(Refusal::BadRecord { path, reason }) };
-        tracing::warn!(path = %display_safe(entry.path()), reason = sanitize(&reason), "index refuses a file");
+        let Some(entry) = batch.remove(is_match) else { return Err(Refusal::BadRecord { path, reason }) };
+        tracing::warn!(path = %display_safe(entry.path()), reason = sanitize(&reason), "index refused a file");
         self.desired.exclude(entry);
         let Some(round) = &mut self.round else { return Ok(()) };
         if self.desired.refused_count() < MAX_REFUSED {
@@ -249,7 +251,7 @@ impl ListSync {
     }
 
     fn mark_synced(&mut self) {
-        tracing::debug!(files = self.registered(), "list is at the index");
+        tracing::debug!(files = self.registered(), "list is synchronized");
         self.trouble = None;
         self.next_round_at = None;
         self.mismatches = 0;
@@ -260,29 +262,29 @@ impl ListSync {
         let (ours, theirs) = (self.registered(), summary.files);
         self.confirmed = None;
         if self.mismatches == 0 {
-            tracing::info!(ours, theirs, "index has another list; sending it whole");
+            tracing::info!(ours, theirs, "index has a different list; sending the full list");
         } else {
             let pause = RETRY_DELAY.saturating_mul(1 << (self.mismatches - 1).min(10)).min(MAX_RETRY_DELAY);
-            tracing::warn!(ours, theirs, ?pause, "index has another list though it was told everything");
+            tracing::warn!(ours, theirs, ?pause, "index has a different list after a full update");
             self.next_round_at = Some(now + pause);
             self.trouble = Some(SyncTrouble::Mismatch);
         }
         self.mismatches = self.mismatches.saturating_add(1);
     }
 
-    /// Tells whether the index has acknowledged exactly what it should have.
+    /// Returns true if the index has acknowledged exactly the desired list.
     pub(super) fn is_synced(&self) -> bool {
-        let wanted = self.desired.list().summary();
+        let desired = self.desired.list().summary();
         let is_idle = self.round.is_none() && self.claim.is_none();
-        is_idle && self.confirmed.as_ref().is_some_and(|confirmed| confirmed.summary() == wanted)
+        is_idle && self.confirmed.as_ref().is_some_and(|confirmed| confirmed.summary() == desired)
     }
 
-    /// The number of the library's state that the index has acknowledged.
+    /// Returns the library generation that the index has acknowledged.
     pub(super) fn acknowledged_generation(&self) -> Option<u64> {
         self.desired.generation().filter(|_| self.is_synced())
     }
 
-    /// How many files the index has acknowledged.
+    /// Returns the number of files that the index has acknowledged.
     pub(super) fn registered(&self) -> u32 {
         match (self.claim, &self.confirmed) {
             (Some(claim), _) => claim.list.files,
@@ -291,7 +293,7 @@ impl ListSync {
         }
     }
 
-    /// What keeps the list, or some files of it, from the index.
+    /// Returns why the index does not have the list, or some files of it.
     pub(super) fn trouble(&self) -> Option<SyncTrouble> {
         let refused = || match self.desired.refused_count() {
             0 => None,

@@ -1,4 +1,4 @@
-//! Shares and an index for tests, as simple as they can be.
+//! A simple model of shares and of an index, for tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::{ShareChanges, ShareSource};
 
-/// A file that differs from others by path and by one byte of its digest.
+/// Returns a record that differs from others by its path and one byte of its digest.
 pub(super) fn file(path: &str, digest: u8) -> FileRecord {
     FileRecord {
         path: path.into(),
@@ -21,14 +21,14 @@ pub(super) fn file(path: &str, digest: u8) -> FileRecord {
     }
 }
 
-/// What an index keeps of one node.
+/// The list that an index stores for one node.
 #[derive(Debug, Default)]
 pub(super) struct ModelList {
     pub(super) files: BTreeMap<String, FileRecord>,
     mentioned: Option<BTreeSet<String>>,
-    /// Paths that it will not have.
+    /// Paths that the index refuses.
     pub(super) rejected_paths: BTreeSet<String>,
-    /// It takes no more files than so many, if that is said.
+    /// The maximum number of files, if there is one.
     pub(super) max_files: Option<usize>,
     pub(super) store_fails: bool,
 }
@@ -86,7 +86,7 @@ impl ModelList {
     }
 }
 
-/// A list of shares that a test changes.
+/// A share list that a test can change.
 #[derive(Debug, Clone)]
 pub(super) struct ModelShares {
     files: Arc<Mutex<Vec<FileRecord>>>,

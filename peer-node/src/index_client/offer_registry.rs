@@ -1,4 +1,4 @@
-//! The torrents that the index is to know of, and who tells it again when it has forgotten them.
+//! The torrents offered to the index, and their repetition in new sessions.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use protocol::share_path::SharePath;
 
 use super::sanitize::sanitize_refusal;
 
-/// The most repeated offers that wait for their replies.
+/// Maximum number of repeated offers in flight.
 const WINDOW: usize = 32;
 
-/// What is offered, whether there is an index or not. A clone is another hand on the same book.
+/// The current offers, independent of any connection. Clones share the same registry.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OfferRegistry(Arc<Mutex<BTreeMap<Infohash, TorrentHint>>>);
 
 impl OfferRegistry {
-    /// Enters an offer in place of an earlier one of the same torrent, if there is room.
+    /// Adds an offer, or replaces an earlier one of the same torrent, unless the registry is full.
     pub(super) fn insert(&self, hint: &TorrentHint) -> Result<(), Refusal> {
         let mut offers = self.0.lock();
         if offers.len() >= MAX_TORRENTS_PER_NODE as usize && !offers.contains_key(&hint.infohash) {
@@ -31,12 +31,12 @@ impl OfferRegistry {
         Ok(())
     }
 
-    /// Strikes an offer out.
+    /// Removes an offer.
     pub(super) fn remove(&self, infohash: &Infohash) {
         self.0.lock().remove(infohash);
     }
 
-    /// Makes all offers anew that the index can take, in a session in which it knows of none.
+    /// Returns all offers that the index accepts, to be repeated in a new session.
     pub(super) fn repeat_all(&self, features: IndexFeatures) -> RepeatedOffers {
         let offers = self.0.lock();
         let queue = offers.values().filter(|hint| is_acceptable(hint, features));
@@ -49,29 +49,29 @@ impl OfferRegistry {
     }
 }
 
-/// Returns true if an index with these features accepts the name of a torrent: release 0.1.0 knew only names that Windows
+/// Returns true if an index with these features accepts the name of a torrent. Release 0.1.0 accepted only names that Windows
 /// can store.
 pub(super) fn is_acceptable(hint: &TorrentHint, features: IndexFeatures) -> bool {
     features.contains(IndexFeatures::ANY_NAMES)
         || SharePath::parse(&hint.name).is_ok_and(|path| path.is_basic())
 }
 
-/// The offers that are still to be made anew in a session.
+/// The offers still to be repeated in a session.
 #[derive(Debug, Default)]
 pub(super) struct RepeatedOffers {
     registry: OfferRegistry,
     queue: VecDeque<Infohash>,
     in_flight: usize,
-    /// Whether the index cannot write at the moment.
+    /// True while the index cannot write.
     is_stalled: bool,
 }
 
 impl RepeatedOffers {
-    /// Gives the next offer, if one may be made now.
+    /// Returns the next offer, if one may be sent now.
     pub(super) fn next(&mut self) -> Option<TorrentHint> {
         while self.in_flight < WINDOW && !self.is_stalled {
             let infohash = self.queue.pop_front()?;
-            // It may have been struck out since.
+            // The offer may have been removed meanwhile.
             if let Some(hint) = self.registry.get(&infohash) {
                 self.in_flight += 1;
                 return Some(hint);
@@ -80,13 +80,14 @@ impl RepeatedOffers {
         None
     }
 
-    /// An offer is to be made once more.
+    /// Queues an offer again.
     pub(super) fn requeue(&mut self, infohash: Infohash) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.queue.push_back(infohash);
     }
 
-    /// An offer was taken or refused. One that the index could not write is made once more when it can.
+    /// Handles the reply to an offer. If the index could not store the offer, it is queued again until
+    /// [`RepeatedOffers::resume`].
     pub(super) fn handle_reply(&mut self, infohash: Infohash, refusal: Option<Refusal>) {
         match refusal {
             Some(Refusal::StoreUnavailable) => {
@@ -96,13 +97,13 @@ impl RepeatedOffers {
             refused => {
                 self.in_flight = self.in_flight.saturating_sub(1);
                 if let Some(refusal) = refused {
-                    tracing::warn!(refusal = %sanitize_refusal(refusal), "index does not take the offer of a torrent");
+                    tracing::warn!(refusal = %sanitize_refusal(refusal), "index refused a torrent offer");
                 }
             }
         }
     }
 
-    /// Notes that the index can write.
+    /// Records that the index can write again.
     pub(super) const fn resume(&mut self) {
         self.is_stalled = false;
     }
@@ -123,54 +124,54 @@ mod tests {
 
     #[test]
     fn registered_offers_are_repeated_a_few_at_a_time() {
-        let book = OfferRegistry::default();
+        let registry = OfferRegistry::default();
         for number in 0..40 {
-            book.insert(&hint(number)).unwrap();
+            registry.insert(&hint(number)).unwrap();
         }
-        let mut repetition = book.repeat_all(IndexFeatures::NONE);
-        let offered: Vec<_> = std::iter::from_fn(|| repetition.next()).collect();
+        let mut repeated = registry.repeat_all(IndexFeatures::NONE);
+        let offered: Vec<_> = std::iter::from_fn(|| repeated.next()).collect();
         assert_eq!(offered.len(), WINDOW);
         assert_eq!(offered[0], hint(0));
-        book.remove(&hint(33).infohash);
+        registry.remove(&hint(33).infohash);
         for _ in 0..WINDOW {
-            repetition.handle_reply(hint(0).infohash, Some(Refusal::NoSuchPeer));
+            repeated.handle_reply(hint(0).infohash, Some(Refusal::NoSuchPeer));
         }
-        repetition.requeue(hint(0).infohash);
-        let rest: Vec<_> = std::iter::from_fn(|| repetition.next()).collect();
+        repeated.requeue(hint(0).infohash);
+        let rest: Vec<_> = std::iter::from_fn(|| repeated.next()).collect();
         assert_eq!(rest.last(), Some(&hint(0)));
         assert_eq!((rest.len(), &rest[1]), (8, &hint(34)));
     }
 
     #[test]
     fn offers_resume_when_the_index_can_store_again() {
-        let book = OfferRegistry::default();
-        (0..2).for_each(|number| book.insert(&hint(number)).unwrap());
-        let mut repetition = book.repeat_all(IndexFeatures::NONE);
-        assert_eq!(repetition.next(), Some(hint(0)));
-        repetition.handle_reply(hint(0).infohash, Some(Refusal::StoreUnavailable));
-        assert_eq!(repetition.next(), None);
-        repetition.resume();
-        assert_eq!((repetition.next(), repetition.next()), (Some(hint(1)), Some(hint(0))));
+        let registry = OfferRegistry::default();
+        (0..2).for_each(|number| registry.insert(&hint(number)).unwrap());
+        let mut repeated = registry.repeat_all(IndexFeatures::NONE);
+        assert_eq!(repeated.next(), Some(hint(0)));
+        repeated.handle_reply(hint(0).infohash, Some(Refusal::StoreUnavailable));
+        assert_eq!(repeated.next(), None);
+        repeated.resume();
+        assert_eq!((repeated.next(), repeated.next()), (Some(hint(1)), Some(hint(0))));
     }
 
     #[test]
     fn unusual_name_is_offered_only_to_a_recent_index() {
-        let book = OfferRegistry::default();
+        let registry = OfferRegistry::default();
         let odd = TorrentHint { name: "K: Missing Kings.mkv".into(), ..hint(1) };
-        book.insert(&odd).unwrap();
-        assert_eq!(book.repeat_all(IndexFeatures::NONE).next(), None);
-        assert_eq!(book.repeat_all(IndexFeatures::ANY_NAMES).next(), Some(odd));
+        registry.insert(&odd).unwrap();
+        assert_eq!(registry.repeat_all(IndexFeatures::NONE).next(), None);
+        assert_eq!(registry.repeat_all(IndexFeatures::ANY_NAMES).next(), Some(odd));
     }
 
     #[test]
     fn full_registry_still_accepts_changes() {
-        let book = OfferRegistry::default();
+        let registry = OfferRegistry::default();
         for number in 0..MAX_TORRENTS_PER_NODE {
-            book.insert(&hint(number)).unwrap();
+            registry.insert(&hint(number)).unwrap();
         }
-        assert!(matches!(book.insert(&hint(u32::MAX)), Err(Refusal::TooMany { .. })));
-        book.insert(&TorrentHint { name: "y".into(), ..hint(0) }).unwrap();
-        book.remove(&hint(0).infohash);
-        book.insert(&hint(u32::MAX)).unwrap();
+        assert!(matches!(registry.insert(&hint(u32::MAX)), Err(Refusal::TooMany { .. })));
+        registry.insert(&TorrentHint { name: "y".into(), ..hint(0) }).unwrap();
+        registry.remove(&hint(0).infohash);
+        registry.insert(&hint(u32::MAX)).unwrap();
     }
 }

@@ -13,23 +13,23 @@ use super::command::Command;
 /// How long a caller waits for its answer.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most calls that wait at the same time; more wait in the handle's queue.
+/// Maximum number of callers that wait for replies; further ones stay in the handle's queue.
 const MAX_CALLS: usize = 64;
 
-/// Who waits for a reply.
+/// The recipient of a reply.
 #[derive(Debug)]
 pub(super) enum ReplyTarget {
-    /// The greeting, which ends with the welcome.
+    /// The handshake, which ends with the welcome.
     Proof,
     /// A caller.
     Call(Command),
-    /// A caller that gave up; its reply is still due.
+    /// A caller whose timeout has expired; its reply is still expected.
     Abandoned,
-    /// The synchronisation of the list.
+    /// The synchronization of the list.
     List,
-    /// An offer that is made anew.
+    /// A repeated offer.
     Offer(Infohash),
-    /// The lease.
+    /// The renewal of the lease.
     Renewal,
 }
 
@@ -39,24 +39,24 @@ struct PendingRequest {
     asked_at: Instant,
 }
 
-/// The requests of a session that have no reply yet, the oldest first. Bounded by [`MAX_CALLS`], the windows of the
-/// list's synchronisation and of offers made anew, and the renewals that a lease leaves time for.
+/// The requests of a session without a reply, oldest first. Bounded by [`MAX_CALLS`], the windows of the list synchronization
+/// and the repeated offers, and the renewals that fit into a lease.
 #[derive(Debug, Default)]
 pub(super) struct PendingRequests {
     entries: BTreeMap<RequestId, PendingRequest>,
 }
 
 impl PendingRequests {
-    pub(super) fn add(&mut self, id: RequestId, waiter: ReplyTarget, asked_at: Instant) {
-        self.entries.insert(id, PendingRequest { target: waiter, asked_at });
+    pub(super) fn add(&mut self, id: RequestId, target: ReplyTarget, asked_at: Instant) {
+        self.entries.insert(id, PendingRequest { target, asked_at });
     }
 
-    /// Takes out who waits for the reply to a request and since when, if it was made and not answered yet.
+    /// Removes a pending request; returns its recipient and when it was made, or `None` if no such request is pending.
     pub(super) fn take(&mut self, id: RequestId) -> Option<(ReplyTarget, Instant)> {
         self.entries.remove(&id).map(|entry| (entry.target, entry.asked_at))
     }
 
-    /// Tells whether one more caller may ask.
+    /// Returns true if one more caller may send a request.
     pub(super) fn has_capacity(&self) -> bool {
         let calls = self
             .entries
@@ -69,18 +69,18 @@ impl PendingRequests {
         self.entries.values().any(|entry| matches!(entry.target, ReplyTarget::Renewal))
     }
 
-    /// When the request was made that waits longest.
+    /// Returns when the oldest request was made.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.entries.values().next().map(|entry| entry.asked_at)
     }
 
-    /// When the next caller gives up.
+    /// Returns when the next caller's timeout expires.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let call = self.entries.values().find(|entry| matches!(entry.target, ReplyTarget::Call(_)));
         call.map(|entry| entry.asked_at + CALL_TIMEOUT)
     }
 
-    /// Tells the callers whose time is over.
+    /// Fails the callers whose timeout has expired.
     pub(super) fn expire(&mut self, now: Instant) {
         for entry in self.entries.values_mut().take_while(|entry| entry.asked_at + CALL_TIMEOUT <= now) {
             entry.target = match std::mem::replace(&mut entry.target, ReplyTarget::Abandoned) {
@@ -88,12 +88,12 @@ impl PendingRequests {
                     command.fail(IndexError::TimedOut { after: CALL_TIMEOUT });
                     ReplyTarget::Abandoned
                 }
-                waiter => waiter,
+                target => target,
             };
         }
     }
 
-    /// Tells all callers that there will be no answers.
+    /// Fails all callers.
     pub(super) fn fail(self, error: &IndexError) {
         for entry in self.entries.into_values() {
             if let ReplyTarget::Call(command) = entry.target {

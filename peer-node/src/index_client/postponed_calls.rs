@@ -1,4 +1,4 @@
-//! What the index wants to be asked later, and when that is. Pure: time is an argument.
+//! Requests that the index asked to receive later. Pure: time is an argument.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::command::Command;
 use super::pending_requests::CALL_TIMEOUT;
 use super::retry_delays::RetryDelays;
 
-/// Questions that are asked again after a pause. While one is under way, no others are asked.
+/// Requests that are sent again after a pause. During the pause no other requests are sent.
 #[derive(Debug, Default)]
 pub(super) struct PostponedCalls {
     calls: Vec<(Command, Instant)>,
@@ -19,23 +19,22 @@ pub(super) struct PostponedCalls {
 }
 
 impl PostponedCalls {
-    /// Takes a seed, so that nodes that are told the same pause do not come back together.
+    /// Seeds the jitter, so that nodes that were sent the same pause do not all retry at once.
     pub(super) const fn seed_jitter(&mut self, seed: u64) {
         self.retry_delays.seed_jitter(seed);
     }
 
-    /// Notes that the index answered a question.
+    /// Resets the delays after the index has replied.
     pub(super) const fn reset_delays(&mut self) {
         self.retry_delays.reset();
     }
 
-    /// Begins a pause, or makes the one under way longer.
+    /// Begins a pause, or extends the current one.
     pub(super) fn begin_pause(&mut self, now: Instant, pause: Duration) {
         self.until = self.until.max(Some(self.retry_delays.next_retry(now, pause)));
     }
 
-    /// Keeps a question that was asked first at `asked_at` until after a pause, unless its caller would have given up by
-    /// then.
+    /// Keeps a request, first made at `asked_at`, until after a pause. Fails it if its caller's timeout would expire before.
     pub(super) fn postpone(&mut self, now: Instant, command: Command, asked_at: Instant, pause: Duration) {
         self.begin_pause(now, pause);
         if self.until.is_some_and(|until| until < asked_at + CALL_TIMEOUT) {
@@ -46,17 +45,17 @@ impl PostponedCalls {
         }
     }
 
-    /// Says whether a pause is under way.
+    /// Returns true during a pause.
     pub(super) const fn is_paused(&self) -> bool {
         self.until.is_some()
     }
 
-    /// Says when the pause is over.
+    /// Returns when the pause ends.
     pub(super) const fn deadline(&self) -> Option<Instant> {
         self.until
     }
 
-    /// Ends the pause if it is over, and gives the questions that waited.
+    /// Ends the pause if it is over; returns the postponed requests.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<(Command, Instant)> {
         match self.until.take_if(|until| *until <= now) {
             Some(_) => std::mem::take(&mut self.calls),
@@ -64,7 +63,7 @@ impl PostponedCalls {
         }
     }
 
-    /// Tells those that wait that there will be no answers.
+    /// Fails all postponed requests.
     pub(super) fn fail(self, error: &IndexError) {
         for (command, _) in self.calls {
             command.fail(error.clone());

@@ -1,38 +1,38 @@
-//! How long to wait when the index says that something came too soon. Pure: time is an argument.
+//! Delays after the index has replied that a request came too soon. Pure: time is an argument.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// No pause is longer, whatever the index says.
+/// Longest delay, even if the index asks for more.
 const MAX_DELAY: Duration = Duration::from_mins(1);
 
-/// The first pause is not shorter, whatever the index says. The shortest doubles with every further one.
+/// Shortest first delay, even if the index asks for less. The minimum doubles with every further delay.
 const MIN_DELAY: Duration = Duration::from_millis(10);
 
-/// The pauses between attempts at one kind of request.
+/// The delays between attempts of one kind of request.
 #[derive(Debug, Default)]
 pub(super) struct RetryDelays {
     seed: u64,
-    /// How many pauses there were since the index last took something.
+    /// Number of delays since the index last accepted a request.
     consecutive: u32,
-    /// When the last of them is over.
+    /// When the last delay ends.
     until: Option<Instant>,
 }
 
 impl RetryDelays {
-    /// Takes a seed, so that nodes that are told the same pause do not come back together.
+    /// Seeds the jitter, so that nodes that were sent the same pause do not all retry at once.
     pub(super) const fn seed_jitter(&mut self, seed: u64) {
         self.seed = seed;
     }
 
-    /// Returns when a pause is over that the index asks for: between once and twice as long. An index that asks for pauses and takes
-    /// nothing between them is asked ever less often.
+    /// Returns when to retry: after once to twice the requested delay. The minimum grows while the index accepts nothing.
     pub(super) fn next_retry(&mut self, now: Instant, pause: Duration) -> Instant {
-        // What was sent before the last pause is refused along with the request that led to it.
+        // Requests that were in flight before the last delay are refused along with its cause, and count as one.
         if self.until.is_none_or(|until| until <= now) {
             self.consecutive = self.consecutive.saturating_add(1);
         }
+        // A linear congruential generator is random enough for jitter.
         self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let share = u32::try_from(self.seed >> 54).unwrap_or(0);
         let shortest =
@@ -43,7 +43,7 @@ impl RetryDelays {
         until
     }
 
-    /// Notes that the index took something.
+    /// Resets the minimum after the index has accepted a request.
     pub(super) const fn reset(&mut self) {
         self.consecutive = 0;
     }
@@ -55,7 +55,7 @@ mod tests {
 
     use super::*;
 
-    /// How often something is sent in a time to an index that answers each attempt at once with such a pause.
+    /// Returns the number of attempts within a time span, against an index that always requests the delay `pause`.
     fn attempts(mut pauses: RetryDelays, pause: Duration, within: Duration) -> u32 {
         let (begin, mut attempts) = (Instant::now(), 0);
         let mut now = begin;

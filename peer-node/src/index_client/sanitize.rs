@@ -1,12 +1,12 @@
-//! Words from the index, made fit to be shown.
+//! Makes texts from the index safe to display.
 
 use protocol::escape::display_safe;
 use protocol::index::Refusal;
 
-/// The most characters of a text that are kept.
+/// Maximum number of characters of a text.
 const MAX_CHARS: usize = 300;
 
-/// Escapes a text and cuts it to a bearable length.
+/// Escapes a text and truncates it.
 pub(super) fn sanitize(text: &str) -> String {
     match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}…", display_safe(text.get(..end).unwrap_or_default())),
@@ -14,7 +14,7 @@ pub(super) fn sanitize(text: &str) -> String {
     }
 }
 
-/// Does so with all texts of a refusal.
+/// Sanitizes all texts of a refusal.
 pub(super) fn sanitize_refusal(refusal: Refusal) -> Refusal {
     match refusal {
         Refusal::Malformed { reason } => Refusal::Malformed { reason: sanitize(&reason) },
@@ -38,7 +38,7 @@ pub(super) fn sanitize_refusal(refusal: Refusal) -> Refusal {
     }
 }
 
-/// Tells whether the index closes the connection behind a refusal.
+/// Returns true if the index closes the connection after this refusal.
 pub(super) const fn closes_connection(refusal: &Refusal) -> bool {
     matches!(
         refusal,

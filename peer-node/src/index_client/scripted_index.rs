@@ -1,4 +1,4 @@
-//! An index for tests that does what it is told, on loopback.
+//! A scripted index on loopback, for tests.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use super::model_list::ModelList;
 /// The nonce of every challenge.
 pub(super) const NONCE: [u8; 32] = [7; 32];
 
-/// What the index announces unless it is told otherwise.
+/// The default features of the index.
 pub(super) const FEATURES: IndexFeatures = IndexFeatures::from_bits(1 << 63);
 
-/// What its clock shows.
+/// The time of the index's clock.
 pub(super) const CLOCK: u64 = 1000;
 
-/// A test that waits longer has failed.
+/// Timeout of every wait in a test.
 const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct ScriptedIndex {
@@ -38,9 +38,10 @@ impl ScriptedIndex {
         self.listener.local_addr().unwrap().to_string()
     }
 
-    /// Accepts a connection and says nothing.
+    /// Accepts a connection without sending anything.
     pub(super) async fn accept(&self) -> ScriptedConnection {
-        let (stream, _) = timeout(TEST_TIMEOUT, self.listener.accept()).await.expect("nobody comes").unwrap();
+        let (stream, _) =
+            timeout(TEST_TIMEOUT, self.listener.accept()).await.expect("no connection").unwrap();
         ScriptedConnection {
             stream,
             frames: FrameBuffer::with_limit(MAX_FRAME),
@@ -50,7 +51,7 @@ impl ScriptedIndex {
         }
     }
 
-    /// Accepts a connection and lets the node in that comes.
+    /// Accepts a connection and completes the handshake.
     pub(super) async fn welcome(&self, list: ListSummary) -> ScriptedConnection {
         let mut connection = self.accept().await;
         connection.greet(list).await;
@@ -63,9 +64,9 @@ pub(super) struct ScriptedConnection {
     stream: TcpStream,
     frames: FrameBuffer,
     port: u16,
-    /// The version that the index speaks with this node.
+    /// The protocol version of this connection.
     pub(super) version: Version,
-    /// What the index announces to this node.
+    /// The features that the index announces.
     pub(super) features: IndexFeatures,
 }
 
@@ -74,7 +75,7 @@ impl ScriptedConnection {
         self.stream.write_all(bytes).await.unwrap();
     }
 
-    /// Says nothing more.
+    /// Closes the sending side.
     pub(super) async fn close(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
@@ -90,7 +91,7 @@ impl ScriptedConnection {
         self.greet_with(list, None).await;
     }
 
-    /// Greets, and says something more in the same breath as the welcome.
+    /// Completes the handshake, and sends a notice together with the welcome.
     pub(super) async fn greet_with(&mut self, list: ListSummary, more: Option<fn(&Self) -> Notice>) {
         self.exchange_preambles().await;
         let hello = self.next_request().await;
@@ -117,26 +118,23 @@ impl ScriptedConnection {
         self.send_raw(&bytes).await;
     }
 
-    /// Where the node is seen.
+    /// Returns the address at which the index sees the node.
     pub(super) fn seen_address(&self) -> std::net::SocketAddr {
-        let mut you = self.stream.peer_addr().unwrap();
-        you.set_port(self.port);
-        you
+        let mut address = self.stream.peer_addr().unwrap();
+        address.set_port(self.port);
+        address
     }
 
     /// Waits for the next request.
     pub(super) async fn next_request(&mut self) -> RequestEnvelope {
-        timeout(TEST_TIMEOUT, self.next_or_end())
-            .await
-            .expect("no request comes")
-            .expect("the node went away")
+        timeout(TEST_TIMEOUT, self.next_or_end()).await.expect("no request").expect("the node disconnected")
     }
 
-    /// Waits until the node closes the connection, whatever it says before.
+    /// Waits until the node closes the connection; ignores further requests.
     pub(super) async fn wait_for_close(&mut self) {
         timeout(TEST_TIMEOUT, async { while self.next_or_end().await.is_some() {} })
             .await
-            .expect("the node stays");
+            .expect("the node did not disconnect");
     }
 
     async fn next_or_end(&mut self) -> Option<RequestEnvelope> {
@@ -166,7 +164,7 @@ impl ScriptedConnection {
         self.send_raw(&bytes).await;
     }
 
-    /// Answers as many requests about the list as an index that keeps `model` would. Gives the requests.
+    /// Replies to the given number of list requests as an index with `model` would. Returns the requests.
     pub(super) async fn serve_list(&mut self, model: &mut ModelList, requests: usize) -> Vec<Request> {
         let mut seen = Vec::new();
         while seen.len() < requests {

@@ -13,10 +13,10 @@ use super::session_error::{IndexSessionError, IndexViolation};
 use super::share_source::ShareFeed;
 use super::status_channel::StatusPublisher;
 
-/// How long an index may take to let us go.
+/// How long closing the connection may take.
 const CLOSE_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(300);
 
-/// What drives a session from our side.
+/// The node's inputs to a session.
 pub(super) struct SessionInputs {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) feed: ShareFeed,
@@ -29,15 +29,15 @@ pub(super) struct SessionConnection {
 }
 
 impl SessionConnection {
-    /// Talks until the session breaks, and says why it did. Cancel safe in so far as the session is over then.
+    /// Runs the session until it fails; returns the error. If the future is dropped, the session cannot be continued.
     pub(super) async fn drive(
         &mut self,
         session: &mut IndexSessionCore<'_>,
         inputs: &mut SessionInputs,
-        board: &StatusPublisher,
+        publisher: &StatusPublisher,
     ) -> IndexSessionError {
         let mut chunk = vec![0; READ_SIZE];
-        // What the index sent right behind its greeting was read along with it.
+        // The handshake may have read messages that follow the greeting.
         if let Err(error) = self.handle_buffered(session) {
             return error;
         }
@@ -46,7 +46,7 @@ impl SessionConnection {
                 return error;
             }
             if let Some(status) = session.status() {
-                board.publish(status, session.acknowledged_generation());
+                publisher.publish(status, session.acknowledged_generation());
             }
             if let Err(error) = self.step(session, inputs, &mut chunk).await {
                 return error;
@@ -54,7 +54,7 @@ impl SessionConnection {
         }
     }
 
-    /// Waits for the next thing to happen and does what follows.
+    /// Waits for the next event and handles it.
     async fn step(
         &mut self,
         session: &mut IndexSessionCore<'_>,
@@ -63,7 +63,7 @@ impl SessionConnection {
     ) -> Result<(), IndexSessionError> {
         let Self { stream, frames } = self;
         let (mut reader, mut writer) = stream.split();
-        // Reading goes on while writing waits, so that two full directions do not wait for each other.
+        // Read even while a write is blocked. Otherwise both sides could wait for each other.
         tokio::select! {
             read = reader.read(chunk) => {
                 let read = read?;
@@ -93,19 +93,19 @@ impl SessionConnection {
         }
     }
 
-    /// Sees to all whole messages that are here.
+    /// Handles all complete messages in the buffer.
     fn handle_buffered(&mut self, session: &mut IndexSessionCore<'_>) -> Result<(), IndexSessionError> {
         let now = Instant::now();
         while let Some(message) = self.frames.next_message().map_err(IndexViolation::from)? {
             session.handle_message(now, message)?;
         }
-        // An index that chatters must not keep the deadlines from being looked at.
+        // A busy index must not delay the deadlines.
         session.tick(now)
     }
 
-    /// Closes the connection in order, if the index lets us.
+    /// Closes the connection cleanly, if the index cooperates.
     pub(super) async fn close(mut self) {
-        // Nothing depends on it: whatever was not acknowledged is told again.
+        // Nothing depends on it: whatever was not acknowledged is sent again.
         let _ = timeout(CLOSE_TIMEOUT, self.stream.shutdown()).await;
     }
 }

@@ -1,9 +1,9 @@
-//! A session at the index behind its greeting: what is sent when, and what the answers mean.
+//! A session with the index after the greeting: what is sent when, and what the replies mean.
 //!
-//! It begins with the proof of who we are. Questions of callers follow directly; the share list waits for the welcome, which tells
-//! what the index has of it.
+//! The session starts with the proof of identity. Requests of callers follow directly; the share list waits for the welcome,
+//! which contains the summary of the index's copy.
 //!
-//! Owns no socket and reads no clock; the [`session`](super::session) drives it.
+//! Has no socket and no clock; the [`session`](super::session) module drives it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,16 +27,16 @@ use super::share_source::ShareSnapshot;
 use super::status::IndexInfo;
 use super::{IndexError, IndexStatus, Reachability};
 
-/// An index that neither reads nor answers for so long while it owes us a reply is gone.
+/// An index that owes a reply and neither reads nor replies for this long is considered dead.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// No reply takes longer, though the index should still move.
+/// Maximum time until a reply, even if the index makes progress.
 const REPLY_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// No more is encoded while so many bytes wait to be sent.
+/// Nothing more is encoded while this many bytes wait to be sent.
 const MAX_OUTGOING: usize = 64 << 10;
 
-/// The longest time without a word to the index, so that one that is gone is noticed; its lease may demand less.
+/// Maximum interval between messages to the index, so that a dead connection is noticed. The lease may require a shorter one.
 const MAX_RENEWAL_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The state of a session.
@@ -48,33 +48,33 @@ pub(super) struct IndexSessionCore<'a> {
     postponed: PostponedCalls,
     outgoing: Vec<u8>,
     next_id: RequestId,
-    /// When we last said something, or the index last read or answered something.
+    /// When the node last sent something, and when the index last read or replied.
     last_sent: Instant,
     last_progress: Instant,
     index_info: IndexInfo,
     phase: IndexSessionPhase,
 }
 
-/// How far the index knows us.
+/// The phase of the session.
 #[derive(Debug)]
 enum IndexSessionPhase {
-    /// The proof was sent, and is to be answered by then.
+    /// The proof has been sent; its reply is due by `until`.
     Proving { until: Instant },
-    /// The index has welcomed us.
+    /// The index has sent its welcome.
     Welcomed(WelcomeInfo),
 }
 
-/// Where the index sees us.
+/// What the index sent with and after the welcome.
 #[derive(Debug)]
 struct WelcomeInfo {
     seen_address: SocketAddr,
     reachable: Reachability,
-    /// How long we may be silent.
+    /// Interval at which the lease must be renewed.
     renewal: Duration,
 }
 
 impl<'a> IndexSessionCore<'a> {
-    /// Begins with the proof of who we are.
+    /// Starts the session with the proof of identity.
     pub(super) fn start(
         list: &'a mut ListSync,
         greeted: &GreetedIndex,
@@ -85,7 +85,7 @@ impl<'a> IndexSessionCore<'a> {
 
     fn with_proof(
         list: &'a mut ListSync,
-        about: IndexInfo,
+        index_info: IndexInfo,
         proof: Request,
         now: Instant,
     ) -> Result<Self, IndexSessionError> {
@@ -98,7 +98,7 @@ impl<'a> IndexSessionCore<'a> {
             next_id: NEXT_ID,
             last_sent: now,
             last_progress: now,
-            index_info: about,
+            index_info,
             phase: IndexSessionPhase::Proving { until: now + ANSWER_TIMEOUT },
         };
         let id = session.queue_request(now, proof).map_err(IndexViolation::Frame)?;
@@ -106,46 +106,46 @@ impl<'a> IndexSessionCore<'a> {
         Ok(session)
     }
 
-    /// Takes in the welcome.
-    fn handle_welcome(&mut self, now: Instant, (you, lease, list): (SocketAddr, u32, ListSummary)) {
-        tracing::info!(%you, lease, "welcome at the index");
+    /// Handles the welcome.
+    fn handle_welcome(&mut self, now: Instant, (seen_address, lease, list): (SocketAddr, u32, ListSummary)) {
+        tracing::info!(%seen_address, lease, "connected to the index");
         self.list_sync.begin_session(now, list, self.index_info.features.contains(IndexFeatures::ANY_NAMES));
         let renewal = Duration::from_secs(lease.into()) / 3;
         let renewal = renewal.clamp(Duration::from_secs(1), MAX_RENEWAL_INTERVAL);
         self.phase = IndexSessionPhase::Welcomed(WelcomeInfo {
-            seen_address: you,
+            seen_address,
             reachable: Reachability::Unknown,
             renewal,
         });
     }
 
-    /// Returns true once the index has welcomed us.
+    /// Returns true once the index has sent its welcome.
     pub(super) const fn is_welcomed(&self) -> bool {
         matches!(self.phase, IndexSessionPhase::Welcomed(_))
     }
 
-    /// Takes over the offers that the index is to be told of once more.
+    /// Sets the offers to repeat in this session.
     pub(super) fn set_repeated_offers(&mut self, offers: RepeatedOffers) {
         self.repeated_offers = offers;
     }
 
-    /// Gives the pauses that the index asks for a spread of their own.
+    /// Seeds the jitter of the pauses that the index requests.
     pub(super) fn seed_jitter(&mut self, seed: u64) {
         self.postponed.seed_jitter(seed);
         self.list_sync.seed_jitter(seed.rotate_left(32));
     }
 
-    /// Takes over a new look at the library.
+    /// Updates the share list from a library snapshot.
     pub(super) fn update_shares(&mut self, snapshot: ShareSnapshot) {
         self.list_sync.update_shares(snapshot);
     }
 
-    /// Tells whether a caller may ask now.
+    /// Returns true if a caller may send a request now.
     pub(super) fn has_capacity(&self) -> bool {
         self.outgoing.len() < MAX_OUTGOING && self.pending.has_capacity() && !self.postponed.is_paused()
     }
 
-    /// Asks for a caller.
+    /// Sends a caller's request.
     pub(super) fn call(&mut self, now: Instant, command: Command) {
         self.call_since(now, command, now);
     }
@@ -163,8 +163,8 @@ impl<'a> IndexSessionCore<'a> {
         }
     }
 
-    /// Puts as much of the share list and of the offers in the outgoing bytes as may wait there, and the renewal when it
-    /// is due.
+    /// Queues requests as far as the outgoing buffer allows: those of the share list and the offers, and the renewal if it is
+    /// due.
     pub(super) fn queue_requests(&mut self, now: Instant) -> Result<(), IndexSessionError> {
         let IndexSessionPhase::Welcomed(WelcomeInfo { renewal, .. }) = self.phase else { return Ok(()) };
         while self.outgoing.len() < MAX_OUTGOING {
@@ -197,12 +197,12 @@ impl<'a> IndexSessionCore<'a> {
         Ok(id)
     }
 
-    /// The bytes to send next.
+    /// Returns the bytes to send next.
     pub(super) fn outgoing(&self) -> &[u8] {
         &self.outgoing
     }
 
-    /// So many of the outgoing bytes went out.
+    /// Records that this many of the outgoing bytes were sent.
     pub(super) fn mark_sent(&mut self, now: Instant, bytes: usize) {
         if bytes > 0 {
             self.outgoing.drain(..bytes.min(self.outgoing.len()));
@@ -210,7 +210,7 @@ impl<'a> IndexSessionCore<'a> {
         }
     }
 
-    /// Takes in a message of the index; an error ends the session.
+    /// Handles a message of the index; an error ends the session.
     pub(super) fn handle_message(
         &mut self,
         now: Instant,
@@ -219,16 +219,16 @@ impl<'a> IndexSessionCore<'a> {
         match message {
             IndexMessage::Reply { id, reply } => {
                 self.last_progress = now;
-                let (waiter, asked_at) = self.pending.take(id).ok_or(IndexViolation::UnknownReply { id })?;
+                let (target, asked_at) = self.pending.take(id).ok_or(IndexViolation::UnknownReply { id })?;
                 match reply {
                     Reply::Refused(Refusal::TooFast { retry_after })
-                        if !matches!(waiter, ReplyTarget::Proof) =>
+                        if !matches!(target, ReplyTarget::Proof) =>
                     {
                         let pause = Duration::from_millis(retry_after.into());
-                        self.postpone(now, (id, asked_at), waiter, pause);
+                        self.postpone(now, (id, asked_at), target, pause);
                         Ok(())
                     }
-                    reply => self.handle_reply(now, id, waiter, reply),
+                    reply => self.handle_reply(now, id, target, reply),
                 }
             }
             IndexMessage::Notice(notice) => self.handle_notice(notice),
@@ -239,22 +239,22 @@ impl<'a> IndexSessionCore<'a> {
         &mut self,
         now: Instant,
         id: RequestId,
-        waiter: ReplyTarget,
+        target: ReplyTarget,
         reply: Reply,
     ) -> Result<(), IndexSessionError> {
         if let Reply::Refused(refusal) = &reply
             && closes_connection(refusal)
         {
             let refusal = sanitize_refusal(refusal.clone());
-            if let ReplyTarget::Call(command) = waiter {
+            if let ReplyTarget::Call(command) = target {
                 command.fail(refusal.clone().into());
             }
             return Err(IndexSessionError::Refused(refusal));
         }
-        if matches!(waiter, ReplyTarget::Call(_) | ReplyTarget::Offer(_)) {
+        if matches!(target, ReplyTarget::Call(_) | ReplyTarget::Offer(_)) {
             self.postponed.reset_delays();
         }
-        match (waiter, reply) {
+        match (target, reply) {
             (ReplyTarget::Proof, Reply::Welcome { you, lease, list }) => {
                 self.handle_welcome(now, (you, lease, list))
             }
@@ -285,28 +285,28 @@ impl<'a> IndexSessionCore<'a> {
             (ReplyTarget::Abandoned, _)
             | (ReplyTarget::Renewal, Reply::Refused(Refusal::StoreUnavailable)) => {}
             (ReplyTarget::List | ReplyTarget::Renewal, _) => {
-                Err(IndexViolation::WrongReply { asked: "our list" })?
+                Err(IndexViolation::WrongReply { asked: "a list summary" })?
             }
         }
         Ok(())
     }
 
-    /// Does what the index wants later after a pause.
+    /// Postpones a request for the pause that the index asked for.
     fn postpone(
         &mut self,
         now: Instant,
         (id, asked_at): (RequestId, Instant),
-        waiter: ReplyTarget,
+        target: ReplyTarget,
         pause: Duration,
     ) {
-        match waiter {
+        match target {
             ReplyTarget::Call(command) => self.postponed.postpone(now, command, asked_at, pause),
             ReplyTarget::List => self.list_sync.handle_postponement(now, id, pause),
             ReplyTarget::Offer(infohash) => {
                 self.repeated_offers.requeue(infohash);
                 self.postponed.begin_pause(now, pause);
             }
-            // The next one is due soon anyway, and what was said kept the lease.
+            // The next renewal is due soon anyway, and the refused one has extended the lease.
             ReplyTarget::Abandoned | ReplyTarget::Renewal | ReplyTarget::Proof => {}
         }
     }
@@ -333,31 +333,31 @@ impl<'a> IndexSessionCore<'a> {
         if welcome.reachable != reachable {
             match &reachable {
                 Reachability::No { reason } => {
-                    tracing::warn!(%address, reason, "index cannot reach our port");
+                    tracing::warn!(%address, reason, "index cannot reach the port of this node");
                 }
                 Reachability::Yes | Reachability::Unknown => {
-                    tracing::info!(%address, "index reached our port");
+                    tracing::info!(%address, "index reached the port of this node");
                 }
             }
             welcome.reachable = reachable;
         }
     }
 
-    /// When [`Conversation::tick`] is to be called at the latest.
+    /// Returns when [`IndexSessionCore::tick`] must be called at the latest.
     pub(super) fn deadline(&self) -> Instant {
         let renewal = match &self.phase {
             IndexSessionPhase::Proving { until } => {
                 let call = self.pending.deadline();
                 return call.map_or(*until, |call| call.min(*until));
             }
-            IndexSessionPhase::Welcomed(place) => place.renewal,
+            IndexSessionPhase::Welcomed(welcome) => welcome.renewal,
         };
         let renew = Some(self.last_sent + renewal).filter(|_| !self.pending.is_renewing());
-        // The list is not asked while there is no room for what it says.
+        // The list is not asked while the outgoing buffer is full.
         let list = self.list_sync.deadline().filter(|_| self.outgoing.len() < MAX_OUTGOING);
         let deadlines =
             [renew, list, self.pending.deadline(), self.postponed.deadline(), self.silence_deadline()];
-        // There is always a renewal to come or to be answered, so the last word is never needed.
+        // A renewal is always due or pending, so the fallback is never used.
         deadlines.into_iter().flatten().min().unwrap_or(self.last_progress + SILENCE_TIMEOUT)
     }
 
@@ -366,31 +366,31 @@ impl<'a> IndexSessionCore<'a> {
         Some((oldest.max(self.last_progress) + SILENCE_TIMEOUT).min(oldest + REPLY_TIMEOUT))
     }
 
-    /// Lets time pass; an error ends the session.
+    /// Handles the passing of time; an error ends the session.
     pub(super) fn tick(&mut self, now: Instant) -> Result<(), IndexSessionError> {
         self.pending.expire(now);
         if let IndexSessionPhase::Proving { until } = self.phase
             && until <= now
         {
             return Err(IndexSessionError::Silent {
-                waiting_for: "it should answer our greeting",
+                waiting_for: "the welcome of the index",
                 after: ANSWER_TIMEOUT,
             });
         }
         match self.silence_deadline() {
             Some(at) if at <= now => {
-                Err(IndexSessionError::Silent { waiting_for: "it owes us a reply", after: SILENCE_TIMEOUT })
+                Err(IndexSessionError::Silent { waiting_for: "a reply of the index", after: SILENCE_TIMEOUT })
             }
             _ => Ok(()),
         }
     }
 
-    /// The number of the library's state that the index has acknowledged.
+    /// Returns the library generation that the index has acknowledged.
     pub(super) fn acknowledged_generation(&self) -> Option<u64> {
         self.list_sync.acknowledged_generation()
     }
 
-    /// Returns how things stand; nothing before the welcome.
+    /// Returns the status; `None` before the welcome.
     pub(super) fn status(&self) -> Option<IndexStatus> {
         let IndexSessionPhase::Welcomed(welcome) = &self.phase else { return None };
         Some(IndexStatus::Online {
@@ -403,7 +403,7 @@ impl<'a> IndexSessionCore<'a> {
         })
     }
 
-    /// Ends the session: whoever waits is told.
+    /// Ends the session and fails all waiting callers.
     pub(super) fn close(self, error: &IndexError) {
         self.pending.fail(error);
         self.postponed.fail(error);

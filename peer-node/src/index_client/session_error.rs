@@ -1,4 +1,4 @@
-//! Why a session at the index ends, or never begins.
+//! Why a session with the index failed or could not be established.
 
 use std::io;
 use std::time::Duration;
@@ -7,104 +7,104 @@ use protocol::frame::FrameError;
 use protocol::index::{Refusal, RequestId};
 use protocol::preamble::{PreambleError, Version};
 
-/// The pause after somebody else came with our identity, who would otherwise be thrown out in turn.
+/// Delay after another node connected with the same identity. Without it, the two nodes would keep replacing each other.
 const REPLACED_DELAY: Duration = Duration::from_mins(5);
 
-/// The longest pause that an index may ask for.
+/// Maximum delay that an index may request.
 const MAX_RETRY_DELAY: Duration = Duration::from_mins(10);
 
-/// Why a session is over. The words are fit to be shown.
+/// Why a session has ended. The texts are display-safe.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum IndexSessionError {
-    /// No address belongs to the index's name.
-    #[error("cannot find the address of {address}: {source}")]
+    /// The host name of the index cannot be resolved.
+    #[error("cannot resolve {address}: {source}")]
     Resolve {
-        /// The name.
+        /// The configured address.
         address: String,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Nobody listens there, or nobody lets us through.
+    /// The connection cannot be established.
     #[error("cannot reach {address}: {source}")]
     Connect {
-        /// Where the index should be.
+        /// The configured address.
         address: String,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The connection broke.
-    #[error("the connection broke: {0}")]
+    /// The connection was lost.
+    #[error("connection lost: {0}")]
     Broken(#[from] io::Error),
-    /// The other side closed the connection without a word.
-    #[error("the index closed the connection{}", if *greeted { "" } else { " before greeting; is it a Peerdex index?" })]
+    /// The index closed the connection without giving a reason.
+    #[error("the index closed the connection{}", if *greeted { "" } else { " during the handshake; is it a Peerdex index?" })]
     Closed {
-        /// Whether it had said that it is an index.
+        /// True if the index had sent its preamble.
         greeted: bool,
     },
-    /// The other side takes too long.
-    #[error("no answer while {waiting_for} for {} s", after.as_secs())]
+    /// The index did not reply in time.
+    #[error("timed out after {} s waiting for {waiting_for}", after.as_secs())]
     Silent {
-        /// What did not come.
+        /// What did not arrive.
         waiting_for: &'static str,
-        /// How long it was waited for.
+        /// The timeout.
         after: Duration,
     },
-    /// The other side broke the protocol.
+    /// The index violated the protocol.
     #[error(transparent)]
     Violation(#[from] IndexViolation),
-    /// The index said no.
+    /// The index refused the request.
     #[error("{0}")]
     Refused(Refusal),
-    /// The index let somebody else in with our identity.
+    /// The index accepted another connection with this node's identity.
     #[error(
-        "another node with the same identity took over; if it is a copy of this one, give one of them a new \
+        "another node with the same identity has connected; if it is a copy of this one, give one of them a new \
          identity"
     )]
     Replaced,
-    /// The index is being stopped.
-    #[error("the index was stopped")]
+    /// The index is shutting down.
+    #[error("the index was shut down")]
     ShuttingDown,
 }
 
-/// How the other side broke the protocol.
+/// How the index violated the protocol.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum IndexViolation {
-    /// It is not an index that we can talk to.
+    /// The server is not a supported index.
     #[error("{}", preamble_message(.0))]
     Preamble(#[from] PreambleError),
-    /// It answers with a version that it was not called with.
+    /// The index replied with a different version.
     #[error("{}", version_message(theirs.number()))]
     OtherVersion {
-        /// Its version.
+        /// The version of the index.
         theirs: Version,
     },
-    /// It does not send frames.
-    #[error("the index sends {0}")]
+    /// The index sent an invalid frame.
+    #[error("invalid message from the index: {0}")]
     Frame(#[from] FrameError),
-    /// It answers what was not asked.
-    #[error("the index answers a question {id} that was not asked")]
+    /// The index replied to a request that is not pending.
+    #[error("the index replied to request {id}, which is not pending")]
     UnknownReply {
-        /// The id it gave.
+        /// The id of the reply.
         id: RequestId,
     },
-    /// It answers something else.
-    #[error("the index answers something else than was asked for ({asked})")]
+    /// The reply is of the wrong kind.
+    #[error("the index sent an unexpected reply (expected {asked})")]
     WrongReply {
-        /// What was asked for.
+        /// What was expected.
         asked: &'static str,
     },
-    /// It sends more than was asked for.
-    #[error("the index sends {got} {what} where {limit} were asked for")]
+    /// The reply exceeds a limit.
+    #[error("the index sent {got} {what}, more than the limit of {limit}")]
     LimitExceeded {
-        /// Of what.
+        /// What exceeds the limit.
         what: &'static str,
-        /// How many.
+        /// The number received.
         got: usize,
-        /// How many it may send.
+        /// The limit.
         limit: usize,
     },
-    /// Its listing of a peer's files cannot be one.
-    #[error("the index sends a listing that cannot be true: {reason}")]
+    /// The listing of a peer's files is invalid.
+    #[error("the index sent an invalid listing: {reason}")]
     BadListing {
         /// What is wrong with it.
         reason: &'static str,
@@ -113,8 +113,8 @@ pub(super) enum IndexViolation {
 
 fn preamble_message(error: &PreambleError) -> String {
     match error {
-        PreambleError::NotPeerdex => "what listens there is not a Peerdex index".to_owned(),
-        PreambleError::WrongService { .. } => "a peer listens there, not an index".to_owned(),
+        PreambleError::NotPeerdex => "the server is not a Peerdex index".to_owned(),
+        PreambleError::WrongService { .. } => "the server is a peer, not an index".to_owned(),
         PreambleError::UnsupportedVersion { theirs } => version_message(*theirs),
     }
 }
@@ -128,7 +128,7 @@ fn version_message(theirs: u16) -> String {
 }
 
 impl IndexSessionError {
-    /// Says how long to wait now, where the usual pause would be `usual`.
+    /// Returns the delay before the next attempt, where `usual` is the back-off's delay.
     pub(super) fn retry_delay(&self, usual: Duration) -> Duration {
         match self {
             Self::Replaced => REPLACED_DELAY,

@@ -1,27 +1,27 @@
-//! What turns one list into another, cut to the size of messages.
+//! The difference between two lists, split into messages.
 
 use protocol::index::{FileRecord, Request};
 use protocol::limits::MAX_BATCH;
 
 use super::share_list::{ShareEntry, ShareList, pair_by_path};
 
-/// The most bytes of one batch, so that it fits a frame with room to spare and others get their turn.
+/// Maximum bytes per batch: fits into a frame with a margin, and lets other requests get their turn.
 const MAX_BATCH_BYTES: usize = 512 << 10;
 
-/// What a record takes besides its path: the path's length, the size, the digest, the share.
+/// Encoded size of a record without the bytes of its path: the length of the path, the size, the digest and the share.
 const RECORD_BYTES: usize = 8 + 8 + 32 + 4;
 
-/// One change to the index's list.
+/// A change to the index's list.
 #[derive(Debug, Clone)]
 pub(super) enum ShareBatch {
-    /// These files are shared, or have changed.
+    /// Adds these files, or replaces their records.
     Register(Vec<ShareEntry>),
-    /// These are shared no longer.
+    /// Removes these files.
     Unregister(Vec<ShareEntry>),
 }
 
 impl ShareBatch {
-    /// Does to `list` what the index does to its own.
+    /// Applies the change to `list`, as the index does to its own.
     pub(super) fn apply(&self, list: &mut ShareList) {
         match self {
             Self::Register(entries) => entries.iter().for_each(|entry| list.insert(entry.clone())),
@@ -29,7 +29,7 @@ impl ShareBatch {
         }
     }
 
-    /// Makes the request that tells it to the index.
+    /// Returns the request that sends the change to the index.
     pub(super) fn request(&self) -> Request {
         match self {
             Self::Register(entries) => {
@@ -41,10 +41,10 @@ impl ShareBatch {
         }
     }
 
-    /// Takes a file that the index will not have out of a registration. Gives the file, if it is in it.
-    pub(super) fn remove(&mut self, is_it: impl Fn(&FileRecord) -> bool) -> Option<ShareEntry> {
+    /// Removes the first file that matches from a registration and returns it; `None` if there is none.
+    pub(super) fn remove(&mut self, is_match: impl Fn(&FileRecord) -> bool) -> Option<ShareEntry> {
         let Self::Register(entries) = self else { return None };
-        let index = entries.iter().position(|entry| is_it(entry.record()))?;
+        let index = entries.iter().position(|entry| is_match(entry.record()))?;
         Some(entries.remove(index))
     }
 
@@ -55,19 +55,19 @@ impl ShareBatch {
     }
 }
 
-/// Lists what must be told to an index that has `have` so that it has `want`. No path occurs twice, so that the order
-/// of the batches does not matter; what goes is told first, to make room.
+/// Returns the batches that turn the list `have` into `want`. No path occurs twice, so the order of the batches does not
+/// matter. Removals come first to free capacity.
 pub(super) fn diff(have: &ShareList, want: &ShareList) -> Vec<ShareBatch> {
-    let (mut gone, mut new) = (Vec::new(), Vec::new());
+    let (mut removed, mut new) = (Vec::new(), Vec::new());
     for pair in pair_by_path(have.entries(), want.entries()) {
         match pair {
-            (Some(old), None) => gone.push(old.clone()),
+            (Some(old), None) => removed.push(old.clone()),
             (Some(old), Some(entry)) if old.is_same_record(entry) => {}
             (_, Some(entry)) => new.push(entry.clone()),
             (None, None) => {}
         }
     }
-    let mut batches: Vec<_> = split_into_batches(gone).into_iter().map(ShareBatch::Unregister).collect();
+    let mut batches: Vec<_> = split_into_batches(removed).into_iter().map(ShareBatch::Unregister).collect();
     batches.extend(split_into_batches(new).into_iter().map(ShareBatch::Register));
     batches
 }
@@ -110,7 +110,7 @@ mod tests {
         list
     }
 
-    /// An index as simple as one can be.
+    /// A minimal index.
     #[derive(Default)]
     struct ModelIndex(BTreeMap<String, FileRecord>);
 

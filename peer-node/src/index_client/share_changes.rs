@@ -1,6 +1,6 @@
 use tokio::sync::watch;
 
-/// Tells of every change of a list that may have two parts.
+/// Notifies of changes of a list that has one or two parts.
 #[derive(Debug, Clone)]
 pub struct ShareChanges {
     first: watch::Receiver<u64>,
@@ -8,27 +8,27 @@ pub struct ShareChanges {
 }
 
 impl ShareChanges {
-    /// Follows a list of one part, by the number of its state, which grows.
+    /// Follows a list of one part by its generation number.
     pub const fn of_one(only: watch::Receiver<u64>) -> Self {
         Self { first: only, second: None }
     }
 
-    /// Follows a list of two parts, each by its own number.
+    /// Follows a list of two parts by their generation numbers.
     pub const fn of_both(first: watch::Receiver<u64>, second: watch::Receiver<u64>) -> Self {
         Self { first, second: Some(second) }
     }
 
-    /// Returns the number of the whole list's state, which grows with every change of either part.
+    /// Returns the generation of the complete list, which grows with every change of either part.
     pub(super) fn generation(&self) -> u64 {
         *self.first.borrow() + self.second.as_ref().map_or(0, |second| *second.borrow())
     }
 
-    /// Returns the same number, and takes what was changed until now as seen.
+    /// Returns the generation and marks all changes so far as seen.
     pub(super) fn take_generation(&mut self) -> u64 {
         *self.first.borrow_and_update() + self.second.as_mut().map_or(0, |second| *second.borrow_and_update())
     }
 
-    /// Waits for a change that was not seen; never returns when there can be no more. Cancel safe.
+    /// Waits for an unseen change; never returns if no change can come. Cancel safe.
     pub(super) async fn changed(&mut self) {
         tokio::select! {
             () = next_change(&mut self.first) => {}
@@ -42,8 +42,8 @@ impl ShareChanges {
     }
 }
 
-async fn next_change(numbers: &mut watch::Receiver<u64>) {
-    if numbers.changed().await.is_err() {
+async fn next_change(generations: &mut watch::Receiver<u64>) {
+    if generations.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
 }

@@ -1,4 +1,4 @@
-//! A list of files with its summary, as the node shares it or as the index holds it.
+//! A list of files with its summary, as the node shares it or as the index stores it.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use protocol::index::{FileRecord, ListSummary};
 
-/// A file of a list, told apart by its path alone. Lists that have it in common share it.
+/// A file of a list, identified by its path. Lists share the record.
 #[derive(Debug, Clone)]
 pub(super) struct ShareEntry(Arc<FileRecord>);
 
@@ -20,7 +20,7 @@ impl ShareEntry {
         &self.0.path
     }
 
-    /// Tells whether the whole record is the same, not the path alone.
+    /// Returns true if the complete records are equal, not only the paths.
     pub(super) fn is_same_record(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
     }
@@ -58,7 +58,7 @@ impl PartialEq for ShareEntry {
 
 impl Eq for ShareEntry {}
 
-/// Files in the order of their paths, each path once, and the summary of them all.
+/// Files sorted by path, without duplicates, and their summary.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ShareList {
     entries: BTreeSet<ShareEntry>,
@@ -78,7 +78,7 @@ impl ShareList {
         self.entries.get(path)
     }
 
-    /// Puts a file in, in the place of one with the same path.
+    /// Inserts a file; replaces one with the same path.
     pub(super) fn insert(&mut self, entry: ShareEntry) {
         self.summary.add(entry.record());
         if let Some(old) = self.entries.replace(entry) {
@@ -86,20 +86,20 @@ impl ShareList {
         }
     }
 
-    /// Takes a file out, if it is in.
+    /// Removes a file, if present.
     pub(super) fn remove(&mut self, path: &str) {
         if let Some(old) = self.entries.take(path) {
             self.summary.remove(old.record());
         }
     }
 
-    /// The files in the order of their paths.
+    /// Returns the files in the order of their paths.
     pub(super) const fn entries(&self) -> &BTreeSet<ShareEntry> {
         &self.entries
     }
 }
 
-/// Pairs the files of two lists by path, in order: what only one has stands alone.
+/// Pairs the files of two lists by path, in order. A file without a counterpart is paired with `None`.
 pub(super) fn pair_by_path<'a>(
     ours: &'a BTreeSet<ShareEntry>,
     theirs: &'a BTreeSet<ShareEntry>,
@@ -155,9 +155,9 @@ mod tests {
 
         #[test]
         fn pairs_cover_both_lists_in_order(ours: Vec<(u8, u8)>, theirs: Vec<(u8, u8)>) {
-            let list = |of: Vec<(u8, u8)>| {
+            let list = |files: Vec<(u8, u8)>| {
                 let mut list = ShareList::default();
-                for (path, digest) in of {
+                for (path, digest) in files {
                     list.insert(record(path, digest).into());
                 }
                 list

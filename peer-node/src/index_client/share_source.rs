@@ -1,4 +1,4 @@
-//! Where the client takes the list of shared files from.
+//! The source of the share list that the client sends to the index.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,41 +10,41 @@ use super::share_changes::ShareChanges;
 use crate::library::Library;
 use crate::native::partials::Partials;
 
-/// The least time between two looks at the list, so that a library that hashes a thousand small files a second is not
+/// Minimum interval between two snapshots of the list, so that a library that hashes a thousand small files per second is not
 /// copied a thousand times.
 const MIN_LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// So much more of it for each file, since a look costs as much as the list is long.
+/// Addition to the interval per file, because the cost of a snapshot grows with the list.
 const LOOK_INTERVAL_PER_FILE: Duration = Duration::from_micros(5);
 
-/// What a node shares.
+/// The share list of a node.
 pub trait ShareSource: Send + Sync + 'static {
-    /// Lists all files as the index is to know them, in any order.
+    /// Returns the records of all files, in any order.
     fn records(&self) -> Vec<FileRecord>;
 
-    /// Gives the number of the list's state, which grows with every change. [`ShareSource::records`] called after a number
-    /// was seen shows at least that state.
+    /// Follows the generation of the list, which grows with every change. [`ShareSource::records`] returns at least the state
+    /// of any generation seen before the call.
     fn changes(&self) -> ShareChanges;
 
-    /// Waits until the list is known for the first time: until then, a file that is not in it may yet be shared.
+    /// Waits until the list is complete for the first time. Before that, a file that is not in the list may still appear.
     fn settled(&self) -> impl Future<Output = ()> + Send + 'static
     where
         Self: Sized;
 }
 
-/// All that a node shares: whole files, and contents that are on their way here.
+/// Everything that a node shares: complete files and unfinished downloads.
 #[derive(Debug, Clone)]
 pub struct NodeShares {
-    /// The files.
+    /// The complete files.
     pub library: Library,
-    /// The contents of which some pieces are here.
+    /// The unfinished downloads, of which the node has some pieces.
     pub partials: Partials,
 }
 
 impl ShareSource for NodeShares {
     fn records(&self) -> Vec<FileRecord> {
         let files = self.library.files();
-        // What has just become whole may still be among the partial ones.
+        // A download that has just completed may still be listed as partial.
         let mut partials = self.partials.records();
         partials.retain(|record| files.by_digest(&record.digest).next().is_none());
         partials.into_iter().chain(files.records()).collect()
@@ -60,23 +60,23 @@ impl ShareSource for NodeShares {
     }
 }
 
-/// The list as it was at one moment.
+/// The share list at one moment.
 #[derive(Debug)]
 pub(super) struct ShareSnapshot {
-    /// The number of its state.
+    /// The generation of the list.
     pub(super) generation: u64,
-    /// The files.
+    /// The records of the files.
     pub(super) records: Vec<FileRecord>,
-    /// Whether these are all, as far as the node knows.
+    /// True if the list is complete.
     pub(super) settled: bool,
 }
 
-/// Looks at the list whenever it has changed, but not all the time.
+/// Takes snapshots of the list when it has changed, at limited intervals.
 pub(super) struct ShareFeed {
     shares: Box<dyn ShareSource>,
     changes: ShareChanges,
     next_look_at: Instant,
-    /// Until the list is known for the first time.
+    /// Completes when the list is complete for the first time; `None` afterwards.
     settling: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -86,7 +86,7 @@ impl ShareFeed {
         Self { shares: Box::new(shares), changes, next_look_at: Instant::now(), settling: Some(settling) }
     }
 
-    /// Looks at the list now.
+    /// Takes a snapshot now.
     pub(super) fn snapshot(&mut self) -> ShareSnapshot {
         let generation = self.changes.take_generation();
         let records = self.shares.records();
@@ -95,8 +95,8 @@ impl ShareFeed {
         ShareSnapshot { generation, records, settled: self.settling.is_none() }
     }
 
-    /// Waits for a change and looks at the list; never returns when there can be no more. Cancel safe: a change is
-    /// seen only with the look.
+    /// Waits for a change and returns a snapshot; never returns if no change can come. Cancel safe: a change counts as seen
+    /// only when its snapshot is taken.
     pub(super) async fn next(&mut self) -> ShareSnapshot {
         tokio::select! {
             () = settled(&mut self.settling) => self.settling = None,
@@ -113,7 +113,7 @@ async fn settled(settling: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>
     }
 }
 
-async fn changed(rest_until: Instant, changes: &mut ShareChanges) {
-    sleep_until(rest_until).await;
+async fn changed(not_before: Instant, changes: &mut ShareChanges) {
+    sleep_until(not_before).await;
     changes.changed().await;
 }

@@ -1,4 +1,4 @@
-//! How things stand between this node and the index.
+//! The status of the connection between this node and the index.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,95 +7,95 @@ use protocol::features::IndexFeatures;
 use protocol::units::DisplaySize;
 use tokio::time::Instant;
 
-/// How things stand; `Display` says it in a sentence.
+/// The status of the connection; `Display` writes it as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IndexStatus {
-    /// A connection is being made.
+    /// Connecting to the index.
     Connecting {
-        /// The how manieth attempt since the last connection, from 1.
+        /// Number of the attempt since the last connection, from 1.
         attempt: u32,
     },
-    /// There is no connection; the next attempt comes by itself.
+    /// Disconnected; the next attempt starts automatically.
     Offline {
-        /// Why, in words fit to be shown.
+        /// The reason, display-safe.
         error: String,
-        /// When the next attempt begins.
+        /// When the next attempt starts.
         retry_at: Instant,
     },
-    /// The index knows this node.
+    /// Connected and accepted by the index.
     Online {
-        /// Where the index sees it.
+        /// The address at which the index sees this node.
         seen_address: SocketAddr,
-        /// Whether other peers can reach it there.
+        /// Whether other peers can reach the node at that address.
         reachable: Reachability,
-        /// Files that the index has acknowledged.
+        /// Number of files that the index has acknowledged.
         registered: u32,
-        /// Whether these are exactly those that are shared.
+        /// True if the index has acknowledged exactly the files that are shared.
         synced: bool,
-        /// What keeps some of them from the index.
+        /// Why some files are not registered.
         trouble: Option<SyncTrouble>,
         /// What the index announced about itself.
         index_info: IndexInfo,
     },
-    /// The client was stopped.
+    /// The client has stopped.
     Stopped,
 }
 
-/// What an index announced in its greeting; an index of version 1 announces nothing.
+/// What the index announced in its greeting. An index of version 1 announces nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IndexInfo {
-    /// The optional features that it understands.
+    /// The optional features of the index.
     pub features: IndexFeatures,
-    /// The seconds by which its clock was ahead of ours when it was connected, give or take the round trip; negative if it was
-    /// behind.
+    /// Seconds by which the index's clock was ahead of the local clock at connection time, up to the round-trip time; negative
+    /// if it was behind.
     pub clock_ahead: Option<i64>,
 }
 
-/// What the index found when it called our port back.
+/// The result of the index's probe of the node's port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reachability {
-    /// It has not said yet.
+    /// The result is not known yet.
     Unknown,
-    /// Our port answers, and our files are listed.
+    /// The port answers, and the node's files are listed.
     Yes,
-    /// Our port does not answer, and our files are not listed.
+    /// The port does not answer, and the node's files are not listed.
     No {
-        /// What happened, in words fit to be shown.
+        /// What happened, display-safe.
         reason: String,
     },
 }
 
-/// Why the index does not have all files that are shared.
+/// Why the index does not have all shared files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyncTrouble {
-    /// It takes no more of them.
+    /// The index accepts no more entries.
     TooMany {
-        /// Of what.
+        /// The kind of entries.
         what: String,
-        /// Its limit.
+        /// The limit of the index.
         limit: u64,
     },
-    /// They would take more bytes than one of its budgets has.
+    /// The files would exceed one of the index's byte budgets.
     OverBudget {
-        /// What has the budget.
+        /// The owner of the budget.
         what: String,
-        /// The bytes that it would take.
+        /// Bytes that would be needed.
         wanted: u64,
-        /// The bytes that it may take.
+        /// Bytes that are allowed.
         limit: u64,
     },
-    /// It cannot write to its disk.
+    /// The index cannot write to its disk.
     StoreUnavailable,
-    /// It was told everything and has another list all the same.
+    /// The index has a different list although the full list was sent.
     Mismatch,
-    /// It runs a release that does not accept the names of some of them; the others are registered.
+    /// The release of the index does not accept the names of some files. The other files are registered.
     Withheld {
-        /// How many.
+        /// Number of files.
         files: usize,
     },
-    /// It will not have some of them; the others are registered.
+    /// The index refused some files. The other files are registered.
     Refused {
-        /// How many.
+        /// Number of files.
         files: usize,
     },
 }
@@ -109,16 +109,16 @@ impl fmt::Display for IndexStatus {
                 let pause = retry_at.saturating_duration_since(Instant::now()).as_secs_f64().ceil();
                 write!(f, "no connection to the index: {error}; next attempt in {pause} s")
             }
-            Self::Online { seen_address: you, reachable, registered, synced, trouble, .. } => {
+            Self::Online { seen_address, reachable, registered, synced, trouble, .. } => {
                 let plural = if *registered == 1 { "" } else { "s" };
-                write!(f, "connected as {you}, {reachable}; {registered} file{plural} registered")?;
+                write!(f, "connected as {seen_address}, {reachable}; {registered} file{plural} registered")?;
                 match (trouble, synced) {
                     (Some(trouble), _) => write!(f, "; {trouble}"),
                     (None, true) => Ok(()),
                     (None, false) => f.write_str(", more on their way"),
                 }
             }
-            Self::Stopped => f.write_str("the connection to the index is closed for good"),
+            Self::Stopped => f.write_str("the node has closed its connection to the index"),
         }
     }
 }
@@ -126,9 +126,9 @@ impl fmt::Display for IndexStatus {
 impl fmt::Display for Reachability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => f.write_str("not called back yet"),
+            Self::Unknown => f.write_str("reachability not tested yet"),
             Self::Yes => f.write_str("reachable"),
-            Self::No { reason } => write!(f, "not reachable ({reason}), so our files are not listed"),
+            Self::No { reason } => write!(f, "not reachable ({reason}), so this node's files are not listed"),
         }
     }
 }
@@ -136,15 +136,13 @@ impl fmt::Display for Reachability {
 impl fmt::Display for SyncTrouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooMany { what, limit } => write!(f, "the index takes no more than {limit} {what}"),
+            Self::TooMany { what, limit } => write!(f, "the index accepts at most {limit} {what}"),
             Self::OverBudget { what, wanted, limit } => {
                 let (wanted, limit) = (DisplaySize(*wanted), DisplaySize(*limit));
-                write!(f, "the index takes no more files: {what} would take {wanted} of at most {limit}")
+                write!(f, "the index accepts no more files: {what} would take {wanted} of at most {limit}")
             }
             Self::StoreUnavailable => f.write_str("the index cannot store registrations at the moment"),
-            Self::Mismatch => {
-                f.write_str("the index has another list than it was told; it will be told again")
-            }
+            Self::Mismatch => f.write_str("the index has a different list; sending it again later"),
             Self::Withheld { files: 1 } => f.write_str(
                 "1 file has a name that this index, an older release, does not accept; it is not registered",
             ),
@@ -170,10 +168,9 @@ mod tests {
         synced: bool,
         trouble: Option<SyncTrouble>,
     ) -> String {
-        let you = "127.0.0.1:12349".parse().unwrap();
-        let about = IndexInfo::default();
-        IndexStatus::Online { seen_address: you, reachable, registered, synced, trouble, index_info: about }
-            .to_string()
+        let seen_address = "127.0.0.1:12349".parse().unwrap();
+        let index_info = IndexInfo::default();
+        IndexStatus::Online { seen_address, reachable, registered, synced, trouble, index_info }.to_string()
     }
 
     #[test]
@@ -182,7 +179,7 @@ mod tests {
         let trouble = SyncTrouble::OverBudget { what, wanted: 140 << 20, limit: 128 << 20 };
         assert_eq!(
             trouble.to_string(),
-            "the index takes no more files: the list of this node would take 140.0 MiB of at most 128.0 MiB"
+            "the index accepts no more files: the list of this node would take 140.0 MiB of at most 128.0 MiB"
         );
     }
 
@@ -191,20 +188,23 @@ mod tests {
         assert_eq!(IndexStatus::Connecting { attempt: 1 }.to_string(), "connecting to the index");
         assert_eq!(IndexStatus::Connecting { attempt: 3 }.to_string(), "connecting to the index (attempt 3)");
         let retry_at = Instant::now() + Duration::from_secs(5);
-        let offline = IndexStatus::Offline { error: "it is gone".into(), retry_at };
-        assert_eq!(offline.to_string(), "no connection to the index: it is gone; next attempt in 5 s");
+        let offline = IndexStatus::Offline { error: "connection refused".into(), retry_at };
+        assert_eq!(
+            offline.to_string(),
+            "no connection to the index: connection refused; next attempt in 5 s"
+        );
         assert_eq!(
             online(Reachability::Yes, 1, true, None),
             "connected as 127.0.0.1:12349, reachable; 1 file registered"
         );
         assert_eq!(
             online(Reachability::Unknown, 2, false, None),
-            "connected as 127.0.0.1:12349, not called back yet; 2 files registered, more on their way"
+            "connected as 127.0.0.1:12349, reachability not tested yet; 2 files registered, more on their way"
         );
         let no = Reachability::No { reason: "refused".into() };
         assert_eq!(
             online(no, 0, true, Some(SyncTrouble::Refused { files: 1 })),
-            "connected as 127.0.0.1:12349, not reachable (refused), so our files are not listed; 0 files \
+            "connected as 127.0.0.1:12349, not reachable (refused), so this node's files are not listed; 0 files \
              registered; 1 file was refused, see the log"
         );
     }

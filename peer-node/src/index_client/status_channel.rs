@@ -1,21 +1,21 @@
-//! Where the actor writes how things stand, and the handles read it.
+//! The channel through which the actor publishes the status and handles read it.
 
 use tokio::sync::watch;
 
 use super::{IndexError, IndexStatus, Reachability};
 
-/// The writing side.
+/// The sending side.
 #[derive(Debug)]
 pub(super) struct StatusPublisher {
     status: watch::Sender<IndexStatus>,
     acknowledged: watch::Sender<Option<u64>>,
 }
 
-/// The reading side.
+/// The receiving side.
 #[derive(Debug, Clone)]
 pub(super) struct StatusReader {
     pub(super) status: watch::Receiver<IndexStatus>,
-    /// The number of the library's state that the index has, while we are there.
+    /// The library generation that the index has acknowledged; `None` while disconnected.
     pub(super) acknowledged: watch::Receiver<Option<u64>>,
 }
 
@@ -29,21 +29,21 @@ impl StatusPublisher {
         )
     }
 
-    /// The session goes on.
+    /// Publishes the status of a running session.
     pub(super) fn publish(&self, status: IndexStatus, acknowledged: Option<u64>) {
-        // In this order, so that whoever waited for the acknowledgement finds the status that goes with it.
+        // The status comes first, so that a waiter for the acknowledgement sees the status that belongs to it.
         send_if_changed(&self.status, status);
         send_if_changed(&self.acknowledged, acknowledged);
     }
 
-    /// There is no session.
+    /// Publishes the status without a session.
     pub(super) fn publish_offline(&self, status: IndexStatus) {
         self.publish(status, None);
     }
 }
 
 impl StatusReader {
-    /// Waits until the index has the library's state of that number and has judged our port.
+    /// Waits until the index has acknowledged this library generation and probed the node's port.
     pub(super) async fn wait_until_synced(&mut self, generation: u64) -> Result<(), IndexError> {
         loop {
             let has_list = *self.acknowledged.borrow_and_update() >= Some(generation);
@@ -73,7 +73,7 @@ fn send_if_changed<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
     });
 }
 
-/// What a question is told that cannot be answered as things stand.
+/// Returns the error of a request that cannot be made in this status.
 pub(super) fn offline_error(status: &IndexStatus) -> IndexError {
     match status {
         IndexStatus::Stopped => IndexError::Stopped,

@@ -1,4 +1,4 @@
-//! One round of telling the index about the list.
+//! One round of sending the share list to the index.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,23 +6,23 @@ use protocol::index::{ListSummary, Request, RequestId};
 
 use super::share_batch::ShareBatch;
 
-/// The most requests of a round that wait for their replies: enough to keep the index's disk busy, few enough that it
-/// holds no more than 4 MiB of ours.
+/// Maximum number of requests of a round in flight: enough to keep the index's disk busy, few enough that the index buffers at
+/// most 4 MiB for this node.
 pub(super) const WINDOW: usize = 8;
 
-/// A request of a round.
+/// A step of a round.
 #[derive(Debug)]
 pub(super) enum SyncStep {
-    /// The whole list begins.
+    /// The full list begins.
     Begin,
     /// A part of the list, or a change to it.
     Change(ShareBatch),
-    /// The whole list was told.
+    /// The full list ends.
     End,
 }
 
-/// Either changes to a list that the index has, or the whole list anew. No path occurs in two steps, so the steps
-/// between the first and the last may overtake each other.
+/// Sends either changes to a list that the index has, or the full list. No path occurs in two steps, so the order of the steps
+/// between the first and the last does not matter.
 #[derive(Debug)]
 pub(super) struct SyncRound {
     is_full: bool,
@@ -46,15 +46,15 @@ impl SyncRound {
         round
     }
 
-    /// Makes the next request, if one may be sent now.
+    /// Returns the next request, if one may be sent now.
     pub(super) fn next_request(&mut self, id: RequestId) -> Option<Request> {
         let request = match self.queue.front()? {
             _ if self.in_flight.len() >= WINDOW => return None,
-            // What overtook the beginning would not count as mentioned.
+            // Files registered before the beginning would not count as part of the new list.
             _ if self.in_flight.values().any(|step| matches!(step, SyncStep::Begin)) => return None,
             SyncStep::Begin => Request::BeginList,
             SyncStep::Change(batch) => batch.request(),
-            // What was refused until now is sent again without the offending file, and must come before the end.
+            // Files that were refused so far are sent again without the offending one, and must arrive before the end.
             SyncStep::End if !self.in_flight.is_empty() => return None,
             SyncStep::End => Request::EndList,
         };
@@ -62,31 +62,31 @@ impl SyncRound {
         Some(request)
     }
 
-    /// Takes a request that was answered back; the summary is the index's, unless it refused.
+    /// Removes the step that was answered. `summary` is the index's list summary, or `None` after a refusal.
     pub(super) fn completed(&mut self, id: RequestId, summary: Option<ListSummary>) -> Option<SyncStep> {
         let step = self.in_flight.remove(&id)?;
         self.last_summary = summary.or(self.last_summary);
         Some(step)
     }
 
-    /// Sends a batch that was refused again, changed.
+    /// Queues a refused batch again, without the offending file.
     pub(super) fn requeue(&mut self, batch: ShareBatch) {
         if !batch.is_empty() {
             self.queue.push_front(SyncStep::Change(batch));
         }
     }
 
-    /// Takes a step back that the index wants later.
+    /// Queues a step again that the index has postponed.
     pub(super) fn postpone(&mut self, step: SyncStep) {
         self.queue.push_front(step);
     }
 
-    /// Registers no more; what else is in the queue is still sent.
+    /// Drops the queued registrations; other steps are still sent.
     pub(super) fn stop_registering(&mut self) {
         self.queue.retain(|step| !matches!(step, SyncStep::Change(ShareBatch::Register(_))));
     }
 
-    /// Sends nothing more, not even the end of the list.
+    /// Drops all queued steps, even the end of the list.
     pub(super) fn abort(&mut self) {
         self.queue.clear();
         self.is_aborted = true;
@@ -100,12 +100,12 @@ impl SyncRound {
         self.is_aborted
     }
 
-    /// Everything was sent and answered.
+    /// Returns true if every step was sent and answered.
     pub(super) fn is_finished(&self) -> bool {
         self.queue.is_empty() && self.in_flight.is_empty()
     }
 
-    /// What the index said last of its list.
+    /// Returns the last list summary from the index.
     pub(super) const fn last_summary(&self) -> Option<ListSummary> {
         self.last_summary
     }

@@ -1,4 +1,4 @@
-//! What the index knows of torrents: the questions of the handle.
+//! Requests about torrents.
 
 use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
@@ -10,25 +10,25 @@ use super::command::Command;
 use super::offer_registry::is_acceptable;
 use super::{IndexClient, IndexError, IndexStatus};
 
-/// What the index says to an offer that it took.
+/// The reply of the index to an accepted offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferOutcome {
-    /// The announce URL of the index's tracker, if it is one: printable, and of a kind that can be announced to.
+    /// The announce URL of the index's tracker, if it runs one: printable and of a supported scheme.
     pub tracker: Option<String>,
 }
 
 impl IndexClient {
-    /// Offers a torrent that this node can make of a content. The offer is made again after every reconnection until it
-    /// is withdrawn: also when this fails because there is no connection, or no answer, but not when it is refused.
+    /// Offers a torrent that this node can create from a content. The offer is repeated after every reconnect until it is
+    /// withdrawn, even if this call fails for lack of a connection or a reply. It is not repeated if the index refuses it.
     pub async fn offer_torrent(&self, hint: TorrentHint) -> Result<OfferOutcome, IndexError> {
         hint.check().map_err(|error| Refusal::BadRecord {
             path: display_safe(&hint.name).into_owned(),
             reason: display_safe(&error.to_string()).into_owned(),
         })?;
         self.offers.insert(&hint)?;
-        // Without a connection the next session decides.
+        // Without a connection, the next session decides.
         let features = match &*self.status_reader.status.borrow() {
-            IndexStatus::Online { index_info: about, .. } => Some(about.features),
+            IndexStatus::Online { index_info, .. } => Some(index_info.features),
             _ => None,
         };
         if features.is_some_and(|features| !is_acceptable(&hint, features)) {
@@ -36,46 +36,46 @@ impl IndexClient {
             return Ok(OfferOutcome { tracker: None });
         }
         let infohash = hint.infohash;
-        let answered = self.call(|answer| Command::Offer { hint, answer }).await;
-        // An index that cannot write at the moment may take it in the next session.
-        if let Err(IndexError::Refused(refusal)) = &answered
+        let response = self.call(|answer| Command::Offer { hint, answer }).await;
+        // An index that cannot write at the moment may accept the offer in the next session.
+        if let Err(IndexError::Refused(refusal)) = &response
             && *refusal != Refusal::StoreUnavailable
         {
             self.offers.remove(&infohash);
         }
-        let tracker = answered?.and_then(|place| place.url(self.index_host()));
+        let tracker = response?.and_then(|location| location.url(self.index_host()));
         Ok(OfferOutcome { tracker })
     }
 
-    /// Withdraws an offer. It is not made again in any case; after an error the index may still keep it.
+    /// Withdraws an offer. It is no longer repeated in any case; after an error the index may still have it.
     pub async fn withdraw_torrent(&self, infohash: Infohash) -> Result<(), IndexError> {
         self.offers.remove(&infohash);
         self.call(|answer| Command::Withdraw { infohash, answer }).await
     }
 
-    /// Asks which contents a torrent stands for: at most [`MAX_TORRENT_HINTS`](protocol::limits::MAX_TORRENT_HINTS) words
-    /// of strangers, that of most nodes first. Who believes one makes the torrent of it and compares the infohash.
+    /// Returns the contents that a torrent may contain: at most [`MAX_TORRENT_HINTS`](protocol::limits::MAX_TORRENT_HINTS)
+    /// hints, those from most nodes first. Hints are unverified: create the torrent from the content and compare the infohash.
     pub async fn find_torrent(&self, infohash: Infohash) -> Result<Vec<TorrentHint>, IndexError> {
         let mut hints = self.call(|answer| Command::FindTorrent { infohash, answer }).await?;
         hints.retain(|hint| hint.infohash == infohash);
         Ok(hints)
     }
 
-    /// Asks which contents the torrent with a key stands for, likewise. All that is returned is about one torrent.
+    /// Returns the contents that the torrent with a key may contain, as unverified hints. All hints are about one torrent.
     pub async fn find_torrent_by_key(&self, key: TorrentKey) -> Result<Vec<TorrentHint>, IndexError> {
         let mut hints = self.call(|answer| Command::FindTorrentByKey { key, answer }).await?;
         hints.retain(|hint| TorrentKey::of(hint.infohash) == key);
         Ok(hints)
     }
 
-    /// Asks which torrents stand for a content, likewise.
+    /// Returns the torrents that may contain a content, as unverified hints.
     pub async fn torrents_of(&self, digest: Digest) -> Result<Vec<TorrentHint>, IndexError> {
         let mut hints = self.call(|answer| Command::TorrentsOf { digest, answer }).await?;
         hints.retain(|hint| hint.digest == digest);
         Ok(hints)
     }
 
-    /// The host that was dialled, without the port.
+    /// Returns the host of the index without the port.
     fn index_host(&self) -> &str {
         self.address.rsplit_once(':').map_or(&self.address, |(host, _)| host)
     }

@@ -6,19 +6,19 @@ use protocol::digest::Digest;
 use protocol::lan::{ChunkName, DictionaryLine, LanAnnouncement};
 use protocol::limits::MAX_CHUNK_HOLDERS;
 
-/// The most pairs of a chunk and somebody who has it.
+/// Maximum number of pairs of a chunk and a holder.
 const MAX_PAIRS: usize = 8192;
 
-/// The most chunks of one address.
+/// Maximum number of chunks per address.
 const MAX_PER_ADDRESS: usize = 1024;
 
-/// Who has which chunks, as far as was heard lately. Only the address of a datagram is believed, and what it says only for
-/// that address.
+/// The recently announced chunks and their holders. Only the source address of a datagram is trusted, and its content counts
+/// only for that address.
 #[derive(Debug)]
 pub(crate) struct AnnouncedChunks {
     chunks: BTreeMap<ChunkName, Vec<ChunkHolder>>,
     per_address: BTreeMap<IpAddr, usize>,
-    /// How long it counts that somebody was heard.
+    /// Lifetime of an announcement.
     lifetime: Duration,
 }
 
@@ -34,15 +34,14 @@ impl AnnouncedChunks {
         Self { chunks: BTreeMap::new(), per_address: BTreeMap::new(), lifetime }
     }
 
-    /// Takes in what an address announces. Returns the chunks that it was not known to have, and whether anything else
-    /// is new.
+    /// Records an announcement. Returns the newly announced chunks, and true if anything else changed.
     pub(crate) fn record(
         &mut self,
         from: IpAddr,
         announcement: LanAnnouncement,
         now: Instant,
     ) -> (Vec<ChunkName>, bool) {
-        let (mut news, mut is_changed) = (Vec::new(), false);
+        let (mut new_chunks, mut is_changed) = (Vec::new(), false);
         let mut pairs: usize = self.per_address.values().sum();
         let digests = announcement.card.map(|card| card.digests).unwrap_or_default();
         for name in announcement.chunks {
@@ -67,12 +66,12 @@ impl AnnouncedChunks {
             });
             *self.per_address.entry(from).or_default() += 1;
             pairs += 1;
-            news.push(name);
+            new_chunks.push(name);
         }
-        (news, is_changed)
+        (new_chunks, is_changed)
     }
 
-    /// Forgets what was not heard for long; says whether anything was.
+    /// Removes expired entries. Returns true if any were removed.
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
         let before: usize = self.per_address.values().sum();
         let lifetime = self.lifetime;
@@ -96,7 +95,7 @@ impl AnnouncedChunks {
         })
     }
 
-    /// Returns the digests that were announced, each by whom.
+    /// Returns the announced digests with their announcers.
     pub(crate) fn digests(&self) -> impl Iterator<Item = (&ChunkName, IpAddr, Digest)> {
         let all =
             self.chunks.iter().flat_map(|(name, holders)| holders.iter().map(move |holder| (name, holder)));
@@ -124,35 +123,35 @@ mod tests {
 
     #[test]
     fn announced_chunks_are_listed_until_they_expire() {
-        let (mut sightings, now) = (AnnouncedChunks::new(LIFETIME), Instant::now());
-        let (new, _) = sightings.record(address(1), announcement(["a_1".into(), "a_2".into()]), now);
+        let (mut announced, now) = (AnnouncedChunks::new(LIFETIME), Instant::now());
+        let (new, _) = announced.record(address(1), announcement(["a_1".into(), "a_2".into()]), now);
         assert_eq!(new.len(), 2);
         let half = now + LIFETIME / 2;
-        assert_eq!(sightings.record(address(1), announcement(["a_1".into()]), half).0.len(), 0);
-        sightings.record(address(2), announcement(["a_1".into()]), half);
-        let lines: Vec<String> = sightings.lines().map(|line| line.to_string()).collect();
+        assert_eq!(announced.record(address(1), announcement(["a_1".into()]), half).0.len(), 0);
+        announced.record(address(2), announcement(["a_1".into()]), half);
+        let lines: Vec<String> = announced.lines().map(|line| line.to_string()).collect();
         assert_eq!(lines, ["a_1: 0.0.0.1, 0.0.0.2", "a_2: 0.0.0.1"]);
-        assert!(sightings.expire(now + LIFETIME) && !sightings.expire(now + LIFETIME));
-        let lines: Vec<String> = sightings.lines().map(|line| line.to_string()).collect();
+        assert!(announced.expire(now + LIFETIME) && !announced.expire(now + LIFETIME));
+        let lines: Vec<String> = announced.lines().map(|line| line.to_string()).collect();
         assert_eq!(lines, ["a_1: 0.0.0.1, 0.0.0.2"]);
     }
 
     #[test]
     fn shares_of_addresses_and_chunks_are_bounded() {
-        let (mut sightings, now) = (AnnouncedChunks::new(LIFETIME), Instant::now());
+        let (mut announced, now) = (AnnouncedChunks::new(LIFETIME), Instant::now());
         for start in 0..20 {
             let names = (0..500).map(|number| format!("file{start}-{number}_1"));
-            sightings.record(address(1), announcement(names), now);
+            announced.record(address(1), announcement(names), now);
         }
-        assert_eq!(sightings.lines().count(), MAX_PER_ADDRESS);
+        assert_eq!(announced.lines().count(), MAX_PER_ADDRESS);
         for number in 2..100 {
-            sightings.record(address(number), announcement(["popular_1".into()]), now);
+            announced.record(address(number), announcement(["popular_1".into()]), now);
             let names = (0..500).map(|name| format!("file{number}-{name}_1"));
-            sightings.record(address(number), announcement(names), now);
+            announced.record(address(number), announcement(names), now);
         }
-        let pairs: usize = sightings.lines().map(|line| line.holders.len()).sum();
+        let pairs: usize = announced.lines().map(|line| line.holders.len()).sum();
         assert_eq!(pairs, MAX_PAIRS);
-        let popular = sightings.lines().map(|line| line.holders.len()).max();
+        let popular = announced.lines().map(|line| line.holders.len()).max();
         assert!(popular.unwrap() <= MAX_CHUNK_HOLDERS);
     }
 }

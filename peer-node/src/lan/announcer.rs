@@ -10,54 +10,55 @@ use tokio::sync::mpsc;
 use super::socket::broadcast_targets;
 use super::{AnnounceTrigger, ChunkFolder, LanEvent, LanSettings};
 
-/// The most chunks that are announced.
+/// Maximum number of announced chunks.
 const MAX_CHUNKS: usize = 4096;
 
-/// The pause between two datagrams: a receiver lets so many in and no more.
+/// Delay between two datagrams, which respects the receivers' rate limit.
 const DATAGRAM_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Announces the chunks of a folder, whatever lies in it at the moment, until the future is dropped.
+/// Announces the current chunks of a folder periodically. Runs until the future is dropped.
 pub(crate) async fn announce(
     socket: UdpSocket,
     folder: Arc<ChunkFolder>,
     settings: LanSettings,
-    bell: AnnounceTrigger,
-    news: mpsc::Sender<LanEvent>,
+    trigger: AnnounceTrigger,
+    events: mpsc::Sender<LanEvent>,
 ) {
     let (mut failing, mut announced) = (HashSet::new(), 0);
     loop {
-        let announcement = collect_chunks(&folder, &settings, &news).await;
+        let announcement = collect_chunks(&folder, &settings, &events).await;
         let (chunks, to) = (announcement.chunks.len(), broadcast_targets(&settings));
         if chunks != announced {
             announced = chunks;
             if chunks >= MAX_CHUNKS {
-                let _ = news.send(LanEvent::TooManyChunks { announced: chunks }).await;
+                let _ = events.send(LanEvent::TooManyChunks { announced: chunks }).await;
             }
-            let _ = news.send(LanEvent::Announcing { chunks, to: to.clone(), period: settings.period }).await;
+            let _ =
+                events.send(LanEvent::Announcing { chunks, to: to.clone(), period: settings.period }).await;
         }
         if chunks > 0 {
             for datagram in announcement.datagrams() {
                 for target in &to {
-                    send_datagram(&socket, &datagram, *target, &mut failing, &news).await;
+                    send_datagram(&socket, &datagram, *target, &mut failing, &events).await;
                 }
                 tokio::time::sleep(DATAGRAM_INTERVAL).await;
             }
         }
-        let _ = tokio::time::timeout(settings.period, bell.notified()).await;
+        let _ = tokio::time::timeout(settings.period, trigger.notified()).await;
     }
 }
 
-/// Collects the chunks that are there, each with its digest.
+/// Collects the chunks of the folder with their digests.
 async fn collect_chunks(
     folder: &Arc<ChunkFolder>,
     settings: &LanSettings,
-    news: &mpsc::Sender<LanEvent>,
+    events: &mpsc::Sender<LanEvent>,
 ) -> LanAnnouncement {
     let folder = Arc::clone(folder);
     let gathered = tokio::task::spawn_blocking(move || {
         let mut digests = BTreeMap::new();
         for chunk in folder.chunks(MAX_CHUNKS)? {
-            // One that is gone meanwhile, or cannot be read, is not announced.
+            // Skips chunks that have disappeared or cannot be read.
             if let Ok(Some(digest)) = folder.digest(&chunk) {
                 digests.insert(chunk, digest);
             }
@@ -67,8 +68,7 @@ async fn collect_chunks(
     let digests = match gathered.await {
         Ok(Ok(digests)) => digests,
         Ok(Err(error)) => {
-            let _ =
-                news.send(LanEvent::Trouble { what: format!("the chunks cannot be listed: {error}") }).await;
+            let _ = events.send(LanEvent::Trouble { what: format!("cannot list the chunks: {error}") }).await;
             BTreeMap::new()
         }
         Err(_) => BTreeMap::new(),
@@ -78,19 +78,19 @@ async fn collect_chunks(
     LanAnnouncement { chunks, card: Some(Card { digests, ..Card::of(settings.cookie) }), username }
 }
 
-/// Sends a datagram; that it cannot be sent is told once until it can be again.
+/// Sends a datagram. A failure is reported once until sending succeeds again.
 async fn send_datagram(
     socket: &UdpSocket,
     datagram: &[u8],
     to: SocketAddrV4,
     failing: &mut HashSet<SocketAddrV4>,
-    news: &mpsc::Sender<LanEvent>,
+    events: &mpsc::Sender<LanEvent>,
 ) {
     match socket.send_to(datagram, to).await {
         Ok(_) => drop(failing.remove(&to)),
         Err(error) => {
             if failing.insert(to) {
-                let _ = news.send(LanEvent::AnnounceFailed { to, error }).await;
+                let _ = events.send(LanEvent::AnnounceFailed { to, error }).await;
             }
         }
     }

@@ -15,20 +15,20 @@ use super::temp_file::TempFile;
 use crate::storage::rename_no_replace;
 use crate::storage::{FileIdentity, open_regular};
 
-/// How much is read or hashed at a time.
+/// Bytes that are read or hashed at once.
 pub(super) const READ_SIZE: usize = 1 << 20;
 
-/// A folder of chunks, with the files of what was heard and done. Every regular file in it whose name is that of a chunk is
-/// announced and given; links are not. Everything here waits for the disk and belongs on a blocking thread.
+/// A folder of chunks, with the dictionary and the logs. All regular files with a chunk's name are announced and served, but
+/// no links. All functions block on disk I/O.
 #[derive(Debug)]
 pub(crate) struct ChunkFolder {
     path: PathBuf,
-    /// What was hashed, as it looked then.
+    /// Digests of hashed chunks, with the identity of the file at that time.
     digests: Mutex<HashMap<ChunkName, (FileIdentity, Digest)>>,
 }
 
 impl ChunkFolder {
-    /// Makes the folder where it is missing.
+    /// Opens the folder, creating it if it is missing.
     pub(crate) fn open(path: &Path) -> Result<Self, ChunkFolderError> {
         fs::create_dir_all(path).map_err(ChunkFolderError::io(path))?;
         let path = path.canonicalize().map_err(ChunkFolderError::io(path))?;
@@ -40,7 +40,7 @@ impl ChunkFolder {
         &self.path
     }
 
-    /// Lists the chunks in it that are not empty, at most so many, in the order of their names.
+    /// Returns up to `most` non-empty chunks, sorted by name.
     pub(super) fn chunks(&self, most: usize) -> io::Result<Vec<ChunkName>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.path)? {
@@ -54,7 +54,7 @@ impl ChunkFolder {
         Ok(found)
     }
 
-    /// Opens a chunk; none if it is not there.
+    /// Opens a chunk. Returns `None` if it is missing or empty.
     pub(super) fn open_chunk(&self, chunk: &ChunkName) -> io::Result<Option<(File, FileIdentity)>> {
         match open_regular(&self.path.join(chunk.as_str())) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -62,7 +62,7 @@ impl ChunkFolder {
         }
     }
 
-    /// Hashes a chunk, or remembers its digest if it has not changed; none if it is not there.
+    /// Returns the digest of a chunk, from the cache if the chunk has not changed. Returns `None` if it is missing or empty.
     pub(super) fn digest(&self, chunk: &ChunkName) -> io::Result<Option<Digest>> {
         let Some((file, identity)) = self.open_chunk(chunk)? else {
             self.digests.lock().remove(chunk);
@@ -76,9 +76,9 @@ impl ChunkFolder {
         Ok(Some(digest))
     }
 
-    /// Cuts a file into chunks and puts them into the folder; returns their names.
+    /// Cuts a file into chunks in the folder and returns their names.
     pub(crate) fn cut(&self, path: &Path, count: ChunkCount) -> Result<Vec<ChunkName>, ChunkFolderError> {
-        // A link is followed, a pipe is not waited for.
+        // Links are followed, but opening must not block on a pipe.
         let opened =
             path.canonicalize().and_then(|path| open_regular(&path)).map_err(ChunkFolderError::io(path))?;
         let Some((mut file, identity)) = opened else {
@@ -103,7 +103,7 @@ impl ChunkFolder {
         Ok(names)
     }
 
-    /// Gives a written chunk its name; one that is there already stays, and must be the same.
+    /// Gives a chunk its final name. An existing chunk is kept and must be identical.
     pub(super) fn finalize(&self, file: &TempFile, chunk: &ChunkName) -> Result<(), ChunkFolderError> {
         let target = self.path.join(chunk.as_str());
         match rename_no_replace((CWD, file.path()), (CWD, &target)) {
@@ -121,7 +121,7 @@ impl ChunkFolder {
         }
     }
 
-    /// Returns where something is written until it is whole and has that name.
+    /// Returns a temporary file for a file that will be named `name`.
     pub(super) fn temp_file(&self, name: &OsStr) -> TempFile {
         TempFile::new_in(&self.path, name)
     }
@@ -131,7 +131,7 @@ fn copy_range(from: &mut File, start: u64, length: u64, to: &TempFile) -> io::Re
     from.seek(SeekFrom::Start(start))?;
     let mut file = to.create()?;
     if io::copy(&mut from.take(length), &mut file)? < length {
-        return Err(io::Error::other("the file became shorter while it was read"));
+        return Err(io::Error::other("the file was truncated while it was read"));
     }
     file.flush()?;
     file.sync_all()
@@ -183,9 +183,9 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", home.path().join("c_1")).unwrap();
         let names = folder.chunks(100).unwrap();
         assert_eq!(names.iter().map(ChunkName::as_str).collect::<Vec<_>>(), ["a_1"]);
-        for (name, is_there) in [("a_1", true), ("a_2", false), ("c_1", false), ("d_1", false)] {
+        for (name, is_present) in [("a_1", true), ("a_2", false), ("c_1", false), ("d_1", false)] {
             let opened = folder.open_chunk(&name.parse().unwrap()).unwrap();
-            assert_eq!(opened.is_some(), is_there, "{name}");
+            assert_eq!(opened.is_some(), is_present, "{name}");
         }
     }
 }

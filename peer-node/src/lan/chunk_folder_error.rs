@@ -3,31 +3,31 @@ use std::path::PathBuf;
 
 use protocol::lan::{ChunkName, ChunkNameError};
 
-/// Trouble with the folder of chunks, or with a file that is to be cut.
+/// Why the chunk folder, or a file to be cut, cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChunkFolderError {
-    /// The file's name does not serve.
+    /// The file name is unsuitable for chunks.
     #[error("{} cannot be cut: {source}", path.display())]
     Name { path: PathBuf, source: ChunkNameError },
-    /// Only files are cut.
+    /// The path is not a regular file.
     #[error("{} is not a file", path.display())]
     NotAFile { path: PathBuf },
-    /// There is nothing in it.
+    /// The file is empty.
     #[error("{} is empty: there is nothing to announce", path.display())]
     Empty { path: PathBuf },
-    /// Another chunk has the name.
-    #[error("{chunk} lies in the folder already and is something else; take another folder, or move it away")]
+    /// The folder has another chunk of the same name.
+    #[error("the folder already has a different {chunk}; use another folder, or move it away")]
     Taken { chunk: ChunkName },
-    /// No name is left for the file.
+    /// All names for the file are taken.
     #[error("no free name is left for {}", path.display())]
     NoFreeName { path: PathBuf },
-    /// The system does not let us.
+    /// Another I/O error.
     #[error("cannot use {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
 
 impl ChunkFolderError {
-    /// Makes one of what the system said about a path.
+    /// Returns a function that adds a path to an I/O error.
     pub(super) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }

@@ -1,4 +1,4 @@
-//! What was heard, as it stands in the folder: who has which chunk, and which digests were announced with them.
+//! The received announcements as stored in the folder: the holders of each chunk, and the announced digests.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -13,16 +13,16 @@ use super::AnnouncedChunks;
 use crate::storage::read_regular_file;
 use crate::storage::replace_file;
 
-/// Where it stands who has which chunk.
+/// Stores the holders of each chunk.
 pub(super) const DICTIONARY_FILE: &str = "content_dictionary.txt";
 
-/// Where the digests stand that programs of ours announce: `cherry_1: 192.168.1.7 9f86…`, one a line.
+/// Stores the digests that Peerdex nodes announce, one per line: `cherry_1: 192.168.1.7 9f86…`.
 pub(super) const DIGESTS_FILE: &str = "chunk_digests.txt";
 
-/// The most that is read of either, in bytes.
+/// Maximum size of either file in bytes.
 const MAX_FILE_SIZE: u64 = 8 << 20;
 
-/// Who was heard to have which chunks.
+/// The chunks that each address has announced.
 #[derive(Debug, Default)]
 pub(super) struct ContentDictionary {
     holders: BTreeMap<ChunkName, Vec<IpAddr>>,
@@ -30,13 +30,13 @@ pub(super) struct ContentDictionary {
 }
 
 impl ContentDictionary {
-    /// Reads what the folder says; lines that cannot be read are skipped. Nothing was heard if there is no file.
+    /// Loads the files of a folder. Skips invalid lines; missing files count as empty.
     pub(super) fn load(folder: &Path) -> io::Result<Self> {
         let mut dictionary = Self::default();
         for line in read_or_empty(&folder.join(DICTIONARY_FILE))?.lines() {
             match line.parse::<DictionaryLine>() {
                 Ok(line) => drop(dictionary.holders.insert(line.chunk, line.holders)),
-                Err(error) => tracing::warn!(%error, "a line of the dictionary was skipped"),
+                Err(error) => tracing::warn!(%error, "skipped a line of the dictionary"),
             }
         }
         let digests = read_or_empty(&folder.join(DIGESTS_FILE))?;
@@ -44,12 +44,12 @@ impl ContentDictionary {
         Ok(dictionary)
     }
 
-    /// Returns where the dictionary lies.
+    /// Returns the path of the dictionary.
     pub(super) fn path(folder: &Path) -> PathBuf {
         folder.join(DICTIONARY_FILE)
     }
 
-    /// Returns who has announced a chunk, in the order in which they are to be asked.
+    /// Returns the holders of a chunk, in the order in which to request it.
     pub(super) fn holders(&self, chunk: &ChunkName) -> &[IpAddr] {
         self.holders.get(chunk).map(Vec::as_slice).unwrap_or_default()
     }
@@ -59,32 +59,32 @@ impl ContentDictionary {
         self.digests.get(&(chunk.clone(), holder)).copied()
     }
 
-    /// Says whether anybody was heard to have a chunk of a file.
+    /// Returns true if any chunk of the file has been announced.
     pub(super) fn has_file(&self, file: &str) -> bool {
         self.holders.keys().any(|chunk| chunk.file() == file)
     }
 }
 
-/// What was heard, as it is going to stand in the folder.
+/// The announced chunks in the form to be stored.
 pub(super) struct DictionarySnapshot {
     dictionary: String,
     digests: String,
 }
 
 impl DictionarySnapshot {
-    pub(super) fn from_announced(sightings: &AnnouncedChunks) -> Self {
+    pub(super) fn from_announced(announced: &AnnouncedChunks) -> Self {
         let (mut dictionary, mut digests) = (String::new(), String::new());
-        for line in sightings.lines() {
-            // A string takes everything.
+        for line in announced.lines() {
+            // Writing to a string cannot fail.
             let _ = writeln!(dictionary, "{line}");
         }
-        for (chunk, address, digest) in sightings.digests() {
+        for (chunk, address, digest) in announced.digests() {
             let _ = writeln!(digests, "{}: {address} {digest}", chunk.as_str());
         }
         Self { dictionary, digests }
     }
 
-    /// Writes each file as a whole. Waits for the disk and belongs on a blocking thread.
+    /// Replaces both files atomically. Blocks on disk I/O.
     pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
         replace_file(&folder.join(DIGESTS_FILE), self.digests.as_bytes())?;
         replace_file(&folder.join(DICTIONARY_FILE), self.dictionary.as_bytes())
@@ -121,10 +121,10 @@ mod tests {
         let (address, digest) = ("10.0.0.7".parse().unwrap(), Digest::from_bytes([7; 32]));
         let mut card = Card::of(Cookie::from_bytes([1; 8]));
         card.digests.insert(chunk.clone(), digest);
-        let mut sightings = AnnouncedChunks::new(Duration::from_secs(9));
+        let mut announced = AnnouncedChunks::new(Duration::from_secs(9));
         let announcement = LanAnnouncement { chunks: vec![chunk.clone()], card: Some(card), username: None };
-        sightings.record(address, announcement, Instant::now());
-        DictionarySnapshot::from_announced(&sightings).save(home.path()).unwrap();
+        announced.record(address, announcement, Instant::now());
+        DictionarySnapshot::from_announced(&announced).save(home.path()).unwrap();
         let text = std::fs::read_to_string(ContentDictionary::path(home.path())).unwrap();
         assert_eq!(text, "a_1: 10.0.0.7\n");
         std::fs::write(ContentDictionary::path(home.path()), format!("broken\n{text}")).unwrap();

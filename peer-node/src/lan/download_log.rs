@@ -9,11 +9,11 @@ use super::log_file::append_line;
 use super::reorder_buffer::ReorderBuffer;
 use crate::local_time::local_time;
 
-/// The log of what was downloaded.
+/// Name of the download log.
 pub(super) const DOWNLOAD_LOG: &str = "download_log.txt";
 
-/// Writes `download_log.txt` for one file, in the order in which its chunks are requested. Lines wait while it is open whether
-/// an earlier chunk has come; dropped, it writes what waits.
+/// Writes `download_log.txt` for one file, in the order in which its chunks are requested. A line waits until all earlier
+/// chunks have ended. Dropping the log writes the waiting lines.
 #[derive(Debug)]
 pub(super) struct DownloadLog {
     folder: Arc<ChunkFolder>,
@@ -26,12 +26,12 @@ impl DownloadLog {
         Self { folder, lines: ReorderBuffer::default(), tickets: HashMap::new() }
     }
 
-    /// Takes the place of a chunk that is requested next.
+    /// Reserves the position of a chunk that is requested next.
     pub(super) fn begin_chunk(&mut self, chunk: &ChunkName) {
         self.tickets.insert(chunk.clone(), self.lines.begin());
     }
 
-    /// Notes whether a chunk has come, and from whom.
+    /// Records whether a chunk was received, and from whom.
     pub(super) fn end_chunk(&mut self, chunk: &ChunkName, from: Option<IpAddr>) {
         if let Some(ticket) = self.tickets.remove(chunk) {
             let line = from.map(|from| download_line(&local_time(), chunk, from));
@@ -70,7 +70,7 @@ mod tests {
         let folder = Arc::new(ChunkFolder::open(home.path()).unwrap());
         let [one, two, three]: [ChunkName; 3] = ["a_1", "a_2", "a_3"].map(|name| name.parse().unwrap());
         let from = Some("10.0.0.7".parse().unwrap());
-        let noted = || {
+        let logged = || {
             let text = fs::read_to_string(home.path().join(DOWNLOAD_LOG)).unwrap_or_default();
             text.lines().map(|line| line[21..24].to_owned()).collect::<Vec<_>>()
         };
@@ -79,16 +79,16 @@ mod tests {
             log.begin_chunk(chunk);
         }
         log.end_chunk(&two, from);
-        assert_eq!(noted(), [""; 0]);
+        assert_eq!(logged(), [""; 0]);
         log.end_chunk(&one, from);
-        assert_eq!(noted(), ["a_1", "a_2"]);
+        assert_eq!(logged(), ["a_1", "a_2"]);
         log.end_chunk(&three, None);
         for chunk in [&one, &two] {
             log.begin_chunk(chunk);
         }
         log.end_chunk(&two, from);
-        assert_eq!(noted().len(), 2);
+        assert_eq!(logged().len(), 2);
         drop(log);
-        assert_eq!(noted(), ["a_1", "a_2", "a_2"]);
+        assert_eq!(logged(), ["a_1", "a_2", "a_2"]);
     }
 }

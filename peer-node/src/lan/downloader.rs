@@ -17,47 +17,47 @@ use super::requested_content::RequestedContent;
 use super::{ChunkFolder, ChunkFolderError, LanEvent, LanSettings};
 use crate::addresses::is_dialable;
 
-/// Why there is no file.
+/// Why a download failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LanDownloadError {
-    /// The name does not serve.
+    /// The name is invalid.
     #[error(transparent)]
     Name(#[from] ChunkNameError),
-    /// Nobody was heard to have it.
-    #[error("nobody was heard to have {name}; {} says who has what, and peer-node lan discover writes it", path.display())]
+    /// Nobody has announced the file.
+    #[error("no peer has announced {name}; {} lists the announced chunks, and peer-node lan discover updates it", path.display())]
     Unknown { name: String, path: PathBuf },
-    /// Some chunks could not be had.
+    /// Some chunks could not be fetched.
     #[error("{0}")]
     Missing(String),
-    /// They are not those of one file.
+    /// The chunks do not belong to one file.
     #[error(
-        "the chunks do not fit together: {lengths:?} bytes; one was cut short, or they are of different files. Those that came now are removed again"
+        "the chunks do not fit together: {lengths:?} bytes; one was truncated, or they belong to different files; the chunks just downloaded were removed"
     )]
     Mismatched { lengths: Vec<u64> },
-    /// What is here is not what is announced.
+    /// A chunk in the folder differs from the announced one.
     #[error(
-        "{chunk} lies in the folder and is not what {holder} announces; take another folder, or move it away"
+        "{chunk} in the folder differs from the one that {holder} announces; use another folder, or move it away"
     )]
     Differs { chunk: ChunkName, holder: IpAddr },
     /// The folder cannot be used.
     #[error(transparent)]
     Folder(#[from] ChunkFolderError),
-    /// The disk cannot.
+    /// Another I/O error.
     #[error(transparent)]
     Disk(#[from] io::Error),
 }
 
-/// A file that is here.
+/// A complete file.
 #[derive(Debug)]
 pub(crate) struct DownloadedFile {
     pub(crate) path: PathBuf,
     pub(crate) size: u64,
     pub(crate) digest: Digest,
-    /// Whether every chunk matched a digest that was announced with it.
+    /// Whether every chunk matched an announced digest.
     pub(crate) is_verified: bool,
 }
 
-/// A chunk that is here.
+/// A chunk in the folder.
 struct PresentChunk {
     chunk: ChunkName,
     bytes: u64,
@@ -65,25 +65,25 @@ struct PresentChunk {
     is_new: bool,
 }
 
-/// A reply that may be a chunk: JSON of which no chunk before it has shown whether it has the right length.
+/// A reply that may be a chunk: JSON whose length could not be compared with those of other chunks yet.
 struct DeferredReply {
     chunk: ChunkName,
     from: IpAddr,
     fetched: FetchedChunk,
 }
 
-/// Fetches the chunks of a file one after the other, each from the first of those who have it that gives it, and puts them
-/// together. The chunks are kept. The name may be that of the file, with its extension, or that in the names of its chunks.
+/// Fetches the chunks of a file in order, each from its first holder that sends it, and merges them. The chunks are kept.
+/// `typed` is the name of the file, with its extension, or the one in its chunks' names.
 pub(crate) async fn download(
     folder: &Arc<ChunkFolder>,
     typed: &str,
     settings: &LanSettings,
-    news: &mpsc::Sender<LanEvent>,
+    events: &mpsc::Sender<LanEvent>,
 ) -> Result<DownloadedFile, LanDownloadError> {
     let home = folder.path().to_owned();
     let dictionary = run_blocking(move || Ok(ContentDictionary::load(&home)?)).await?;
     let Some(wanted) = RequestedContent::find(typed, |content| dictionary.has_file(content)) else {
-        // What cannot be a name at all is told so.
+        // A name that is invalid anyway gets the more specific error.
         format!("{typed}_1").parse::<ChunkName>()?;
         return Err(LanDownloadError::Unknown {
             name: excerpt(typed),
@@ -92,15 +92,8 @@ pub(crate) async fn download(
     };
     let first: ChunkName = format!("{}_1", wanted.content).parse()?;
     let log = DownloadLog::new(Arc::clone(folder));
-    let mut task = FileDownload {
-        folder,
-        settings,
-        events: news,
-        dictionary,
-        log,
-        present: Vec::new(),
-        deferred: Vec::new(),
-    };
+    let mut task =
+        FileDownload { folder, settings, events, dictionary, log, present: Vec::new(), deferred: Vec::new() };
     for number in 1..=settings.chunk_count.get() {
         task.obtain_chunk(&first.sibling(number)?).await?;
     }
@@ -108,7 +101,7 @@ pub(crate) async fn download(
     let chunks = (1..=settings.chunk_count.get()).map(|number| first.sibling(number));
     task.check_complete(&chunks.collect::<Result<Vec<_>, _>>()?)?;
     let merged = task.merge(wanted).await?;
-    let is_verified = task.present.iter().all(|had| had.is_verified);
+    let is_verified = task.present.iter().all(|chunk| chunk.is_verified);
     Ok(DownloadedFile { path: merged.path, size: merged.size, digest: merged.digest, is_verified })
 }
 
@@ -118,14 +111,14 @@ struct FileDownload<'a> {
     events: &'a mpsc::Sender<LanEvent>,
     dictionary: ContentDictionary,
     log: DownloadLog,
-    /// The chunks that are here, in order.
+    /// The chunks in the folder, in order.
     present: Vec<PresentChunk>,
-    /// At most one reply for each chunk that is not here.
+    /// At most one reply per missing chunk.
     deferred: Vec<DeferredReply>,
 }
 
 impl FileDownload<'_> {
-    /// Fetches a chunk from the first that gives it, unless it is here.
+    /// Fetches a chunk from its first holder that sends it, unless the folder has it.
     async fn obtain_chunk(&mut self, chunk: &ChunkName) -> Result<(), LanDownloadError> {
         if let Some(present) = self.find_in_folder(chunk).await? {
             self.present.push(present);
@@ -137,16 +130,18 @@ impl FileDownload<'_> {
             if !is_dialable(SocketAddr::new(from, self.settings.chunk_port)) {
                 continue;
             }
-            let (digest, length, most) =
+            let (digest, length, max_bytes) =
                 (self.dictionary.digest(chunk, from), self.length_rule(chunk), self.remaining_bytes());
-            let request = FetchRequest { chunk, from, digest, length, max_bytes: most };
+            let request = FetchRequest { chunk, from, digest, length, max_bytes };
             match fetch(self.settings, self.folder, &request).await {
                 Ok(fetched) => {
-                    let is_held = self.deferred.iter().any(|held| held.chunk == *chunk);
-                    if fetched.doubt.is_some() && length.allows(fetched.bytes).is_none() && !is_held {
+                    let is_deferred = self.deferred.iter().any(|reply| reply.chunk == *chunk);
+                    // JSON of unknown length may be an error reply or the chunk itself; later chunks will show which.
+                    if fetched.doubt.is_some() && length.allows(fetched.bytes).is_none() && !is_deferred {
                         self.deferred.push(DeferredReply { chunk: chunk.clone(), from, fetched });
                         continue;
                     }
+                    // A reply that is certainly a chunk settles the question for the deferred one.
                     if fetched.doubt.is_none() {
                         self.reject_deferred(chunk).await;
                     }
@@ -160,36 +155,36 @@ impl FileDownload<'_> {
                 Err(error) => self.report_not_sent(chunk, from, error.to_string()).await,
             }
         }
-        if !self.deferred.iter().any(|held| held.chunk == *chunk) {
+        if !self.deferred.iter().any(|reply| reply.chunk == *chunk) {
             self.log.end_chunk(chunk, None);
         }
         Ok(())
     }
 
-    /// Takes what somebody gave for a chunk, unless it is JSON and of the wrong length for a chunk; returns whether it was taken.
+    /// Accepts a fetched chunk, unless it is JSON whose length is wrong for a chunk. Returns true if it was accepted.
     async fn accept(
         &mut self,
         chunk: &ChunkName,
         from: IpAddr,
         fetched: FetchedChunk,
     ) -> Result<bool, LanDownloadError> {
-        let FetchedChunk { file: fresh, bytes, is_verified, doubt } = fetched;
+        let FetchedChunk { file, bytes, is_verified, doubt } = fetched;
         if let Some(error) = doubt.filter(|_| self.length_rule(chunk).allows(bytes) != Some(true)) {
             self.report_not_sent(chunk, from, error.to_string()).await;
             return Ok(false);
         }
         let (folder, name) = (Arc::clone(self.folder), chunk.clone());
-        run_blocking(move || Ok(folder.finalize(&fresh, &name)?)).await?;
+        run_blocking(move || Ok(folder.finalize(&file, &name)?)).await?;
         self.log.end_chunk(chunk, Some(from));
         let chunk = chunk.clone();
-        let position = self.present.partition_point(|had| had.chunk.number() < chunk.number());
+        let position = self.present.partition_point(|present| present.chunk.number() < chunk.number());
         self.present
             .insert(position, PresentChunk { chunk: chunk.clone(), bytes, is_verified, is_new: true });
         let _ = self.events.send(LanEvent::Downloaded { chunk, from, bytes, is_verified }).await;
         Ok(true)
     }
 
-    /// Decides about the replies that may be chunks, now that there are others to compare their lengths with.
+    /// Decides on the deferred replies, now that the lengths of other chunks are known.
     async fn resolve_deferred(&mut self) -> Result<(), LanDownloadError> {
         for DeferredReply { chunk, from, fetched } in std::mem::take(&mut self.deferred) {
             if !self.accept(&chunk, from, fetched).await? {
@@ -199,11 +194,11 @@ impl FileDownload<'_> {
         Ok(())
     }
 
-    /// Drops the reply that was held for a chunk, since another one certainly is the chunk.
+    /// Rejects the deferred reply for a chunk, because another reply certainly is the chunk.
     async fn reject_deferred(&mut self, chunk: &ChunkName) {
-        for held in self.deferred.extract_if(.., |held| held.chunk == *chunk).collect::<Vec<_>>() {
-            if let Some(error) = held.fetched.doubt {
-                self.report_not_sent(chunk, held.from, error.to_string()).await;
+        for reply in self.deferred.extract_if(.., |reply| reply.chunk == *chunk).collect::<Vec<_>>() {
+            if let Some(error) = reply.fetched.doubt {
+                self.report_not_sent(chunk, reply.from, error.to_string()).await;
             }
         }
     }
@@ -212,18 +207,20 @@ impl FileDownload<'_> {
         let _ = self.events.send(LanEvent::FetchFailed { chunk: chunk.clone(), from, reason }).await;
     }
 
-    /// Returns what is known of the length of a chunk.
+    /// Returns the known constraints on the length of a chunk.
     fn length_rule(&self, chunk: &ChunkName) -> ChunkLengthRule {
-        let others = self.present.iter().map(|had| (had.chunk.number(), had.bytes));
+        let others = self.present.iter().map(|present| (present.chunk.number(), present.bytes));
         ChunkLengthRule::new(chunk.number(), self.settings.chunk_count, others)
     }
 
-    /// Returns how many bytes may still come.
+    /// Returns the number of bytes that may still be downloaded.
     fn remaining_bytes(&self) -> u64 {
-        self.present.iter().fold(self.settings.max_size, |room, had| room.saturating_sub(had.bytes))
+        self.present
+            .iter()
+            .fold(self.settings.max_size, |remaining, present| remaining.saturating_sub(present.bytes))
     }
 
-    /// Looks whether a chunk is in the folder. It must be what was announced, as far as anybody has said what that is.
+    /// Looks for a chunk in the folder. It must match an announced digest, if any was announced.
     async fn find_in_folder(&self, chunk: &ChunkName) -> Result<Option<PresentChunk>, LanDownloadError> {
         let (folder, wanted) = (Arc::clone(self.folder), chunk.clone());
         let found = run_blocking(move || {
@@ -233,7 +230,7 @@ impl FileDownload<'_> {
         let Some((bytes, digest)) = found.await? else { return Ok(None) };
         let announced = |holder: &IpAddr| Some((*holder, self.dictionary.digest(chunk, *holder)?));
         let announced: Vec<_> = self.dictionary.holders(chunk).iter().filter_map(announced).collect();
-        let is_verified = announced.iter().any(|(_, said)| *said == digest);
+        let is_verified = announced.iter().any(|(_, announced)| *announced == digest);
         match announced.first() {
             Some((holder, _)) if !is_verified => {
                 Err(LanDownloadError::Differs { chunk: chunk.clone(), holder: *holder })
@@ -242,17 +239,17 @@ impl FileDownload<'_> {
         }
     }
 
-    /// Says whether the chunks that are here are all of a file: a small one has fewer than others.
+    /// Checks that the chunks form a complete file. A small file has fewer chunks than others.
     fn check_complete(&self, chunks: &[ChunkName]) -> Result<(), LanDownloadError> {
         let present = &self.present;
-        let is_here = |chunk: &&ChunkName| present.iter().any(|had| had.chunk == **chunk);
-        let missing: Vec<&ChunkName> = chunks.iter().filter(|chunk| !is_here(chunk)).collect();
-        let lengths: Vec<u64> = present.iter().map(|had| had.bytes).collect();
-        let in_order = (1..).zip(present).all(|(number, had)| had.chunk.number() == number);
-        let is_unheard = missing.iter().all(|chunk| self.dictionary.holders(chunk).is_empty());
+        let is_present = |chunk: &&ChunkName| present.iter().any(|entry| entry.chunk == **chunk);
+        let missing: Vec<&ChunkName> = chunks.iter().filter(|chunk| !is_present(chunk)).collect();
+        let lengths: Vec<u64> = present.iter().map(|entry| entry.bytes).collect();
+        let in_order = (1..).zip(present).all(|(number, entry)| entry.chunk.number() == number);
+        let is_unannounced = missing.iter().all(|chunk| self.dictionary.holders(chunk).is_empty());
         if !present.is_empty()
             && in_order
-            && is_unheard
+            && is_unannounced
             && ChunkLayout::is_complete(&lengths, self.settings.chunk_count)
         {
             return Ok(());
@@ -261,21 +258,21 @@ impl FileDownload<'_> {
             let lines: Vec<String> = missing.into_iter().map(failure_line).collect();
             return Err(LanDownloadError::Missing(lines.join("\n")));
         }
-        for had in present.iter().filter(|had| had.is_new && !had.is_verified) {
-            // Otherwise they would be taken for right the next time.
-            let _ = fs::remove_file(self.folder.path().join(had.chunk.as_str()));
+        for entry in present.iter().filter(|entry| entry.is_new && !entry.is_verified) {
+            // Otherwise the next attempt would trust them.
+            let _ = fs::remove_file(self.folder.path().join(entry.chunk.as_str()));
         }
         Err(LanDownloadError::Mismatched { lengths })
     }
 
     async fn merge(&self, wanted: RequestedContent) -> Result<MergedFile, LanDownloadError> {
         let folder = Arc::clone(self.folder);
-        let chunks: Vec<ChunkName> = self.present.iter().map(|had| had.chunk.clone()).collect();
+        let chunks: Vec<ChunkName> = self.present.iter().map(|entry| entry.chunk.clone()).collect();
         run_blocking(move || Ok(folder.merge(&wanted, &chunks)?)).await
     }
 }
 
-/// Waits for what waits for the disk.
+/// Runs blocking work on a thread for it.
 async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LanDownloadError> + Send + 'static,
 ) -> Result<T, LanDownloadError> {

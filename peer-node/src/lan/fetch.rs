@@ -15,41 +15,41 @@ use super::hashing_writer::{HashingWriter, decode_base64};
 use super::temp_file::TempFile;
 use super::{ChunkFolder, LanSettings};
 
-/// How long somebody may take to accept a connection.
+/// Maximum time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long may nothing come.
+/// Maximum time without data.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long to wait for more after a whole JSON object: some programs leave the connection open behind it.
+/// Time to wait for more data after a complete JSON object; some programs keep the connection open.
 const AFTER_OBJECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Who sends less than so many bytes in so long is left.
+/// Minimum number of bytes per period; slower peers are disconnected.
 const MIN_RATE: (u64, Duration) = (30 << 10, Duration::from_secs(30));
 
-/// What stands in a JSON reply besides the chunk, in bytes.
+/// Maximum size of a JSON reply without the chunk, in bytes.
 const MAX_ENVELOPE: u64 = 4 << 10;
 
-/// Why somebody did not give a chunk.
+/// Why a chunk was not received.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ChunkFetchError {
-    #[error("it does not answer: {0}")]
+    #[error("cannot connect: {0}")]
     Connect(io::Error),
-    #[error("the connection broke: {0}")]
+    #[error("connection lost: {0}")]
     Broken(io::Error),
-    #[error("it has not got it")]
+    #[error("it does not have the chunk")]
     NotFound,
-    #[error("nothing came for {} s", READ_TIMEOUT.as_secs())]
+    #[error("no data for {} s", READ_TIMEOUT.as_secs())]
     Silent,
-    #[error("it sends too slowly")]
+    #[error("it is too slow")]
     TooSlow,
-    #[error("it sends more than {0} bytes (--max-size)")]
+    #[error("it sent more than {0} bytes (--max-size)")]
     TooLarge(u64),
-    #[error("what it sent is not what it announced")]
+    #[error("the chunk does not match the announced digest")]
     WrongDigest,
     #[error(transparent)]
     Reply(#[from] ChunkReplyError),
-    /// Nobody else could do better.
+    /// A local error, which no other source can fix.
     #[error("cannot write {}: {source}", path.display())]
     LocalIo { path: PathBuf, source: io::Error },
 }
@@ -61,27 +61,27 @@ impl ChunkFetchError {
     }
 }
 
-/// A chunk to be fetched from somebody, and what is known of it.
+/// A chunk to fetch from one source.
 pub(super) struct FetchRequest<'a> {
     pub(super) chunk: &'a ChunkName,
     pub(super) from: IpAddr,
-    /// What the source has announced.
+    /// Digest that the source has announced.
     pub(super) digest: Option<Digest>,
     pub(super) length: ChunkLengthRule,
-    /// The most bytes that the chunk may have.
+    /// Maximum size of the chunk in bytes.
     pub(super) max_bytes: u64,
 }
 
-/// What was fetched.
+/// A fetched chunk.
 pub(super) struct FetchedChunk {
     pub(super) file: TempFile,
     pub(super) bytes: u64,
     pub(super) is_verified: bool,
-    /// Why the bytes are not the chunk, unless their length shows that they are: they are JSON, and the chunk is not in it.
+    /// Set if the reply is JSON without a chunk; then only the length can show that the JSON itself is the chunk.
     pub(super) doubt: Option<ChunkReplyError>,
 }
 
-/// What somebody sent.
+/// A reply as received.
 struct ReceivedReply {
     file: TempFile,
     bytes: u64,
@@ -89,7 +89,8 @@ struct ReceivedReply {
     content: ReplyContent,
 }
 
-/// Fetches a chunk. With a digest it must match; without one, JSON is told from the chunk by its form and its length.
+/// Fetches a chunk. With a digest, the chunk must match it; without one, form and length distinguish a JSON reply from a raw
+/// chunk.
 pub(super) async fn fetch(
     settings: &LanSettings,
     folder: &ChunkFolder,
@@ -106,7 +107,7 @@ pub(super) async fn fetch(
         .map_err(ChunkFetchError::Broken)?;
     let file = folder.temp_file(request.chunk.as_str().as_ref());
     let reply = receive(&mut stream, file, request).await?;
-    // The next request goes over a connection of its own.
+    // The next request uses its own connection.
     drop(stream);
     if reply.bytes == 0 {
         return Err(ChunkFetchError::NotFound);
@@ -114,31 +115,33 @@ pub(super) async fn fetch(
     extract_chunk(reply, folder, request).await
 }
 
-/// Receives a reply: to the end of the stream, or of an object that is the whole answer.
+/// Receives a reply until the end of the stream, or until a JSON object that is a complete answer.
 async fn receive(
     stream: &mut TcpStream,
     file: TempFile,
     request: &FetchRequest<'_>,
 ) -> Result<ReceivedReply, ChunkFetchError> {
-    let own = ChunkFetchError::local_io(&file);
-    let (mut sink, mut scanner) = (HashingWriter::new(&file).map_err(&own)?, ReplyScanner::default());
+    let disk_error = ChunkFetchError::local_io(&file);
+    let (mut sink, mut scanner) = (HashingWriter::new(&file).map_err(&disk_error)?, ReplyScanner::default());
     let (mut bytes, mut begun) = (0_u64, (Instant::now(), 0_u64));
+    // An object that answers this request needs no more bytes, even if the connection stays open.
     while !scanner.complete().is_some_and(|reply| reply.is_reply_to(request.chunk)) {
         sink.buffer.reserve(READ_SIZE.saturating_sub(sink.buffer.len()));
-        let (before, is_whole) = (sink.buffer.len(), scanner.complete().is_some());
-        let patience = if is_whole { AFTER_OBJECT_TIMEOUT } else { READ_TIMEOUT };
-        let count = match tokio::time::timeout(patience, stream.read_buf(&mut sink.buffer)).await {
+        let (before, is_complete) = (sink.buffer.len(), scanner.complete().is_some());
+        let timeout = if is_complete { AFTER_OBJECT_TIMEOUT } else { READ_TIMEOUT };
+        let count = match tokio::time::timeout(timeout, stream.read_buf(&mut sink.buffer)).await {
             Ok(Ok(0)) => break,
             Ok(Ok(count)) => count,
-            Err(_) | Ok(Err(_)) if is_whole => break,
+            // The complete object is used, whatever happens to the connection afterwards.
+            Err(_) | Ok(Err(_)) if is_complete => break,
             Ok(Err(error)) => return Err(ChunkFetchError::Broken(error)),
             Err(_) => return Err(ChunkFetchError::Silent),
         };
         scanner.push(sink.buffer.get(before..).unwrap_or_default());
         bytes += count as u64;
-        // Base64 takes four bytes for three.
-        let around = if scanner.is_raw() { 0 } else { request.max_bytes / 3 + MAX_ENVELOPE };
-        if bytes > request.max_bytes.saturating_add(around) {
+        // Base64 needs four bytes for three.
+        let overhead = if scanner.is_raw() { 0 } else { request.max_bytes / 3 + MAX_ENVELOPE };
+        if bytes > request.max_bytes.saturating_add(overhead) {
             return Err(ChunkFetchError::TooLarge(request.max_bytes));
         }
         if begun.0.elapsed() >= MIN_RATE.1 {
@@ -148,21 +151,21 @@ async fn receive(
             begun = (Instant::now(), bytes);
         }
         if sink.buffer.len() >= READ_SIZE {
-            sink = sink.write_buffered().await.map_err(&own)?;
+            sink = sink.write_buffered().await.map_err(&disk_error)?;
         }
     }
-    let digest = sink.finish().await.map_err(&own)?;
+    let digest = sink.finish().await.map_err(&disk_error)?;
     let content = scanner.finish().map_or(ReplyContent::Raw, |reply| reply.content(request.chunk));
     Ok(ReceivedReply { file, bytes, digest, content })
 }
 
-/// Finds the chunk in a reply.
+/// Extracts the chunk from a reply.
 async fn extract_chunk(
     reply: ReceivedReply,
     folder: &ChunkFolder,
     request: &FetchRequest<'_>,
 ) -> Result<FetchedChunk, ChunkFetchError> {
-    let ReceivedReply { file: fresh, bytes, digest, content } = reply;
+    let ReceivedReply { file, bytes, digest, content } = reply;
     let is_verified = request.digest == Some(digest);
     let doubt = match content {
         _ if is_verified => None,
@@ -171,11 +174,11 @@ async fn extract_chunk(
             None => None,
         },
         ReplyContent::Error(error) => Some(error),
-        ReplyContent::Base64(place) => {
+        ReplyContent::Base64(range) => {
             let target = folder.temp_file(request.chunk.as_str().as_ref());
-            let own = ChunkFetchError::local_io(&target);
-            match decode_base64(&fresh, place, target).await.map_err(own)? {
-                // A file may hold a reply of its own: then the reply as a whole is the chunk, as its length shows.
+            let disk_error = ChunkFetchError::local_io(&target);
+            match decode_base64(&file, range, target).await.map_err(disk_error)? {
+                // The chunk itself may look like a reply; if the length shows that, the reply as a whole is the chunk.
                 Some(decoded) if has_length_of_reply(request, bytes, decoded.bytes) => None,
                 Some(decoded) if request.digest.is_some_and(|digest| digest != decoded.digest) => {
                     return Err(ChunkFetchError::WrongDigest);
@@ -184,22 +187,22 @@ async fn extract_chunk(
                     return Err(ChunkFetchError::TooLarge(request.max_bytes));
                 }
                 Some(decoded) => {
-                    let (fresh, bytes, is_verified) = (decoded.file, decoded.bytes, request.digest.is_some());
-                    return Ok(FetchedChunk { file: fresh, bytes, is_verified, doubt: None });
+                    let (file, bytes, is_verified) = (decoded.file, decoded.bytes, request.digest.is_some());
+                    return Ok(FetchedChunk { file, bytes, is_verified, doubt: None });
                 }
                 None => Some(ChunkReplyError::NotBase64),
             }
         }
     };
     match doubt {
-        // With a digest there is no doubt.
+        // A digest mismatch settles the question.
         Some(error) if request.digest.is_some() || bytes > request.max_bytes => Err(error.into()),
         None if bytes > request.max_bytes => Err(ChunkFetchError::TooLarge(request.max_bytes)),
-        doubt => Ok(FetchedChunk { file: fresh, bytes, is_verified, doubt }),
+        doubt => Ok(FetchedChunk { file, bytes, is_verified, doubt }),
     }
 }
 
-/// Returns true if a chunk can have the length of the whole reply, and not that of what the reply carries.
+/// Returns true if a chunk can have the length of the whole reply, but not that of the data in it.
 fn has_length_of_reply(request: &FetchRequest<'_>, reply: u64, carried: u64) -> bool {
     request.digest.is_none()
         && request.length.allows(reply) == Some(true)

@@ -1,8 +1,8 @@
-/// How many bytes of a file tell what it is.
+/// Number of bytes that identify a file type.
 pub(super) const SIGNATURE_LEN: usize = 12;
 
-/// Returns the extension of a file that begins like this, if every file that begins like this has it. The wire has no room for
-/// an extension, so a file that was asked for without one gets it back from its content.
+/// Returns the extension of a file with this beginning, if the type is certain. The protocol does not transmit extensions,
+/// so a file requested without one gets it from its content.
 pub(super) fn extension(beginning: &[u8]) -> Option<&'static str> {
     match beginning {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("png"),

@@ -10,11 +10,11 @@ use sha2::{Digest as _, Sha256};
 use super::chunk_folder::READ_SIZE;
 use super::temp_file::TempFile;
 
-/// How much base64 is decoded at a time, in bytes: whole groups of four.
+/// Bytes of base64 that are decoded at once; a multiple of four.
 const DECODE_BLOCK: usize = READ_SIZE;
 const _: () = assert!(DECODE_BLOCK.is_multiple_of(4));
 
-/// Where a reply is written and hashed, on blocking threads.
+/// Writes and hashes a reply on blocking threads.
 pub(super) struct HashingWriter {
     file: File,
     hasher: Sha256,
@@ -33,12 +33,12 @@ impl HashingWriter {
         Ok(())
     }
 
-    /// Writes what has gathered.
+    /// Writes the buffered bytes.
     pub(super) async fn write_buffered(mut self) -> io::Result<Self> {
         run_blocking(move || self.write_buffer().map(|()| self)).await
     }
 
-    /// Writes the rest and returns the digest.
+    /// Writes the rest, syncs the file and returns the digest.
     pub(super) async fn finish(mut self) -> io::Result<Digest> {
         run_blocking(move || {
             self.write_buffer()?;
@@ -53,14 +53,14 @@ impl HashingWriter {
     }
 }
 
-/// What was decoded.
+/// A decoded chunk.
 pub(super) struct DecodedChunk {
     pub(super) file: TempFile,
     pub(super) bytes: u64,
     pub(super) digest: Digest,
 }
 
-/// Decodes the base64 at some place of a reply into a fresh file; none if it is not valid base64.
+/// Decodes the base64 in a range of a reply into a new file. Returns `None` if it is not valid base64.
 pub(super) async fn decode_base64(
     reply: &TempFile,
     range: Range<u64>,
@@ -78,7 +78,7 @@ pub(super) async fn decode_base64(
             source.by_ref().take(DECODE_BLOCK as u64).read_to_end(&mut text)?;
             let is_last = source.limit() == 0;
             let decoded = STANDARD.decode_vec(&text, &mut sink.buffer);
-            // Padding ends the text, so no block but the last may have it.
+            // Padding is valid only at the end of the last block.
             if decoded.is_err() || !is_last && sink.buffer.len() != text.len() / 4 * 3 {
                 return Ok(None);
             }
@@ -112,8 +112,8 @@ mod tests {
         let fresh = |name: &str| TempFile::new_in(home.path(), OsStr::new(name));
         let reply = fresh("reply");
         fs::write(reply.path(), format!("before{text}after")).unwrap();
-        let place = 6..6 + text.len() as u64;
-        let decoded = decode_base64(&reply, place, fresh("chunk")).await.unwrap()?;
+        let range = 6..6 + text.len() as u64;
+        let decoded = decode_base64(&reply, range, fresh("chunk")).await.unwrap()?;
         let bytes = fs::read(decoded.file.path()).unwrap();
         assert_eq!(decoded.bytes, bytes.len() as u64);
         assert_eq!(decoded.digest, hash_file(File::open(decoded.file.path()).unwrap()).unwrap());

@@ -19,13 +19,13 @@ use super::{ChunkFolder, ChunkFolderError};
 use crate::storage::numbered;
 use crate::storage::{LinkPolicy, open_regular_file, rename_no_replace};
 
-/// The files that the parts keep in the folder; logs that were set aside have a number behind the name.
+/// Files of the LAN programs in the folder. Rotated logs have a number after the name.
 const OWN_FILES: [&str; 4] = [DICTIONARY_FILE, DIGESTS_FILE, DOWNLOAD_LOG, UPLOAD_LOG];
 
-/// How many names are tried.
+/// Maximum number of names to try.
 const MAX_TRIES: u32 = 500;
 
-/// A file that was put together.
+/// A merged file.
 #[derive(Debug)]
 pub(super) struct MergedFile {
     pub(super) path: PathBuf,
@@ -34,8 +34,8 @@ pub(super) struct MergedFile {
 }
 
 impl ChunkFolder {
-    /// Puts chunks together to a file of the wanted name. If no extension was typed, the file gets that of its type, if it is
-    /// known. Another file that has the name stays; if it is the same, that is it.
+    /// Merges chunks into a file with the requested name. If no extension was typed, the file gets that of its type, if
+    /// known. An existing file with that name is kept; if its content is the same, its path is returned.
     pub(super) fn merge(
         &self,
         wanted: &RequestedContent,
@@ -55,8 +55,9 @@ impl ChunkFolder {
             match rename_no_replace((CWD, file.path()), (CWD, &path)) {
                 Ok(()) => return Ok(MergedFile { path, size, digest }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    let there = open_regular_file(&path, OpenOptions::new().read(true), LinkPolicy::Refuse);
-                    if there.and_then(hash_file).is_ok_and(|found| found == digest) {
+                    let existing =
+                        open_regular_file(&path, OpenOptions::new().read(true), LinkPolicy::Refuse);
+                    if existing.and_then(hash_file).is_ok_and(|found| found == digest) {
                         return Ok(MergedFile { path, size, digest });
                     }
                 }
@@ -66,18 +67,19 @@ impl ChunkFolder {
         Err(ChunkFolderError::NoFreeName { path: target })
     }
 
-    /// Returns true if a file of this name would be taken for something else in the folder.
+    /// Returns true if a file of this name would be mistaken for another file in the folder.
     fn is_reserved(name: &str) -> bool {
         OWN_FILES.iter().any(|own| name.starts_with(own)) || name.parse::<ChunkName>().is_ok()
     }
 
-    /// Writes the chunks one after the other; returns the size, the digest, and the first bytes.
+    /// Writes the chunks in order. Returns the size, the digest and the first bytes.
     fn write_merged(&self, target: &TempFile, chunks: &[ChunkName]) -> io::Result<(u64, Digest, Vec<u8>)> {
         let (mut file, mut hasher, mut size) = (target.create()?, Sha256::new(), 0);
         let (mut buffer, mut beginning) = (vec![0; READ_SIZE], Vec::new());
         for chunk in chunks {
             let opened = self.open_chunk(chunk)?;
-            let (mut source, _) = opened.ok_or_else(|| io::Error::other(format!("{chunk} is gone")))?;
+            let (mut source, _) =
+                opened.ok_or_else(|| io::Error::other(format!("{chunk} has disappeared")))?;
             loop {
                 let count = source.read(&mut buffer)?;
                 let bytes = buffer.get(..count).unwrap_or_default();
@@ -118,7 +120,7 @@ mod tests {
         assert_eq!(merged.path, folder.path().join("a (1).png"));
         assert_eq!((fs::read(&merged.path).unwrap(), merged.size), (b"\x89PNG\r\n\x1a\nrest".to_vec(), 12));
         assert_eq!(fs::read(home.path().join("a.png")).unwrap(), b"mine");
-        assert_eq!(folder.merge(&typed("a"), &chunks).unwrap().path, merged.path, "it is here already");
+        assert_eq!(folder.merge(&typed("a"), &chunks).unwrap().path, merged.path, "the file already exists");
         fs::write(home.path().join("a_1"), b"text").unwrap();
         assert_eq!(folder.merge(&typed("a"), &chunks).unwrap().path, folder.path().join("a"));
     }

@@ -1,8 +1,9 @@
-//! The nodes of our own kind that are heard on the local network, and what they answer when they are asked.
+//! Peerdex nodes on the local network, discovered by announcements and searched directly.
 //!
-//! One task announces this node, one hears others; [`Neighbours`] is the handle on both and asks those who were heard over the
-//! native dialect. An announcement is a hint: it is let in by a [`Gate`](crate::gate::Gate), kept in a table of bounded size, and
-//! nothing but its source address is believed. What comes from a neighbour is verified like everything else.
+//! One task announces this node, another receives the announcements of others. [`Neighbours`] is the handle on both, and
+//! searches the known nodes over the native dialect. An announcement is only a hint: its rate is limited by an
+//! [`AddressRateLimiter`](crate::rate_limiter::AddressRateLimiter), the table is bounded, and only the source address is
+//! trusted. Downloads from neighbours are verified like all others.
 
 mod announcer;
 mod receiver;
@@ -28,31 +29,31 @@ use crate::library::Library;
 use crate::native::Links;
 use table::NeighbourTable;
 
-/// How long one that is asked may take.
+/// Maximum time for one node to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long all together may take: a crowd of made-up nodes is not waited for one after the other.
+/// Maximum time for all answers, so that many fabricated nodes cannot delay a search.
 const ALL_ANSWERS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many are asked at once.
+/// Maximum number of concurrent queries.
 const MAX_CONCURRENT: usize = 16;
 
-/// What the neighbours' tasks work with.
+/// Configuration of the neighbour tasks.
 #[derive(Debug, Clone)]
 pub(crate) struct NeighboursConfig {
-    /// Ports, period, addresses.
+    /// Ports, interval and addresses.
     pub(crate) settings: LanSettings,
-    /// Who we are.
+    /// Id of this node.
     pub(crate) node: NodeId,
-    /// The port on which we accept peers.
+    /// Port on which this node accepts peers.
     pub(crate) port: u16,
-    /// What we announce.
+    /// The files to announce.
     pub(crate) library: Library,
-    /// Over which others are asked.
+    /// Links for searching other nodes.
     pub(crate) links: Links,
 }
 
-/// A node, where it listens, and what it says that it shares.
+/// A node and the files that it reports to share.
 #[derive(Debug)]
 pub(crate) struct NeighbourFiles {
     pub(crate) node: NodeId,
@@ -60,7 +61,7 @@ pub(crate) struct NeighbourFiles {
     pub(crate) files: Vec<FileRecord>,
 }
 
-/// A handle on the nodes that are heard; cheap to clone.
+/// A handle on the known nodes. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Neighbours {
     shared: Arc<NeighboursState>,
@@ -73,17 +74,18 @@ struct NeighboursState {
     trouble: Mutex<NeighbourTrouble>,
 }
 
-/// What keeps nodes from hearing each other.
+/// Errors that prevent discovery.
 #[derive(Debug, Default)]
 struct NeighbourTrouble {
-    /// Why this node is not heard at the moment.
+    /// Why this node cannot announce itself at the moment.
     announce_error: Option<String>,
-    /// Why this node does not hear others.
+    /// Why this node cannot receive announcements.
     receive_error: Option<String>,
 }
 
 impl Neighbours {
-    /// Starts the tasks. A port that cannot be had is told by [`Neighbours::trouble`]; the node works on without.
+    /// Starts the tasks. If a port is unavailable, the node works without discovery and [`Neighbours::trouble`] reports the
+    /// error.
     pub(crate) fn start(config: NeighboursConfig, tracker: &TaskTracker, cancel: &CancellationToken) -> Self {
         let lifetime = config.settings.lifetime();
         let shared = Arc::new(NeighboursState {
@@ -94,18 +96,18 @@ impl Neighbours {
         let neighbours = Self { shared };
         let (announcing, receiving) =
             (neighbours.clone().announce(), neighbours.clone().receive_announcements());
-        let (muted, deafened) = (cancel.clone(), cancel.clone());
-        tracker.spawn(async move { muted.run_until_cancelled(announcing).await });
-        tracker.spawn(async move { deafened.run_until_cancelled(receiving).await });
+        let (announce_cancel, receive_cancel) = (cancel.clone(), cancel.clone());
+        tracker.spawn(async move { announce_cancel.run_until_cancelled(announcing).await });
+        tracker.spawn(async move { receive_cancel.run_until_cancelled(receiving).await });
         neighbours
     }
 
-    /// Counts the nodes that were heard lately.
+    /// Returns the number of nodes that have recently announced themselves.
     pub(crate) fn count(&self) -> usize {
         self.shared.table.lock().count(Instant::now())
     }
 
-    /// Says what keeps nodes from hearing each other, if anything does.
+    /// Returns the errors that prevent discovery, if any.
     pub(crate) fn trouble(&self) -> Option<String> {
         let trouble = self.shared.trouble.lock();
         let errors: Vec<&str> = [&trouble.receive_error, &trouble.announce_error]
@@ -121,33 +123,33 @@ impl Neighbours {
         self.shared.table.lock().sources_of(digest, Instant::now())
     }
 
-    /// Returns true if a node at an address was heard lately.
+    /// Returns true if a node at this address has recently announced itself.
     pub(crate) fn contains(&self, address: &SocketAddr) -> bool {
         self.shared.table.lock().contains(address)
     }
 
-    /// Asks all nodes that were heard for files whose names match; those who do not answer in time are left out. Nobody is asked
-    /// what is longer than a query may be: they would take it for a violation. Cancel safe.
+    /// Searches all known nodes for files with matching names. Omits nodes that do not answer in time. A query longer than
+    /// [`MAX_QUERY`] is not sent, because peers treat it as a violation. Cancel safe.
     pub(crate) async fn search(&self, query: &str, limit: u16) -> Vec<NeighbourFiles> {
         if query.len() > MAX_QUERY {
             return Vec::new();
         }
         let limit = limit.clamp(1, MAX_HITS);
-        let askable = self.shared.table.lock().queryable(Instant::now());
-        let (room, mut asked) = (Arc::new(Semaphore::new(MAX_CONCURRENT)), JoinSet::new());
-        for (node, address) in askable {
-            let (neighbours, room, query) = (self.clone(), Arc::clone(&room), query.to_owned());
-            asked.spawn(async move {
-                let _turn = room.acquire().await.ok()?;
+        let nodes = self.shared.table.lock().queryable(Instant::now());
+        let (permits, mut queries) = (Arc::new(Semaphore::new(MAX_CONCURRENT)), JoinSet::new());
+        for (node, address) in nodes {
+            let (neighbours, permits, query) = (self.clone(), Arc::clone(&permits), query.to_owned());
+            queries.spawn(async move {
+                let _permit = permits.acquire().await.ok()?;
                 neighbours.search_one(node, address, &query, limit).await
             });
         }
         let mut found = Vec::new();
         let deadline = Instant::now() + ALL_ANSWERS_TIMEOUT;
-        while let Ok(Some(answered)) = timeout_at(deadline.into(), asked.join_next()).await {
+        while let Ok(Some(answered)) = timeout_at(deadline.into(), queries.join_next()).await {
             found.extend(answered.ok().flatten());
         }
-        found.sort_by_key(|sighted| sighted.node);
+        found.sort_by_key(|found| found.node);
         found
     }
 
@@ -163,25 +165,25 @@ impl Neighbours {
             link.search(query, limit).await
         };
         let Some((files, _)) = timeout(ANSWER_TIMEOUT, asking).await.ok().flatten() else {
-            tracing::debug!(%address, "a neighbour does not answer");
+            tracing::debug!(%address, "neighbour does not answer");
             self.shared.table.lock().record_failure(address, Instant::now());
             return None;
         };
         Some(NeighbourFiles { node, address, files })
     }
 
-    /// Notes why this node is not heard, or that it is.
+    /// Sets or clears the error that prevents announcements.
     fn set_announce_error(&self, why: Option<String>) {
         let mut trouble = self.shared.trouble.lock();
-        if let Some(what) = why.as_ref().filter(|_| trouble.announce_error != why) {
-            tracing::warn!(what, "trouble on the local network");
+        if let Some(error) = why.as_ref().filter(|_| trouble.announce_error != why) {
+            tracing::warn!(error, "local network discovery failed");
         }
         trouble.announce_error = why;
     }
 
-    /// Notes why this node hears nobody.
+    /// Sets the error that prevents receiving announcements.
     fn set_receive_error(&self, why: String) {
-        tracing::warn!(what = why, "trouble on the local network");
+        tracing::warn!(error = why, "local network discovery failed");
         self.shared.trouble.lock().receive_error = Some(why);
     }
 }

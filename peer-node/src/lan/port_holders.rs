@@ -1,17 +1,16 @@
-//! Who holds a TCP port that cannot be had, as the kernel's tables tell.
+//! Finds out from the kernel's tables what holds a TCP port.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
-/// Where the kernel lists the TCP sockets.
+/// The kernel's tables of TCP sockets.
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
-/// The states of sockets that no program has open any more: `FIN_WAIT1`, `FIN_WAIT2`, `TIME_WAIT`, `LAST_ACK` and
-/// `CLOSING_STATES`.
+/// States of sockets that no process has open any more: `FIN_WAIT1`, `FIN_WAIT2`, `TIME_WAIT`, `LAST_ACK` and `CLOSING`.
 const CLOSING_STATES: [u8; 5] = [0x04, 0x05, 0x06, 0x09, 0x0b];
 
-/// Returns true if nothing holds an address but connections of a program that has ended. The kernel keeps such connections for a
-/// minute (`TIME_WAIT`), and keeps their port unless that program has allowed others to have it.
+/// Returns true if only closing connections hold the address. The kernel keeps the connections of an ended program for a
+/// minute (`TIME_WAIT`), and with them the port, unless that program had enabled its reuse.
 pub(crate) fn is_only_closing(address: SocketAddrV4) -> bool {
     let tables = TABLES.map(|table| fs::read_to_string(table).unwrap_or_default());
     is_only_closing_in(tables.iter().flat_map(|table| table.lines()), address)
@@ -31,7 +30,7 @@ fn is_only_closing_in<'a>(lines: impl Iterator<Item = &'a str>, wanted: SocketAd
     is_closing
 }
 
-/// Reads the local address, the port and the state of a line; none for the head and for what is not of IPv4.
+/// Parses the local address, the port and the state. Returns `None` for the header and for unsupported addresses.
 fn parse_socket(line: &str) -> Option<(IpAddr, u16, u8)> {
     let mut fields = line.split_ascii_whitespace().skip(1);
     let (address, port) = fields.next()?.split_once(':')?;
@@ -40,8 +39,8 @@ fn parse_socket(line: &str) -> Option<(IpAddr, u16, u8)> {
         8 => Ipv4Addr::from(parse_word(address)?).into(),
         32 => {
             let mut bytes = [0; 16];
-            for (at, place) in bytes.chunks_exact_mut(4).enumerate() {
-                place.copy_from_slice(&parse_word(address.get(at * 8..at * 8 + 8)?)?);
+            for (at, target) in bytes.chunks_exact_mut(4).enumerate() {
+                target.copy_from_slice(&parse_word(address.get(at * 8..at * 8 + 8)?)?);
             }
             Ipv6Addr::from(bytes).to_canonical()
         }
@@ -50,7 +49,7 @@ fn parse_socket(line: &str) -> Option<(IpAddr, u16, u8)> {
     Some((address, u16::from_str_radix(port, 16).ok()?, state))
 }
 
-/// The kernel writes addresses as numbers of the machine's own.
+/// Parses an address word, which the kernel writes as an integer in native byte order.
 fn parse_word(text: &str) -> Option<[u8; 4]> {
     u32::from_str_radix(text, 16).ok().map(u32::to_ne_bytes)
 }
@@ -61,7 +60,7 @@ mod tests {
 
     const HEAD: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid";
 
-    /// Writes a line as the kernel does, of a socket at port 5000.
+    /// Formats a line like the kernel's, for a socket at port 5000.
     fn line(address: &str, state: &str) -> String {
         let address: IpAddr = address.parse().unwrap();
         let octets = match address {
@@ -91,7 +90,7 @@ mod tests {
             assert!(!is_closing(&[("127.0.0.2", state)], "127.0.0.2:5000"), "{state}");
             assert!(!is_closing(&[("127.0.0.2", "06"), ("0.0.0.0", state)], "127.0.0.2:5000"), "{state}");
         }
-        assert!(!is_closing(&[], "127.0.0.2:5000"), "a program that does not listen is in no table");
+        assert!(!is_closing(&[], "127.0.0.2:5000"), "an unused port is in no table");
     }
 
     #[test]
@@ -101,7 +100,7 @@ mod tests {
         assert!(!is_closing(&[("127.0.0.2", "06")], "127.0.0.2:5001"));
         assert!(is_closing(&[("127.0.0.2", "06")], "0.0.0.0:5000"));
         assert!(!is_closing(&[("127.0.0.2", "06"), ("127.0.0.3", "0A")], "0.0.0.0:5000"));
-        // A program that listens for IPv6 accepts IPv4 as well.
+        // An IPv6 listener may accept IPv4 too.
         assert!(is_closing(&[("::ffff:10.0.0.7", "06")], "10.0.0.7:5000"));
         assert!(!is_closing(&[("::ffff:10.0.0.7", "06"), ("::", "0A")], "10.0.0.7:5000"));
         assert!(!is_closing(&[("fe80::7", "06")], "10.0.0.7:5000"));

@@ -1,14 +1,14 @@
 use std::collections::VecDeque;
 
-/// The most entries that are open or wait for others, but for those that begin after the last end.
+/// Maximum number of open or waiting entries, not counting those that began after the last end.
 const MAX_SLOTS: usize = 256;
 
-/// Puts what ends in any order into the order in which it began.
+/// Restores the order in which entries began, whatever the order in which they end.
 ///
-/// An entry waits for those that began before it until it is released, or until too many wait.
+/// An entry waits for those that began before it until it is released or too many are waiting.
 #[derive(Debug)]
 pub(super) struct ReorderBuffer<T> {
-    /// The ticket of the first slot.
+    /// Ticket of the first slot.
     first_ticket: u64,
     slots: VecDeque<Slot<T>>,
 }
@@ -26,18 +26,18 @@ impl<T> Default for ReorderBuffer<T> {
 }
 
 impl<T> ReorderBuffer<T> {
-    /// Takes the next place; returns its ticket.
+    /// Reserves the next slot and returns its ticket.
     pub(super) fn begin(&mut self) -> u64 {
         self.slots.push_back(Slot::Open);
         self.first_ticket + self.slots.len() as u64 - 1
     }
 
-    /// Ends an entry, with nothing if there is nothing to say of it. Returns what is ready now, in order.
+    /// Ends an entry, which may be empty. Returns the entries that are ready, in order.
     pub(super) fn end(&mut self, ticket: u64, entry: Option<T>) -> Vec<T> {
         let mut ready = Vec::new();
         match self.slot(ticket) {
             Some(slot) => *slot = Slot::Ended(entry),
-            // It was not waited for.
+            // The entry was no longer waited for.
             None => ready.extend(entry),
         }
         while self.slots.len() > MAX_SLOTS || matches!(self.slots.front(), Some(Slot::Ended(_))) {
@@ -46,7 +46,7 @@ impl<T> ReorderBuffer<T> {
         ready
     }
 
-    /// Stops waiting for all that began before an entry. Returns what is ready by that, in order.
+    /// Stops waiting for the entries that began before this one. Returns the entries that are ready, in order.
     pub(super) fn release(&mut self, ticket: u64) -> Vec<T> {
         let mut ready = Vec::new();
         while self.is_waiting(ticket) || matches!(self.slots.front(), Some(Slot::Ended(_))) {
@@ -55,10 +55,10 @@ impl<T> ReorderBuffer<T> {
         ready
     }
 
-    /// Returns true if an entry has ended and waits for others.
+    /// Returns true if the entry has ended and waits for earlier ones.
     pub(super) fn is_waiting(&self, ticket: u64) -> bool {
-        let index = ticket.checked_sub(self.first_ticket).and_then(|place| usize::try_from(place).ok());
-        let slot = index.and_then(|place| self.slots.get(place));
+        let index = ticket.checked_sub(self.first_ticket).and_then(|offset| usize::try_from(offset).ok());
+        let slot = index.and_then(|index| self.slots.get(index));
         matches!(slot, Some(Slot::Ended(_)))
     }
 

@@ -1,17 +1,17 @@
-/// The content that somebody wants, by the name that was typed.
+/// A requested file, derived from the typed name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RequestedContent {
-    /// The name that stands in the names of its chunks.
+    /// Name in the names of its chunks.
     pub(super) content: String,
-    /// The name under which the file is stored.
+    /// Name of the file to store.
     pub(super) file: String,
-    /// Whether the extension was typed, so that none is added.
+    /// Whether an extension was typed, so that none is added.
     pub(super) has_extension: bool,
 }
 
 impl RequestedContent {
-    /// Finds what is announced under a typed name: as it is, or without its extension, or without several (`a.tar.gz` is cut
-    /// into chunks of `a.tar` by some programs, of `a` by others).
+    /// Finds an announced name for a typed one: the typed name itself, or without one or more extensions (some programs cut
+    /// `a.tar.gz` into chunks of `a.tar`, others of `a`).
     pub(super) fn find(typed: &str, is_announced: impl Fn(&str) -> bool) -> Option<Self> {
         let mut content = typed;
         while !is_announced(content) {
@@ -28,7 +28,7 @@ impl RequestedContent {
     }
 }
 
-/// Returns true if a text can be an extension, and so part of a file's name: there is no step within the folders in it.
+/// Returns true if the text is safe as an extension: it contains no path separator.
 fn is_extension(text: &str) -> bool {
     !text.contains(|letter: char| {
         letter.is_whitespace() || letter.is_control() || matches!(letter, '/' | '\\')

@@ -7,43 +7,43 @@ use tokio::sync::Notify;
 
 use crate::rate_limiter::RateLimit;
 
-/// Rung when the folder has chunks that were not announced yet.
+/// Notified when the folder has chunks that have not been announced yet.
 pub(crate) type AnnounceTrigger = Arc<Notify>;
 
-/// How often datagrams of one address are read, and of all; a sender of ours pauses for 25 ms between two.
+/// Rate limits of received datagrams, per address and in total. Our own senders pause for 25 ms between datagrams.
 pub(super) const DATAGRAM_LIMITS: [RateLimit; 2] = [
     RateLimit { interval: Duration::from_millis(20), burst: 100 },
     RateLimit { interval: Duration::from_micros(2500), burst: 400 },
 ];
 
-/// How long it counts that somebody was heard, in periods; and at least so long.
+/// Lifetime of an announcement: a number of announcement intervals, and a minimum.
 const LIFETIME: (u32, Duration) = (3, Duration::from_secs(10));
 
-/// How the programs of the LAN dialect work.
+/// Configuration of the LAN dialect.
 #[derive(Debug, Clone)]
 pub(crate) struct LanSettings {
-    /// The UDP port on which announcements are sent and heard.
+    /// UDP port for announcements.
     pub(crate) announce_port: u16,
-    /// The TCP port on which chunks are asked for.
+    /// TCP port for chunk requests.
     pub(crate) chunk_port: u16,
-    /// The time between two announcements.
+    /// Interval between announcements.
     pub(crate) period: Duration,
-    /// Into how many chunks files are cut.
+    /// Number of chunks per file.
     pub(crate) chunk_count: ChunkCount,
-    /// Where announcements go; if nobody said, to everybody on every network of this machine.
+    /// Address to announce to; `None` for the broadcast addresses of all local networks.
     pub(crate) broadcast: Option<Ipv4Addr>,
-    /// The address of this machine from which is sent, and on which chunks are given.
+    /// Local address to send from and to serve chunks on.
     pub(crate) host: Ipv4Addr,
-    /// The largest file that is fetched, in bytes.
+    /// Maximum size of a downloaded file in bytes.
     pub(crate) max_size: u64,
-    /// Which programs are spoken with: what is requested of them, and whether announcements have a name.
+    /// Format of replies, which identifies the compatible programs. The JSON format adds a name to announcements.
     pub(crate) variant: ReplyFormat,
-    /// What our own announcements are known by.
+    /// Marks our own announcements.
     pub(crate) cookie: Cookie,
 }
 
 impl LanSettings {
-    /// Returns how long it counts that somebody was heard.
+    /// Returns the lifetime of an announcement.
     pub(super) fn lifetime(&self) -> Duration {
         self.period.saturating_mul(LIFETIME.0).max(LIFETIME.1)
     }

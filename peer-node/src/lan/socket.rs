@@ -1,4 +1,4 @@
-//! The sockets of the LAN dialect, and where broadcasts go.
+//! The sockets of the LAN dialect, and the targets of broadcasts.
 
 use std::fmt;
 use std::fs;
@@ -13,19 +13,19 @@ use tokio::sync::mpsc;
 use super::port_holders::is_only_closing;
 use super::{LanEvent, LanSettings};
 
-/// How many connections may wait to be accepted.
+/// Maximum number of connections waiting to be accepted.
 const BACKLOG: u32 = 64;
 
-/// How often a port is tried that connections of an ended program still hold.
+/// Interval between attempts to bind a port that is held by closing connections.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often at most: twice as long as the kernel keeps such connections.
+/// Maximum number of attempts: twice as long as the kernel keeps such connections.
 const MAX_RETRIES: u32 = 120;
 
-/// Where the kernel lists its routes.
+/// The kernel's routing table.
 const ROUTES: &str = "/proc/net/route";
 
-/// Makes the socket that announcements are sent from.
+/// Creates the socket from which announcements are sent.
 pub(crate) fn announce_socket(host: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     socket.set_broadcast(true)?;
@@ -33,7 +33,7 @@ pub(crate) fn announce_socket(host: Ipv4Addr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-/// Makes a socket on which announcements are heard, beside others of this machine that do the same.
+/// Creates a socket that receives announcements. Other processes of this machine may listen on the same port.
 pub(crate) fn receive_socket(port: u16) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     socket.set_reuse_address(true)?;
@@ -48,27 +48,28 @@ fn bind_nonblocking(socket: &Socket, address: SocketAddrV4) -> io::Result<()> {
     socket.bind(&address.into())
 }
 
-/// Listens for requests. Waits for a port that only connections of an ended program hold; any other obstacle is an error at
+/// Listens for chunk requests. Waits while the port is held only by closing connections; any other error is returned at
 /// once.
 pub(crate) async fn chunk_listener(
     settings: &LanSettings,
-    news: &mpsc::Sender<LanEvent>,
+    events: &mpsc::Sender<LanEvent>,
 ) -> io::Result<TcpListener> {
     let address = SocketAddrV4::new(settings.host, settings.chunk_port);
     let (mut retries, mut is_last) = (0, false);
     loop {
         match listen(address) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && !is_last => {
+                // The kernel releases the port of closing connections after a while; other holders keep it.
                 if retries < MAX_RETRIES && is_only_closing(address) {
                     if retries == 0 {
-                        let _ = news
+                        let _ = events
                             .send(LanEvent::PortClosing { address, most: RETRY_INTERVAL * MAX_RETRIES })
                             .await;
                     }
                     retries += 1;
                     tokio::time::sleep(RETRY_INTERVAL).await;
                 } else {
-                    // The connections may have ended between the attempt and the look.
+                    // The connections may have ended between the attempt and the check.
                     is_last = true;
                 }
             }
@@ -84,8 +85,8 @@ fn listen(address: SocketAddrV4) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Returns where announcements go: what was asked for, or everybody on every network that is reached without a router. The
-/// address for all networks reaches one only, so it serves where no other is known.
+/// Returns the targets of announcements: the configured address, or the broadcast addresses of all directly connected
+/// networks. 255.255.255.255 reaches only one network, so it is used only if no other address is known.
 pub(crate) fn broadcast_targets(settings: &LanSettings) -> Vec<SocketAddrV4> {
     let mut hosts = match settings.broadcast {
         Some(broadcast) => vec![broadcast],
@@ -97,7 +98,7 @@ pub(crate) fn broadcast_targets(settings: &LanSettings) -> Vec<SocketAddrV4> {
     hosts.into_iter().map(|host| SocketAddrV4::new(host, settings.announce_port)).collect()
 }
 
-/// A network that this machine is in.
+/// A directly connected network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LocalNetwork {
     interface: String,
@@ -108,18 +109,14 @@ pub(crate) struct LocalNetwork {
 
 impl fmt::Display for LocalNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} in {}/{}, everybody is {}",
-            self.interface, self.address, self.prefix_len, self.broadcast
-        )
+        write!(f, "{} in {}/{}, broadcast {}", self.interface, self.address, self.prefix_len, self.broadcast)
     }
 }
 
-/// The most networks that are told.
+/// Maximum number of networks to report.
 const MAX_NETWORKS: usize = 16;
 
-/// Lists the networks of this machine that have broadcasts.
+/// Returns the directly connected networks that have a broadcast address.
 pub(crate) fn local_networks() -> Vec<LocalNetwork> {
     parse_networks(&fs::read_to_string(ROUTES).unwrap_or_default())
 }
@@ -135,7 +132,7 @@ fn parse_networks(routes: &str) -> Vec<LocalNetwork> {
         };
         let (broadcast, bits) = (Ipv4Addr::from_bits(network | !mask), mask.leading_ones());
         let is_known = found.iter().any(|known| known.broadcast == broadcast);
-        // A network of one or two has no such address, and the default route is no network.
+        // A network of one or two addresses has no broadcast address, and the default route is not a network.
         if bits < 31 && mask != 0 && !is_known && found.len() < MAX_NETWORKS {
             let (interface, address) = ((*interface).to_owned(), Ipv4Addr::from_bits(network));
             found.push(LocalNetwork { interface, address, prefix_len: bits, broadcast });
@@ -157,12 +154,12 @@ mod tests {
              tun0\t0100000A\t00000000\t0005\t0\t0\t0\tFFFFFFFF\t0\t0\t0\n\
              eth1\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0\nbroken\n"
         );
-        // The kernel writes addresses as numbers of the machine's own.
+        // The kernel writes addresses as integers in native byte order.
         if cfg!(target_endian = "little") {
             let shown: Vec<String> = parse_networks(&routes).iter().map(ToString::to_string).collect();
             let expected = [
-                "eth0 in 192.168.1.0/24, everybody is 192.168.1.255",
-                "eth1 in 10.0.0.0/8, everybody is 10.255.255.255",
+                "eth0 in 192.168.1.0/24, broadcast 192.168.1.255",
+                "eth1 in 10.0.0.0/8, broadcast 10.255.255.255",
             ];
             assert_eq!(shown, expected);
         }

@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many there were in this program.
+/// Number of the next file of this process.
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// The place of a file that is written until it is whole and then renamed. No chunk can have its name, and nobody else writes
-/// there, not even another program that fetches the same chunk into the same folder. What lies there when it is dropped is
-/// removed: it is of no use to anybody.
+/// A temporary file that is renamed once it is complete. Its name cannot be that of a chunk, and is unique even among other
+/// processes that fetch the same chunk into the same folder. Dropping it removes the file if it was not renamed.
 #[derive(Debug)]
 pub(super) struct TempFile(PathBuf);
 
 impl TempFile {
-    /// Finds a place in a folder, for what is to have that name.
+    /// Chooses a temporary name in a folder for a file that will be named `name`.
     pub(super) fn new_in(folder: &Path, name: &OsStr) -> Self {
         let mut hidden = OsStr::new(".").to_owned();
         hidden.push(name);
@@ -24,7 +23,7 @@ impl TempFile {
         Self(folder.join(hidden))
     }
 
-    /// Makes the file, in the place of one that a program of the same number has left behind.
+    /// Creates the file, replacing one that an earlier process with the same id left behind.
     pub(super) fn create(&self) -> io::Result<File> {
         match fs::remove_file(&self.0) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -40,7 +39,7 @@ impl TempFile {
 
 impl Drop for TempFile {
     fn drop(&mut self) {
-        // Mostly it has its name by now.
+        // Usually the file has been renamed by now.
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -56,9 +55,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let at = || TempFile::new_in(home.path(), OsStr::new("forest_1"));
         let (one, other) = (at(), at());
-        one.create().unwrap().write_all(b"whole").unwrap();
-        other.create().unwrap().write_all(b"ha").unwrap();
-        assert_eq!(fs::read(one.path()).unwrap(), b"whole");
+        one.create().unwrap().write_all(b"complete").unwrap();
+        other.create().unwrap().write_all(b"part").unwrap();
+        assert_eq!(fs::read(one.path()).unwrap(), b"complete");
         fs::rename(one.path(), home.path().join("forest_1")).unwrap();
         drop((one, other));
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);

@@ -12,13 +12,14 @@ use super::reorder_buffer::ReorderBuffer;
 use super::{ChunkFolder, LanEvent};
 use crate::local_time::local_time;
 
-/// The log of what was uploaded.
+/// Name of the upload log.
 pub(super) const UPLOAD_LOG: &str = "upload_log.txt";
 
-/// How long the line of an upload waits for those of earlier requests that are still being answered.
+/// Time that the line of an upload waits for the lines of earlier requests that are still being answered.
 const ORDERING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Writes `upload_log.txt` in the order of the requests. A line waits for those of earlier requests, but not for long.
+/// Writes `upload_log.txt` in the order of the requests. A line waits for those of earlier requests, up to
+/// [`ORDERING_TIMEOUT`].
 #[derive(Debug)]
 pub(super) struct UploadLog {
     folder: Arc<ChunkFolder>,
@@ -33,28 +34,28 @@ struct UploadEntry {
 }
 
 impl UploadLog {
-    pub(super) fn new(folder: Arc<ChunkFolder>, news: mpsc::Sender<LanEvent>) -> Arc<Self> {
-        Arc::new(Self { folder, events: news, lines: Mutex::default() })
+    pub(super) fn new(folder: Arc<ChunkFolder>, events: mpsc::Sender<LanEvent>) -> Arc<Self> {
+        Arc::new(Self { folder, events, lines: Mutex::default() })
     }
 
-    /// Takes the place of a request that came now.
+    /// Reserves the position of a new request.
     pub(super) fn reserve(self: &Arc<Self>) -> UploadLogSlot {
         UploadLogSlot { ticket: self.lines.lock().begin(), log: Arc::clone(self), sent_at: None }
     }
 
-    /// Makes a change and writes what is ready by it. Lines are written one after the other, so that they stay in order.
+    /// Applies a change and writes the lines that become ready. The lock is held meanwhile, so that lines stay in order.
     fn update(&self, change: impl FnOnce(&mut ReorderBuffer<UploadEntry>) -> Vec<UploadEntry>) {
-        let mut order = self.lines.lock();
-        for UploadEntry { chunk, to } in change(&mut order) {
+        let mut lines = self.lines.lock();
+        for UploadEntry { chunk, to } in change(&mut lines) {
             append_line(&self.folder, UPLOAD_LOG, &upload_line(&local_time(), &chunk, to));
-            // Who does not keep up with the news reads the log.
+            // If the receiver is full, the log still has the line.
             let _ = self.events.try_send(LanEvent::Uploaded { chunk, to });
         }
     }
 }
 
-/// The place of a request in the log. Dropped without an end it leaves no line; dropped while its line waits, the line is
-/// written.
+/// The position of a request in the log. If it is dropped before a chunk was sent, it leaves no line; if it is dropped while
+/// its line waits, the line is written.
 #[derive(Debug)]
 pub(super) struct UploadLogSlot {
     log: Arc<UploadLog>,
@@ -63,13 +64,13 @@ pub(super) struct UploadLogSlot {
 }
 
 impl UploadLogSlot {
-    /// Notes that the chunk was sent.
+    /// Records that the chunk was sent.
     pub(super) fn record_sent(&mut self, chunk: ChunkName, to: IpAddr) {
         self.sent_at = Some(Instant::now());
-        self.log.update(|order| order.end(self.ticket, Some(UploadEntry { chunk, to })));
+        self.log.update(|lines| lines.end(self.ticket, Some(UploadEntry { chunk, to })));
     }
 
-    /// Waits until the line is to be written even if earlier requests are still being answered.
+    /// Waits until the line must be written although earlier requests are still being answered. Cancel safe.
     pub(super) async fn wait_for_earlier(&self) {
         if let Some(ended) = self.sent_at
             && self.log.lines.lock().is_waiting(self.ticket)
@@ -81,9 +82,9 @@ impl UploadLogSlot {
 
 impl Drop for UploadLogSlot {
     fn drop(&mut self) {
-        self.log.update(|order| match self.sent_at {
-            Some(_) => order.release(self.ticket),
-            None => order.end(self.ticket, None),
+        self.log.update(|lines| match self.sent_at {
+            Some(_) => lines.release(self.ticket),
+            None => lines.end(self.ticket, None),
         });
     }
 }

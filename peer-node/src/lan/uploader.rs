@@ -21,22 +21,22 @@ use crate::transport::{
     AddressLimits, AdmissionPermit, MAX_SEND, PeerAdmission, SocketTuner, accept_all, send_some,
 };
 
-/// The most connections.
+/// Maximum number of connections.
 const MAX_CONNECTIONS: usize = 64;
 
-/// How long a request may take.
+/// Maximum time to receive a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long somebody may take nothing off our hands.
+/// Maximum time without the peer reading anything.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long to wait for the other side's end, so that what is on its way to it is not lost.
+/// Time to wait for the peer to close the connection, so that data in flight is not lost.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The answer to a request in the JSON variant for a chunk that is not here.
+/// Reply in JSON format to a request for an unknown chunk.
 const NOT_FOUND: &[u8] = br#"{"error": "File not found"}"#;
 
-/// How much of a chunk is encoded at a time, in bytes: whole groups of three.
+/// Bytes of a chunk that are encoded at once; a multiple of three.
 const ENCODE_BLOCK: usize = 3 << 16;
 
 /// Why a request was not answered.
@@ -48,30 +48,30 @@ enum ChunkUploadError {
     Io(#[from] io::Error),
     #[error("the request took too long")]
     RequestTimedOut,
-    #[error("the other side reads nothing")]
+    #[error("the peer reads nothing")]
     WriteTimedOut,
     #[error("the chunk was changed while it was sent")]
     ChunkChanged,
 }
 
-/// Gives the chunks of a folder to whoever asks, until the future is dropped.
-pub(crate) async fn upload(listener: TcpListener, folder: Arc<ChunkFolder>, news: mpsc::Sender<LanEvent>) {
+/// Serves the chunks of a folder until the future is dropped.
+pub(crate) async fn upload(listener: TcpListener, folder: Arc<ChunkFolder>, events: mpsc::Sender<LanEvent>) {
     let (tracker, cancel, admission) = (
         TaskTracker::new(),
         CancellationToken::new(),
         PeerAdmission::new(MAX_CONNECTIONS, AddressLimits::default()),
     );
-    // Connections end with whoever accepts them.
+    // Dropping the future ends all connections.
     let _open = cancel.clone().drop_guard();
-    let log = UploadLog::new(Arc::clone(&folder), news);
-    let visit = |stream, from, ticket| serve(stream, from, ticket, (Arc::clone(&folder), Arc::clone(&log)));
-    accept_all(listener, &admission, (&tracker, &cancel), visit).await;
+    let log = UploadLog::new(Arc::clone(&folder), events);
+    let handle = |stream, from, permit| serve(stream, from, permit, (Arc::clone(&folder), Arc::clone(&log)));
+    accept_all(listener, &admission, (&tracker, &cancel), handle).await;
 }
 
 async fn serve(
     mut stream: TcpStream,
     from: SocketAddr,
-    ticket: AdmissionPermit,
+    permit: AdmissionPermit,
     (folder, log): (Arc<ChunkFolder>, Arc<UploadLog>),
 ) {
     let tuner = SocketTuner::begin(&stream, from.ip(), Arc::default());
@@ -79,26 +79,25 @@ async fn serve(
         Ok(Some(slot)) => {
             let mut rest = [0; 256];
             let _ = tokio::time::timeout(LINGER_TIMEOUT, stream.read(&mut rest)).await;
-            // What waits now is a line of the log and no connection.
-            drop((stream, ticket));
+            // Waiting for the log needs no connection.
+            drop((stream, permit));
             slot.wait_for_earlier().await;
         }
-        // No bytes at all: that is how it is said.
-        Ok(None) => tracing::debug!(%from, "chunk asked for is not here"),
+        // The raw format has no message for this; the connection is closed without data.
+        Ok(None) => tracing::debug!(%from, "requested chunk is not in the folder"),
         Err(error) => tracing::info!(%from, %error, "request not answered"),
     }
 }
 
-/// Answers one request; returns its place in the log if a chunk was sent.
+/// Answers one request. Returns its position in the log if a chunk was sent.
 async fn answer_request(
     stream: &mut TcpStream,
     (from, tuner): (SocketAddr, SocketTuner),
     folder: &Arc<ChunkFolder>,
     log: &Arc<UploadLog>,
 ) -> Result<Option<UploadLogSlot>, ChunkUploadError> {
-    let asked = tokio::time::timeout(REQUEST_TIMEOUT, read_request(stream)).await;
-    let Some(ChunkRequest { chunk, format: variant }) =
-        asked.map_err(|_| ChunkUploadError::RequestTimedOut)??
+    let request = tokio::time::timeout(REQUEST_TIMEOUT, read_request(stream)).await;
+    let Some(ChunkRequest { chunk, format }) = request.map_err(|_| ChunkUploadError::RequestTimedOut)??
     else {
         return Ok(None);
     };
@@ -106,16 +105,16 @@ async fn answer_request(
     let (folder, wanted) = (Arc::clone(folder), chunk.clone());
     let opened = tokio::task::spawn_blocking(move || folder.open_chunk(&wanted)).await;
     let Some((file, identity)) = opened.map_err(io::Error::other)?? else {
-        if variant == ReplyFormat::Json {
+        if format == ReplyFormat::Json {
             write_all(stream, NOT_FOUND).await?;
         }
         return Ok(None);
     };
-    match variant {
+    match format {
         ReplyFormat::Raw => send(stream, tuner, &file, identity).await?,
         ReplyFormat::Json => send_in_json(stream, &chunk, &file, identity).await?,
     }
-    // Who waits for the end of the stream asks for the next chunk only then: the lines of one peer cannot change places.
+    // Recorded before the end of the stream, so that a peer's next request cannot get an earlier line.
     slot.record_sent(chunk, from.ip());
     stream.shutdown().await?;
     Ok(Some(slot))

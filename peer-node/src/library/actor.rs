@@ -1,4 +1,4 @@
-//! The task that knows what is shared: it alone changes the inventory, and publishes what follows.
+//! The library actor: the only task that changes the inventory, and the publisher of listings and progress.
 
 mod hash;
 mod overview;
@@ -26,13 +26,13 @@ use hash::HashOutcome;
 use request::RegistrationWaiter;
 use scan::{ScanOutcome, SkipLog};
 
-/// How many batches of found files may wait for the actor: enough for a walk to go on while one is taken in.
+/// Capacity of the channel of scanned files, in batches: a walk continues while the actor handles a batch.
 const FOUND_BACKLOG: usize = 4;
 
-/// How often progress is shown while files are hashed.
+/// Interval between progress updates while files are hashed.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long after a failure writing what was hashed is tried again.
+/// Interval between attempts to write hashes that could not be stored.
 const STORE_RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The state behind a [`super::Library`].
@@ -47,16 +47,16 @@ pub(super) struct Actor {
     waiters: Vec<RegistrationWaiter>,
     skip_log: SkipLog,
     left_out: LeftOutFiles,
-    /// What others see of the shares and of what is left out is to be made anew.
+    /// The overview must be built and published again.
     is_overview_stale: bool,
     tasks: JoinSet<FinishedTask>,
     found_files: (mpsc::Sender<Vec<ScannedFile>>, mpsc::Receiver<Vec<ScannedFile>>),
-    /// When the changes gathered so far are looked at.
+    /// When the changes collected so far are processed.
     debounce_due: Option<Instant>,
     has_cleaned: bool,
 }
 
-/// Blocking work that has ended.
+/// Blocking work that has finished.
 enum FinishedTask {
     Scan(ScanOutcome),
     Hash(HashOutcome),
@@ -84,7 +84,7 @@ impl Actor {
         }
     }
 
-    /// Runs until it is cancelled or every handle is gone, and ends when all its work has.
+    /// Runs until it is cancelled or every handle is dropped, and returns after all its blocking work has finished.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let (context, cancel) = (Arc::clone(&self.context), self.context.cancel.clone());
         let (mut health, mut restored) = (context.state.health(), 0);
@@ -117,7 +117,7 @@ impl Actor {
         self.stop().await;
     }
 
-    /// Does all that can be done at this moment; returns when there is more to do by itself.
+    /// Does all work that is due; returns when work is due next.
     fn advance(&mut self, now: Instant) -> Instant {
         if self.debounce_due.is_some_and(|due| due <= now) {
             self.debounce_due = None;
@@ -127,19 +127,19 @@ impl Actor {
         self.begin_hashing(now);
         self.answer_waiters();
         self.publish_overview();
-        let is_at_rest = self.is_idle();
+        let is_idle = self.is_idle();
         let pause = self.context.timing.publish_interval;
-        let mut publish = self.publisher.due(&self.inventory, is_at_rest, pause, now);
+        let mut publish = self.publisher.due(&self.inventory, is_idle, pause, now);
         if publish.is_some_and(|due| due <= now) {
             self.publisher.publish(&self.inventory);
             publish = None;
         }
-        let is_settled = is_at_rest && self.publisher.is_current(&self.inventory);
+        let is_settled = is_idle && self.publisher.is_current(&self.inventory);
         let current = self.meter.current().and_then(|location| self.inventory.path_of(location));
         let current = current.map(ToString::to_string);
         self.publisher.publish_progress(self.meter.progress(&self.queue, current, is_settled));
         if is_settled && !std::mem::replace(&mut self.has_cleaned, true) {
-            tracing::info!(files = self.inventory.len(), "looked through all that is shared");
+            tracing::info!(files = self.inventory.len(), "initial scan complete");
             self.clean_up_state();
         }
         let progress = self.meter.is_active().then(|| now + PROGRESS_INTERVAL);
@@ -147,7 +147,7 @@ impl Actor {
         dues.into_iter().flatten().min().unwrap_or(now + self.context.timing.rescan_interval)
     }
 
-    /// Says whether there is nothing to look at and nothing to hash.
+    /// Returns true if nothing is left to scan or hash.
     fn is_idle(&self) -> bool {
         self.scans.is_idle()
             && self.queue.files_left() == 0
@@ -155,7 +155,7 @@ impl Actor {
             && self.context.changes.is_empty()
     }
 
-    /// Gathers changes for a moment, counted from the first.
+    /// Starts the debounce interval, unless it is running: changes are collected until it ends.
     fn debounce(&mut self, now: Instant) {
         self.debounce_due.get_or_insert(now + self.context.timing.debounce_time);
     }
@@ -166,14 +166,14 @@ impl Actor {
             Ok(FinishedTask::Hash(outcome)) => self.end_hashing(outcome),
             Ok(FinishedTask::Maintenance) => {}
             Err(error) => {
-                // Rather no node than one that is half alive.
-                tracing::error!(%error, "work on the library failed; stopping");
+                // Better to stop the node than to run with half a library.
+                tracing::error!(%error, "library task failed; stopping");
                 self.context.cancel.cancel();
             }
         }
     }
 
-    /// Forgets files that are not shared any more.
+    /// Removes files that are no longer shared from the inventory and the queue.
     fn forget(&mut self, locations: Vec<PathBuf>) {
         for location in locations {
             self.inventory.remove(&location);
@@ -183,7 +183,7 @@ impl Actor {
     }
 
     async fn stop(mut self) {
-        // A walk that waits to tell what it found must not wait for ever.
+        // A walk that is sending files to the actor must not block forever.
         self.found_files.1.close();
         while self.tasks.join_next().await.is_some() {}
         let context = self.context;

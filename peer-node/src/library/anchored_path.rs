@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::storage::FileIdentity;
 use crate::storage::Folder;
 
-/// The way to a file of a shared place: a folder that is found by its path, and what is below it. There no link is followed, so that
-/// whoever swaps a folder with a link leads nobody out of what is shared.
+/// Path to a file of a share: an anchor folder, opened by its path, and a relative path below it. No link is followed below the
+/// anchor, so replacing a folder with a link cannot expose files outside the share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AnchoredPath<'a> {
     anchor: &'a Path,
@@ -14,14 +14,13 @@ pub(super) struct AnchoredPath<'a> {
 }
 
 impl<'a> AnchoredPath<'a> {
-    /// Returns the way to a file, of which the last components are below the folder around what is shared: as many as its name on
-    /// the network has.
+    /// Returns the path to a file. Its last `depth` components are below the anchor: as many as the file's network name has.
     pub(super) fn new(location: &'a Path, depth: usize) -> Self {
         let anchor = location.ancestors().nth(depth.max(1)).unwrap_or(location);
         Self { anchor, relative: location.strip_prefix(anchor).unwrap_or(location) }
     }
 
-    /// Opens the file for reading; `None` if what lies there is not a regular file.
+    /// Opens the file for reading; `None` if it is not a regular file.
     pub(super) fn open_regular(&self) -> io::Result<Option<(File, FileIdentity)>> {
         Folder::open_no_follow(self.anchor)?.open_regular(self.relative)
     }

@@ -1,34 +1,34 @@
-//! What a user should confirm before it is shared. Pure.
+//! Decides whether the user should confirm before a place is shared. Pure.
 
 use std::path::Path;
 
-/// From this number of files on, sharing a folder is to be confirmed.
+/// Sharing a folder with more files than this needs confirmation.
 pub const MANY_FILES: usize = 10_000;
 
-/// What speaks against sharing a place.
+/// Why sharing a place needs confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Caution {
-    /// It is the user's home folder, or contains it.
+    /// The place is the user's home folder, or contains it.
     #[error("is your home folder, or contains it")]
     OwnHome,
-    /// It is somebody else's home folder.
+    /// The place is another user's home folder.
     #[error("is a home folder")]
     Home,
-    /// It is the whole machine or a folder that belongs to the system.
+    /// The place is the root folder or belongs to the system.
     #[error("is a folder of the system")]
     System,
-    /// It has many files.
+    /// The place has many files.
     #[error("has more than {MANY_FILES} files")]
     ManyFiles,
 }
 
-/// Folders that a system has, and that nobody means to share as a whole.
+/// Folders of the system that are rarely shared as a whole on purpose.
 const SYSTEM_FOLDERS: [&str; 16] = [
     "/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/opt", "/proc", "/run", "/sbin", "/sys", "/tmp",
     "/usr", "/var", "/home",
 ];
 
-/// Returns what speaks against sharing a place, as far as its path tells.
+/// Returns why sharing a place needs confirmation, judging by its path only.
 pub(super) fn for_path(location: &Path, home: Option<&Path>) -> Option<Caution> {
     if home.is_some_and(|home| home.starts_with(location)) {
         return Some(Caution::OwnHome);

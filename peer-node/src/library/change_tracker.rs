@@ -4,27 +4,27 @@ use std::path::PathBuf;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// How many places are remembered before it is simply everything: looking at all is then the cheaper thing.
+/// Maximum number of pending places. Beyond it, a full scan is cheaper.
 const MAX_PENDING: usize = 10_000;
 
-/// The places that may have changed since they were last looked at. Anybody may add to it at any time; it never blocks,
-/// and it is bounded.
+/// Collects the places that may have changed since the last scan. Any thread may add places at any time; adding never blocks on
+/// I/O, and the memory is bounded.
 #[derive(Debug, Default)]
 pub(super) struct ChangeTracker {
     pending: Mutex<PendingChanges>,
     notify: Notify,
 }
 
-/// What is to be looked at.
+/// The changes to process.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct PendingChanges {
-    /// Files and folders, each with all below it.
+    /// Files, and folders with everything below them, to scan.
     pub(super) places: BTreeSet<PathBuf>,
-    /// Files that are to be hashed again even if they look the same.
+    /// Files to hash again even if their identity is unchanged. They are not shared meanwhile.
     pub(super) invalidated: BTreeSet<PathBuf>,
-    /// The same, but they stay shared until it is known better.
+    /// Files to hash again that stay shared meanwhile.
     pub(super) to_reverify: BTreeSet<PathBuf>,
-    /// Everything.
+    /// Everything is to be scanned.
     pub(super) all: bool,
 }
 
@@ -35,41 +35,41 @@ impl PendingChanges {
 }
 
 impl ChangeTracker {
-    /// Has a place looked at.
+    /// Marks a place to be scanned.
     pub(super) fn mark_changed(&self, place: PathBuf) {
-        let mut touched = self.pending.lock();
-        if touched.places.len() < MAX_PENDING {
-            touched.places.insert(place);
+        let mut pending = self.pending.lock();
+        if pending.places.len() < MAX_PENDING {
+            pending.places.insert(place);
         } else {
-            touched.all = true;
+            pending.all = true;
         }
-        drop(touched);
+        drop(pending);
         self.notify.notify_one();
     }
 
-    /// Has a file hashed again.
+    /// Marks a file to be hashed again and not shared meanwhile.
     pub(super) fn invalidate(&self, file: PathBuf) {
-        let mut touched = self.pending.lock();
-        // One more than that is doubted again when it is asked for the next time.
-        if touched.invalidated.len() < MAX_PENDING {
-            touched.invalidated.insert(file);
+        let mut pending = self.pending.lock();
+        // A file beyond the limit is marked at its next request.
+        if pending.invalidated.len() < MAX_PENDING {
+            pending.invalidated.insert(file);
         }
-        drop(touched);
+        drop(pending);
         self.notify.notify_one();
     }
 
-    /// Has a file hashed again that stays shared meanwhile.
+    /// Marks a file to be hashed again while it stays shared.
     pub(super) fn reverify(&self, file: PathBuf) {
-        let mut touched = self.pending.lock();
-        // One more than that is suspected again when it is asked for the next time.
-        if touched.to_reverify.len() < MAX_PENDING {
-            touched.to_reverify.insert(file);
+        let mut pending = self.pending.lock();
+        // A file beyond the limit is marked at its next request.
+        if pending.to_reverify.len() < MAX_PENDING {
+            pending.to_reverify.insert(file);
         }
-        drop(touched);
+        drop(pending);
         self.notify.notify_one();
     }
 
-    /// Has everything looked at.
+    /// Marks everything to be scanned.
     pub(super) fn mark_all_changed(&self) {
         self.pending.lock().all = true;
         self.notify.notify_one();
@@ -80,25 +80,25 @@ impl ChangeTracker {
         self.notify.notified().await;
     }
 
-    /// Says whether nothing is to be looked at.
+    /// Returns true if no changes are pending.
     pub(super) fn is_empty(&self) -> bool {
         self.pending.lock().is_empty()
     }
 
-    /// Takes out all that is to be looked at; what lies within another place is left to that one.
+    /// Takes all pending changes. A place inside another pending place is omitted.
     pub(super) fn take(&self) -> PendingChanges {
-        let mut touched = std::mem::take(&mut *self.pending.lock());
-        if touched.all {
-            touched.places.clear();
+        let mut pending = std::mem::take(&mut *self.pending.lock());
+        if pending.all {
+            pending.places.clear();
         }
         let mut outermost: BTreeSet<PathBuf> = BTreeSet::new();
-        // What lies below a place follows it at once.
-        for place in touched.places {
+        // In sorted order, everything below a place follows it immediately.
+        for place in pending.places {
             if !outermost.last().is_some_and(|around| place.starts_with(around)) {
                 outermost.insert(place);
             }
         }
-        PendingChanges { places: outermost, ..touched }
+        PendingChanges { places: outermost, ..pending }
     }
 }
 
@@ -123,8 +123,8 @@ mod tests {
         for number in 0..=MAX_PENDING {
             changes.mark_changed(format!("/{number}").into());
         }
-        let touched = changes.take();
-        assert!(touched.all && touched.places.is_empty());
+        let pending = changes.take();
+        assert!(pending.all && pending.places.is_empty());
     }
 
     #[tokio::test]

@@ -11,29 +11,29 @@ use super::share_target::{PathCandidates, ShareTarget};
 use super::shares::ShareSet;
 use crate::storage::FileIdentity;
 
-/// How many commands may wait for the actor: more than one user and all downloads that end at the same moment.
+/// Capacity of the actor's inbox: more than one user and all downloads that finish at the same moment need.
 pub(super) const BACKLOG: usize = 64;
 
-/// What the actor is asked to do.
+/// A command to the library actor.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Share these places, and leave out what matches these patterns in these folders.
+    /// Share these places and exclude files in these folders by these patterns.
     Register {
         places: Vec<ShareTarget>,
         patterns: Vec<(PathBuf, Vec<String>)>,
         reply: ReplySender<ShareReport>,
     },
-    /// Return which places are shared.
+    /// Return the current shares.
     Shares { reply: ReplySender<Arc<ShareSet>> },
-    /// Look through everything.
+    /// Rescan every share.
     Rescan { reply: ReplySender<ShareReport> },
-    /// Share these no more.
+    /// Stop sharing these targets.
     Unregister { targets: Vec<PathCandidates>, reply: ReplySender<ShareReport> },
-    /// Share a file whose digest is known.
+    /// Share a file with a known digest.
     Adopt { adoption: Adoption, reply: ReplySender<SharedFile> },
 }
 
-/// A file whose digest is known.
+/// A file with a known digest.
 #[derive(Debug)]
 pub(super) struct Adoption {
     pub(super) location: PathBuf,

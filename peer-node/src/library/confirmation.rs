@@ -1,4 +1,4 @@
-//! Looks at what would be shared before it is. Looks at the file system: for blocking threads.
+//! Checks whether sharing new places needs the user's confirmation. Reads the file system; runs on blocking threads.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::share_target::ShareTarget;
 use super::shares::ShareSet;
 use super::walk::{Walk, WalkSink};
 
-/// Returns an error if a place should be shared only after a confirmation; looks no further than it must.
+/// Returns an error if sharing one of the places needs confirmation. Stops scanning as soon as that is known.
 pub(super) fn require_confirmation(
     shares: &ShareSet,
     places: &[ShareTarget],
@@ -22,10 +22,10 @@ pub(super) fn require_confirmation(
 ) -> Result<(), LibraryError> {
     let unconfirmed = |path: &Path, caution| LibraryError::Unconfirmed { path: path.to_owned(), caution };
     let home = std::env::home_dir().map(|home| home.canonicalize().unwrap_or(home));
-    let mut wanted = shares.clone();
-    for ShareTarget { location, kind: of } in places {
-        wanted
-            .share(location, *of, |_| false)
+    let mut proposed = shares.clone();
+    for ShareTarget { location, kind } in places {
+        proposed
+            .share(location, *kind, |_| false)
             .map_err(|reason| LibraryError::CannotShare { path: location.clone(), reason })?;
         if let Some(caution) =
             caution::for_path(location, home.as_deref()).filter(|_| !shares.is_shared(location))
@@ -34,18 +34,18 @@ pub(super) fn require_confirmation(
         }
     }
     for (folder, patterns) in patterns {
-        wanted.set_patterns(folder, patterns.clone());
+        proposed.set_patterns(folder, patterns.clone());
     }
     let mut counter = NewFileCounter { shares, cancel, count: 0 };
     for ShareTarget { location, .. } in places {
-        if Walk::new(&wanted, &mut counter).walk_place(location).is_break() && !cancel.is_cancelled() {
+        if Walk::new(&proposed, &mut counter).walk_place(location).is_break() && !cancel.is_cancelled() {
             return Err(unconfirmed(location, Caution::ManyFiles));
         }
     }
     Ok(())
 }
 
-/// Counts files that are not shared yet, up to the number from which on a confirmation is wanted.
+/// Counts files that are not shared yet, up to the number that needs confirmation.
 struct NewFileCounter<'a> {
     shares: &'a ShareSet,
     cancel: &'a CancellationToken,

@@ -19,10 +19,10 @@ use super::watcher::FolderWatcher;
 use crate::state_dir::StateDir;
 use crate::storage::FileIdentity;
 
-/// What the handle, the actor and its blocking work have in common.
+/// State that the handle, the actor and its blocking work share.
 #[derive(Debug)]
 pub(super) struct LibraryContext {
-    /// Keeps the lock on the state folder.
+    /// Holds the lock on the state folder.
     pub(super) state: Arc<StateDir>,
     /// The share folder, absolute and without links.
     pub(super) root: PathBuf,
@@ -31,18 +31,18 @@ pub(super) struct LibraryContext {
     pub(super) changes: Arc<ChangeTracker>,
     pub(super) watcher: FolderWatcher,
     pub(super) timing: LibraryTiming,
-    /// Held by whoever hashes a file at once because somebody waits for it.
+    /// Held while a file is hashed immediately for a waiting requester, so that there is only one at a time.
     pub(super) inline_hashing: Mutex<()>,
     pub(super) cancel: CancellationToken,
 }
 
 impl LibraryContext {
-    /// Reads what is remembered of the last run. Blocking.
+    /// Reads the stored state of the last run. Blocking.
     pub(super) fn open(
         state: Arc<StateDir>,
         root: &Path,
         patterns: Vec<String>,
-        pace: LibraryTiming,
+        timing: LibraryTiming,
         cancel: CancellationToken,
     ) -> Result<(Self, Arc<ShareSet>), LibraryError> {
         let failed = |path: &Path| {
@@ -68,7 +68,7 @@ impl LibraryContext {
                 manifests,
                 changes,
                 watcher,
-                timing: pace,
+                timing,
                 inline_hashing: Mutex::new(()),
                 cancel,
             },
@@ -76,8 +76,8 @@ impl LibraryContext {
         ))
     }
 
-    /// Remembers that a file has that content, and returns since when: now, unless it was known before. What cannot be
-    /// written is reported and remembered until the node stops. Blocking.
+    /// Records the content of a file and returns since when it has had that content: now, unless it was known before. A failed
+    /// write is reported and kept in memory. Blocking.
     pub(super) fn record_hash(
         &self,
         location: &Path,
@@ -87,7 +87,7 @@ impl LibraryContext {
         let digest = manifest.digest();
         let known = self.cache.find(location, identity).filter(|known| known.digest == digest);
         let since = known.map_or_else(now_in_seconds, |known| known.since);
-        // First here, so that nobody takes the manifest for one that is not needed.
+        // The cache comes first: a manifest without a cache entry would be removed as unneeded.
         let hashed = HashedFile { location: location.to_owned(), identity, digest, since };
         let stored = self.cache.insert(hashed);
         let stored = self.manifests.save(manifest).and(stored);
@@ -95,13 +95,13 @@ impl LibraryContext {
         since
     }
 
-    /// Tries again to write what could not be written, if anything could not. Blocking.
+    /// Retries the writes that have failed. Blocking.
     pub(super) fn retry_writes(&self) {
         self.report_health(self.cache.flush_unwritten().and_then(|()| self.manifests.write_cached(false)));
     }
 
-    /// Writes all that is known of the files to a state folder that was made again. Returns the files whose manifest is lost.
-    /// Blocking.
+    /// Writes everything known about the files to a state folder that was created again. Returns the files whose manifest is
+    /// lost. Blocking.
     pub(super) fn restore(&self, listing: &ShareListing) -> Vec<PathBuf> {
         self.report_health(self.cache.restore().and_then(|()| self.manifests.write_cached(true)));
         let lost = listing.iter().filter(|file| !self.manifests.has(file.digest, file.size));
@@ -113,13 +113,13 @@ impl LibraryContext {
         if let Some(error) =
             error.as_ref().filter(|error| self.state.health().borrow().store_error.as_ref() != Some(*error))
         {
-            tracing::warn!(error, "cannot store what was hashed; files are shared all the same");
+            tracing::warn!(error, "cannot store hashes; files stay shared");
         }
         self.state.update_health(|health| health.store_error = error);
     }
 }
 
-/// Returns the time as exactly as it is remembered.
+/// Returns the current time in the resolution in which it is stored.
 fn now_in_seconds() -> SystemTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UNIX_EPOCH + Duration::from_secs(since.as_secs())

@@ -6,72 +6,72 @@ use super::exclusions::PatternError;
 use super::report::{SkipReason, display_path};
 use super::shares_error::SharesFileError;
 
-/// Why the library cannot do what it is asked to.
+/// Why a request to the library failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
-    /// There is no such file or folder.
+    /// The file or folder does not exist.
     #[error("there is no file or folder {}", display_path(path))]
     NotFound {
-        /// The path that was named.
+        /// The requested path.
         path: PathBuf,
     },
-    /// What was named is of a kind that is never shared.
+    /// The path is of a kind that is never shared.
     #[error("{} cannot be shared: {reason}", display_path(path))]
     CannotShare {
-        /// The path that was named.
+        /// The requested path.
         path: PathBuf,
-        /// Why not.
+        /// Why the path cannot be shared.
         reason: SkipReason,
     },
-    /// Sharing it may not be what the user wants.
+    /// Sharing the path needs confirmation.
     #[error("{} {caution}", display_path(path))]
     Unconfirmed {
-        /// The path that was named.
+        /// The requested path.
         path: PathBuf,
-        /// What speaks against it.
+        /// Why confirmation is needed.
         caution: Caution,
     },
     /// A pattern cannot be used.
     #[error(transparent)]
     BadPattern(#[from] PatternError),
-    /// Patterns were given with something that is not a folder.
-    #[error("{} is not a folder, so patterns cannot leave out files in it", display_path(path))]
+    /// Patterns were given for a path that is not a folder.
+    #[error("exclusion patterns need a folder, but {} is not one", display_path(path))]
     PatternsForFile {
-        /// The path that was named.
+        /// The requested path.
         path: PathBuf,
     },
-    /// What was named is not shared anyway.
+    /// The path is not shared.
     #[error("{} is not shared", display_path(path))]
     NotShared {
-        /// The path that was named.
+        /// The requested path.
         path: PathBuf,
     },
-    /// What lies there is not the content that was announced.
+    /// The file is not the one that was downloaded.
     #[error("{} is not the file that was downloaded", display_path(path))]
     WrongContent {
-        /// Where it should lie.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// What was shared before cannot be found out.
+    /// The stored shares cannot be read.
     #[error(
         "cannot use {}: {source}; repair it, or remove it to share the folder without exceptions",
         display_path(path)
     )]
     BadShares {
-        /// The file that tells it.
+        /// Path of the list of shares.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the list.
         source: SharesFileError,
     },
-    /// A file of the node's state, or one that was named, cannot be read or written.
+    /// A requested file or a file of the node's state cannot be read or written.
     #[error("cannot use {}: {source}", display_path(path))]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The library is no longer at work.
+    /// The library has stopped.
     #[error("the node is stopping")]
     Stopped,
 }

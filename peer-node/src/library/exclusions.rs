@@ -1,5 +1,5 @@
-//! Patterns in the syntax of `.gitignore` that leave files out: those in `.peerdexignore` files, and those that a user
-//! gave with a folder. Nearer folders decide before those around them, and later patterns before earlier ones. Pure.
+//! Exclusion patterns in `.gitignore` syntax, from `.peerdexignore` files and from the user. Patterns of inner folders take
+//! precedence over those of outer folders, and later patterns over earlier ones. Pure.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,38 +8,38 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use protocol::escape::excerpt;
 
-/// The file that holds the patterns of a folder.
+/// Name of the file with the patterns of a folder.
 pub(super) const IGNORE_FILE: &str = ".peerdexignore";
 
-/// The longest file of patterns that is read, in bytes.
+/// Maximum size of a pattern file, in bytes.
 pub(super) const MAX_IGNORE_FILE_SIZE: u64 = 64 * 1024;
 
-/// The most patterns of one folder.
+/// Maximum number of patterns of one folder.
 const MAX_PATTERNS: usize = 1000;
 
-/// The longest pattern, in bytes.
+/// Maximum length of a pattern, in bytes.
 const MAX_PATTERN: usize = 1000;
 
-/// Patterns that cannot be used.
+/// Why patterns cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// A pattern is not in the syntax of `.gitignore`.
+    /// A pattern is not valid `.gitignore` syntax.
     #[error("the pattern {pattern} is invalid: {problem}")]
     Invalid {
         /// The pattern, display-safe.
         pattern: String,
-        /// What is wrong with it.
+        /// What is wrong with the pattern.
         problem: String,
     },
     /// There are too many patterns, or one is too long.
-    #[error("at most {MAX_PATTERNS} patterns of {MAX_PATTERN} bytes are possible for one folder")]
+    #[error("more than {MAX_PATTERNS} patterns for one folder, or a pattern over {MAX_PATTERN} bytes")]
     TooMany,
-    /// The file with the patterns cannot be read as text, or is too large.
-    #[error("it cannot be read: {0}")]
+    /// The pattern file is too large or is not text.
+    #[error("the pattern file cannot be read: {0}")]
     Unreadable(String),
 }
 
-/// The patterns that hold in a folder; cheap to clone.
+/// The patterns that apply in a folder; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Exclusions(Option<Arc<FolderPatterns>>);
 
@@ -50,7 +50,7 @@ struct FolderPatterns {
 }
 
 impl Exclusions {
-    /// Returns the patterns that hold in a folder: its own, and before those the ones around it.
+    /// Returns the patterns that apply in a folder: its own, followed by those of the folders around it.
     pub(super) fn within<'a>(
         &self,
         folder: &Path,
@@ -63,7 +63,7 @@ impl Exclusions {
         Ok(Self(Some(Arc::new(FolderPatterns { matcher, parent: self.clone() }))))
     }
 
-    /// Returns the pattern that leaves a file or folder out, if one does.
+    /// Returns the pattern that excludes a file or folder; `None` if no pattern does.
     pub(super) fn excluding(&self, location: &Path, is_folder: bool) -> Option<&str> {
         let mut at = self;
         while let Some(patterns) = &at.0 {
@@ -77,7 +77,7 @@ impl Exclusions {
     }
 }
 
-/// Checks patterns that a user gives.
+/// Checks patterns from the user.
 pub(super) fn check<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<(), PatternError> {
     compile(Path::new("/"), patterns).map(drop)
 }
@@ -87,7 +87,7 @@ fn compile<'a>(
     patterns: impl IntoIterator<Item = &'a str>,
 ) -> Result<Gitignore, PatternError> {
     let mut builder = GitignoreBuilder::new(folder);
-    // Git takes a bracket that is not closed for a literal one; somebody who meant more would share what they left out.
+    // Git treats an unclosed bracket as a literal one. That might share a file which the user meant to exclude.
     builder.allow_unclosed_class(false);
     for (number, pattern) in patterns.into_iter().enumerate() {
         if number >= MAX_PATTERNS || pattern.len() > MAX_PATTERN {
@@ -102,7 +102,7 @@ fn invalid(pattern: &str, error: &ignore::Error) -> PatternError {
     PatternError::Invalid { pattern: excerpt(pattern), problem: problem_text(error) }
 }
 
-/// Returns what is wrong with a pattern, without the pattern itself.
+/// Returns the error message without the pattern itself.
 fn problem_text(error: &ignore::Error) -> String {
     match error {
         ignore::Error::Glob { err, .. } => excerpt(err),

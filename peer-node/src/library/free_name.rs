@@ -1,37 +1,37 @@
 use protocol::limits::{MAX_COMPONENT, MAX_PATH};
 use protocol::share_path::SharePath;
 
-/// What kind of name is to be changed: only files have an extension to keep.
+/// The kind of entry that is named: only files have an extension to preserve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EntryKind {
     File,
     Folder,
 }
 
-/// How many numbers are tried before a name is given up.
+/// Number of candidates that are tried.
 const MAX_TRIES: u32 = 10_000;
 
-/// Returns the path itself if it is free, or else the first of `name (1).ext`, `name (2).ext` and so on that is.
+/// Returns the path itself if it is free, otherwise the first free one of `name (1).ext`, `name (2).ext` and so on.
 pub(super) fn free_name(
     path: &SharePath,
-    of: EntryKind,
+    kind: EntryKind,
     is_taken: impl Fn(&SharePath) -> bool,
 ) -> Option<SharePath> {
     if !is_taken(path) {
         return Some(path.clone());
     }
-    (1..MAX_TRIES).filter_map(|number| numbered(path, of, number)).find(|candidate| !is_taken(candidate))
+    (1..MAX_TRIES).filter_map(|number| numbered(path, kind, number)).find(|candidate| !is_taken(candidate))
 }
 
-fn numbered(path: &SharePath, of: EntryKind, number: u32) -> Option<SharePath> {
+fn numbered(path: &SharePath, kind: EntryKind, number: u32) -> Option<SharePath> {
     let name = path.file_name();
     let folder = path.as_str().strip_suffix(name)?;
-    // A name that begins with its only dot has no extension.
-    let dot = name.rfind('.').filter(|dot| *dot > 0 && of == EntryKind::File).unwrap_or(name.len());
+    // A name whose only dot is its first character has no extension.
+    let dot = name.rfind('.').filter(|dot| *dot > 0 && kind == EntryKind::File).unwrap_or(name.len());
     let (stem, extension) = name.split_at(dot);
     let addition = format!(" ({number}){extension}");
-    let room = MAX_COMPONENT.min(MAX_PATH.checked_sub(folder.len())?).checked_sub(addition.len())?;
-    let (stem, _) = stem.split_at(stem.floor_char_boundary(room));
+    let max_stem = MAX_COMPONENT.min(MAX_PATH.checked_sub(folder.len())?).checked_sub(addition.len())?;
+    let (stem, _) = stem.split_at(stem.floor_char_boundary(max_stem));
     SharePath::parse(&format!("{folder}{stem}{addition}")).ok()
 }
 
@@ -41,10 +41,10 @@ mod tests {
 
     use super::*;
 
-    fn free(path: &str, of: EntryKind, taken: &[&str]) -> String {
+    fn free(path: &str, kind: EntryKind, taken: &[&str]) -> String {
         let taken: HashSet<&str> = taken.iter().copied().collect();
         let path = SharePath::parse(path).unwrap();
-        free_name(&path, of, |candidate| taken.contains(candidate.as_str())).unwrap().into()
+        free_name(&path, kind, |candidate| taken.contains(candidate.as_str())).unwrap().into()
     }
 
     #[test]
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn name_without_room_for_a_number_is_given_up() {
+    fn name_too_long_for_a_number_is_rejected() {
         let path = SharePath::parse(&format!("a.{}", "b".repeat(253))).unwrap();
         assert_eq!(free_name(&path, EntryKind::File, |_| true), None);
     }

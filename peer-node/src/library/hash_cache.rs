@@ -1,8 +1,8 @@
-//! What was hashed before, so that it need not be hashed again.
+//! The hash cache: digests of files that were hashed before, so that they need not be hashed again.
 //!
-//! A file of JSON lines that only grows: later lines win. Each has a checksum; a line that a crash tore or the disk
-//! changed is skipped, and its file is hashed again. The file is rewritten without what nobody needs any more, when that is
-//! more than half of it.
+//! The file is an append-only list of JSON lines; later lines win. Each line has a checksum. A line that was torn by a crash or
+//! damaged on disk is skipped, and its file is hashed again. When more than half of the lines are obsolete, the file is
+//! rewritten without them.
 
 mod line;
 
@@ -22,16 +22,16 @@ use line::DecodedLine;
 use crate::storage::replace_file;
 use crate::storage::{LinkPolicy, at_path, open_regular_file};
 
-/// The longest line that is read, in bytes: several times the longest path, escaped.
+/// Maximum length of a line, in bytes: several times the longest escaped path.
 const MAX_LINE: u64 = 64 << 10;
 
-/// The most bytes of lines that wait to be written; further ones are known until the node stops.
+/// Maximum bytes of unwritten lines. Further entries are kept in memory only.
 const MAX_UNWRITTEN: usize = 8 << 20;
 
-/// A file below this many lines is not worth rewriting.
+/// A file with fewer lines is not worth rewriting.
 const MIN_LINES_TO_COMPACT: usize = 64;
 
-/// One file that was hashed.
+/// A file that was hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HashedFile {
     pub(super) location: PathBuf,
@@ -40,16 +40,16 @@ pub(super) struct HashedFile {
     pub(super) since: SystemTime,
 }
 
-/// What is known of a file.
+/// A cached digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KnownHash {
     pub(super) digest: Digest,
     pub(super) since: SystemTime,
-    /// A checksum vouches for it. If not, the file is hashed again when somebody asks for it.
+    /// The entry has a valid checksum. If not, the file is hashed again at the next request.
     pub(super) is_checked: bool,
 }
 
-/// The memory of hashed files.
+/// The digests of hashed files, in memory and on disk.
 #[derive(Debug)]
 pub(super) struct HashCache {
     path: PathBuf,
@@ -59,10 +59,10 @@ pub(super) struct HashCache {
 #[derive(Debug)]
 struct Inner {
     file: File,
-    /// How many lines the file has.
+    /// Number of lines in the file.
     lines: usize,
     entries: HashMap<CacheKey, CacheEntry>,
-    /// Lines that could not be written; they are tried again with the next one.
+    /// Lines that could not be written; they are written before the next line.
     unwritten: Vec<u8>,
 }
 
@@ -70,11 +70,11 @@ struct Inner {
 struct CacheEntry {
     hashed: HashedFile,
     is_checked: bool,
-    /// It was hashed since the file was opened, and is certainly of use.
+    /// The file was hashed in this run, so the entry is certainly needed.
     is_new: bool,
 }
 
-/// What of an identity survives that a disk gets another device number, as happens when it is mounted anew.
+/// The parts of an identity that stay the same when a disk is mounted again under another device number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct CacheKey {
     ino: u64,
@@ -90,7 +90,7 @@ impl From<FileIdentity> for CacheKey {
 }
 
 impl HashCache {
-    /// Reads the file, making it if there is none.
+    /// Reads the file, or creates it if it is missing.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut file = open_file(path)?;
         let (mut lines, mut entries, mut ends_torn, mut damaged) = (0, HashMap::new(), false, 0_usize);
@@ -113,6 +113,7 @@ impl HashCache {
         if damaged > 0 {
             tracing::warn!(damaged, "hash cache has damaged lines; hashing their files again");
         }
+        // Complete a torn last line, so that the next entry starts on its own line.
         if ends_torn {
             file.seek(SeekFrom::End(0))?;
             file.write_all(b"\n")?;
@@ -121,17 +122,16 @@ impl HashCache {
         Ok(Self { path: path.to_owned(), inner })
     }
 
-    /// Returns what is known of a file that looks like that.
+    /// Returns the cached digest of a file with this identity.
     pub(super) fn find(&self, location: &Path, identity: FileIdentity) -> Option<KnownHash> {
         let inner = self.inner.lock();
         let CacheEntry { hashed, is_checked, .. } = inner.entries.get(&CacheKey::from(identity))?;
-        let is_it = hashed.identity.dev == identity.dev || hashed.location == location;
+        let is_match = hashed.identity.dev == identity.dev || hashed.location == location;
         let HashedFile { digest, since, .. } = *hashed;
-        is_it.then_some(KnownHash { digest, since, is_checked: *is_checked })
+        is_match.then_some(KnownHash { digest, since, is_checked: *is_checked })
     }
 
-    /// Remembers a file. If its line cannot be written, it is remembered until the node stops, and the line is tried again
-    /// with the next one.
+    /// Adds an entry. If its line cannot be written, the entry stays in memory, and the write is retried with the next line.
     pub(super) fn insert(&self, hashed: HashedFile) -> io::Result<()> {
         let line = line::encode(&hashed)?;
         let mut inner = self.inner.lock();
@@ -145,17 +145,17 @@ impl HashCache {
         self.inner.lock().append(&[]).map_err(at_path(&self.path))
     }
 
-    /// Writes all that is known to a file of that name, which may have been removed or replaced, and goes on with that one.
+    /// Writes all entries to the file, which may have been removed or replaced, and continues with the new file.
     pub(super) fn restore(&self) -> io::Result<()> {
         self.inner.lock().rewrite(&self.path, |_| true).map_err(at_path(&self.path))
     }
 
-    /// Forgets a file, because what is known of it is not to be relied on.
+    /// Removes the entry of a file because its digest is in doubt.
     pub(super) fn forget(&self, identity: FileIdentity) {
         self.inner.lock().entries.remove(&CacheKey::from(identity));
     }
 
-    /// Rewrites the file without what is older than this run and `is_needed` does not want, if that is more than half.
+    /// Rewrites the file without entries of earlier runs that `is_needed` rejects, if those are more than half of it.
     pub(super) fn compact(&self, is_needed: impl Fn(&HashedFile) -> bool) -> io::Result<bool> {
         let mut inner = self.inner.lock();
         let is_kept = |entry: &CacheEntry| entry.is_new || is_needed(&entry.hashed);
@@ -168,24 +168,24 @@ impl HashCache {
         Ok(true)
     }
 
-    /// Returns the digests of everything that is remembered.
+    /// Returns the digests of all entries.
     pub(super) fn digests(&self) -> std::collections::HashSet<Digest> {
         self.inner.lock().entries.values().map(|entry| entry.hashed.digest).collect()
     }
 
-    /// Makes what was remembered durable.
+    /// Makes the written entries durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.inner.lock().file.sync_data().map_err(at_path(&self.path))
     }
 }
 
 impl Inner {
-    /// Adds lines behind those that could not be written before.
+    /// Appends lines, after those that could not be written before.
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         self.lines += usize::from(!lines.is_empty());
         if self.unwritten.is_empty() {
             let Err(error) = self.file.write_all(lines) else { return Ok(()) };
-            // A part of the line may have been written: the next one begins behind its end.
+            // A part of the line may have been written, so start the retry on a new line.
             self.unwritten.push(b'\n');
             self.unwritten.extend(lines);
             return Err(error);

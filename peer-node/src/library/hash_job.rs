@@ -9,49 +9,49 @@ use tokio_util::sync::CancellationToken;
 use super::anchored_path::AnchoredPath;
 use crate::storage::FileIdentity;
 
-/// How much is read at once, in bytes: large enough that system calls cost nothing, small enough for the cache.
+/// Bytes per read: large enough to make system calls cheap, small enough for the CPU cache.
 const READ_SIZE: usize = 256 << 10;
 
-/// After how many reads the file is looked at again: every 64 MiB.
+/// Number of reads between two checks of the file's identity: one check per 64 MiB.
 const READS_PER_CHECK: u64 = 256;
 
-/// Why a file could not be hashed.
+/// Why hashing a file failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HashError {
-    /// It is not, or not any more, what was seen.
+    /// The file has changed since it was scanned.
     #[error("the file changed while it was hashed")]
     Changed,
-    /// It is not there.
-    #[error("the file is gone")]
+    /// The file does not exist.
+    #[error("the file no longer exists")]
     Missing,
-    /// Nobody wants it any more, or the node is stopping.
-    #[error("nobody wants it any more")]
+    /// The file is no longer shared, or the node is stopping.
+    #[error("hashing was cancelled")]
     Cancelled,
-    /// The system does not let us read it.
+    /// The file cannot be read.
     #[error("cannot read the file: {0}")]
     Io(#[from] io::Error),
-    /// It has a size that no file may have.
+    /// The file is larger than allowed.
     #[error(transparent)]
     Size(#[from] ManifestError),
 }
 
-/// Hashes a file from front to back, on a blocking thread. What comes out is the manifest of exactly the file that
-/// `identity` stands for: it is looked at before and after, under its name and open.
+/// Hashes a file from start to end; runs on a blocking thread. The manifest belongs to exactly the file with `identity`: the
+/// identity is checked before and after, both by path and through the open file.
 ///
 /// `read` counts the bytes as they are read.
 pub(super) fn hash_file(
-    way: AnchoredPath<'_>,
+    path: AnchoredPath<'_>,
     identity: FileIdentity,
     read: &AtomicU64,
     cancel: &CancellationToken,
 ) -> Result<Manifest, HashError> {
-    let file = open_unchanged(way, identity)?;
-    // Only advice: where it is not taken, reading is slower.
+    let file = open_unchanged(path, identity)?;
+    // Only advice: without it, reading is slower.
     let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
     let mut builder = ManifestBuilder::new(identity.size)?;
     let mut buffer = vec![0; READ_SIZE];
     let mut total: u64 = 0;
-    for turn in 1_u64.. {
+    for read_number in 1_u64.. {
         if cancel.is_cancelled() {
             return Err(HashError::Cancelled);
         }
@@ -62,9 +62,9 @@ pub(super) fn hash_file(
             Err(error) => return Err(error.into()),
         };
         total += length as u64;
-        // Files of some systems have no size and no end; others are being written.
+        // Some special files report no size and never end; others are still being written.
         let is_changed =
-            turn.is_multiple_of(READS_PER_CHECK) && FileIdentity::from_file(&file)? != Some(identity);
+            read_number.is_multiple_of(READS_PER_CHECK) && FileIdentity::from_file(&file)? != Some(identity);
         if total > identity.size || is_changed {
             return Err(HashError::Changed);
         }
@@ -74,12 +74,12 @@ pub(super) fn hash_file(
     if total != identity.size || FileIdentity::from_file(&file)? != Some(identity) {
         return Err(HashError::Changed);
     }
-    open_unchanged(way, identity)?;
+    open_unchanged(path, identity)?;
     Ok(builder.finish()?)
 }
 
-fn open_unchanged(way: AnchoredPath<'_>, identity: FileIdentity) -> Result<File, HashError> {
-    match way.open_regular() {
+fn open_unchanged(path: AnchoredPath<'_>, identity: FileIdentity) -> Result<File, HashError> {
+    match path.open_regular() {
         Ok(Some((file, found))) if found == identity => Ok(file),
         Ok(Some(_)) => Err(HashError::Changed),
         Ok(None) => Err(HashError::Missing),

@@ -7,61 +7,61 @@ use tokio_util::sync::CancellationToken;
 
 use super::work_queue::WorkQueue;
 
-/// How far the library is with hashing.
+/// Progress of hashing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HashingProgress {
-    /// How many files are still to be hashed.
+    /// Number of files still to be hashed.
     pub files_left: usize,
-    /// How many bytes are hashed since there was last nothing to do.
+    /// Bytes hashed since the library was last settled.
     pub bytes_done: u64,
-    /// How many bytes there are to hash since then.
+    /// Bytes to hash since the library was last settled, including those that are done.
     pub bytes_total: u64,
-    /// A file that is being hashed, fit to be shown.
+    /// A file that is being hashed, display-safe.
     pub current: Option<String>,
-    /// Everything was looked through once, and nothing is left to do.
+    /// Everything has been scanned once, and nothing is left to hash.
     pub is_settled: bool,
 }
 
-/// The hashing of one file, as it is seen from both sides.
+/// The state that a hashing job and the meter share.
 #[derive(Debug, Clone)]
 pub(super) struct ActiveHash {
-    /// The bytes read so far.
+    /// Bytes read so far.
     pub(super) read: Arc<AtomicU64>,
-    /// Ends it.
+    /// Cancels the job.
     pub(super) cancel: CancellationToken,
 }
 
-/// Counts what is hashed, from one moment with nothing to do to the next.
+/// Counts hashed bytes since the library was last settled.
 #[derive(Debug, Default)]
 pub(super) struct HashMeter {
-    /// Every file that is being hashed.
+    /// The files that are being hashed.
     active: HashMap<PathBuf, ActiveHash>,
-    /// The bytes of the files that were hashed.
+    /// Bytes of the files that have been hashed.
     done_bytes: u64,
 }
 
 impl HashMeter {
-    /// Counts a file as begun that `cancel` ends.
+    /// Records that hashing of a file begins; `cancel` stops it.
     pub(super) fn begin(&mut self, location: &Path, cancel: CancellationToken) -> ActiveHash {
         let active = ActiveHash { read: Arc::default(), cancel };
         self.active.insert(location.to_owned(), active.clone());
         active
     }
 
-    /// Has the hashing of a file end, if it is being hashed.
+    /// Cancels the hashing of a file, if it is active.
     pub(super) fn cancel(&self, location: &Path) {
         if let Some(active) = self.active.get(location) {
             active.cancel.cancel();
         }
     }
 
-    /// Counts a file as ended, with its size if it was hashed whole.
+    /// Records that hashing of a file has ended; `hashed` is its size if it was hashed completely.
     pub(super) fn end(&mut self, location: &Path, hashed: Option<u64>) {
         self.active.remove(location);
         self.done_bytes = self.done_bytes.saturating_add(hashed.unwrap_or(0));
     }
 
-    /// Says whether a file is being hashed.
+    /// Returns true if a file is being hashed.
     pub(super) fn is_active(&self) -> bool {
         !self.active.is_empty()
     }
@@ -71,7 +71,7 @@ impl HashMeter {
         self.active.keys().min().map(PathBuf::as_path)
     }
 
-    /// Returns how far things are. With nothing to do, the count begins anew.
+    /// Returns the progress. Once settled, the count starts at 0 again.
     pub(super) fn progress(
         &mut self,
         queue: &WorkQueue,

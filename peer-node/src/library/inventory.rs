@@ -12,37 +12,37 @@ use super::listing::{ShareListing, SharedFile};
 use super::shares::beneath;
 use crate::storage::FileIdentity;
 
-/// Numbers the scans, so that what a later one no longer saw is known to be gone.
+/// Scan number. A file that a later scan did not see has been removed.
 pub(super) type ScanId = u64;
 
-/// A file that a scan saw.
+/// A file that a scan found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ScannedFile {
     pub(super) location: PathBuf,
-    /// The name that its place gives it.
+    /// The network name that its share assigns.
     pub(super) path: SharePath,
     pub(super) identity: FileIdentity,
 }
 
-/// What seeing a file means.
+/// What the actor must do about a scanned file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Observation {
-    /// It is known as it is, hashed or about to be.
+    /// Nothing: the file is listed and unchanged.
     Known,
-    /// Its digest is wanted.
+    /// Find or compute its digest.
     NeedsHash,
-    /// There is no room or no name left for it.
+    /// Skip it: there is no capacity or no free name left.
     Full,
 }
 
-/// Every file that is to be shared, hashed or not. Pure: it is told what lies on the disk and what was hashed, and
-/// gives the listings that follow from it.
+/// All files that are to be shared, hashed or not. Pure: takes what scans found and what was hashed, and returns the resulting
+/// listings.
 ///
-/// A file is in a listing exactly while it was last seen as it was hashed; no two files have the same name.
+/// A file is listed only while its last known identity is the one that was hashed. No two files have the same name.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
     entries: BTreeMap<PathBuf, InventoryEntry>,
-    /// Every name that is taken, and by which file if that is hashed.
+    /// Every name in use, with the file if it is listed.
     names: BTreeMap<SharePath, Option<Arc<SharedFile>>>,
     revision: u64,
 }
@@ -50,14 +50,14 @@ pub(super) struct Inventory {
 #[derive(Debug)]
 struct InventoryEntry {
     path: SharePath,
-    /// The name it would have if that had been free.
+    /// The name that the share assigns, if another file had taken it.
     preferred_path: Option<SharePath>,
     identity: FileIdentity,
     last_seen: ScanId,
 }
 
 impl Inventory {
-    /// Takes in that a file was seen; one that looks different leaves the listing at once.
+    /// Records that a scan has seen a file. A file that has changed leaves the listing at once.
     pub(super) fn observe(&mut self, found: ScannedFile, scan: ScanId) -> Observation {
         let ScannedFile { location, path, identity } = found;
         if let Some(entry) = self.entries.get_mut(&location) {
@@ -82,16 +82,15 @@ impl Inventory {
         let Some(name) = free_name(&path, EntryKind::File, |name| self.names.contains_key(name)) else {
             return Observation::Full;
         };
+        // Reserve the name without listing the file: it has no digest yet.
         self.names.insert(name.clone(), None);
-        let wanted = (name != path).then_some(path);
-        self.entries.insert(
-            location,
-            InventoryEntry { path: name, preferred_path: wanted, identity, last_seen: scan },
-        );
+        let preferred_path = (name != path).then_some(path);
+        self.entries
+            .insert(location, InventoryEntry { path: name, preferred_path, identity, last_seen: scan });
         Observation::NeedsHash
     }
 
-    /// Lists a file under its digest, if it still is what was hashed.
+    /// Lists a file under its digest, if its identity is still the one that was hashed.
     pub(super) fn confirm(
         &mut self,
         location: &Path,
@@ -108,7 +107,7 @@ impl Inventory {
         Some(file)
     }
 
-    /// Takes a file out of the listing until it is hashed again; returns what it was last seen as.
+    /// Removes a file from the listing until it is hashed again; returns its last known identity.
     pub(super) fn invalidate(&mut self, location: &Path) -> Option<FileIdentity> {
         let entry = self.entries.get(location)?;
         let was_listed = self.names.get_mut(&entry.path).is_some_and(|slot| slot.take().is_some());
@@ -116,7 +115,7 @@ impl Inventory {
         Some(entry.identity)
     }
 
-    /// Forgets a file; returns it if it was listed.
+    /// Removes a file; returns it if it was listed.
     pub(super) fn remove(&mut self, location: &Path) -> Option<Arc<SharedFile>> {
         let entry = self.entries.remove(location)?;
         let listed = self.names.remove(&entry.path).flatten();
@@ -124,32 +123,32 @@ impl Inventory {
         listed
     }
 
-    /// Forgets the files at and below a place that no scan since `scan` has seen; returns where they lay.
+    /// Removes the files at and below a place that were last seen before `scan`; returns their locations.
     pub(super) fn sweep(&mut self, place: &Path, scan: ScanId) -> Vec<PathBuf> {
-        let gone = beneath(&self.entries, place).filter(|(_, entry)| entry.last_seen < scan);
-        let gone: Vec<PathBuf> = gone.map(|(location, _)| location.clone()).collect();
-        for location in &gone {
+        let removed = beneath(&self.entries, place).filter(|(_, entry)| entry.last_seen < scan);
+        let removed: Vec<PathBuf> = removed.map(|(location, _)| location.clone()).collect();
+        for location in &removed {
             self.remove(location);
         }
-        gone
+        removed
     }
 
-    /// Says whether any file is known at or below the place, hashed or not.
+    /// Returns true if a file at or below the place is known, hashed or not.
     pub(super) fn has_beneath(&self, place: &Path) -> bool {
         beneath(&self.entries, place).next().is_some()
     }
 
-    /// Goes through the known places at and below the place.
+    /// Returns the locations of known files at and below a place.
     pub(super) fn locations_beneath<'a>(&'a self, place: &'a Path) -> impl Iterator<Item = &'a Path> {
         beneath(&self.entries, place).map(|(location, _)| location.as_path())
     }
 
-    /// Goes through the listed files at and below the place.
+    /// Returns the listed files at and below a place.
     pub(super) fn listed_beneath<'a>(&'a self, place: &'a Path) -> impl Iterator<Item = &'a Arc<SharedFile>> {
         beneath(&self.entries, place).filter_map(|(_, entry)| self.names.get(&entry.path)?.as_ref())
     }
 
-    /// Returns where the file of that name lies.
+    /// Returns the location of the file with this name.
     pub(super) fn location_of(&self, path: &SharePath) -> Option<PathBuf> {
         let slot = self.names.get(path)?;
         slot.as_ref().map(|file| file.location.clone()).or_else(|| {
@@ -158,19 +157,19 @@ impl Inventory {
         })
     }
 
-    /// Returns the name of the file at that place.
+    /// Returns the name of the file at this location.
     pub(super) fn path_of(&self, location: &Path) -> Option<&SharePath> {
         self.entries.get(location).map(|entry| &entry.path)
     }
 
-    /// Returns what the file at that place was last seen as.
+    /// Returns the last known identity of the file at this location.
     pub(super) fn identity_of(&self, location: &Path) -> Option<FileIdentity> {
         self.entries.get(location).map(|entry| entry.identity)
     }
 
-    /// Says whether the name, as that of a file or of a folder, is taken.
+    /// Returns true if a file or a folder has this name.
     pub(super) fn is_taken(&self, path: &SharePath) -> bool {
-        // What lies in a folder comes after it, but `folder-x` may stand between: look for `folder/` itself.
+        // The content of a folder sorts after it, but `folder-x` may come in between: look for `folder/` itself.
         let mut folder = path.as_str().to_owned();
         folder.push('/');
         self.names.contains_key(path) || {
@@ -180,22 +179,22 @@ impl Inventory {
         }
     }
 
-    /// Goes through what the known files were last seen as.
+    /// Returns the last known identities of all files.
     pub(super) fn identities(&self) -> impl Iterator<Item = FileIdentity> {
         self.entries.values().map(|entry| entry.identity)
     }
 
-    /// Returns a number that grows with every change of what would be listed.
+    /// Returns a number that grows with every change of the listing.
     pub(super) fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Returns how many files are known, hashed or not.
+    /// Returns the number of known files, hashed or not.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Returns what is listed now.
+    /// Returns the current listing.
     pub(super) fn listing(&self) -> ShareListing {
         ShareListing::from_sorted(self.names.values().flatten().cloned().collect())
     }

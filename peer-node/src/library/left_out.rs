@@ -4,20 +4,20 @@ use std::path::{Path, PathBuf};
 use super::report::{SkipReason, SkippedEntry};
 use super::shares::beneath;
 
-/// The most that is remembered of what is left out: more than anybody looks through.
+/// Maximum number of left-out files that are recorded: more than a user looks through.
 pub const MAX_LEFT_OUT: usize = 10_000;
 
-/// What lies in shared places and is not shared, as scans saw it last. Pure, and bounded.
+/// Files in shared places that are not shared, as of the last scans. Pure and bounded.
 #[derive(Debug, Default)]
 pub(super) struct LeftOutFiles {
     found: BTreeMap<PathBuf, SkipReason>,
-    /// There was more than is remembered.
+    /// More files were left out than are recorded.
     is_truncated: bool,
 }
 
 impl LeftOutFiles {
-    /// Takes in what a scan of these places passed over; returns false if nothing was or is left out there. A scan that
-    /// did not see everything takes nothing back.
+    /// Records what a scan of these places skipped; returns false if no entry there changes. An incomplete scan removes no
+    /// earlier entries.
     pub(super) fn record_scan(
         &mut self,
         places: &[PathBuf],
@@ -30,7 +30,7 @@ impl LeftOutFiles {
                 self.forget(place);
             }
         }
-        // What is being downloaded is no file yet, and the node's own state never is one of the user's.
+        // Partial files are not files yet, and the node's own state never belongs to the user's files.
         let is_file =
             |skip: &&SkippedEntry| !matches!(skip.reason, SkipReason::Unfinished | SkipReason::OwnState);
         let mut is_changed = self.found.len() < before;
@@ -45,21 +45,22 @@ impl LeftOutFiles {
         is_changed
     }
 
-    /// Forgets what lies at and below a place.
+    /// Removes the entries at and below a place.
     pub(super) fn forget(&mut self, place: &Path) {
-        let gone: Vec<PathBuf> = beneath(&self.found, place).map(|(location, _)| location.clone()).collect();
-        for location in &gone {
+        let removed: Vec<PathBuf> =
+            beneath(&self.found, place).map(|(location, _)| location.clone()).collect();
+        for location in &removed {
             self.found.remove(location);
         }
         self.is_truncated &= !self.found.is_empty();
     }
 
-    /// Returns what is left out, in the order of the paths.
+    /// Returns the entries in the order of their paths.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Path, &SkipReason)> {
         self.found.iter().map(|(location, reason)| (location.as_path(), reason))
     }
 
-    /// Returns true if there may be more than is remembered.
+    /// Returns true if more files may be left out than are recorded.
     pub(super) const fn is_truncated(&self) -> bool {
         self.is_truncated
     }

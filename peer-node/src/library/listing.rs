@@ -10,25 +10,25 @@ use super::anchored_path::AnchoredPath;
 use super::open_file::{OpenError, OpenFile};
 use crate::storage::FileIdentity;
 
-/// One file that the node shares: hashed, whole, and as it lay there when it was hashed.
+/// A file that the node shares, completely hashed and unchanged since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedFile {
-    /// Its name on the network.
+    /// Network name.
     pub path: SharePath,
-    /// Where it lies on this machine, absolute.
+    /// Absolute path on this machine.
     pub location: PathBuf,
-    /// What it looked like when it was hashed.
+    /// Identity at the time of hashing.
     pub identity: FileIdentity,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Its SHA-256.
+    /// SHA-256 digest.
     pub digest: Digest,
-    /// Since when it has been shared with this content.
+    /// Since when the file has been shared with this content.
     pub since: SystemTime,
 }
 
 impl SharedFile {
-    /// Returns the file as it is told to the index.
+    /// Returns the record that is registered at the index.
     pub fn record(&self) -> FileRecord {
         FileRecord {
             path: self.path.as_str().to_owned(),
@@ -38,12 +38,12 @@ impl SharedFile {
         }
     }
 
-    /// Opens the file if it still is as it was when it was hashed. Blocking.
+    /// Opens the file if it has not changed since it was hashed. Blocking.
     pub(crate) fn open(&self) -> Result<OpenFile, OpenError> {
         OpenFile::open(self.anchored_path(), self.identity)
     }
 
-    /// Returns the way to it.
+    /// Returns the anchored path to the file.
     pub(super) fn anchored_path(&self) -> AnchoredPath<'_> {
         AnchoredPath::new(&self.location, self.path.components().count())
     }
@@ -52,46 +52,46 @@ impl SharedFile {
 /// All files that the node shares at one moment.
 #[derive(Debug, Default)]
 pub struct ShareListing {
-    /// In the order of their paths.
+    /// Sorted by path.
     by_path: Vec<Arc<SharedFile>>,
-    /// In the order of their digests, and of their paths where those are equal.
+    /// Sorted by digest, then by path.
     by_digest: Vec<Arc<SharedFile>>,
     total_bytes: u64,
 }
 
 impl ShareListing {
-    /// Takes files that come in the order of their paths.
+    /// Creates a listing from files sorted by path.
     pub(super) fn from_sorted(by_path: Vec<Arc<SharedFile>>) -> Self {
         debug_assert!(by_path.is_sorted_by(|a, b| a.path < b.path));
         let mut by_digest = by_path.clone();
-        // Stable, so that equal digests stay in the order of their paths.
+        // The sort is stable, so files with equal digests stay sorted by path.
         by_digest.sort_by_key(|file| file.digest);
         let total_bytes = by_path.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size));
         Self { by_path, by_digest, total_bytes }
     }
 
-    /// Goes through the files in the order of their paths.
+    /// Returns the files in the order of their paths.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &SharedFile> + ExactSizeIterator {
         self.by_path.iter().map(Arc::as_ref)
     }
 
-    /// Returns how many files there are.
+    /// Returns the number of files.
     pub fn len(&self) -> usize {
         self.by_path.len()
     }
 
-    /// Says whether nothing is shared.
+    /// Returns true if nothing is shared.
     pub fn is_empty(&self) -> bool {
         self.by_path.is_empty()
     }
 
-    /// Returns the file of that name.
+    /// Returns the file with this name.
     pub fn get(&self, path: &SharePath) -> Option<&SharedFile> {
         let at = self.by_path.binary_search_by(|file| file.path.cmp(path)).ok()?;
         self.by_path.get(at).map(Arc::as_ref)
     }
 
-    /// Goes through the files that have that content.
+    /// Returns the files with this content.
     pub fn by_digest(&self, digest: &Digest) -> impl Iterator<Item = &SharedFile> + use<'_> {
         let digest = *digest;
         let start = self.by_digest.partition_point(|file| file.digest < digest);
@@ -99,12 +99,12 @@ impl ShareListing {
         rest.iter().map(Arc::as_ref).take_while(move |file| file.digest == digest)
     }
 
-    /// Returns the sum of all sizes.
+    /// Returns the total size in bytes.
     pub fn total_bytes(&self) -> u64 {
         self.total_bytes
     }
 
-    /// Goes through the files as they are told to the index, in the order of their paths.
+    /// Returns the records that are registered at the index, in the order of their paths.
     pub fn records(&self) -> impl Iterator<Item = FileRecord> + use<'_> {
         self.iter().map(SharedFile::record)
     }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_listing_finds_nothing() {
+    fn empty_listing_finds_nothing() {
         let listing = ShareListing::default();
         assert!(listing.is_empty() && listing.by_digest(&Digest::EMPTY).next().is_none());
     }

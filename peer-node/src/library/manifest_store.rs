@@ -17,31 +17,31 @@ use manifest_file::DecodedManifest;
 
 use crate::storage::{LinkPolicy, at_path, open_regular_file, read_regular_file};
 
-/// How many bytes of states are kept in memory: 256 manifests of the usual largest size.
+/// Maximum bytes of manifests in memory: 256 manifests of the usual maximum size.
 const MAX_CACHED_BYTES: usize = 32 << 20;
 
-/// How many manifests are kept in memory at most; looking through them is a few microseconds.
+/// Maximum number of manifests in memory. A linear search through them takes microseconds.
 const MAX_CACHED: usize = 256;
 
-/// A manifest that was asked for.
+/// The result of loading a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LoadedManifest {
-    /// It is what was written.
+    /// The checksum is correct.
     Checked(Arc<Manifest>),
-    /// It has no checksum: release 0.1.0 wrote it. It is most likely sound.
+    /// The manifest has no checksum, because release 0.1.0 wrote it. It is most likely correct.
     Unchecked(Arc<Manifest>),
-    /// It is not there, or it was damaged and has been removed.
+    /// The manifest does not exist, or it was damaged and has been removed.
     Missing,
 }
 
-/// The manifests of shared files, one file for each content of several pieces, with a checksum.
+/// The manifests of shared files, with checksums: one file for each content of more than one piece.
 ///
-/// They are worth no more than the time to hash the content again: they are written without waiting for the disk, and
-/// one that is missing, cut or changed counts as none. What cannot be written is kept in memory as far as there is room.
+/// A manifest is worth no more than the time to hash the content again. It is therefore written without waiting for the disk,
+/// and a missing or damaged one counts as absent. Manifests that cannot be written are kept in memory within its limits.
 #[derive(Debug)]
 pub(super) struct ManifestStore {
     folder: PathBuf,
-    /// Tells apart what several threads write at once.
+    /// Distinguishes the temporary files of concurrent writes.
     next: AtomicU64,
     recent: Mutex<VecDeque<CachedManifest>>,
 }
@@ -55,27 +55,24 @@ struct CachedManifest {
 }
 
 impl ManifestStore {
-    /// Keeps manifests in a folder that exists.
+    /// Creates a store in an existing folder.
     pub(super) fn new(folder: PathBuf) -> Self {
         Self { folder, next: AtomicU64::new(0), recent: Mutex::default() }
     }
 
-    /// Returns the manifest of a content of that size.
+    /// Returns the manifest of a content of this size.
     pub(super) fn load(&self, digest: Digest, size: u64) -> io::Result<LoadedManifest> {
         if let Some(stored) = self.cached(digest, size) {
             return Ok(stored);
         }
         let Ok(geometry) = Geometry::for_native(size) else { return Ok(LoadedManifest::Missing) };
-        let longest = manifest_file::max_len(&geometry);
-        let Some(bytes) = self.read(digest, longest)? else { return Ok(LoadedManifest::Missing) };
+        let max_len = manifest_file::max_len(&geometry);
+        let Some(bytes) = self.read(digest, max_len)? else { return Ok(LoadedManifest::Missing) };
         let (manifest, is_checked) = match manifest_file::decode(digest, geometry, &bytes) {
             DecodedManifest::Checked(manifest) => (Arc::new(manifest), true),
             DecodedManifest::Unchecked(manifest) => (Arc::new(manifest), false),
             DecodedManifest::Damaged => {
-                tracing::warn!(
-                    digest = digest.short(),
-                    "a stored manifest is damaged; hashing the file again"
-                );
+                tracing::warn!(digest = digest.short(), "stored manifest is damaged; hashing the file again");
                 fs::remove_file(self.path(digest))?;
                 return Ok(LoadedManifest::Missing);
             }
@@ -84,13 +81,14 @@ impl ManifestStore {
         Ok(if is_checked { LoadedManifest::Checked(manifest) } else { LoadedManifest::Unchecked(manifest) })
     }
 
-    /// Reads a stored manifest, no more than shows that it is too long. What else has its name is removed.
-    fn read(&self, digest: Digest, longest: usize) -> io::Result<Option<Vec<u8>>> {
-        if longest == 0 {
+    /// Reads a stored manifest, at most one byte beyond its maximum length. Removes anything under its name that is not a
+    /// regular file.
+    fn read(&self, digest: Digest, max_len: usize) -> io::Result<Option<Vec<u8>>> {
+        if max_len == 0 {
             return Ok(Some(Vec::new()));
         }
         let path = self.path(digest);
-        match read_regular_file(&path, longest as u64 + 1) {
+        match read_regular_file(&path, max_len as u64 + 1) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
@@ -104,14 +102,14 @@ impl ManifestStore {
         }
     }
 
-    /// Returns true if a content of that size has its manifest here, as far as the length of its file shows.
+    /// Returns true if the manifest of a content is stored, judging by the length of its file.
     pub(super) fn has(&self, digest: Digest, size: u64) -> bool {
         let Ok(geometry) = Geometry::for_native(size) else { return false };
-        let longest = manifest_file::max_len(&geometry) as u64;
-        longest == 0 || fs::metadata(self.path(digest)).is_ok_and(|found| found.len() == longest)
+        let max_len = manifest_file::max_len(&geometry) as u64;
+        max_len == 0 || fs::metadata(self.path(digest)).is_ok_and(|found| found.len() == max_len)
     }
 
-    /// Keeps a manifest that was made by hashing the whole file. If it cannot be written, it is kept in memory for a while.
+    /// Stores a manifest that results from hashing the complete file. If it cannot be written, it stays in memory for a while.
     pub(super) fn save(&self, manifest: &Arc<Manifest>) -> io::Result<()> {
         let written = self.write(manifest);
         let is_written = written.is_ok();
@@ -119,7 +117,7 @@ impl ManifestStore {
         written
     }
 
-    /// Writes the manifests in memory that could not be written before, or all of them.
+    /// Writes the manifests in memory that could not be written before, or all of them if `with_all`.
     pub(super) fn write_cached(&self, with_all: bool) -> io::Result<()> {
         let kept: Vec<CachedManifest> = self.recent.lock().iter().cloned().collect();
         for kept in kept.iter().filter(|kept| kept.is_checked && (with_all || !kept.is_written)) {
@@ -133,19 +131,19 @@ impl ManifestStore {
         if manifest_file::max_len(manifest.geometry()) == 0 {
             return Ok(());
         }
-        let fresh = self.folder.join(format!("{}.new", self.next.fetch_add(1, Ordering::Relaxed)));
-        let written = write_new(&fresh, &manifest_file::encode(manifest))
-            .and_then(|()| fs::rename(&fresh, self.path(manifest.digest())));
+        let temp = self.folder.join(format!("{}.new", self.next.fetch_add(1, Ordering::Relaxed)));
+        let written = write_new(&temp, &manifest_file::encode(manifest))
+            .and_then(|()| fs::rename(&temp, self.path(manifest.digest())));
         if written.is_err() {
-            // On a full disk the part of it that was written is in the way.
-            let _ = fs::remove_file(&fresh);
+            // On a full disk a partly written file only takes up space.
+            let _ = fs::remove_file(&temp);
         }
-        // The folder and not the file, so that many that fail alike are reported once.
+        // Name the folder rather than the file, so that many identical failures are reported once.
         written.map_err(at_path(&self.folder))
     }
 
-    /// Removes every manifest of a content that is not needed; returns how many. What is needed is asked after looking
-    /// at what is there, so that one saved meanwhile stays if its content was made known before.
+    /// Removes the manifests of all contents that are not needed; returns their number. `needed` is called after the folder has
+    /// been listed, so a manifest that is saved meanwhile survives if its content was recorded before.
     pub(super) fn retain(&self, needed: impl FnOnce() -> HashSet<Digest>) -> io::Result<usize> {
         let mut stored: HashSet<Digest> = HashSet::new();
         for entry in fs::read_dir(&self.folder)? {
@@ -159,7 +157,7 @@ impl ManifestStore {
         Ok(unneeded.len())
     }
 
-    /// Removes what a crash left half written; nobody may be writing.
+    /// Removes temporary files that a crash left behind. No write may be in progress.
     pub(super) fn clean(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
@@ -176,11 +174,11 @@ impl ManifestStore {
 
     fn cached(&self, digest: Digest, size: u64) -> Option<LoadedManifest> {
         let mut recent = self.recent.lock();
-        let is_it = |kept: &CachedManifest| {
+        let is_match = |kept: &CachedManifest| {
             kept.manifest.digest() == digest && kept.manifest.geometry().size() == size
         };
-        let at = recent.iter().position(is_it)?;
-        let kept = recent.remove(at)?;
+        let index = recent.iter().position(is_match)?;
+        let kept = recent.remove(index)?;
         let manifest = Arc::clone(&kept.manifest);
         let stored = if kept.is_checked {
             LoadedManifest::Checked(manifest)
@@ -191,15 +189,15 @@ impl ManifestStore {
         Some(stored)
     }
 
-    /// Keeps what has states in memory until others were used more recently.
-    fn cache(&self, fresh: CachedManifest) {
+    /// Keeps a manifest that has states in memory until more recently used ones displace it.
+    fn cache(&self, entry: CachedManifest) {
         let bytes = |kept: &CachedManifest| size_of_val(kept.manifest.states());
-        if fresh.manifest.states().is_empty() || bytes(&fresh) > MAX_CACHED_BYTES {
+        if entry.manifest.states().is_empty() || bytes(&entry) > MAX_CACHED_BYTES {
             return;
         }
         let mut recent = self.recent.lock();
-        recent.retain(|kept| kept.manifest.digest() != fresh.manifest.digest());
-        recent.push_front(fresh);
+        recent.retain(|kept| kept.manifest.digest() != entry.manifest.digest());
+        recent.push_front(entry);
         let mut total: usize = recent.iter().map(bytes).sum();
         while total > MAX_CACHED_BYTES || recent.len() > MAX_CACHED {
             total -= recent.pop_back().as_ref().map_or(total, bytes);

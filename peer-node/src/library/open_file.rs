@@ -10,33 +10,33 @@ use crate::storage::FileIdentity;
 pub struct OpenFile {
     /// The open file.
     pub file: Arc<File>,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// What it looked like when it was hashed.
+    /// Identity at the time of hashing.
     pub identity: FileIdentity,
 }
 
-/// Why a content cannot be served.
+/// Why a shared file cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// No file with that content is shared.
     #[error("no file with that content is shared")]
     NotShared,
-    /// The file is not the one that was hashed; it is being looked at again.
+    /// The file has changed since it was hashed; it is being checked again.
     #[error("the file has changed since it was hashed")]
     Changed,
-    /// The file is no longer there.
-    #[error("the file is gone")]
+    /// The file no longer exists.
+    #[error("the file no longer exists")]
     Missing,
-    /// The system does not open it.
-    #[error("the file cannot be opened: {0}")]
+    /// The file cannot be opened.
+    #[error("cannot open the file: {0}")]
     Io(#[from] io::Error),
 }
 
 impl OpenFile {
-    /// Opens a file if it still has that identity.
-    pub(super) fn open(way: AnchoredPath<'_>, identity: FileIdentity) -> Result<Self, OpenError> {
-        match way.open_regular() {
+    /// Opens a file if it still has this identity.
+    pub(super) fn open(path: AnchoredPath<'_>, identity: FileIdentity) -> Result<Self, OpenError> {
+        match path.open_regular() {
             Ok(Some((file, found))) if found == identity => {
                 Ok(Self { file: Arc::new(file), size: identity.size, identity })
             }
@@ -48,7 +48,8 @@ impl OpenFile {
         }
     }
 
-    /// Says whether the open file still looks as it did when it was hashed; asked after a read, it vouches for the bytes.
+    /// Returns true if the open file is still the one that was hashed. If it is called after a read, true means that the bytes
+    /// read are correct.
     pub fn is_unchanged(&self) -> bool {
         matches!(FileIdentity::from_file(&self.file), Ok(Some(found)) if found == self.identity)
     }

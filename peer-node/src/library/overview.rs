@@ -1,4 +1,4 @@
-//! What is shared and what is left out of it, place by place. Pure.
+//! Lists shared places and the files in them that are left out. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -8,31 +8,31 @@ use protocol::share_path::SharePath;
 use super::listing::{ShareListing, SharedFile};
 use super::report::SkipReason;
 
-/// The shared places and what lies in them and is not shared.
+/// The shared places and the files in them that are not shared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShareOverview {
-    /// The share folder first, then what was registered elsewhere.
+    /// The share folder, followed by the registered places.
     pub places: Vec<SharedPlace>,
-    /// The patterns that hold in all of them as long as the node runs.
+    /// Patterns that apply everywhere while the node runs.
     pub global_patterns: Vec<String>,
-    /// What is left out, in the order of the paths.
+    /// Left-out files, sorted by path.
     pub left_out: Vec<LeftOutFile>,
-    /// There is more that is left out than is remembered.
+    /// More files are left out than are recorded.
     pub is_truncated: bool,
 }
 
-/// A folder or a file that is shared with all below it.
+/// A file, or a folder with everything below it, that is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedPlace {
-    /// Where it lies.
+    /// Absolute path.
     pub location: PathBuf,
-    /// What it is called on the network; the share folder has no name.
+    /// Network name; the share folder has none.
     pub name: Option<SharePath>,
-    /// The patterns that were given with it or with folders in it.
+    /// Patterns that were registered with the place or with folders in it.
     pub patterns: Vec<ScopedPattern>,
 }
 
-/// A pattern and the folder in which it holds.
+/// A pattern and the folder in which it applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopedPattern {
     /// The folder.
@@ -41,53 +41,53 @@ pub struct ScopedPattern {
     pub pattern: String,
 }
 
-/// A file, or a folder with all below it, that is not shared.
+/// A file, or a folder with everything below it, that is not shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOutFile {
-    /// Where it lies.
+    /// Absolute path.
     pub location: PathBuf,
     /// Why it is not shared.
     pub reason: SkipReason,
 }
 
-/// How much of one place is shared.
+/// Numbers of shared and left-out files of one place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ShareCount {
-    /// The files that are shared.
+    /// Number of shared files.
     pub files: u64,
-    /// Their size in bytes.
+    /// Their total size in bytes.
     pub bytes: u64,
-    /// The files and folders that are left out.
+    /// Number of files and folders that are left out.
     pub left_out: u64,
 }
 
 impl ShareOverview {
-    /// Counts what is shared and what is left out, in the order of the places.
+    /// Counts shared and left-out files, in the order of the places.
     pub fn counts(&self, listing: &ShareListing) -> Vec<ShareCount> {
-        let places = self.places.iter().enumerate().map(|(at, place)| (place.location.as_path(), at));
+        let places = self.places.iter().enumerate().map(|(index, place)| (place.location.as_path(), index));
         let places: HashMap<&Path, usize> = places.collect();
         let root = self.places.first().map(|place| place.location.as_path());
-        // The share folder comes before a place that lies around it.
+        // The share folder takes precedence over a registered place that contains it.
         let place_of = |location: &Path| match root.filter(|root| location.starts_with(root)) {
             Some(_) => Some(0),
             None => location.ancestors().find_map(|ancestor| places.get(ancestor).copied()),
         };
         let mut counts = vec![ShareCount::default(); self.places.len()];
         for SharedFile { location, size, .. } in listing.iter() {
-            if let Some(count) = place_of(location).and_then(|at| counts.get_mut(at)) {
+            if let Some(count) = place_of(location).and_then(|index| counts.get_mut(index)) {
                 count.files += 1;
                 count.bytes = count.bytes.saturating_add(*size);
             }
         }
         for LeftOutFile { location, .. } in &self.left_out {
-            if let Some(count) = place_of(location).and_then(|at| counts.get_mut(at)) {
+            if let Some(count) = place_of(location).and_then(|index| counts.get_mut(index)) {
                 count.left_out += 1;
             }
         }
         counts
     }
 
-    /// Counts what is left out by the reason, the most frequent first.
+    /// Counts left-out files by reason, the most frequent reason first.
     pub fn counts_by_reason(&self) -> Vec<(&'static str, u64)> {
         let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
         for LeftOutFile { reason, .. } in &self.left_out {
@@ -98,7 +98,7 @@ impl ShareOverview {
         counts
     }
 
-    /// Returns how much is left out and why, in one line; `None` if nothing is.
+    /// Returns a one-line summary of what is left out and why; `None` if nothing is left out.
     pub fn summary(&self) -> Option<String> {
         let reasons = self.counts_by_reason();
         let total: u64 = reasons.iter().map(|(_, count)| count).sum();
@@ -110,12 +110,12 @@ impl ShareOverview {
         Some(format!("{total} left out ({})", parts.join(", ")))
     }
 
-    /// Returns true if something is left out for a reason that a user may not expect.
+    /// Returns true if a file is left out for a reason that users may not expect.
     pub fn has_unexpected(&self) -> bool {
         self.left_out.iter().any(|file| !file.reason.is_expected())
     }
 
-    /// Returns what is left out of a place, or of a folder in it.
+    /// Returns the left-out files at and below a place.
     pub fn left_out_beneath(&self, place: &Path) -> impl Iterator<Item = &LeftOutFile> {
         self.left_out.iter().filter(move |file| file.location.starts_with(place))
     }

@@ -10,38 +10,38 @@ use super::listing::{ShareListing, SharedFile};
 use super::overview::ShareOverview;
 use super::report::ShareReport;
 
-/// How long listings rest, in times of what the last one cost to make: so that a thousand files hashed one after the other
-/// do not cost a thousand listings of a thousand files.
+/// Pause between listings, as a multiple of the cost of the last one. Without it, hashing a thousand files one after
+/// another would build a thousand large listings.
 const REST_FACTOR: u32 = 10;
 
-/// The same while somebody waits.
+/// The same factor while a caller waits.
 const URGENT_REST_FACTOR: u32 = 2;
 
-/// Where somebody waits for what came of a command.
+/// The sender of a command's reply.
 pub(super) type ReplySender<T> = oneshot::Sender<Result<T, LibraryError>>;
 
-/// An answer that is given when the listing shows what it says.
+/// A reply that is sent once the listing contains its files.
 #[derive(Debug)]
 pub(super) enum PendingReply {
     Report(ReplySender<ShareReport>, ShareReport),
     Adopted(ReplySender<SharedFile>, SharedFile),
 }
 
-/// Makes what the actor knows visible: listings, their generation, and progress.
+/// Publishes the actor's state: listings, their generation, and progress.
 #[derive(Debug)]
 pub(super) struct Publisher {
     listing: watch::Sender<Arc<ShareListing>>,
     generation: watch::Sender<u64>,
     hashing: watch::Sender<HashingProgress>,
     overview: watch::Sender<Arc<ShareOverview>>,
-    /// The revision of the inventory that the listing shows.
+    /// The inventory revision of the published listing.
     published_revision: u64,
     last_published: Option<Instant>,
     last_cost: Duration,
     pending_replies: Vec<PendingReply>,
 }
 
-/// What others see of the actor.
+/// The receivers of what a [`Publisher`] publishes.
 #[derive(Debug, Clone)]
 pub(super) struct LibraryView {
     pub(super) listing: watch::Receiver<Arc<ShareListing>>,
@@ -51,7 +51,7 @@ pub(super) struct LibraryView {
 }
 
 impl Publisher {
-    /// Begins with an empty listing, generation 0 and nothing settled.
+    /// Creates a publisher with an empty listing of generation 0.
     pub(super) fn new() -> (Self, LibraryView) {
         let (listing, listing_view) = watch::channel(Arc::default());
         let (generation, generation_view) = watch::channel(0);
@@ -63,29 +63,28 @@ impl Publisher {
             hashing: hashing_view,
             overview: overview_view,
         };
-        let (shown, last, cost, answers) = (0, None, Duration::ZERO, Vec::new());
         (
             Self {
                 listing,
                 generation,
                 hashing,
                 overview,
-                published_revision: shown,
-                last_published: last,
-                last_cost: cost,
-                pending_replies: answers,
+                published_revision: 0,
+                last_published: None,
+                last_cost: Duration::ZERO,
+                pending_replies: Vec::new(),
             },
             view,
         )
     }
 
-    /// Gives an answer as soon as what it says is published.
-    pub(super) fn reply_once_published(&mut self, answer: PendingReply) {
-        self.pending_replies.push(answer);
+    /// Sends a reply as soon as its files are published.
+    pub(super) fn reply_once_published(&mut self, reply: PendingReply) {
+        self.pending_replies.push(reply);
     }
 
-    /// Returns when there is something to publish; `None` if everything is published already. What somebody waits for,
-    /// and what is the last for now, does not wait for `pause`.
+    /// Returns when to publish next; `None` if everything is published. Neither a waiting caller nor the last change before the
+    /// actor is idle has to wait for `pause`.
     pub(super) fn due(
         &self,
         inventory: &Inventory,
@@ -96,16 +95,17 @@ impl Publisher {
         if self.is_current(inventory) {
             return (!self.pending_replies.is_empty()).then_some(now);
         }
-        let is_hurried = is_last || !self.pending_replies.is_empty();
-        let rest = if is_hurried {
+        // Rest in proportion to the cost of the last listing.
+        let is_urgent = is_last || !self.pending_replies.is_empty();
+        let delay = if is_urgent {
             self.last_cost * URGENT_REST_FACTOR
         } else {
             pause.max(self.last_cost * REST_FACTOR)
         };
-        Some(self.last_published.map_or(now, |last| last + rest))
+        Some(self.last_published.map_or(now, |last| last + delay))
     }
 
-    /// Publishes the inventory as it is, and gives the answers that waited for it.
+    /// Publishes the current inventory and sends the replies that waited for it.
     pub(super) fn publish(&mut self, inventory: &Inventory) {
         if !self.is_current(inventory) {
             let began = Instant::now();
@@ -116,26 +116,26 @@ impl Publisher {
             self.last_cost = now.saturating_duration_since(began);
             self.last_published = Some(now);
         }
-        for answer in self.pending_replies.drain(..) {
-            // Whoever asked may have stopped waiting.
-            let _ = match answer {
+        for pending in self.pending_replies.drain(..) {
+            // The caller may have stopped waiting.
+            let _ = match pending {
                 PendingReply::Report(reply, report) => reply.send(Ok(report)).map_err(drop),
                 PendingReply::Adopted(reply, file) => reply.send(Ok(file)).map_err(drop),
             };
         }
     }
 
-    /// Says whether the listing shows the inventory as it is.
+    /// Returns true if the published listing is that of the current inventory.
     pub(super) fn is_current(&self, inventory: &Inventory) -> bool {
         self.published_revision == inventory.revision()
     }
 
-    /// Makes visible what is shared and what is left out.
+    /// Publishes the overview.
     pub(super) fn publish_overview(&self, overview: ShareOverview) {
         self.overview.send_replace(Arc::new(overview));
     }
 
-    /// Makes progress visible.
+    /// Publishes the hashing progress.
     pub(super) fn publish_progress(&self, hashing: HashingProgress) {
         self.hashing.send_if_modified(|shown| {
             let is_new = *shown != hashing;

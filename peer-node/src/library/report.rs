@@ -7,84 +7,84 @@ use protocol::share_path::SharePathError;
 use super::exclusions::PatternError;
 use super::listing::SharedFile;
 
-/// What came of a registration or its end.
+/// The result of a registration or unregistration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShareReport {
-    /// The files that are shared now, or are no longer, in the order of their paths.
+    /// Files that are now shared or no longer shared, sorted by path.
     pub files: Vec<SharedFile>,
-    /// What lies there and is not shared; at most [`MAX_SKIPPED`] are named.
+    /// Entries that are not shared, at most [`MAX_SKIPPED`].
     pub skipped: Vec<Skipped>,
-    /// The files and folders on this machine that were meant.
+    /// Absolute paths of the requested files and folders.
     pub places: Vec<PathBuf>,
 }
 
-/// The most skipped files that are named in one report.
+/// Maximum number of skipped entries in one report.
 pub const MAX_SKIPPED: usize = 1000;
 
-/// Something that is not shared.
+/// A file or folder that is not shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// Where it lies, fit to be shown.
+    /// Path, display-safe.
     pub path: String,
     /// Why it is not shared.
     pub reason: SkipReason,
 }
 
-/// Why something is not shared.
+/// Why a file or folder is not shared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SkipReason {
-    /// Its name or that of a folder around it begins with a dot.
+    /// Its name, or that of a folder above it, begins with a dot.
     #[error("hidden files are not shared")]
     Hidden,
-    /// It is a symbolic link.
+    /// A symbolic link.
     #[error("links are not shared")]
     Link,
-    /// It is a pipe, a socket or a device.
+    /// A pipe, a socket or a device.
     #[error("only regular files are shared")]
     Special,
-    /// It is a download that is not finished.
+    /// An unfinished download.
     #[error("unfinished downloads are not shared as files")]
     Unfinished,
-    /// Its name is not UTF-8.
+    /// The name is not UTF-8.
     #[error("its name is not UTF-8")]
     NotUtf8,
-    /// Its path is not one that the network accepts.
+    /// The network does not accept the path.
     #[error("its name cannot be shared: {0}")]
     BadName(SharePathError),
-    /// It is a second name of a file that belongs to another user.
+    /// A hard link to a file that belongs to another user.
     #[error("it is a hard link to a file of another user")]
     ForeignLink,
-    /// It cannot be read, or what is known about it cannot be stored.
+    /// The file cannot be read, or its hash cannot be stored.
     #[error("it cannot be hashed: {0}")]
     Unreadable(io::ErrorKind),
-    /// The system is out of memory or open files.
-    #[error("the system has no room for more open files; it will be looked at again")]
+    /// The system is out of memory or file descriptors.
+    #[error("the system is out of memory or file descriptors; it will be scanned again")]
     SystemLimit,
-    /// It kept changing while it was hashed, and is looked at again later.
-    #[error("it keeps changing; it will be looked at again")]
+    /// The file changes while it is being hashed, and will be hashed again later.
+    #[error("it keeps changing; it will be hashed again later")]
     Changing,
-    /// It is larger than any file may be, or one file more than a node may share.
-    #[error("it is over the limit of what a node may share")]
+    /// The file is larger than allowed, or the node shares the maximum number of files.
+    #[error("it exceeds the limits of what a node may share")]
     OverLimit,
-    /// It is the whole machine, or a folder around the node's own.
-    #[error("it contains the node's own folder; register the folders in it that are to be shared")]
+    /// The root folder, or a folder that contains the share folder.
+    #[error("it contains the node's own folder; register the folders in it instead")]
     ContainsNode,
-    /// It is part of the node's own state.
+    /// A part of the node's own state.
     #[error("the node's own state is never shared")]
     OwnState,
-    /// A pattern leaves it out.
+    /// A pattern excludes it.
     #[error("excluded by the pattern {0}")]
     Excluded(String),
-    /// The patterns of a folder cannot be used, so that nothing in it is shared.
-    #[error("its patterns cannot be used, so nothing in it is shared: {0}")]
+    /// A pattern of the folder is invalid, so nothing in the folder is shared.
+    #[error("invalid patterns, so nothing in it is shared: {0}")]
     BadPatterns(PatternError),
-    /// The user stopped sharing it.
+    /// The user has unregistered it.
     #[error("unregistered; register shares it again")]
     Unregistered,
 }
 
 impl SkipReason {
-    /// Returns true if it is the ordinary course of things, about which nobody needs to be warned.
+    /// Returns true if the reason is part of normal operation and needs no warning.
     pub fn is_expected(&self) -> bool {
         matches!(
             self,
@@ -92,7 +92,7 @@ impl SkipReason {
         )
     }
 
-    /// Returns the reason in few words, as the heading of a number: "hidden: 3".
+    /// Returns a short label for counts, e.g. "hidden: 3".
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Hidden => "hidden",
@@ -100,11 +100,11 @@ impl SkipReason {
             Self::Special => "special files",
             Self::Unfinished => "unfinished downloads",
             Self::NotUtf8 | Self::BadName(_) => "names",
-            Self::ForeignLink => "hard links to files of others",
+            Self::ForeignLink => "hard links to other users' files",
             Self::Unreadable(_) => "unreadable",
-            Self::SystemLimit | Self::Changing => "to be looked at again",
+            Self::SystemLimit | Self::Changing => "to be checked again",
             Self::OverLimit => "over a limit",
-            Self::ContainsNode | Self::OwnState => "of the node's own",
+            Self::ContainsNode | Self::OwnState => "the node's own folders",
             Self::Excluded(_) => "excluded by patterns",
             Self::BadPatterns(_) => "invalid patterns",
             Self::Unregistered => "unregistered",
@@ -112,7 +112,7 @@ impl SkipReason {
     }
 }
 
-/// A skipped file as the scan knows it.
+/// A skipped entry of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SkippedEntry {
     pub(super) location: PathBuf,
@@ -125,7 +125,7 @@ impl SkippedEntry {
     }
 }
 
-/// Returns a path of this machine, fit to be shown.
+/// Returns a local path, display-safe.
 pub(super) fn display_path(path: &Path) -> String {
     display_safe_bytes(path.as_os_str().as_encoded_bytes())
 }

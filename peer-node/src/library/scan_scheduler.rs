@@ -5,35 +5,35 @@ use std::time::{Duration, Instant};
 use super::inventory::ScanId;
 use super::shares::ShareSet;
 
-/// When which places are looked through: one scan at a time, and what comes up meanwhile is gathered for the next. Pure:
-/// the time is an argument.
+/// Schedules scans: one at a time, and requests that arrive meanwhile are collected for the next one. Pure: the time is an
+/// argument.
 #[derive(Debug)]
 pub(super) struct ScanScheduler {
-    /// The number of the next scan.
+    /// Number of the next scan.
     next_id: ScanId,
     wanted: BTreeSet<PathBuf>,
     wants_all: bool,
-    /// Somebody waits for it.
+    /// A caller waits for the next scan.
     is_urgent: bool,
     running: Option<Scan>,
-    /// What happens by itself is not looked at before this moment.
+    /// Scans triggered only by changes start no earlier than this.
     not_before: Instant,
     full_due: Instant,
     has_completed: bool,
 }
 
-/// One scan.
+/// A scan of some places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scan {
     pub(super) id: ScanId,
-    /// What is looked through.
+    /// The places to scan.
     pub(super) places: Vec<PathBuf>,
     is_full: bool,
     started_at: Instant,
 }
 
 impl ScanScheduler {
-    /// Begins with a full scan due.
+    /// Creates a scheduler whose first scan is full and due now.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             next_id: 1,
@@ -47,27 +47,27 @@ impl ScanScheduler {
         }
     }
 
-    /// Has places looked through for somebody who waits; returns the scan that will.
+    /// Requests a scan of places for a waiting caller; returns the number of that scan.
     pub(super) fn request(&mut self, places: impl IntoIterator<Item = PathBuf>) -> ScanId {
         self.wanted.extend(places);
         self.is_urgent = true;
         self.next_id
     }
 
-    /// Has everything looked through for somebody who waits; returns the scan that will.
+    /// Requests a full scan for a waiting caller; returns the number of that scan.
     pub(super) fn request_all(&mut self) -> ScanId {
         self.wants_all = true;
         self.is_urgent = true;
         self.next_id
     }
 
-    /// Has places looked through because something happened to them.
+    /// Schedules a scan of places that have changed.
     pub(super) fn mark_changed(&mut self, places: impl IntoIterator<Item = PathBuf>, all: bool) {
         self.wanted.extend(places);
         self.wants_all |= all;
     }
 
-    /// Begins the next scan, if one is wanted and may run.
+    /// Begins the next scan, if one is requested and due.
     pub(super) fn begin(&mut self, shares: &ShareSet, now: Instant) -> Option<Scan> {
         if self.running.is_some() {
             return None;
@@ -88,8 +88,8 @@ impl ScanScheduler {
         Some(scan)
     }
 
-    /// Ends the running scan. Looking by itself rests for as long as the scan took, so that a storm of changes costs
-    /// half a core at most.
+    /// Ends the running scan. Scans triggered only by changes then pause for as long as the scan took, so that constant
+    /// changes cost at most half a core.
     pub(super) fn end(&mut self, rescan: Duration, now: Instant) -> Option<Scan> {
         let scan = self.running.take()?;
         self.not_before = now + now.saturating_duration_since(scan.started_at);
@@ -100,17 +100,17 @@ impl ScanScheduler {
         Some(scan)
     }
 
-    /// Returns the number of the scan that runs or ran last.
+    /// Returns the number of the current or last scan.
     pub(super) fn latest_id(&self) -> ScanId {
         self.next_id - 1
     }
 
-    /// Says whether everything was looked through once and nothing is wanted.
+    /// Returns true if a full scan has completed and none is requested or running.
     pub(super) fn is_idle(&self) -> bool {
         self.has_completed && self.running.is_none() && !self.wants_all && self.wanted.is_empty()
     }
 
-    /// Returns when a scan may begin next; `None` while one runs.
+    /// Returns when the next scan may begin; `None` while one runs.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let is_wanted = self.wants_all || !self.wanted.is_empty();
         match (&self.running, is_wanted) {

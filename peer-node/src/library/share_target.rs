@@ -1,4 +1,4 @@
-//! Finds out which places of this machine a user means. Looks at the file system: for blocking threads.
+//! Resolves the paths that a user names. Reads the file system; runs on blocking threads.
 
 use std::fs;
 use std::io;
@@ -10,26 +10,26 @@ use super::error::LibraryError;
 use super::free_name::EntryKind;
 use super::report::SkipReason;
 
-/// A file or folder that is there.
+/// An existing file or folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ShareTarget {
-    /// Absolute; no folder on the way to it is a link.
+    /// Absolute path; none of its parent folders is a link.
     pub(super) location: PathBuf,
     pub(super) kind: EntryKind,
 }
 
-/// What a user may mean by a path that need not be there.
+/// The possible meanings of a path that need not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PathCandidates {
-    /// As the user wrote it.
+    /// The path as the user typed it.
     pub(super) text: PathBuf,
-    /// As a name on the network.
+    /// The path as a network name.
     pub(super) share_path: Option<SharePath>,
-    /// As a path of this machine, with whether something lies there; the likelier one first.
+    /// The path as absolute paths, each with whether it exists; the likelier one first.
     pub(super) locations: Vec<(PathBuf, bool)>,
 }
 
-/// Finds a file or folder that a user names relative to the working directory or to the share folder.
+/// Finds a file or folder by a path relative to the working directory or to the share folder.
 pub(super) fn find_target(root: &Path, path: &Path) -> Result<ShareTarget, LibraryError> {
     for candidate in candidates(root, path) {
         let failed = |source| LibraryError::Io { path: candidate.clone(), source };
@@ -40,25 +40,25 @@ pub(super) fn find_target(root: &Path, path: &Path) -> Result<ShareTarget, Libra
             Err(error) => return Err(failed(error)),
         };
         let refused = |reason| LibraryError::CannotShare { path: path.to_owned(), reason };
-        let of = match kind {
+        let entry_kind = match kind {
             kind if kind.is_file() => EntryKind::File,
             kind if kind.is_dir() => EntryKind::Folder,
             kind if kind.is_symlink() => return Err(refused(SkipReason::Link)),
             _ => return Err(refused(SkipReason::Special)),
         };
-        return Ok(ShareTarget { location, kind: of });
+        return Ok(ShareTarget { location, kind: entry_kind });
     }
     Err(LibraryError::NotFound { path: path.to_owned() })
 }
 
-/// Collects what a user may mean by a path.
+/// Collects the possible meanings of a path.
 pub(super) fn path_candidates(root: &Path, path: &Path) -> PathCandidates {
     let as_text = path.to_str().map(|text| text.trim_end_matches('/'));
     let places = candidates(root, path).into_iter().map(|candidate| {
         let location = absolute(&candidate).ok().flatten();
         let location = location.unwrap_or_else(|| std::path::absolute(&candidate).unwrap_or(candidate));
-        let is_there = fs::symlink_metadata(&location).is_ok();
-        (location, is_there)
+        let exists = fs::symlink_metadata(&location).is_ok();
+        (location, exists)
     });
     PathCandidates {
         text: path.to_owned(),
@@ -67,7 +67,7 @@ pub(super) fn path_candidates(root: &Path, path: &Path) -> PathCandidates {
     }
 }
 
-/// Makes a path absolute without following a link in its last component; `None` if the folder around is not there.
+/// Makes a path absolute without following a link in its last component; `None` if its parent folder does not exist.
 pub(super) fn absolute(path: &Path) -> io::Result<Option<PathBuf>> {
     let found = match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => {
@@ -87,8 +87,8 @@ fn candidates(root: &Path, path: &Path) -> Vec<PathBuf> {
     if path.is_absolute() {
         return vec![path.to_owned()];
     }
-    let here = std::env::current_dir().ok().map(|here| here.join(path));
-    here.into_iter().chain([root.join(path)]).collect()
+    let working_dir = std::env::current_dir().ok().map(|working_dir| working_dir.join(path));
+    working_dir.into_iter().chain([root.join(path)]).collect()
 }
 
 fn is_absence(error: &io::Error) -> bool {
@@ -137,9 +137,9 @@ mod tests {
     fn missing_path_is_still_a_candidate() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
-        let asked = path_candidates(&root, Path::new("movies/old/"));
-        assert_eq!(asked.share_path, SharePath::parse("movies/old").ok());
-        assert_eq!(asked.locations.last(), Some(&(root.join("movies/old"), false)));
+        let target = path_candidates(&root, Path::new("movies/old/"));
+        assert_eq!(target.share_path, SharePath::parse("movies/old").ok());
+        assert_eq!(target.locations.last(), Some(&(root.join("movies/old"), false)));
         assert_eq!(path_candidates(&root, Path::new("../x")).share_path, None);
     }
 }

@@ -1,5 +1,4 @@
-//! Which places are shared: the share folder, what was registered outside it, and the exceptions. Pure; it knows paths
-//! and touches no file.
+//! The set of shares: the share folder, places registered outside it, and exceptions. Pure: handles paths and accesses no file.
 
 mod stored;
 
@@ -14,60 +13,60 @@ use crate::state_dir::STATE_DIR_NAME;
 
 pub(super) use stored::{VERSION, load, save};
 
-/// The places that are shared. Where exceptions nest, the one nearest to a file decides.
+/// The shared places. Where exceptions nest, the innermost one decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ShareSet {
     root: PathBuf,
-    /// Places outside the share folder, none within another, with the name that each has on the network.
+    /// Places outside the share folder, not nested, with their network names.
     outside: BTreeMap<PathBuf, SharePath>,
     marks: BTreeMap<PathBuf, ShareMark>,
-    /// Patterns that leave files out, with the folder in which they hold.
+    /// Exclusion patterns and the folders in which they apply.
     patterns: BTreeMap<PathBuf, Vec<String>>,
-    /// Patterns that hold in every folder, as long as the node runs.
+    /// Patterns that apply in every folder while the node runs.
     global_patterns: Vec<String>,
 }
 
-/// An exception for a place and all below it.
+/// An exception for a place and everything below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ShareMark {
     Excluded,
-    /// Shared, though it lies within something excluded.
+    /// Shared, although a folder above it is excluded.
     Shared,
 }
 
-/// What a place is shared as part of.
+/// The share to which a place belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ContainingShare<'a> {
-    /// The share folder, or a place that was registered.
+    /// The share folder or a registered place.
     pub(super) base: &'a Path,
-    /// Its name on the network; the share folder has none.
+    /// Its network name; the share folder has none.
     pub(super) name: Option<&'a SharePath>,
 }
 
 impl ShareSet {
-    /// Shares a folder, absolute and without links, and nothing else.
+    /// Creates a set that shares only `root`, an absolute path without links.
     pub(super) fn with_root(root: PathBuf) -> Self {
         let (outside, marks, patterns) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { root, outside, marks, patterns, global_patterns: Vec::new() }
     }
 
-    /// Leaves out in every folder what matches these patterns; they are not remembered.
+    /// Sets the patterns that apply in every folder. They are not stored.
     pub(super) fn with_global_patterns(mut self, patterns: Vec<String>) -> Self {
         self.global_patterns = patterns;
         self
     }
 
-    /// Returns the patterns that hold in every folder.
+    /// Returns the patterns that apply in every folder.
     pub(super) fn global_patterns(&self) -> impl Iterator<Item = &str> {
         self.global_patterns.iter().map(String::as_str)
     }
 
-    /// Returns the patterns that were given with a folder.
+    /// Returns the patterns that were registered with a folder.
     pub(super) fn patterns_of(&self, folder: &Path) -> &[String] {
         self.patterns.get(folder).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Returns all patterns at and below a folder, with the folders in which they hold.
+    /// Returns all patterns at and below a folder, with the folders in which they apply.
     pub(super) fn patterns_beneath<'a>(
         &'a self,
         folder: &'a Path,
@@ -75,7 +74,7 @@ impl ShareSet {
         beneath(&self.patterns, folder).map(|(folder, patterns)| (folder.as_path(), patterns.as_slice()))
     }
 
-    /// Leaves out of a folder what matches these patterns and no others.
+    /// Replaces the patterns of a folder.
     pub(super) fn set_patterns(&mut self, folder: &Path, patterns: Vec<String>) {
         if patterns.is_empty() {
             self.patterns.remove(folder);
@@ -84,12 +83,12 @@ impl ShareSet {
         }
     }
 
-    /// Returns the places that were taken out.
+    /// Returns the excluded places.
     pub(super) fn excluded_places(&self) -> impl Iterator<Item = &Path> {
         self.marks.iter().filter(|(_, mark)| **mark == ShareMark::Excluded).map(|(place, _)| place.as_path())
     }
 
-    /// Returns the places outside the share folder with their names on the network.
+    /// Returns the places outside the share folder with their network names.
     pub(super) fn outside(&self) -> impl Iterator<Item = (&Path, &SharePath)> {
         self.outside.iter().map(|(place, name)| (place.as_path(), name))
     }
@@ -99,12 +98,12 @@ impl ShareSet {
         &self.root
     }
 
-    /// Returns the share folder and every place outside it, each to be looked through.
+    /// Returns the roots of all scans: the share folder and every place outside it.
     pub(super) fn bases(&self) -> impl Iterator<Item = &Path> {
         std::iter::once(self.root.as_path()).chain(self.outside.keys().map(PathBuf::as_path))
     }
 
-    /// Returns what `location` is shared as part of, exceptions aside.
+    /// Returns the share to which `location` belongs, regardless of exceptions.
     pub(super) fn containing_share(&self, location: &Path) -> Option<ContainingShare<'_>> {
         if location.starts_with(&self.root) {
             return Some(ContainingShare { base: &self.root, name: None });
@@ -113,12 +112,12 @@ impl ShareSet {
         Some(ContainingShare { base, name: Some(name) })
     }
 
-    /// Returns the name on the network that a file has by the place where it lies.
+    /// Returns the network name of a file, which follows from its location.
     pub(super) fn path_of(&self, location: &Path) -> Result<SharePath, SkipReason> {
-        let cover = self.containing_share(location).ok_or(SkipReason::ContainsNode)?;
-        let below = location.strip_prefix(cover.base).unwrap_or(location);
+        let share = self.containing_share(location).ok_or(SkipReason::ContainsNode)?;
+        let below = location.strip_prefix(share.base).unwrap_or(location);
         let below = below.to_str().ok_or(SkipReason::NotUtf8)?;
-        match cover.name {
+        match share.name {
             Some(name) if below.is_empty() => Ok(name.clone()),
             Some(name) => {
                 SharePath::parse(&format!("{}/{below}", name.as_str())).map_err(SkipReason::BadName)
@@ -127,25 +126,25 @@ impl ShareSet {
         }
     }
 
-    /// Says whether a file at that place would be shared, as far as its path tells.
+    /// Returns true if a file at this location would be shared, judging by its path only.
     pub(super) fn is_shared(&self, location: &Path) -> bool {
         self.containing_share(location).is_some() && !self.is_excluded(location)
     }
 
-    /// Says whether an exception takes the place out.
+    /// Returns true if an exception excludes the location.
     pub(super) fn is_excluded(&self, location: &Path) -> bool {
         !self.marks.is_empty()
             && location.ancestors().find_map(|ancestor| self.marks.get(ancestor))
                 == Some(&ShareMark::Excluded)
     }
 
-    /// Says whether the place is excluded with all that lies below it.
+    /// Returns true if the location and everything below it are excluded.
     pub(super) fn is_fully_excluded(&self, location: &Path) -> bool {
         self.is_excluded(location)
             && beneath(&self.marks, location).all(|(_, mark)| *mark == ShareMark::Excluded)
     }
 
-    /// Says whether the place, by its path alone, may be shared.
+    /// Returns an error if the location must not be shared, judging by its path only.
     pub(super) fn check_shareable(&self, location: &Path) -> Result<(), SkipReason> {
         if location.starts_with(self.root.join(STATE_DIR_NAME)) {
             return Err(SkipReason::OwnState);
@@ -163,15 +162,16 @@ impl ShareSet {
         Ok(())
     }
 
-    /// Shares a place and all below it again, or for the first time. A place outside gets a name that `is_taken` does
-    /// not know; those that were registered within it become part of it.
+    /// Shares a place and everything below it, for the first time or again. A place outside the share folder gets a name for
+    /// which `is_taken` returns false. Places registered inside it become part of it.
     pub(super) fn share(
         &mut self,
         location: &Path,
-        of: EntryKind,
+        kind: EntryKind,
         is_taken: impl Fn(&SharePath) -> bool,
     ) -> Result<(), SkipReason> {
         self.check_shareable(location)?;
+        // Inside a share, removing the exceptions is enough unless a folder above is excluded.
         if self.containing_share(location).is_some() {
             self.clear_marks(location);
             if self.is_excluded(location) {
@@ -182,41 +182,42 @@ impl ShareSet {
         let name = location.file_name().ok_or(SkipReason::ContainsNode)?;
         let name =
             SharePath::parse(name.to_str().ok_or(SkipReason::NotUtf8)?).map_err(SkipReason::BadName)?;
-        let within: Vec<PathBuf> = beneath(&self.outside, location).map(|(path, _)| path.clone()).collect();
+        let nested: Vec<PathBuf> = beneath(&self.outside, location).map(|(path, _)| path.clone()).collect();
         let is_used = |candidate: &SharePath| {
             is_taken(candidate)
-                || self.outside.iter().any(|(path, used)| used == candidate && !within.contains(path))
+                || self.outside.iter().any(|(path, used)| used == candidate && !nested.contains(path))
         };
-        let name = free_name(&name, of, is_used).ok_or(SkipReason::OverLimit)?;
+        let name = free_name(&name, kind, is_used).ok_or(SkipReason::OverLimit)?;
         self.clear_marks(location);
-        self.outside.retain(|path, _| !within.contains(path));
+        self.outside.retain(|path, _| !nested.contains(path));
         self.outside.insert(location.to_owned(), name);
         Ok(())
     }
 
-    /// Stops sharing a place and all below it.
+    /// Stops sharing a place and everything below it.
     pub(super) fn unshare(&mut self, location: &Path) {
         self.outside.retain(|path, _| !path.starts_with(location));
         if self.containing_share(location).is_none() {
             self.patterns.retain(|folder, _| !folder.starts_with(location));
         }
         self.clear_marks(location);
+        // Inside another share, only an exception excludes the place.
         if self.containing_share(location).is_some() && !self.is_excluded(location) {
             self.marks.insert(location.to_owned(), ShareMark::Excluded);
         }
     }
 
-    /// Says whether something outside the share folder was registered at or below the place.
+    /// Returns true if a place outside the share folder is registered at or below the location.
     pub(super) fn has_outside_beneath(&self, location: &Path) -> bool {
         beneath(&self.outside, location).next().is_some()
     }
 
-    /// Says whether the place is a folder somewhere around the share folder.
+    /// Returns true if the location is a folder that contains the share folder.
     pub(super) fn is_around_root(&self, location: &Path) -> bool {
         location != self.root && self.root.starts_with(location)
     }
 
-    /// Returns the places that a path on the network may stand for.
+    /// Returns the locations that a network path may name.
     pub(super) fn locations_of(&self, path: &SharePath) -> Vec<PathBuf> {
         let outside = self.outside.iter().filter_map(|(base, name)| {
             let below = path.as_str().strip_prefix(name.as_str())?;
@@ -234,22 +235,22 @@ impl ShareSet {
     }
 }
 
-/// Goes through the entries at and below a place.
+/// Returns the entries at and below a place.
 pub(super) fn beneath<'a, V>(
     map: &'a BTreeMap<PathBuf, V>,
     place: &'a Path,
 ) -> impl Iterator<Item = (&'a PathBuf, &'a V)> {
-    // Paths are ordered by whole components, so that what lies below a place follows it at once.
+    // Paths sort by component, so everything below a place follows it immediately.
     map.range::<Path, _>((std::ops::Bound::Included(place), std::ops::Bound::Unbounded))
         .take_while(move |(path, _)| path.starts_with(place))
 }
 
-/// Says whether a name is one that listings of folders leave out.
+/// Returns true for a hidden file or folder: its name begins with a dot.
 pub(super) fn is_hidden(name: impl AsRef<std::ffi::OsStr>) -> bool {
     name.as_ref().as_encoded_bytes().starts_with(b".")
 }
 
-/// Says whether a name is that of an unfinished download or its journal.
+/// Returns true for the name of a partial file or its journal.
 pub(super) fn is_unfinished(name: impl AsRef<std::ffi::OsStr>) -> bool {
     let name = name.as_ref().as_encoded_bytes().to_ascii_lowercase();
     name.ends_with(b".part") || name.ends_with(b".part.json")

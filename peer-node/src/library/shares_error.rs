@@ -4,23 +4,23 @@ use std::path::PathBuf;
 use super::exclusions::PatternError;
 use super::shares::VERSION;
 
-/// Why the remembered shares cannot be read. It is not passed over, since forgetting an exception would share what the
-/// user took out.
+/// Why the stored shares cannot be read. This is not ignored, because losing an exception would share files that the user has
+/// excluded.
 #[derive(Debug, thiserror::Error)]
 pub enum SharesFileError {
-    /// The file does not hold what was written.
-    #[error("it is damaged: {0}")]
+    /// The file is damaged.
+    #[error("the file is damaged: {0}")]
     Damaged(#[from] serde_json::Error),
-    /// The file is of a later program.
-    #[error("it has version {0}, and this program knows version {VERSION} only")]
+    /// A later version of the program wrote the file.
+    #[error("the file has version {0}, but this program supports only versions up to {VERSION}")]
     TooNew(u32),
-    /// A path in it is not of the kind it must be.
-    #[error("it holds the path {0:?}, which cannot stand there")]
+    /// A path in the file is invalid.
+    #[error("the file contains the invalid path {0:?}")]
     BadPath(PathBuf),
-    /// A pattern in it cannot be used.
+    /// A pattern in the file is invalid.
     #[error(transparent)]
     BadPattern(PatternError),
     /// The file cannot be read.
-    #[error("it cannot be read: {0}")]
+    #[error("the file cannot be read: {0}")]
     Io(#[from] io::Error),
 }

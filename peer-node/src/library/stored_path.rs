@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// A path as it stands in a state file, lossless: a text where it is UTF-8, else a list of its bytes.
+/// A path in a state file, lossless: text if it is UTF-8, otherwise a list of bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum StoredPath {

@@ -1,10 +1,10 @@
-//! Stories of a whole library in a folder of its own. Nothing sleeps: everything waits for what must come.
+//! Tests of a complete library in a temporary folder. They wait for conditions instead of sleeping.
 
 mod changing;
 mod damage;
 mod excluding;
+mod persistence;
 mod registering;
-mod remembering;
 mod serving;
 
 use std::fs;
@@ -22,16 +22,16 @@ use super::{Library, LibraryError, LibraryTiming, SharedFile};
 use crate::state_dir::StateDir;
 use crate::storage::{FileIdentity, open_regular};
 
-/// Far longer than anything takes.
+/// Far longer than any test takes.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A folder `share`, and whatever lies beside it.
+/// A temporary folder that contains the share folder `share`.
 struct LibraryHome {
     folder: tempfile::TempDir,
     timing: LibraryTiming,
 }
 
-/// A library at work.
+/// A running library.
 struct RunningLibrary {
     library: Library,
     state: Arc<StateDir>,
@@ -41,7 +41,7 @@ struct RunningLibrary {
 
 impl LibraryHome {
     fn new() -> Self {
-        let pace = LibraryTiming {
+        let timing = LibraryTiming {
             debounce_time: Duration::from_millis(5),
             settle_time: Duration::ZERO,
             settle_time_requested: Duration::ZERO,
@@ -49,10 +49,10 @@ impl LibraryHome {
             rescan_interval: Duration::from_hours(1),
             max_inline_hash: 0,
         };
-        // Not hidden, as temporary folders are by default.
+        // The default prefix would make the folder hidden.
         let folder = tempfile::Builder::new().prefix("library").tempdir().unwrap();
         fs::create_dir(folder.path().join("share")).unwrap();
-        Self { folder, timing: pace }
+        Self { folder, timing }
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -89,8 +89,8 @@ impl LibraryHome {
         running
     }
 
-    /// Has the memory say, in the form without checksums, that every file has that digest, so that a file that is hashed
-    /// shows.
+    /// Replaces every digest in the hash cache by `digest` and removes the checksums, so that a test notices if a file is
+    /// hashed.
     fn falsify_cache(&self, digest: Digest) {
         let file = self.at("share/.peerdex/hashes.jsonl");
         let lines = fs::read_to_string(&file).unwrap();
@@ -106,24 +106,24 @@ impl LibraryHome {
 
 impl RunningLibrary {
     async fn settled(&self) {
-        tokio::time::timeout(TIMEOUT, self.library.settled()).await.expect("the library settles");
+        tokio::time::timeout(TIMEOUT, self.library.settled()).await.expect("the library did not settle");
     }
 
-    /// Waits until the names of all shared files are these.
+    /// Waits until the shared files have exactly these names.
     async fn wait_for_names(&self, names: &[&str]) {
         self.wait_for_files(|files| files.iter().map(|file| file.path.as_str()).eq(names.iter().copied()))
             .await;
     }
 
-    async fn wait_for_files(&self, is_it: impl Fn(&[SharedFile]) -> bool) {
+    async fn wait_for_files(&self, is_expected: impl Fn(&[SharedFile]) -> bool) {
         let mut changes = self.library.changes();
         let waiting = async {
-            while !is_it(&self.files()) {
+            while !is_expected(&self.files()) {
                 changes.changed().await.unwrap();
             }
         };
         let is_in_time = tokio::time::timeout(TIMEOUT, waiting).await.is_ok();
-        assert!(is_in_time, "at last there is {:?}", self.names());
+        assert!(is_in_time, "timed out with {:?}", self.names());
     }
 
     fn files(&self) -> Vec<SharedFile> {
@@ -141,7 +141,7 @@ impl RunningLibrary {
     async fn stop(self) {
         self.cancel.cancel();
         self.tracker.close();
-        tokio::time::timeout(TIMEOUT, self.tracker.wait()).await.expect("the library stops");
+        tokio::time::timeout(TIMEOUT, self.tracker.wait()).await.expect("the library did not stop");
     }
 }
 

@@ -1,20 +1,20 @@
 use std::time::Duration;
 
-/// How fast the library reacts; tests choose other figures.
+/// Delays and intervals of the library; tests use other values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LibraryTiming {
-    /// How long events are gathered before what they touched is looked at.
+    /// How long events are collected before their places are scanned.
     pub(super) debounce_time: Duration,
-    /// How long a file must lie untouched before it is hashed: coarser than any file system's clock is rough, so that a
-    /// write after the hashing shows in the file's times, and long enough for most copies to be over.
+    /// How long a file must be unchanged before it is hashed. Longer than the timestamp granularity of any file system, so that
+    /// a write after hashing changes the timestamps, and long enough for most copies to finish.
     pub(super) settle_time: Duration,
-    /// The same for files that the user names, who knows that they are finished.
+    /// The same for files that the user names, which are known to be complete.
     pub(super) settle_time_requested: Duration,
-    /// How often at most a new listing is published for what happens by itself.
+    /// Minimum interval between listings that no caller waits for.
     pub(super) publish_interval: Duration,
-    /// How often everything is looked at, in case an event was lost.
+    /// Interval between full scans, in case an event was lost.
     pub(super) rescan_interval: Duration,
-    /// Up to how many bytes a file is hashed at once when its manifest turns out to be missing, while somebody waits for it.
+    /// Maximum size in bytes of a file that is hashed immediately for a waiting requester because its manifest is missing.
     pub(super) max_inline_hash: u64,
 }
 

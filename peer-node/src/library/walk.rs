@@ -1,7 +1,7 @@
-//! Looks through shared places for files, on a blocking thread.
+//! Walks through shared places on a blocking thread and reports the files in them.
 //!
-//! It walks without recursion and holds one open folder per level, so that depth and size of a tree cost nothing; every
-//! step is taken from the folder above and follows no link, so that nobody can lead it elsewhere by swapping a folder.
+//! The walk is not recursive and keeps one open folder per level, so depth and size of a tree are no problem. Every step starts
+//! from the open parent folder and follows no link, so replacing a folder during the walk cannot redirect it.
 
 mod classify;
 mod patterns;
@@ -28,21 +28,21 @@ use crate::state_dir::STATE_DIR_NAME;
 use classify::{NetworkParent, check_file, child_path, classify, errno_reason, open_folder};
 use patterns::read_patterns;
 
-/// Receives what a walk sees.
+/// Receives what a walk finds.
 pub(super) trait WalkSink {
-    /// It comes to a folder, before it looks into it. The answer may end the walk, as may the next.
+    /// The walk reaches a folder and has not read it yet. `Break` ends the walk, as it does in `file`.
     fn enter(&mut self, folder: &Path) -> ControlFlow<()>;
-    /// It sees a file that is to be shared.
+    /// The walk finds a file to share.
     fn file(&mut self, found: ScannedFile) -> ControlFlow<()>;
-    /// It passes something over.
+    /// The walk skips an entry.
     fn skip(&mut self, skip: SkippedEntry);
 }
 
-/// One walk through places of the same shares.
+/// A walk through places of one share set.
 pub(super) struct Walk<'a, S> {
     shares: &'a ShareSet,
     sink: &'a mut S,
-    /// The system was short of something, and it may have missed files that are there.
+    /// The system was out of resources, so the walk may have missed files.
     pub(super) is_incomplete: bool,
 }
 
@@ -50,9 +50,9 @@ pub(super) struct Walk<'a, S> {
 struct OpenFolder {
     fd: OwnedFd,
     location: PathBuf,
-    /// Its name on the network; the share folder and the folder around a registered place have none.
+    /// Its network name. The share folder and the parent of a registered place have none.
     path: Option<NetworkParent>,
-    /// The patterns that hold for what lies in it.
+    /// The patterns that apply to its content.
     exclusions: Exclusions,
 }
 
@@ -64,19 +64,19 @@ struct FolderCursor {
     exclusions: Exclusions,
 }
 
-/// Something that is not shared, and where.
+/// An entry that is not shared, with its location and the reason.
 struct Blocked(PathBuf, SkipReason);
 
 impl<'a, S: WalkSink> Walk<'a, S> {
-    /// Begins a walk that tells `sink` what it sees.
+    /// Creates a walk that reports to `sink`.
     pub(super) fn new(shares: &'a ShareSet, sink: &'a mut S) -> Self {
         Self { shares, sink, is_incomplete: false }
     }
 
-    /// Looks at a place and all below it. A place that is not shared, or not there, has nothing.
+    /// Walks through a place and everything below it. A place that is not shared or does not exist is empty.
     pub(super) fn walk_place(&mut self, place: &Path) -> ControlFlow<()> {
-        let Some(cover) = self.shares.containing_share(place) else { return ControlFlow::Continue(()) };
-        match self.open_parent(cover, place) {
+        let Some(share) = self.shares.containing_share(place) else { return ControlFlow::Continue(()) };
+        match self.open_parent(share, place) {
             Ok((folder, Some(name))) => self.visit(&folder, &name),
             Ok((folder, None)) => self.walk_folder(folder),
             Err(Blocked(location, reason)) => {
@@ -86,50 +86,49 @@ impl<'a, S: WalkSink> Walk<'a, S> {
         }
     }
 
-    /// Opens the folder around a place, step by step from the cover; returns it with the place's name in it. Returns
-    /// the share folder itself, without a name, if that is the place.
+    /// Opens the parent folder of a place step by step, starting at the share's root. Returns it with the place's name in it,
+    /// or the share folder itself without a name if that is the place.
     fn open_parent(
         &mut self,
-        cover: ContainingShare<'_>,
+        share: ContainingShare<'_>,
         place: &Path,
     ) -> Result<(OpenFolder, Option<OsString>), Blocked> {
-        let below = place.strip_prefix(cover.base).unwrap_or(Path::new(""));
+        let below = place.strip_prefix(share.base).unwrap_or(Path::new(""));
         let mut names: Vec<&OsStr> = below.iter().collect();
-        let anchor = match (cover.name, cover.base.parent(), cover.base.file_name()) {
+        let anchor = match (share.name, share.base.parent(), share.base.file_name()) {
             (Some(_), Some(parent), Some(name)) => {
                 names.insert(0, name);
                 parent
             }
-            _ => cover.base,
+            _ => share.base,
         };
-        let Some((last, above)) = names.split_last() else {
+        let Some((last, parents)) = names.split_last() else {
             let fd =
                 open_folder(CWD, anchor).map_err(|errno| Blocked(anchor.to_owned(), errno_reason(errno)))?;
             return Ok((self.open_anchor(fd, anchor, None)?, None));
         };
         let fd =
             open_folder(CWD, anchor).map_err(|errno| Blocked(anchor.to_owned(), lookup_reason(errno)))?;
-        if cover.name.is_some() {
-            // So that a registered file is noticed when it is replaced, and a lost one when it returns.
+        if share.name.is_some() {
+            // Watching the parent shows when a registered file is replaced or comes back.
             let _ = self.sink.enter(anchor);
         }
-        let mut folder = self.open_anchor(fd, anchor, cover.name)?;
-        for name in above {
+        let mut folder = self.open_anchor(fd, anchor, share.name)?;
+        for name in parents {
             folder = self.open_child(&folder, name)?;
         }
         Ok((folder, Some((*last).to_owned())))
     }
 
-    /// Returns the folder with which every walk to a place begins: the share folder, or the one around what was
-    /// registered.
+    /// Returns the folder at which every walk to a place begins: the share folder, or the parent of a registered place.
     fn open_anchor(
         &self,
         fd: OwnedFd,
         location: &Path,
         name: Option<&SharePath>,
     ) -> Result<OpenFolder, Blocked> {
-        let everywhere = self.shares.global_patterns();
-        let exclusions = Exclusions::default().within(location, everywhere);
+        let global_patterns = self.shares.global_patterns();
+        let exclusions = Exclusions::default().within(location, global_patterns);
         let exclusions = exclusions.map_err(|error| bad_patterns(location, &error))?;
         let folder = OpenFolder {
             fd,
@@ -137,41 +136,42 @@ impl<'a, S: WalkSink> Walk<'a, S> {
             path: name.cloned().map(NetworkParent::Registered),
             exclusions,
         };
-        // Patterns of a folder around what was registered are no business of ours.
+        // Patterns in the parent of a registered place do not apply.
         if name.is_some() { Ok(folder) } else { self.with_patterns(folder) }
     }
 
-    /// Opens a folder on the way to a place.
-    fn open_child(&self, around: &OpenFolder, name: &OsStr) -> Result<OpenFolder, Blocked> {
-        let location = around.location.join(name);
-        let is_base = matches!(around.path, Some(NetworkParent::Registered(_)));
-        let gone = || Blocked(location.clone(), SkipReason::Unreadable(ErrorKind::NotFound));
+    /// Opens a folder on the path to a place.
+    fn open_child(&self, parent: &OpenFolder, name: &OsStr) -> Result<OpenFolder, Blocked> {
+        let location = parent.location.join(name);
+        let is_base = matches!(parent.path, Some(NetworkParent::Registered(_)));
+        let not_found = || Blocked(location.clone(), SkipReason::Unreadable(ErrorKind::NotFound));
         if !is_base && is_hidden(name) {
-            return Err(gone());
+            return Err(not_found());
         }
-        if let Some(pattern) = around.exclusions.excluding(&location, true).filter(|_| !is_base) {
+        if let Some(pattern) = parent.exclusions.excluding(&location, true).filter(|_| !is_base) {
             return Err(Blocked(location, excluded_reason(pattern)));
         }
-        let fd = open_folder(around.fd.as_fd(), name)
+        let fd = open_folder(parent.fd.as_fd(), name)
             .map_err(|errno| Blocked(location.clone(), lookup_reason(errno)))?;
-        let path = child_path(around.path.as_ref(), name).map_err(|_| gone())?;
-        let exclusions = around.exclusions.clone();
+        let path = child_path(parent.path.as_ref(), name).map_err(|_| not_found())?;
+        let exclusions = parent.exclusions.clone();
         self.with_patterns(OpenFolder { fd, location, path: Some(NetworkParent::Folder(path)), exclusions })
     }
 
-    /// Adds a folder's own patterns to those that hold around it. One whose patterns cannot be used is left out, since
-    /// passing them over would share what they were to keep back.
+    /// Adds a folder's own patterns to those that apply in its parent. A folder with invalid patterns is left out: ignoring
+    /// them would share files that they were meant to exclude.
     fn with_patterns(&self, folder: OpenFolder) -> Result<OpenFolder, Blocked> {
         let OpenFolder { fd, location, path, exclusions } = folder;
-        let given = self.shares.patterns_of(&location);
+        let user_patterns = self.shares.patterns_of(&location);
         let in_file = read_patterns(fd.as_fd()).map_err(|error| bad_patterns(&location, &error))?;
-        let patterns = given.iter().map(String::as_str).chain(in_file.iter().flat_map(|text| text.lines()));
+        let patterns =
+            user_patterns.iter().map(String::as_str).chain(in_file.iter().flat_map(|text| text.lines()));
         let exclusions =
             exclusions.within(&location, patterns).map_err(|error| bad_patterns(&location, &error))?;
         Ok(OpenFolder { fd, location, path, exclusions })
     }
 
-    /// Goes through a folder and all below it.
+    /// Walks through a folder and everything below it.
     fn walk_folder(&mut self, folder: OpenFolder) -> ControlFlow<()> {
         let mut levels = Vec::new();
         self.enter(&mut levels, folder)?;
@@ -194,36 +194,36 @@ impl<'a, S: WalkSink> Walk<'a, S> {
             }
             let location = level.location.join(&name);
             let Ok(fd) = level.dir.fd() else { continue };
-            let seen = self.examine(fd, &name, &location, level.path.as_ref(), &level.exclusions)?;
-            if let Some(folder) = seen {
+            let subfolder = self.examine(fd, &name, &location, level.path.as_ref(), &level.exclusions)?;
+            if let Some(folder) = subfolder {
                 self.enter(&mut levels, folder)?;
             }
         }
         ControlFlow::Continue(())
     }
 
-    /// Looks at one name and, if it is a folder, at all below it.
-    fn visit(&mut self, around: &OpenFolder, name: &OsStr) -> ControlFlow<()> {
-        let location = around.location.join(name);
-        match self.examine(around.fd.as_fd(), name, &location, around.path.as_ref(), &around.exclusions)? {
+    /// Visits one entry and, if it is a folder, everything below it.
+    fn visit(&mut self, parent: &OpenFolder, name: &OsStr) -> ControlFlow<()> {
+        let location = parent.location.join(name);
+        match self.examine(parent.fd.as_fd(), name, &location, parent.path.as_ref(), &parent.exclusions)? {
             Some(folder) => self.walk_folder(folder),
             None => ControlFlow::Continue(()),
         }
     }
 
-    /// Looks at one name: reports a file, passes it over, or opens the folder that it is.
+    /// Examines one entry: reports a file, skips the entry, or returns the opened folder.
     fn examine(
         &mut self,
-        around: BorrowedFd<'_>,
+        parent_fd: BorrowedFd<'_>,
         name: &OsStr,
         location: &Path,
-        above: Option<&NetworkParent>,
+        parent: Option<&NetworkParent>,
         exclusions: &Exclusions,
     ) -> ControlFlow<(), Option<OpenFolder>> {
         if self.shares.is_fully_excluded(location) {
             return ControlFlow::Continue(None);
         }
-        match self.classify_entry(around, name, location, above, exclusions) {
+        match self.classify_entry(parent_fd, name, location, parent, exclusions) {
             Ok(WalkEntry::Folder(folder)) => return ControlFlow::Continue(Some(folder)),
             Ok(WalkEntry::File(found)) => self.sink.file(found)?,
             Ok(WalkEntry::Nothing) => {}
@@ -234,22 +234,22 @@ impl<'a, S: WalkSink> Walk<'a, S> {
 
     fn classify_entry(
         &self,
-        around: BorrowedFd<'_>,
+        parent_fd: BorrowedFd<'_>,
         name: &OsStr,
         location: &Path,
-        above: Option<&NetworkParent>,
+        parent: Option<&NetworkParent>,
         exclusions: &Exclusions,
     ) -> Result<WalkEntry, Blocked> {
         let left_out = |reason| Blocked(location.to_owned(), reason);
-        let (stat, path) = classify(around, name, above).map_err(left_out)?;
+        let (stat, path) = classify(parent_fd, name, parent).map_err(left_out)?;
         let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-        // A folder that was registered is wanted, whatever it is called.
-        let is_base = matches!(above, Some(NetworkParent::Registered(_)));
+        // A registered folder is shared whatever its name is.
+        let is_base = matches!(parent, Some(NetworkParent::Registered(_)));
         if let Some(pattern) = exclusions.excluding(location, is_folder).filter(|_| !(is_base && is_folder)) {
             return Err(left_out(excluded_reason(pattern)));
         }
         if is_folder {
-            let fd = open_folder(around, name).map_err(|errno| left_out(errno_reason(errno)))?;
+            let fd = open_folder(parent_fd, name).map_err(|errno| left_out(errno_reason(errno)))?;
             let (location, path) = (location.to_owned(), Some(NetworkParent::Folder(path)));
             return self
                 .with_patterns(OpenFolder { fd, location, path, exclusions: exclusions.clone() })
@@ -279,21 +279,21 @@ impl<'a, S: WalkSink> Walk<'a, S> {
 
     fn skip(&mut self, location: &Path, reason: SkipReason) {
         self.is_incomplete |= reason == SkipReason::SystemLimit;
-        // What went away meanwhile is no news.
+        // An entry that disappeared meanwhile needs no report.
         if reason != SkipReason::Unreadable(ErrorKind::NotFound) {
             self.sink.skip(SkippedEntry { location: location.to_owned(), reason });
         }
     }
 }
 
-/// What a name turned out to be.
+/// The kind of an entry.
 enum WalkEntry {
     File(ScannedFile),
     Folder(OpenFolder),
     Nothing,
 }
 
-/// Returns why the way to a place is blocked. One that leads nowhere is no news to whoever asked.
+/// Returns why the path to a place is blocked. A missing component counts as not found, which is not reported.
 fn lookup_reason(errno: Errno) -> SkipReason {
     match errno {
         Errno::NOENT | Errno::NOTDIR | Errno::LOOP => SkipReason::Unreadable(ErrorKind::NotFound),

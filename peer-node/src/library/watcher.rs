@@ -11,41 +11,41 @@ use super::exclusions::IGNORE_FILE;
 use super::report::display_path;
 use super::shares::{ShareSet, is_hidden, is_unfinished};
 
-/// The most folders that are not watched of which the number is known.
+/// Maximum number of unwatched folders that are counted.
 const MAX_UNWATCHED: usize = 10_000;
 
-/// Hears from the system what changes in shared folders.
+/// Receives the system's notifications of changes in shared folders.
 ///
-/// Folders are watched one by one, as the walk comes to them, so that hidden and excluded ones never are. Where watching
-/// fails, the slow rescan remains.
+/// Folders are watched one by one as the walk reaches them, so hidden and excluded folders are never watched. Where watching
+/// fails, only the periodic rescan notices changes.
 #[derive(Debug)]
 pub(super) struct FolderWatcher {
     system: Mutex<Option<RecommendedWatcher>>,
     event_filter: Arc<EventFilter>,
-    /// Why nothing is watched at all.
+    /// Why no folder can be watched.
     failure: Option<WatchFailure>,
     unwatched: Mutex<UnwatchedFolders>,
 }
 
-/// How far the system reports changes of shared folders. What it does not report is noticed at the next rescan.
+/// Whether the system reports changes of shared folders. Other changes are noticed at the next rescan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchStatus {
     /// All folders are watched.
     All,
-    /// None is.
+    /// No folder is watched.
     None {
-        /// What the system said.
+        /// The error of the operating system.
         error: String,
-        /// It is a limit of the system that can be raised.
+        /// True if a system limit was reached, which can be raised.
         is_over_limit: bool,
     },
-    /// Some are not.
+    /// Some folders are not watched.
     Partly {
-        /// How many; counted up to a bound.
+        /// Number of unwatched folders, up to a maximum.
         folders: usize,
-        /// What the system said of the last of them.
+        /// The last error of the operating system.
         error: String,
-        /// It is a limit of the system that can be raised.
+        /// True if a system limit was reached, which can be raised.
         is_over_limit: bool,
     },
 }
@@ -56,7 +56,7 @@ struct WatchFailure {
     is_over_limit: bool,
 }
 
-/// The folders that are not watched.
+/// The folders that could not be watched.
 #[derive(Debug, Default)]
 struct UnwatchedFolders {
     folders: HashSet<PathBuf>,
@@ -82,7 +82,7 @@ impl From<&notify::Error> for WatchFailure {
     }
 }
 
-/// Decides which events matter, and passes those on.
+/// Selects the events that matter and adds their places to the change tracker.
 #[derive(Debug)]
 struct EventFilter {
     shares: RwLock<Arc<ShareSet>>,
@@ -90,20 +90,20 @@ struct EventFilter {
 }
 
 impl FolderWatcher {
-    /// Begins to listen; what happens in watched folders is added to `change_tracker`.
+    /// Starts watching. Events of watched folders are added to `changes`.
     pub(super) fn new(shares: Arc<ShareSet>, changes: Arc<ChangeTracker>) -> Self {
-        let interest = Arc::new(EventFilter { shares: RwLock::new(shares), changes });
-        let listener = Arc::clone(&interest);
+        let filter = Arc::new(EventFilter { shares: RwLock::new(shares), changes });
+        let listener = Arc::clone(&filter);
         let config = Config::default().with_follow_symlinks(false);
         let system = RecommendedWatcher::new(move |event| listener.handle_event(event), config);
         let system = system.inspect_err(|error| {
             tracing::warn!(%error, "cannot watch folders; changes are noticed at the next rescan");
         });
         let failure = system.as_ref().err().map(WatchFailure::from);
-        Self { system: Mutex::new(system.ok()), event_filter: interest, failure, unwatched: Mutex::default() }
+        Self { system: Mutex::new(system.ok()), event_filter: filter, failure, unwatched: Mutex::default() }
     }
 
-    /// Returns how far changes are reported.
+    /// Returns whether changes are reported for all folders.
     pub(super) fn watch_status(&self) -> WatchStatus {
         if let Some(WatchFailure { error, is_over_limit }) = self.failure.clone() {
             return WatchStatus::None { error, is_over_limit };
@@ -117,7 +117,8 @@ impl FolderWatcher {
         }
     }
 
-    /// Watches one folder, without those in it. It may be watched already. Waits for the system: not for async code.
+    /// Watches one folder without its subfolders; it may be watched already. Blocks on system calls, so it must not be called
+    /// from async code.
     pub(super) fn watch(&self, folder: &Path) {
         let watched = match &mut *self.system.lock() {
             Some(system) => system.watch(folder, RecursiveMode::NonRecursive),
@@ -128,12 +129,12 @@ impl FolderWatcher {
             unwatched.folders.remove(folder);
             return;
         };
-        let is_gone = match &error.kind {
+        let is_missing = match &error.kind {
             notify::ErrorKind::PathNotFound => true,
             notify::ErrorKind::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
             _ => false,
         };
-        if is_gone {
+        if is_missing {
             unwatched.folders.remove(folder);
             return;
         }
@@ -147,43 +148,43 @@ impl FolderWatcher {
         }
     }
 
-    /// Says what is shared from now on.
+    /// Replaces the share set that filters events.
     pub(super) fn set_shares(&self, shares: Arc<ShareSet>) {
         *self.event_filter.shares.write() = shares;
     }
 }
 
 impl EventFilter {
-    /// Takes an event, on the system watcher's own thread.
+    /// Handles an event on the system watcher's own thread.
     fn handle_event(&self, event: notify::Result<Event>) {
         let event = match event {
             Ok(event) => event,
             Err(error) => {
-                tracing::debug!(%error, "watching failed for a moment; looking at everything");
+                tracing::debug!(%error, "watching failed temporarily; rescanning everything");
                 self.changes.mark_all_changed();
                 return;
             }
         };
         if event.need_rescan() {
-            tracing::debug!("too many changes at once; looking at everything");
+            tracing::debug!("too many changes at once; rescanning everything");
             self.changes.mark_all_changed();
             return;
         }
-        // Reading a file, as we do ourselves, is no change.
+        // Reading a file is no change; hashing does it all the time.
         if matches!(event.kind, EventKind::Access(_)) {
             return;
         }
         let shares = Arc::clone(&self.shares.read());
         for path in event.paths {
             if path.file_name().is_some_and(|name| name == IGNORE_FILE) {
-                // Its patterns hold for the whole folder.
+                // The patterns apply to the whole folder.
                 if let Some(folder) = path.parent().filter(|folder| is_shared(&shares, folder)) {
                     self.changes.mark_changed(folder.to_owned());
                 }
             } else if is_shared(&shares, &path) {
                 self.changes.mark_changed(path);
             } else {
-                // Something around a registered place.
+                // The event may concern a folder that contains a registered place.
                 let within = shares.bases().filter(|base| base.starts_with(&path));
                 within.for_each(|base| self.changes.mark_changed(base.to_owned()));
             }
@@ -192,8 +193,8 @@ impl EventFilter {
 }
 
 fn is_shared(shares: &ShareSet, path: &Path) -> bool {
-    let Some(cover) = shares.containing_share(path) else { return false };
-    let below = path.strip_prefix(cover.base).unwrap_or(path);
+    let Some(share) = shares.containing_share(path) else { return false };
+    let below = path.strip_prefix(share.base).unwrap_or(path);
     let is_left_out = |part| {
         matches!(part, Component::Normal(name) if is_hidden(name)) || !matches!(part, Component::Normal(_))
     };
@@ -214,11 +215,11 @@ mod tests {
         let mut shares = ShareSet::with_root("/s".into());
         shares.share(Path::new("/data/x.iso"), EntryKind::File, |_| false).unwrap();
         shares.unshare(Path::new("/s/out"));
-        let interest = EventFilter { shares: RwLock::new(Arc::new(shares)), changes: Arc::default() };
+        let filter = EventFilter { shares: RwLock::new(Arc::new(shares)), changes: Arc::default() };
         for event in events {
-            interest.handle_event(event);
+            filter.handle_event(event);
         }
-        let touched = interest.changes.take();
+        let touched = filter.changes.take();
         (touched.places.iter().map(|place| place.to_str().unwrap().to_owned()).collect(), touched.all)
     }
 

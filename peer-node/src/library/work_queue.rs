@@ -7,36 +7,36 @@ use super::report::{SkipReason, SkippedEntry};
 use super::shares::beneath;
 use crate::storage::FileIdentity;
 
-/// How many files are hashed at the same time: enough to keep a disk and a core busy, few enough for everything else to
-/// go on.
+/// Number of files that are hashed in parallel: enough to keep a disk and a core busy, few enough to leave resources for
+/// everything else.
 const MAX_ACTIVE: usize = 2;
 
-/// How often a file that could not be hashed is tried again at short notice.
+/// Number of failed attempts after which a file is parked.
 const MAX_FAILURES: u32 = 4;
 
-/// How often a file may change while it waits before nobody waits for it any more.
+/// Number of changes after which a waiting file is parked.
 const MAX_POSTPONED: u32 = 10;
 
-/// The pause before the first new attempt; it doubles with each.
+/// Delay before the first retry; doubles with each retry.
 const INITIAL_RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// How long a file that could not be hashed is left alone then.
+/// Delay between retries of a parked file.
 const PARKED_RETRY_DELAY: Duration = Duration::from_secs(30);
 
-/// Which file is hashed when. Pure: the time is an argument.
+/// Schedules the hashing of files. Pure: the time is an argument.
 ///
-/// A file that keeps changing or cannot be read is put *aside* after a while: it is tried again, but nobody waits for it.
+/// A file that keeps changing or cannot be read is *parked* after a while: it is retried, but no caller waits for it.
 #[derive(Debug, Default)]
 pub(super) struct WorkQueue {
     jobs: BTreeMap<PathBuf, HashJob>,
-    /// May name files whose job is gone or is no longer ready; those are passed over.
+    /// May contain files whose job is removed or no longer ready; those are skipped.
     ready: VecDeque<PathBuf>,
     delayed: BTreeMap<(Instant, u64), PathBuf>,
-    /// Tells apart what is due at the same moment.
+    /// Distinguishes entries that are due at the same moment.
     next_ticket: u64,
     active: usize,
     parked: usize,
-    /// The bytes of all jobs that somebody may wait for.
+    /// Total bytes of all jobs that are not parked.
     bytes: u64,
 }
 
@@ -56,28 +56,28 @@ enum JobStage {
     Active,
 }
 
-/// What becomes of a file that could not be hashed.
+/// What happens to a file that could not be hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RetryOutcome {
     Soon,
     Parked,
-    /// Nobody wants it any more.
+    /// The file is no longer in the queue.
     Dropped,
 }
 
-/// When a file is to be hashed.
+/// When a file should be hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JobStart {
-    /// Before all that wait.
+    /// Before all waiting files.
     First,
-    /// After all that wait.
+    /// After all waiting files.
     Last,
-    /// Not before that moment, and then before all that wait.
+    /// From this moment on, before all waiting files.
     NotBefore(Instant),
 }
 
 impl WorkQueue {
-    /// Asks for a file to be hashed as it was seen. A job for it that waits or runs already is kept.
+    /// Adds a file with its current identity. A waiting or active job for the file is kept.
     pub(super) fn add(&mut self, location: &Path, identity: FileIdentity, when: JobStart) {
         let Some(job) = self.jobs.get(location) else {
             let job = HashJob { identity, stage: JobStage::Ready, failures: 0, postponed: 0, parked: None };
@@ -86,7 +86,7 @@ impl WorkQueue {
             return self.schedule(location, when);
         };
         let is_changed = job.identity != identity;
-        let (stage, failures, aside) = (job.stage, job.failures, job.parked.clone());
+        let (stage, failures, parked) = (job.stage, job.failures, job.parked.clone());
         let postponed = job.postponed + u32::from(is_changed);
         self.set_parked(location, None);
         if let Some(job) = self.jobs.get_mut(location) {
@@ -95,21 +95,21 @@ impl WorkQueue {
             job.postponed = postponed;
         }
         match (when, stage) {
-            // What runs finds out by itself that the file has changed; what is ready is in its place.
+            // An active job notices a change itself, and a ready job keeps its position.
             (_, JobStage::Active) | (JobStart::Last, JobStage::Ready) => {}
-            // Somebody waits for it again.
+            // A caller waits for the file again.
             (JobStart::First, _) => return self.schedule(location, when),
             _ if is_changed && failures < MAX_FAILURES => self.schedule(location, when),
             _ => {}
         }
         if failures >= MAX_FAILURES || postponed >= MAX_POSTPONED {
-            self.set_parked(location, aside.or(Some(SkipReason::Changing)));
+            self.set_parked(location, parked.or(Some(SkipReason::Changing)));
         } else if !is_changed {
-            self.set_parked(location, aside);
+            self.set_parked(location, parked);
         }
     }
 
-    /// Returns the next file to hash and counts it as begun, if there is one and room for it.
+    /// Returns the next file to hash and marks its job active; `None` if no file is due or all slots are in use.
     pub(super) fn begin_next(&mut self, now: Instant) -> Option<(PathBuf, FileIdentity)> {
         if self.active >= MAX_ACTIVE {
             return None;
@@ -131,18 +131,18 @@ impl WorkQueue {
         None
     }
 
-    /// Returns when the next file that must wait is due; `None` while nothing more could be begun anyway.
+    /// Returns when the next delayed file is due; `None` while all slots are in use.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let ((due, _), _) = self.delayed.first_key_value()?;
         (self.active < MAX_ACTIVE).then_some(*due)
     }
 
-    /// Counts a begun file as ended, however it did; one that nobody took back is still in the queue.
+    /// Records that an active job has ended. The file stays queued until it is removed or retried.
     pub(super) fn end(&mut self) {
         self.active = self.active.saturating_sub(1);
     }
 
-    /// Forgets a file: it is hashed, or gone.
+    /// Removes a file that has been hashed or no longer exists.
     pub(super) fn remove(&mut self, location: &Path) {
         self.set_parked(location, None);
         let Some(job) = self.jobs.remove(location) else { return };
@@ -152,12 +152,12 @@ impl WorkQueue {
         }
     }
 
-    /// Puts a file back that could not be hashed for that reason.
+    /// Queues a file again after hashing it failed with `reason`.
     pub(super) fn retry(&mut self, location: &Path, reason: SkipReason, now: Instant) -> RetryOutcome {
         let Some(job) = self.jobs.get_mut(location).filter(|job| job.stage == JobStage::Active) else {
             return RetryOutcome::Dropped;
         };
-        // What is forbidden stays so until the file changes.
+        // A permission error persists until the file changes.
         let is_forbidden = reason == SkipReason::Unreadable(ErrorKind::PermissionDenied);
         job.failures += u32::from(!is_forbidden);
         if job.failures < MAX_FAILURES && !is_forbidden {
@@ -170,7 +170,7 @@ impl WorkQueue {
         RetryOutcome::Parked
     }
 
-    /// Puts the job of a file where it will be found in time.
+    /// Moves the job of a file to the queue that `when` selects.
     fn schedule(&mut self, location: &Path, when: JobStart) {
         let Some(job) = self.jobs.get_mut(location) else { return };
         if let JobStage::Delayed(due, ticket) = job.stage {
@@ -188,7 +188,7 @@ impl WorkQueue {
         }
     }
 
-    /// Puts a file aside, or back among those that are waited for.
+    /// Parks a file, or unparks it if `reason` is `None`.
     fn set_parked(&mut self, location: &Path, reason: Option<SkipReason>) {
         let Some(job) = self.jobs.get_mut(location) else { return };
         match (job.parked.is_some(), reason.is_some()) {
@@ -205,12 +205,12 @@ impl WorkQueue {
         job.parked = reason;
     }
 
-    /// Says whether a file at or below the place is to be hashed, apart from those put aside.
+    /// Returns true if a file at or below the place is still to be hashed, parked ones aside.
     pub(super) fn has_pending_beneath(&self, place: &Path) -> bool {
         beneath(&self.jobs, place).any(|(_, job)| job.parked.is_none())
     }
 
-    /// Goes through the files at and below the place that were put aside.
+    /// Returns the parked files at and below the place.
     pub(super) fn parked_beneath<'a>(
         &'a self,
         place: &'a Path,
@@ -221,17 +221,17 @@ impl WorkQueue {
         })
     }
 
-    /// Returns true if files are put aside.
+    /// Returns true if files are parked.
     pub(super) const fn has_parked(&self) -> bool {
         self.parked > 0
     }
 
-    /// Returns how many files are to be hashed, apart from those put aside.
+    /// Returns the number of files to hash, without parked ones.
     pub(super) fn files_left(&self) -> usize {
         self.jobs.len() - self.parked
     }
 
-    /// Returns the size of all that is to be hashed, apart from what was put aside.
+    /// Returns the total size of the files to hash, without parked ones.
     pub(super) fn bytes_left(&self) -> u64 {
         self.bytes
     }

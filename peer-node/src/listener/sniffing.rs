@@ -1,4 +1,4 @@
-//! The first bytes of a connection to us: as many as tell its dialect, and no more.
+//! Detects the dialect of an incoming connection from as few bytes as possible.
 
 use std::io;
 
@@ -6,21 +6,21 @@ use protocol::bittorrent::PROTOCOL;
 use protocol::preamble::{self, PREAMBLE_LEN, PreambleError, Service};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// How a connection begins, with the bytes that were read of it.
+/// The detected dialect, with the bytes that were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SniffedDialect {
     /// The preamble of the native dialect.
     Native([u8; PREAMBLE_LEN]),
-    /// The beginning of a BitTorrent handshake (BEP 3).
+    /// The start of a BitTorrent handshake (BEP 3).
     BitTorrent,
-    /// Perhaps a key exchange (MSE): its bytes are as good as random.
+    /// Possibly a key exchange (MSE), whose bytes look random.
     Encrypted([u8; PROTOCOL.len()]),
     /// Text, as browsers send it.
     Text,
 }
 
 impl SniffedDialect {
-    /// Reads the opening of a connection.
+    /// Reads the first bytes of a connection.
     pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Self> {
         let mut bytes = [0; PROTOCOL.len()];
         let (preamble, rest) = bytes.split_at_mut(PREAMBLE_LEN);
@@ -32,9 +32,9 @@ impl SniffedDialect {
         Ok(Self::classify(bytes))
     }
 
-    /// Judges bytes that are no preamble.
+    /// Classifies bytes that are not a preamble.
     fn classify(bytes: [u8; PROTOCOL.len()]) -> Self {
-        // So many bytes of a key are text once in 10^8 times, and then the next key will not be.
+        // A random key of this length is text once in 10^8 times; the next attempt uses another key.
         let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
         if bytes == PROTOCOL {
             Self::BitTorrent
@@ -46,7 +46,7 @@ impl SniffedDialect {
     }
 }
 
-/// Takes bytes for a preamble, whatever its version and service, if they are one.
+/// Returns the native dialect if the bytes are a preamble, whatever its version and service.
 fn parse_preamble(bytes: [u8; PREAMBLE_LEN]) -> Option<SniffedDialect> {
     let is_ours = preamble::check(bytes, Service::Peer) != Err(PreambleError::NotPeerdex);
     is_ours.then_some(SniffedDialect::Native(bytes))

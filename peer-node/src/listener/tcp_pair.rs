@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Returns two ends of a TCP connection within this process, each of which holds about so many bytes for the other.
+/// Returns the two ends of a TCP connection within this process. Each direction buffers about `buffer` bytes.
 ///
 /// # Errors
 ///
-/// Fails where the system fails, and if another process connects in between.
+/// Fails on a system error, or if another process connects first.
 pub(super) async fn tcp_pair(buffer: usize) -> io::Result<(TcpStream, TcpStream)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
@@ -35,7 +35,7 @@ mod tests {
     #[tokio::test]
     async fn bytes_written_at_one_end_are_read_at_the_other() {
         let (mut one, mut other) = tcp_pair(64 << 10).await.unwrap();
-        let sent: Vec<u8> = (0..1 << 20).map(|place: u32| place.to_le_bytes()[0]).collect();
+        let sent: Vec<u8> = (0..1 << 20).map(|number: u32| number.to_le_bytes()[0]).collect();
         let (written, mut received) = (sent.clone(), Vec::new());
         let (wrote, read) = tokio::join!(
             async move {

@@ -1,8 +1,8 @@
-//! Accepts uTP connections (BEP 29) at the UDP port of the same number as the TCP listener's.
+//! Accepts uTP connections (BEP 29) at the UDP port with the number of the TCP port.
 //!
-//! Many clients try uTP first, and when that fails Transmission 3.00 does not dial again for minutes. Everything
-//! beyond this module works on TCP sockets (`sendfile`, `TCP_INFO`), so the bytes of a uTP connection are relayed through a pair of
-//! them. Connections to others use TCP alone.
+//! Many clients try uTP first, and Transmission 3.00 waits for minutes after a failure before it dials again. All other
+//! modules need TCP sockets (`sendfile`, `TCP_INFO`), so each uTP connection is relayed through a pair of them. Outgoing
+//! connections use only TCP.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,21 +18,21 @@ use super::PeerListener;
 use super::tcp_pair::tcp_pair;
 use crate::transport::AdmissionPermit;
 
-/// The most uTP connections at once; a request can come from an address that its sender does not have, so they are few.
+/// Maximum number of uTP connections. It is low because the source address of a request can be forged.
 const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(128).expect("not 0");
 
-/// The most bytes of one connection that wait in each direction: 100 Mbit/s at a round-trip time of 40 ms.
+/// Maximum number of buffered bytes per connection and direction: 100 Mbit/s at a round-trip time of 40 ms.
 const BUFFER_SIZE: NonZeroUsize = NonZeroUsize::new(512 << 10).expect("not 0");
 
-/// How long a peer may send nothing: keep-alives come every two minutes, and the dialect has a limit of its own.
+/// Maximum time without data. Keep-alives come every two minutes, and the dialect has its own timeout.
 const INACTIVITY_TIMEOUT: Duration = Duration::from_mins(5);
 
 impl PeerListener {
-    /// Accepts uTP connections until the node is stopped. If the port cannot be bound, logs that and returns.
+    /// Accepts uTP connections until the node is stopped. Returns if the port cannot be bound, after logging that.
     pub(super) async fn accept_utp(self, listener: SocketAddr) {
         match bind(listener, self.cancel.clone()).await {
             Ok(socket) => self.accept_from(socket).await,
-            Err(error) => tracing::info!(%listener, %error, "uTP port not bound"),
+            Err(error) => tracing::info!(%listener, %error, "cannot bind the uTP port"),
         }
     }
 
@@ -44,8 +44,8 @@ impl PeerListener {
             };
             let remote = stream.remote_addr();
             let from = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-            let Some(ticket) = self.transport.admission().admit_or_log(from) else { continue };
-            let (cancel, relayed) = (self.cancel.clone(), Box::pin(self.clone().relay(stream, from, ticket)));
+            let Some(permit) = self.transport.admission().admit_or_log(from) else { continue };
+            let (cancel, relayed) = (self.cancel.clone(), Box::pin(self.clone().relay(stream, from, permit)));
             self.tracker.spawn(async move {
                 if let Some(Err(error)) = cancel.run_until_cancelled_owned(relayed).await {
                     tracing::debug!(%from, %error, "uTP connection not relayed");
@@ -54,31 +54,31 @@ impl PeerListener {
         }
     }
 
-    /// Lets a connection in like one over TCP; returns when either side has closed it.
-    async fn relay(self, stream: UtpStream, from: SocketAddr, ticket: AdmissionPermit) -> io::Result<()> {
+    /// Handles a connection as if it came over TCP. Returns when either side has closed it.
+    async fn relay(self, stream: UtpStream, from: SocketAddr, permit: AdmissionPermit) -> io::Result<()> {
         tracing::debug!(%from, "uTP connection accepted");
-        let (ours, relayed) = tcp_pair(BUFFER_SIZE.get()).await?;
+        let (local, relayed) = tcp_pair(BUFFER_SIZE.get()).await?;
         let (mut receiver, mut sender) = relayed.into_split();
         let (mut from_peer, mut to_peer) = stream.split();
         let inbound = async {
             let copied = tokio::io::copy(&mut from_peer, &mut sender).await;
             tracing::debug!(%from, ?copied, "uTP peer closed the connection");
             let _ = sender.shutdown().await;
-            // The visitor reads the end and closes its socket, which ends the other direction.
+            // The handler then reads the end of the stream and closes its socket, which ends the other direction.
             std::future::pending::<()>().await;
         };
         let outbound = async {
             tokio::io::copy(&mut receiver, &mut to_peer).await?;
             to_peer.shutdown().await
         };
-        let visit = async {
-            self.handle_connection(ours, from, ticket).await;
+        let handling = async {
+            self.handle_connection(local, from, permit).await;
             std::future::pending::<()>().await;
         };
         tokio::select! {
             ended = outbound => ended,
             () = inbound => Ok(()),
-            () = visit => Ok(()),
+            () = handling => Ok(()),
         }
     }
 }
@@ -89,7 +89,7 @@ async fn bind(address: SocketAddr, cancel: CancellationToken) -> librqbit_utp::R
         vsock_tx_bufsize_bytes_max: Some(BUFFER_SIZE),
         remote_inactivity_timeout: Some(INACTIVITY_TIMEOUT),
         max_live_vsocks: Some(MAX_CONNECTIONS),
-        // Messages of a few bytes are not to wait for more.
+        // Small messages must not wait for more data.
         disable_nagle: true,
         cancellation_token: cancel,
         ..SocketOpts::default()

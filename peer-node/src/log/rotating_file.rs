@@ -8,18 +8,18 @@ use parking_lot::Mutex;
 
 use crate::storage::{LinkPolicy, append_to_regular_file};
 
-/// The size at which a log is set aside.
+/// Size in bytes at which a log is rotated.
 const MAX_SIZE: u64 = 8 << 20;
 
-/// How many logs are kept besides the current one.
+/// Number of rotated logs that are kept.
 const KEPT_FILES: u32 = 4;
 
-/// How often the name of the log is looked at.
+/// Interval between checks that the path still names the open file.
 const NAME_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A log file that is set aside as `.1`, `.2` and so on when it has grown to its limit.
+/// A log file that is renamed to `.1`, `.2` and so on when it reaches its size limit.
 ///
-/// Errors are swallowed: a program must not fail because it cannot say what it does.
+/// Errors are ignored: a program must not fail because it cannot write its log.
 #[derive(Debug)]
 pub(crate) struct RotatingFile {
     path: PathBuf,
@@ -30,14 +30,14 @@ pub(crate) struct RotatingFile {
 #[derive(Debug)]
 struct CurrentFile {
     file: File,
-    /// The bytes in the file, or since the last attempt to set it aside that failed.
+    /// Bytes in the file, or bytes since the last rotation that failed.
     length: u64,
-    /// When the file's name was last looked at.
+    /// When the path was last checked.
     checked_at: Instant,
 }
 
 impl RotatingFile {
-    /// Opens the file for appending, making it if needed.
+    /// Opens the file for appending; creates it if it is missing.
     pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
         Self::with_limit(path, MAX_SIZE)
     }
@@ -52,7 +52,7 @@ impl RotatingFile {
         })
     }
 
-    /// Adds a line, with its end.
+    /// Appends a line, which includes its newline.
     pub(crate) fn append(&self, line: &[u8]) {
         let mut current = self.current.lock();
         self.reopen_if_replaced(&mut current);
@@ -63,22 +63,22 @@ impl RotatingFile {
             current.length = 0;
         }
         current.length += line.len() as u64;
-        // A full disk loses lines of the log, nothing else.
+        // A full disk loses log lines and nothing else.
         let _ = current.file.write_all(line);
     }
 }
 
 impl RotatingFile {
-    /// Goes on with a new file if somebody has removed or replaced the one that is open; looks once a second at most.
+    /// Opens a new file if the open one was removed or replaced; checks at most once per second.
     fn reopen_if_replaced(&self, current: &mut CurrentFile) {
         if current.checked_at.elapsed() < NAME_CHECK_INTERVAL {
             return;
         }
         current.checked_at = Instant::now();
-        let is_it = |named: fs::Metadata| {
+        let is_current = |named: fs::Metadata| {
             current.file.metadata().is_ok_and(|open| (open.dev(), open.ino()) == (named.dev(), named.ino()))
         };
-        if !fs::symlink_metadata(&self.path).is_ok_and(is_it)
+        if !fs::symlink_metadata(&self.path).is_ok_and(is_current)
             && let Ok(file) = open_for_append(&self.path)
         {
             current.length = file.metadata().map_or(0, |open| open.len());
@@ -87,7 +87,7 @@ impl RotatingFile {
     }
 }
 
-/// Writes each buffer as one entry of the log; it never fails.
+/// Writes each buffer as one log entry; never fails.
 impl Write for &RotatingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.append(bytes);
@@ -103,7 +103,7 @@ fn open_for_append(path: &Path) -> io::Result<File> {
     append_to_regular_file(path, 0o600, LinkPolicy::Refuse)
 }
 
-/// Moves every log one number up; the oldest is overwritten.
+/// Renames every log to the next number; the oldest is overwritten.
 fn rotate(path: &Path) -> io::Result<()> {
     for number in (1..KEPT_FILES).rev() {
         match fs::rename(numbered_path(path, number), numbered_path(path, number + 1)) {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_continued_after_a_restart() {
+    fn log_is_continued_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("node.log");
         for line in ["12345\n", "678\n", "9\n"] {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_over_the_limit_gets_a_file_of_its_own() {
+    fn line_over_the_limit_gets_its_own_file() {
         let folder = tempfile::tempdir().unwrap();
         let log = RotatingFile::with_limit(folder.path().join("node.log"), 10).unwrap();
         for line in ["a\n", "much longer than that\n", "b\n"] {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_folder_is_an_error_at_the_start_only() {
+    fn missing_folder_is_an_error_only_at_startup() {
         let folder = tempfile::tempdir().unwrap();
         assert!(RotatingFile::with_limit(folder.path().join("no/node.log"), 10).is_err());
         let below = folder.path().join("below");

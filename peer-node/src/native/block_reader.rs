@@ -1,4 +1,4 @@
-//! Reads the blocks that arrive on a connection, each straight to its place.
+//! Reads the blocks that arrive on a connection into pooled buffers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,13 +15,13 @@ use super::reader::{LinkError, MIN_BLOCK_RATE};
 use crate::throttle::SharedPeerLimiter;
 use crate::transport::{BufferPool, SlotClaim, Uploads};
 
-/// How often those who wait for a block are notified of what has arrived of it.
+/// Interval at which a fetch is notified of the progress of an incoming block.
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A quiet connection is kept alive this often, or closed if neither side uses it.
+/// Idle time after which a connection is kept alive, or closed if neither side uses it.
 pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What reading blocks needs, whichever connection of a link they arrive on.
+/// What every connection of a link needs to receive blocks.
 #[derive(Debug, Clone)]
 pub(super) struct BlockIntake {
     pub(super) link: PeerLink,
@@ -31,7 +31,7 @@ pub(super) struct BlockIntake {
     pub(super) claim: Arc<SlotClaim>,
 }
 
-/// The reading half of a connection, with what was read and not used yet.
+/// The reading half of a connection, with the bytes that were read ahead.
 #[derive(Debug)]
 pub(super) struct BlockReader {
     pub(super) stream: OwnedReadHalf,
@@ -40,28 +40,29 @@ pub(super) struct BlockReader {
 }
 
 impl BlockReader {
-    /// Reads the bytes of a block whose message was read.
+    /// Reads the bytes of a block whose message has already been read.
     pub(super) async fn receive(&mut self, reference: BlockRef) -> Result<(), LinkError> {
-        let BlockIntake { link, buffers, uploads, limiter: lane, claim } = &self.intake;
-        // Only now is the length believed: it is that of a request of ours.
+        let BlockIntake { link, buffers, uploads, limiter, claim } = &self.intake;
+        // The length is trusted only now: it matches one of our requests.
         let Some(listener) = link.shared.fetches.answered(reference) else {
-            return Err(LinkError::Violation { what: "it sent a block that it was not asked for" });
+            return Err(LinkError::Violation { what: "it sent a block that was not requested" });
         };
         let length = reference.length as usize;
         let mut data = buffers.take(length);
         data.vec().extend_from_slice(self.buffer.take_raw(length));
-        // What came with the message is counted as well: small files come like that as a whole.
-        let (mut passed, mut progress) = (0, ReadProgress::begin(Instant::now()));
-        while passed < length || data.bytes().len() < length {
-            let here = data.bytes().len();
-            if here >= passed {
-                let asked = Instant::now();
-                passed += lane.acquire(length - passed).await;
-                progress.exclude(asked.elapsed());
+        // The limiter counts the bytes that arrived with the message too, because small files arrive that way completely.
+        let (mut granted, mut progress) = (0, ReadProgress::begin(Instant::now()));
+        while granted < length || data.bytes().len() < length {
+            let received = data.bytes().len();
+            if received >= granted {
+                let waiting_since = Instant::now();
+                granted += limiter.acquire(length - granted).await;
+                progress.exclude(waiting_since.elapsed());
                 continue;
             }
-            let mut place = data.vec().limit(passed - here);
-            let reading = tokio::time::timeout(MIN_BLOCK_RATE.1, self.stream.read_buf(&mut place)).await;
+            let mut target = data.vec().limit(granted - received);
+            let reading = tokio::time::timeout(MIN_BLOCK_RATE.1, self.stream.read_buf(&mut target)).await;
+            // The timeout covers a stalled connection; `take_unreported` enforces the rate.
             if reading.map_err(|_| LinkError::TooSlow)?? == 0 {
                 return Err(LinkError::Closed);
             }
@@ -71,6 +72,7 @@ impl BlockReader {
                 if let Some((source, events)) = &listener {
                     let _ = events.send((*source, SourceEvent::Bytes { count })).await;
                 }
+                // The peer cannot answer other requests on this connection until the block is complete.
                 link.shared.fetches.notify_held_up(Some(reference.channel));
                 if progress.take_keep_alive_due(Instant::now()) {
                     link.shared.queue.push(PeerMessage::KeepAlive);
@@ -87,14 +89,14 @@ impl BlockReader {
     }
 }
 
-/// How a block comes in.
+/// The progress of one incoming block.
 #[derive(Debug)]
 struct ReadProgress {
     started_at: Instant,
     reported_at: Instant,
-    /// The bytes that those who wait for the block know of.
+    /// Bytes that the fetch has been notified of.
     reported: u64,
-    /// When the other side last heard of us, as far as is known here.
+    /// When we last sent something, as far as this reader knows.
     alive_at: Instant,
 }
 
@@ -103,12 +105,12 @@ impl ReadProgress {
         Self { started_at: now, reported_at: now, reported: 0, alive_at: now }
     }
 
-    /// Leaves a time out that was no fault of the other side.
+    /// Excludes time in which the peer was not at fault.
     fn exclude(&mut self, time: Duration) {
         self.started_at += time;
     }
 
-    /// Returns true if a keep-alive is due to the other side, which may receive nothing else while its block arrives.
+    /// Returns true if a keep-alive is due. The peer may receive nothing else from us while its block arrives.
     fn take_keep_alive_due(&mut self, now: Instant) -> bool {
         let is_long = now.saturating_duration_since(self.alive_at) >= KEEP_ALIVE_INTERVAL;
         if is_long {
@@ -117,17 +119,18 @@ impl ReadProgress {
         is_long
     }
 
-    /// Takes in how many bytes are here; returns how many of them to tell of now.
-    fn take_unreported(&mut self, here: u64, now: Instant) -> Result<Option<u64>, LinkError> {
+    /// Records the number of bytes received so far. Returns how many bytes to report now, or an error if the block is too
+    /// slow.
+    fn take_unreported(&mut self, received: u64, now: Instant) -> Result<Option<u64>, LinkError> {
         if now.saturating_duration_since(self.reported_at) < REPORT_INTERVAL {
             return Ok(None);
         }
         let taken = now.saturating_duration_since(self.started_at);
-        if taken >= MIN_BLOCK_RATE.1 && here < MIN_BLOCK_RATE.0 * taken.as_secs() {
+        if taken >= MIN_BLOCK_RATE.1 && received < MIN_BLOCK_RATE.0 * taken.as_secs() {
             return Err(LinkError::TooSlow);
         }
-        let count = here - self.reported;
-        (self.reported, self.reported_at) = (here, now);
+        let count = received - self.reported;
+        (self.reported, self.reported_at) = (received, now);
         Ok(Some(count))
     }
 }
@@ -140,9 +143,9 @@ mod tests {
     fn slow_block_triggers_keep_alives() {
         let begun = Instant::now();
         let mut progress = ReadProgress::begin(begun);
-        let told = (0..1800)
+        let keep_alives = (0..1800)
             .filter(|tenths| progress.take_keep_alive_due(begun + Duration::from_millis(tenths * 100)));
-        assert_eq!(told.count(), 2);
+        assert_eq!(keep_alives.count(), 2);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is served: a file of the library, or one that is still on its way here.
+//! The contents that we serve: files of the library and downloads in progress.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -18,19 +18,19 @@ use crate::native::partials::{Partial, PartialStatus, Partials};
 pub(super) enum ServedContent {
     /// A shared file.
     Shared(Arc<OpenFile>),
-    /// A file of which some pieces are here.
+    /// A file of which we have some pieces.
     Partial(Arc<Partial>),
 }
 
-/// A content with what the other side needs to know of it.
+/// A content with everything that its offer needs.
 #[derive(Debug)]
 pub(super) struct FoundContent {
     pub(super) content: ServedContent,
     pub(super) manifest: Arc<Manifest>,
     pub(super) manifest_id: Digest,
-    /// Its name, for people.
+    /// Name for display.
     pub(super) name: String,
-    /// What is known of the files that have it.
+    /// Details of the shared files with this content.
     pub(super) details: Vec<FileDetails>,
 }
 
@@ -43,7 +43,7 @@ impl ServedContent {
         }
     }
 
-    /// Says whether a piece is here.
+    /// Returns true if we have the piece.
     pub(super) fn has(&self, piece: PieceIndex) -> bool {
         match self {
             Self::Shared(_) => true,
@@ -51,7 +51,7 @@ impl ServedContent {
         }
     }
 
-    /// Says whether the file is still what was verified, as far as that can be seen without reading it.
+    /// Returns true if the file still looks as it did when it was verified. Does not read its bytes.
     pub(super) fn is_valid(&self) -> bool {
         match self {
             Self::Shared(open) => open.is_unchanged(),
@@ -59,18 +59,18 @@ impl ServedContent {
         }
     }
 
-    /// Says whether the content's download is over, so that it is for the library to share it, if anybody does.
+    /// Returns true if the content's download has ended, so that the content can only be served from the library.
     pub(super) fn is_download_over(&self) -> bool {
         matches!(self, Self::Partial(partial) if partial.status() != PartialStatus::Growing)
     }
 }
 
-/// Looks for a content, in the library first; reads from disk.
+/// Looks a content up, first in the library, then among the downloads. Reads from disk.
 pub(super) fn find(library: &Library, partials: &Partials, digest: &Digest) -> Option<FoundContent> {
     find_shared(library, digest).or_else(|| find_partial(partials, digest))
 }
 
-/// Looks for a content in the library; reads from disk.
+/// Looks a content up in the library. Reads from disk.
 pub(super) fn find_shared(library: &Library, digest: &Digest) -> Option<FoundContent> {
     let file = library.open_file(digest).ok()?;
     let manifest = library.manifest(digest).ok()??;
@@ -85,7 +85,7 @@ pub(super) fn find_shared(library: &Library, digest: &Digest) -> Option<FoundCon
     })
 }
 
-/// Looks at the files of a content that are shared, a few of them.
+/// Returns details of up to [`MAX_DETAILS`] shared files with this content.
 fn file_details(library: &Library, digest: &Digest) -> Vec<FileDetails> {
     let files = library.files();
     let details = |file: &SharedFile| {

@@ -3,39 +3,38 @@ use std::net::SocketAddr;
 
 use super::greeting::LinkGreetingError;
 
-/// A peer that could not be reached.
+/// Why a peer could not be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerDialError {
-    /// Nothing answers there.
-    #[error("{address} does not answer: {source}")]
+    /// The peer cannot be connected to.
+    #[error("cannot connect to {address}: {source}")]
     Connect {
-        /// Where.
+        /// Address of the peer.
         address: SocketAddr,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
-    /// What answers there is not the peer.
+    /// The handshake failed.
     #[error("{address}: {source}")]
     Greeting {
-        /// Where.
+        /// Address of the peer.
         address: SocketAddr,
-        /// Why.
+        /// Cause.
         source: LinkGreetingError,
     },
-    /// There may be no more connections.
-    #[error(
-        "{address} was not called: {most} connections are open, and there may be no more (--max-connections)"
-    )]
+    /// The connection limit is reached.
+    #[error("cannot connect to {address}: the maximum of {most} connections is open (--max-connections)")]
     TooMany {
-        /// Where.
+        /// Address of the peer.
         address: SocketAddr,
-        /// How many there may be.
+        /// Maximum number of connections.
         most: usize,
     },
 }
 
 impl PeerDialError {
-    /// Returns true if the peer does not serve where it is said to be, whoever calls it; false if the reason may be ours.
+    /// Returns true if the failure shows that nobody can reach the peer at this address; false if the cause may be on our
+    /// side.
     pub(crate) fn is_peer_unreachable(&self) -> bool {
         match self {
             Self::Connect { source, .. } => is_caused_by_peer(source),

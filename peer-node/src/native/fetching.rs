@@ -1,4 +1,4 @@
-//! The contents that we fetch over one connection.
+//! The contents that we fetch over one link.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,77 +12,77 @@ use super::link::FetchChannel;
 use crate::transport::Buffer;
 use swarm::SourceId;
 
-/// What a source says about a content, or what becomes of it.
+/// An event of one source of a content.
 #[derive(Debug)]
 pub enum SourceEvent {
-    /// It has been asked for the content: the first event of a source that was reached by `Links::open`.
+    /// The request for the content was sent. This is the first event of a source that was reached by `Links::open`.
     Opened {
-        /// What it is asked by.
+        /// Channel for further requests.
         channel: FetchChannel,
-        /// Whether the first states of its manifest are to come with its offer.
+        /// Whether the first manifest states were requested along with the content.
         with_manifest: bool,
     },
-    /// It has the content.
+    /// The source offers the content.
     Offered {
-        /// The content's size in bytes, as the source says.
+        /// Content size in bytes, as reported by the source.
         size: u64,
-        /// The id of the manifest that it would give.
+        /// Id of the manifest that the source serves.
         manifest: Digest,
-        /// The pieces that it has, as a bitfield's bytes; none when it has all.
+        /// Pieces that the source has, as the bytes of a bitfield; `None` for all pieces.
         pieces: Option<Vec<u8>>,
-        /// Whether it serves no request at the moment.
+        /// Whether the source currently serves no requests.
         choked: bool,
     },
-    /// It serves no request from now on: those that wait will be rejected, each by itself. Sent again when the position
-    /// changes, and perhaps before the content was offered.
+    /// The source stopped serving requests. It rejects each pending request. Repeated when the queue position changes; may
+    /// arrive before the offer.
     Choked {
-        /// Our position in its queue.
+        /// Our position in the source's queue.
         position: QueuePosition,
     },
-    /// It serves requests from now on.
+    /// The source serves requests from now on.
     Unchoked,
-    /// It does not have the content, or no longer; the channel is closed.
+    /// The source does not have the content, or no longer has it. The channel is closed.
     NotShared,
-    /// What it knows of its files that have the content, each of them valid.
+    /// Valid details of some of the source's files with this content.
     Details {
-        /// The files, a few.
+        /// The files.
         files: Vec<FileDetails>,
     },
-    /// States of its manifest.
+    /// States of the source's manifest.
     ManifestPart {
-        /// The first of them.
+        /// Index of the first state.
         first: u32,
         /// The states.
         states: Vec<[u8; 32]>,
     },
-    /// It has one more piece.
+    /// The source has one more piece.
     Has {
-        /// Which.
+        /// Index of the piece.
         piece: u32,
     },
-    /// Some bytes of a block that takes long.
+    /// Progress of a slow block.
     Bytes {
-        /// How many, since this was last said: 0 if what was asked for waits behind another content's block, so that its
-        /// not coming says nothing of the source.
+        /// Bytes received since the last event. 0 means that the requested block waits behind a block of another content, so
+        /// that the delay is not the source's fault.
         count: u64,
     },
-    /// A whole block that it was asked for.
+    /// A requested block has arrived completely.
     Block {
-        /// Which.
+        /// The block.
         reference: BlockRef,
         /// Its bytes.
         data: Buffer,
-        /// Those not told of yet.
+        /// Bytes not yet reported by `Bytes` events.
         count: u64,
     },
-    /// It will not send a block that it was asked for.
+    /// The source will not send a requested block.
     Rejected {
-        /// Which.
+        /// The block.
         reference: BlockRef,
     },
-    /// The connection is gone.
+    /// The connection has ended.
     Disconnected {
-        /// Why.
+        /// Reason for display.
         reason: String,
     },
 }
@@ -90,19 +90,19 @@ pub enum SourceEvent {
 /// Our position in a source's queue, as the source reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueuePosition {
-    /// 1 is next, 0 says that we are not in the queue.
+    /// 1 is next; 0 means that we are not in the queue.
     pub place: u32,
-    /// How many wait in the queue, if the source reports that.
+    /// Length of the queue, if the source reports it.
     pub length: Option<u32>,
 }
 
-/// Where events of many sources come together, each under its source's number.
+/// Carries the events of many sources, each tagged with its source.
 pub(super) type SourceEvents = mpsc::Sender<(SourceId, SourceEvent)>;
 
-/// The first channel of a connection.
+/// The first channel of a link.
 pub(super) const FIRST_CHANNEL: ChannelId = 0;
 
-/// The channels that we opened.
+/// The channels that we have open.
 #[derive(Debug, Default)]
 pub(super) struct FetchTable {
     channels: Mutex<FetchChannels>,
@@ -112,27 +112,27 @@ pub(super) struct FetchTable {
 struct FetchChannels {
     next: ChannelId,
     open: HashMap<ChannelId, OpenFetch>,
-    /// Whether the other side serves us.
+    /// Whether the peer serves us.
     is_unchoked: bool,
-    /// The position in its queue that it reported last.
+    /// Last reported position in the peer's queue.
     position: Option<QueuePosition>,
-    /// Whether the connection is over: then nobody would ever hear of a channel again.
+    /// Whether the connection has ended. No channel can be opened afterwards, because it would receive no events.
     is_closed: bool,
 }
 
 #[derive(Debug)]
 struct OpenFetch {
-    /// Who wants to know; nobody once we have closed the channel.
+    /// Receiver of events; `None` after we closed the channel.
     listener: Option<(SourceId, SourceEvents)>,
-    /// What was asked for and not answered, with how often. A closed channel is forgotten only when this is empty.
+    /// Unanswered requests, and how often each was sent. A closed channel is removed only when this is empty.
     outstanding: HashMap<BlockRef, u32>,
 }
 
-/// Somebody who wants a block, or its absence, reported.
+/// Receiver of the answer to a request; `None` if the channel was closed by us.
 pub(super) type FetchListener = Option<(SourceId, SourceEvents)>;
 
 impl FetchTable {
-    /// Takes in a channel; nothing if the connection is over.
+    /// Registers a channel. Returns `None` if the connection has ended.
     pub(super) fn open(&self, source: SourceId, events: SourceEvents) -> Option<ChannelId> {
         let mut channels = self.channels.lock();
         if channels.is_closed {
@@ -151,15 +151,15 @@ impl FetchTable {
         }
     }
 
-    /// Takes in that a request is answered. Nothing is returned if there was no such request.
+    /// Records the answer to a request. Returns `None` if there was no such request.
     pub(super) fn answered(&self, reference: BlockRef) -> Option<FetchListener> {
         let mut channels = self.channels.lock();
         let fetch = channels.open.get_mut(&reference.channel)?;
-        let Entry::Occupied(mut asked) = fetch.outstanding.entry(reference) else { return None };
-        // What was cancelled may have been asked for again before the first answer came.
-        *asked.get_mut() -= 1;
-        if *asked.get() == 0 {
-            asked.remove();
+        let Entry::Occupied(mut entry) = fetch.outstanding.entry(reference) else { return None };
+        // A cancelled block may have been requested again before the first answer arrived.
+        *entry.get_mut() -= 1;
+        if *entry.get() == 0 {
+            entry.remove();
         }
         let listener = fetch.listener.clone();
         if listener.is_none() && fetch.outstanding.is_empty() {
@@ -168,12 +168,12 @@ impl FetchTable {
         Some(listener)
     }
 
-    /// Returns who listens to a channel that is open.
+    /// Returns the event receiver of an open channel.
     pub(super) fn listener(&self, channel: ChannelId) -> FetchListener {
         self.channels.lock().open.get(&channel)?.listener.clone()
     }
 
-    /// Forgets a channel, at once or when its last request is answered.
+    /// Closes a channel. The entry is removed once its last request is answered.
     pub(super) fn close(&self, channel: ChannelId) {
         let mut channels = self.channels.lock();
         if let Some(fetch) = channels.open.get_mut(&channel) {
@@ -184,18 +184,18 @@ impl FetchTable {
         }
     }
 
-    /// Says whether the other side serves no request of ours.
+    /// Returns true if the peer does not serve our requests.
     pub(super) fn is_choked(&self) -> bool {
         !self.channels.lock().is_unchoked
     }
 
-    /// Returns our position in the other side's queue, if it reported one and does not serve us.
+    /// Returns our position in the peer's queue, if the peer reported one and does not serve us.
     pub(super) fn position(&self) -> Option<QueuePosition> {
         self.channels.lock().position
     }
 
-    /// Takes in that the other side serves us, or our position in its queue. Returns everybody who is to know; nobody if
-    /// that is nothing new.
+    /// Records that the peer serves us, or our position in its queue. Returns all receivers to notify; none if nothing
+    /// changed.
     pub(super) fn position_changed(&self, position: Option<QueuePosition>) -> Vec<(SourceId, SourceEvents)> {
         let mut channels = self.channels.lock();
         let is_unchoked = position.is_none();
@@ -206,15 +206,15 @@ impl FetchTable {
         channels.open.values().filter_map(|fetch| fetch.listener.clone()).collect()
     }
 
-    /// Tells all who wait for an answer that it is held up by a block on the same connection, but for the one whose block
-    /// it is.
+    /// Notifies every fetch with pending requests, except the one on channel `besides`, that a block on the same connection
+    /// holds up its answers.
     pub(super) fn notify_held_up(&self, besides: Option<ChannelId>) {
         for (channel, fetch) in &self.channels.lock().open {
             if Some(*channel) != besides
                 && !fetch.outstanding.is_empty()
                 && let Some((source, events)) = &fetch.listener
             {
-                // Where there is no room there is more than enough to hear.
+                // A full queue already holds newer signs of life.
                 let _ = events.try_send((*source, SourceEvent::Bytes { count: 0 }));
             }
         }
@@ -224,7 +224,7 @@ impl FetchTable {
         self.channels.lock().open.is_empty()
     }
 
-    /// Forgets all channels, lets none be opened any more, and returns who listened to them.
+    /// Removes all channels, prevents new ones, and returns the event receivers.
     pub(super) fn drain(&self) -> Vec<(SourceId, SourceEvents)> {
         let mut channels = self.channels.lock();
         channels.is_closed = true;
@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channel_hears_of_the_end_or_is_not_opened() {
+    fn channel_is_notified_of_the_end_or_not_opened() {
         let (events, _) = mpsc::channel(1);
         let table = FetchTable::default();
         assert_eq!(table.open(SourceId(1), events.clone()), Some(0));
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn channels_held_up_by_another_block_are_notified() {
-        let (events, mut heard) = mpsc::channel(8);
+        let (events, mut received) = mpsc::channel(8);
         let table = FetchTable::default();
         let channels: Vec<ChannelId> =
             (0..3).map(|id| table.open(SourceId(id), events.clone()).unwrap()).collect();
@@ -269,10 +269,10 @@ mod tests {
             table.requested(BlockRef { channel: *channel, piece: 0, begin: 0, length: 1 });
         }
         table.notify_held_up(Some(channels[0]));
-        assert!(matches!(heard.try_recv(), Ok((SourceId(1), SourceEvent::Bytes { count: 0 }))));
-        assert!(heard.try_recv().is_err());
+        assert!(matches!(received.try_recv(), Ok((SourceId(1), SourceEvent::Bytes { count: 0 }))));
+        assert!(received.try_recv().is_err());
         table.notify_held_up(None);
-        assert_eq!(std::iter::from_fn(|| heard.try_recv().ok()).count(), 2);
+        assert_eq!(std::iter::from_fn(|| received.try_recv().ok()).count(), 2);
     }
 
     #[test]
@@ -282,10 +282,10 @@ mod tests {
         (0..2).for_each(|id| assert!(table.open(SourceId(id), events.clone()).is_some()));
         assert!(table.is_choked() && table.position().is_none());
         let at = |place, length| Some(QueuePosition { place, length });
-        let told: Vec<usize> = [at(1, None), at(1, None), at(1, Some(3)), None, None, at(2, Some(3))]
+        let notified: Vec<usize> = [at(1, None), at(1, None), at(1, Some(3)), None, None, at(2, Some(3))]
             .map(|position| table.position_changed(position).len())
             .into();
-        assert_eq!(told, [2, 0, 2, 2, 0, 2]);
+        assert_eq!(notified, [2, 0, 2, 2, 0, 2]);
         assert_eq!((table.is_choked(), table.position()), (true, at(2, Some(3))));
     }
 }

@@ -5,8 +5,8 @@ use tokio::sync::Notify;
 
 use crate::native::partials::{Partial, PartialStatus};
 
-/// A partial content of which one peer is told every piece that comes. The content keeps the list of its pieces; here is
-/// only how far the peer has been told.
+/// A partial content of which one peer is notified of every new piece. The partial content keeps the list of pieces; this is
+/// only the peer's position in it.
 #[derive(Debug)]
 pub(super) struct FollowedContent {
     channel: ChannelId,
@@ -14,7 +14,7 @@ pub(super) struct FollowedContent {
     cursor: usize,
 }
 
-/// A change in what a peer is told of.
+/// A change in what a peer follows.
 #[derive(Debug)]
 pub(super) enum FollowChange {
     Begin(FollowedContent),
@@ -22,25 +22,26 @@ pub(super) enum FollowChange {
 }
 
 impl FollowedContent {
-    /// Begins behind the pieces that are here now, which are returned as a bitfield's bytes; `bell` is rung at news.
+    /// Starts after the pieces that we have now, which are returned as the bytes of a bitfield. `bell` is notified of every
+    /// new piece.
     pub(super) fn begin(channel: ChannelId, partial: Arc<Partial>, bell: &Arc<Notify>) -> (Vec<u8>, Self) {
-        let (here, cursor) = partial.follow(bell);
-        (here.as_bytes().to_vec(), Self { channel, partial, cursor })
+        let (have, cursor) = partial.follow(bell);
+        (have.as_bytes().to_vec(), Self { channel, partial, cursor })
     }
 
-    /// Adds what is new, some messages at most; says whether there may be more another time.
+    /// Appends new messages until `news` holds `most`. Returns true if more may follow later.
     pub(super) fn take_news(&mut self, most: usize, news: &mut Vec<PeerMessage>) -> bool {
         let channel = self.channel;
-        // Before the pieces are read: none can come behind the end.
-        let standing = self.partial.status();
+        // The status must be read before the pieces: no piece can be added after the end.
+        let status = self.partial.status();
         let room = most.saturating_sub(news.len());
         let pieces = self.partial.read(&mut self.cursor, room);
         let is_all = pieces.len() < room;
         news.extend(pieces.into_iter().map(|piece| PeerMessage::Have { channel, piece: piece.get() }));
-        if is_all && standing == PartialStatus::Withdrawn {
+        if is_all && status == PartialStatus::Withdrawn {
             news.push(PeerMessage::NotShared { channel });
         }
-        !is_all || standing == PartialStatus::Growing
+        !is_all || status == PartialStatus::Growing
     }
 }
 

@@ -1,4 +1,4 @@
-//! The further connections of a link over which the other side sends blocks to us. We open them when it asks for that.
+//! The further connections of a link over which the peer sends blocks to us. We open them when the peer asks for them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,14 +22,14 @@ use crate::backoff::Backoff;
 use crate::source_address::SourceAddress;
 use crate::transport::{AdmissionPermit, PathGauge, SocketTuner, Transport};
 
-/// The shortest and the longest pause between two attempts to open connections, whatever the other side asks for. The pause
-/// doubles as long as none can be opened.
+/// Minimum and maximum delay between two attempts to open connections, however often the peer asks. The delay doubles while
+/// no connection can be opened.
 const RETRY_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 
-/// How long a further connection may take to come about.
+/// Maximum time to establish a further connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How much is read at a time while messages are expected.
+/// Size of one read while messages are expected.
 const READ_SIZE: usize = 4 << 10;
 
 /// Opens the further connections of one link.
@@ -41,24 +41,24 @@ pub(super) struct FurtherReaders {
     attempts: OpenAttempts,
 }
 
-/// Decides when connections may be opened again.
+/// Decides when the next attempt may start.
 #[derive(Debug)]
 struct OpenAttempts {
     backoff: Backoff,
-    /// The earliest time of the next attempt.
+    /// Earliest time of the next attempt.
     next_at: Option<Instant>,
-    /// Whether a connection was opened since the last attempt began.
+    /// Whether a connection has been opened since the last attempt started.
     has_succeeded: Arc<AtomicBool>,
 }
 
-/// A connection that was opened, with what was read and not used yet.
+/// An open connection, with the bytes that were read ahead.
 type OpenedConnection = Result<(TcpStream, FrameBuffer), LinkGreetingError>;
 
-/// The place of one connection that is open or being opened.
+/// The permit of one connection that is open or being opened. Counts in [`PeerLinkState::further_in`].
 #[derive(Debug)]
 struct FurtherPermit {
     state: Arc<PeerLinkState>,
-    _ticket: AdmissionPermit,
+    _permit: AdmissionPermit,
 }
 
 impl Default for OpenAttempts {
@@ -69,7 +69,7 @@ impl Default for OpenAttempts {
 }
 
 impl OpenAttempts {
-    /// Returns true if an attempt may begin now, and counts it; `random` varies the pause that follows.
+    /// Returns true, and counts the attempt, if one may start now. `random` adds jitter to the next delay.
     fn begin(&mut self, now: Instant, random: u64) -> bool {
         if self.next_at.is_some_and(|next| now < next) {
             return false;
@@ -87,14 +87,14 @@ impl FurtherReaders {
         Self { intake, transport, tracker, attempts: OpenAttempts::default() }
     }
 
-    /// Returns true if both sides have announced that they know of further connections.
+    /// Returns true if both sides announced support for further connections.
     pub(super) fn is_supported(&self) -> bool {
         let both = PeerFeatures::PARALLEL_CONNECTIONS;
         FEATURES.contains(both) && self.intake.link.features().contains(both)
     }
 
-    /// Opens as many connections as the other side wants and the limits allow. Opens none if nothing is fetched over the link, or if
-    /// a limit on downloads makes them useless.
+    /// Opens as many connections as the peer wants and the limits allow. Opens none if the link fetches nothing, or if a
+    /// download limit makes them useless.
     pub(super) fn open_connections(&mut self, key: ConnectionKey, connections: usize, now: Instant) {
         let wanted = connections.min(MAX_CONNECTIONS_PER_LINK);
         let is_useless =
@@ -102,19 +102,19 @@ impl FurtherReaders {
         if is_useless || self.intake.link.connections() >= wanted {
             return;
         }
-        // Without randomness the pause merely doesn't vary.
+        // Without randomness the delay only lacks jitter.
         if !self.attempts.begin(now, getrandom::u64().unwrap_or_default()) {
             return;
         }
         let address = self.intake.link.address().ip();
         while self.intake.link.connections() < wanted
-            && let Some(ticket) = self.transport.admission().admit_further(address)
+            && let Some(permit) = self.transport.admission().admit_further(address)
         {
-            let place = FurtherPermit::new(&self.intake.link.shared, ticket);
+            let permit = FurtherPermit::new(&self.intake.link.shared, permit);
             let intake = self.intake.clone();
             let has_succeeded = Arc::clone(&self.attempts.has_succeeded);
             let opening = open(intake.link.address(), key, self.transport.source_address(), has_succeeded);
-            self.tracker.spawn(run(intake, place, opening));
+            self.tracker.spawn(run(intake, permit, opening));
         }
     }
 }
@@ -122,7 +122,7 @@ impl FurtherReaders {
 impl FurtherPermit {
     fn new(state: &Arc<PeerLinkState>, permit: AdmissionPermit) -> Self {
         state.further_in.fetch_add(1, Ordering::Relaxed);
-        Self { state: Arc::clone(state), _ticket: permit }
+        Self { state: Arc::clone(state), _permit: permit }
     }
 }
 
@@ -132,10 +132,10 @@ impl Drop for FurtherPermit {
     }
 }
 
-/// Opens a connection and reads blocks from it until the other side closes it. If it breaks, nobody knows which blocks are lost:
-/// then the whole link is closed.
-async fn run(intake: BlockIntake, place: FurtherPermit, opening: impl Future<Output = OpenedConnection>) {
-    let (state, address) = (Arc::clone(&place.state), intake.link.address());
+/// Opens a connection and reads blocks from it until the peer closes it. If the connection breaks, it is unknown which
+/// blocks were lost, so the whole link is closed.
+async fn run(intake: BlockIntake, permit: FurtherPermit, opening: impl Future<Output = OpenedConnection>) {
+    let (state, address) = (Arc::clone(&permit.state), intake.link.address());
     let reading = async {
         let (stream, buffer) = match opening.await {
             Ok(opened) => opened,
@@ -145,7 +145,7 @@ async fn run(intake: BlockIntake, place: FurtherPermit, opening: impl Future<Out
             }
         };
         tracing::debug!(%address, "further connection opened");
-        // Only answers of the system are written on it.
+        // Only keep-alives and acknowledgements of the system go out on this connection.
         let _tuner = SocketTuner::begin(&stream, address.ip(), Arc::<PathGauge>::default());
         let (stream, _write_half) = stream.into_split();
         let mut blocks = BlockReader { stream, buffer, intake };
@@ -171,7 +171,7 @@ async fn open(
     Ok((stream, buffer))
 }
 
-/// Reads blocks until the other side closes the connection between two of them.
+/// Reads blocks until the peer closes the connection between two blocks.
 async fn read(blocks: &mut BlockReader) -> Result<(), LinkError> {
     loop {
         while let Some(message) = blocks.buffer.next_message()? {
@@ -180,7 +180,7 @@ async fn read(blocks: &mut BlockReader) -> Result<(), LinkError> {
                 PeerMessage::KeepAlive => {}
                 _ => {
                     return Err(LinkError::Violation {
-                        what: "it sent more than blocks on a further connection",
+                        what: "it sent a message other than a block on a further connection",
                     });
                 }
             }

@@ -1,4 +1,4 @@
-//! The further connections of a link over which we send blocks to the other side.
+//! The further connections of a link over which we send blocks to the peer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use super::link_width::{LinkObservation, WidthController};
 use crate::throttle::{SharedPeerLimiter, Throttle};
 use crate::transport::SlotClaim;
 
-/// How often a link that sends is looked at.
+/// Interval at which a link that sends is observed.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A link that the other side may join with further connections.
+/// A link that the peer may join with further connections.
 #[derive(Debug, Clone)]
 pub(super) struct JoinableLink {
     pub(super) state: Arc<PeerLinkState>,
@@ -24,22 +24,22 @@ pub(super) struct JoinableLink {
     pub(super) claim: Arc<SlotClaim>,
 }
 
-/// The links that may be joined, by keys that only their other sides know.
+/// The links that may be joined, by keys known only to their peers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LinkKeys(Arc<Mutex<HashMap<ConnectionKey, JoinableLink>>>);
 
-/// The numbers of the further connections that are open, from 1.
+/// Marks which further connections are open, by number from 1.
 #[derive(Debug, Default)]
 pub(super) struct FurtherNumbers(Mutex<[bool; MAX_CONNECTIONS_PER_LINK]>);
 
-/// The number of a connection, free again when this is dropped.
+/// The number of an open connection. Dropping it frees the number.
 #[derive(Debug)]
 pub(super) struct FurtherNumber {
     state: Arc<PeerLinkState>,
     pub(super) number: usize,
 }
 
-/// A key that is known as long as this exists.
+/// Registers a key until it is dropped.
 #[derive(Debug)]
 struct RegisteredKey<'a> {
     keys: &'a LinkKeys,
@@ -47,7 +47,7 @@ struct RegisteredKey<'a> {
 }
 
 impl FurtherNumber {
-    /// Takes the lowest free number of a link, if as many connections are wanted.
+    /// Takes the lowest free number, if the link wants that many connections.
     pub(super) fn take(state: &Arc<PeerLinkState>) -> Option<Self> {
         let open = state.width.borrow().open;
         let mut numbers = state.further_out.0.lock();
@@ -79,7 +79,7 @@ impl LinkKeys {
         self.0.lock().get(key).cloned()
     }
 
-    /// Returns the only link that may be joined, with its key.
+    /// Returns the only registered link and its key.
     #[cfg(test)]
     pub(super) fn only(&self) -> (ConnectionKey, JoinableLink) {
         let known = self.0.lock();
@@ -87,7 +87,7 @@ impl LinkKeys {
         known.iter().map(|(key, joinable)| (*key, joinable.clone())).next().expect("a link")
     }
 
-    /// Makes a key of a link known.
+    /// Registers a new key for a link. Returns `None` if the system has no randomness.
     fn register(&self, joinable: JoinableLink) -> Option<RegisteredKey<'_>> {
         let mut key = ConnectionKey::default();
         getrandom::fill(&mut key).ok()?;
@@ -102,15 +102,15 @@ impl Drop for RegisteredKey<'_> {
     }
 }
 
-/// Asks the other side for further connections while they help what we send over the link. Ends with the future.
+/// Requests further connections from the peer while they speed up what we send. Runs until the future is dropped.
 pub(super) async fn adapt_width(joinable: JoinableLink, keys: LinkKeys, upload: Throttle) {
     let state = Arc::clone(&joinable.state);
     let Some(registered) = keys.register(joinable) else { return };
-    let mut width = WidthController::new(Instant::now());
-    let mut extent = *state.width.borrow();
+    let mut controller = WidthController::new(Instant::now());
+    let mut current = *state.width.borrow();
     loop {
         let is_busy = state.queue.has_blocks() || state.send_activity.is_writing();
-        let sight = LinkObservation {
+        let observation = LinkObservation {
             is_busy,
             is_limited: upload.is_limited(),
             is_loss_based: state.path.is_loss_based(),
@@ -118,17 +118,19 @@ pub(super) async fn adapt_width(joinable: JoinableLink, keys: LinkKeys, upload: 
             retransmitted: state.path.retransmitted(),
             sent: state.send_activity.total_sent(),
         };
-        let next = width.observe(&sight, Instant::now());
-        if next != extent {
-            tracing::debug!(address = %state.address, ?extent, ?next, ?sight, "connections of a link");
+        let next = controller.observe(&observation, Instant::now());
+        if next != current {
+            tracing::debug!(address = %state.address, ?current, ?next, ?observation, "connections of a link");
             state.width.send_replace(next);
-            if next.open > extent.open {
+            // Narrowing needs no message: the further connections are closed.
+            if next.open > current.open {
                 let connections = u8::try_from(next.open).unwrap_or(u8::MAX);
                 state.queue.push(PeerMessage::Widen { key: registered.key, connections });
             }
-            extent = next;
+            current = next;
         }
-        if extent.open == 1 && !is_busy {
+        // An idle link must not cause periodic wake-ups.
+        if current.open == 1 && !is_busy {
             state.queue.blocks_added().await;
         }
         tokio::time::sleep(CHECK_INTERVAL).await;

@@ -1,4 +1,4 @@
-//! How a connection begins: preambles, then who is who.
+//! The start of a connection: both sides exchange preambles, then identify themselves.
 
 use std::io;
 use std::time::Duration;
@@ -19,49 +19,49 @@ pub(super) const FEATURES: PeerFeatures = PeerFeatures::ANY_NAMES
     .with(PeerFeatures::DETAILS)
     .with(PeerFeatures::PARALLEL_CONNECTIONS);
 
-/// How long the other side may take for its part.
+/// Maximum time of one handshake.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long one may take that we have called and that is near; a source that accepts connections and says nothing is not to hold up
-/// the next one. One that is far has as many times as long as it took to connect.
+/// Minimum timeout for the greeting of a peer that we dial, used for near peers: a source that accepts connections but sends
+/// nothing must not delay the next one. Distant peers get [`TIMEOUT_IN_ROUND_TRIPS`] times the connect time.
 const NEAR_PEER_TIMEOUT: Duration = Duration::from_secs(3);
 const TIMEOUT_IN_ROUND_TRIPS: u32 = 10;
 
-/// The longest first message, in bytes.
+/// Maximum size of the first message, in bytes.
 const MAX_FIRST_FRAME: usize = 1 << 10;
 
-/// A connection that did not come about.
+/// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkGreetingError {
-    /// Other software, or another version of ours.
+    /// The peer runs other software, or an incompatible version.
     #[error(transparent)]
     Preamble(#[from] PreambleError),
-    /// The other side answers with a version that it was not called with.
-    #[error("the other side speaks version {} of the protocol", .0.number())]
+    /// The peer answered with a version other than ours.
+    #[error("the peer speaks version {} of the protocol", .0.number())]
     OtherVersion(Version),
-    /// Bytes that are no message.
+    /// The bytes are not a valid message.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// A message that is no greeting.
-    #[error("the other side did not say who it is")]
+    /// The first message is not a greeting.
+    #[error("the peer sent no greeting")]
     NotAGreeting,
-    /// We have reached ourselves.
-    #[error("that address is this node's own")]
+    /// We connected to ourselves.
+    #[error("the address is this node's own")]
     SelfConnection,
-    /// Somebody else is there.
-    #[error("another node answers there")]
+    /// The node that answered is not the expected one.
+    #[error("another node answers at that address")]
     WrongNode,
-    /// Nothing came in time.
+    /// The greeting did not arrive in time.
     #[error("no greeting within {} s", .0.as_secs())]
     TimedOut(Duration),
     /// The connection broke.
-    #[error("the connection broke: {0}")]
+    #[error("connection lost: {0}")]
     Io(#[from] io::Error),
 }
 
 impl LinkGreetingError {
-    /// Returns true if the other side may be one that speaks only version 1. Such a listener answers a later version with its own
-    /// preamble and closes; the reset that follows can overtake the preamble.
+    /// Returns true if the peer may speak only version 1. Such a listener answers a later version with its own preamble and
+    /// closes the connection; the resulting reset can overtake the preamble.
     pub(super) fn suggests_version_1(&self) -> bool {
         match self {
             Self::OtherVersion(version) => *version == Version::One,
@@ -71,11 +71,11 @@ impl LinkGreetingError {
     }
 }
 
-/// Who we are to other peers.
+/// This node, as its greeting presents it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LocalNode {
     pub(super) node: NodeId,
-    /// Where we accept connections.
+    /// Port on which this node accepts connections.
     pub(super) port: u16,
 }
 
@@ -89,7 +89,7 @@ impl LocalNode {
     }
 }
 
-/// Who is at the other end, and what it has sent beyond its greeting.
+/// The identity of the peer, and the bytes that arrived after its greeting.
 #[derive(Debug)]
 pub(super) struct GreetedPeer {
     pub(super) version: Version,
@@ -99,33 +99,32 @@ pub(super) struct GreetedPeer {
     pub(super) rest: FrameBuffer,
 }
 
-/// What somebody who connected to us wants.
+/// What an incoming connection is for.
 #[derive(Debug)]
 pub(super) enum IncomingConnection {
-    /// A peer.
+    /// A new link.
     Peer(GreetedPeer),
-    /// A peer that opens a further connection of its link with this key.
+    /// A further connection of the link with this key.
     Further(ConnectionKey),
-    /// An index that asks whether this port is ours.
+    /// An index checks that this port is ours.
     Probe([u8; 32]),
 }
 
-/// Returns how long a peer may take for its greeting to which it took so long to connect.
+/// Returns the greeting timeout for a peer that took `connecting` to connect to.
 pub(super) fn greeting_timeout(connecting: Duration) -> Duration {
     connecting.saturating_mul(TIMEOUT_IN_ROUND_TRIPS).clamp(NEAR_PEER_TIMEOUT, GREETING_TIMEOUT)
 }
 
-/// Greets the peer that we connected to, in a version. What is in `opening` is sent together with the greeting; only version 2
-/// allows that.
+/// Greets a peer that we dialled. `opening` is sent along with the greeting, which requires version 2.
 pub(super) async fn greet(
     stream: &mut TcpStream,
     local_node: LocalNode,
     version: Version,
     opening: Option<&PeerMessage>,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<GreetedPeer, LinkGreetingError> {
     debug_assert!(opening.is_none() || version >= Version::Two, "version 1 waits for the other greeting");
-    within_limit(patience, async {
+    within_limit(timeout, async {
         let mut bytes = preamble::encode(Service::Peer, version).to_vec();
         encode_frame(&local_node.greeting(version), &mut bytes)?;
         if let Some(opening) = opening {
@@ -144,8 +143,8 @@ pub(super) async fn greet(
     .await
 }
 
-/// Receives the greeting of somebody who connected to us, behind a preamble that was read already, and answers it; strangers get
-/// no answer at all.
+/// Receives the greeting of an incoming connection whose preamble has already been read, and answers it. Clients of other
+/// software get no answer.
 pub(super) async fn receive(
     stream: &mut TcpStream,
     theirs: [u8; PREAMBLE_LEN],
@@ -172,7 +171,7 @@ pub(super) async fn receive(
     .await
 }
 
-/// Takes the first message of the other side for its greeting.
+/// Interprets the first message as a greeting.
 fn check_greeting(
     local_node: LocalNode,
     version: Version,
@@ -190,7 +189,7 @@ fn check_greeting(
     Ok(GreetedPeer { version, node, port, features, rest })
 }
 
-/// Joins a further connection that we opened to the link with this key. Returns what the other side has sent beyond its answer.
+/// Joins a connection that we opened to the link with this key. Returns the bytes that arrived after the answer.
 pub(super) async fn join_link(
     stream: &mut TcpStream,
     key: ConnectionKey,
@@ -210,7 +209,7 @@ pub(super) async fn join_link(
     .await
 }
 
-/// Accepts a further connection of the link with this key.
+/// Confirms a further connection of the link with this key.
 pub(super) async fn accept_further(
     stream: &mut TcpStream,
     key: ConnectionKey,
@@ -218,7 +217,7 @@ pub(super) async fn accept_further(
     within_timeout(send(stream, &PeerMessage::Join { key })).await
 }
 
-/// Answers an index's probe.
+/// Answers a probe of an index.
 pub(super) async fn answer_probe(stream: &mut TcpStream, answer: Digest) -> Result<(), LinkGreetingError> {
     within_timeout(async {
         send(stream, &PeerMessage::ProbeAnswer { answer }).await?;

@@ -22,32 +22,32 @@ use super::send_queue::LinkSendQueue;
 use crate::transport::PathGauge;
 use swarm::SourceId;
 
-/// The link to another peer, one or several connections; cheap to clone.
+/// A link to another peer, over one or several connections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PeerLink {
     pub(super) shared: Arc<PeerLinkState>,
 }
 
-/// What the tasks of a connection and its users share.
+/// State that a link's tasks and users share.
 #[derive(Debug)]
 pub(super) struct PeerLinkState {
     pub(super) node: NodeId,
     pub(super) version: Version,
-    /// What the other side announced in its greeting; nothing in version 1.
+    /// Features that the peer announced in its greeting; empty in version 1.
     pub(super) features: PeerFeatures,
-    /// Where the other side accepts connections.
+    /// Address at which the peer accepts connections.
     pub(super) address: SocketAddr,
     pub(super) queue: Arc<LinkSendQueue>,
     pub(super) fetches: FetchTable,
     pub(super) searches: SearchTable,
     pub(super) path: Arc<PathGauge>,
-    /// What goes out over all connections of the link.
+    /// Counts the data sent over all connections.
     pub(super) send_activity: SendActivity,
-    /// How many connections we want for what we send, as [`link_width`](super::width) decides.
+    /// Number of connections to send over, as [`link_width`](super::link_width) decides.
     pub(super) width: watch::Sender<LinkWidth>,
     /// The further connections over which we send, by number.
     pub(super) further_out: FurtherNumbers,
-    /// How many further connections the other side sends over.
+    /// Number of further connections over which the peer sends.
     pub(super) further_in: AtomicUsize,
     pub(super) closed: CancellationToken,
 }
@@ -72,46 +72,46 @@ impl PeerLink {
         Self { shared: Arc::new(state) }
     }
 
-    /// Returns who is at the other end.
+    /// Returns the id of the peer.
     pub fn node(&self) -> NodeId {
         self.shared.node
     }
 
-    /// Returns the optional features that the other side understands.
+    /// Returns the optional features that the peer supports.
     pub fn features(&self) -> PeerFeatures {
         self.shared.features
     }
 
-    /// Returns where the other side accepts connections.
+    /// Returns the address at which the peer accepts connections.
     pub fn address(&self) -> SocketAddr {
         self.shared.address
     }
 
-    /// Returns the round-trip time of the path, if it is known.
+    /// Returns the round-trip time of the path, if known.
     pub fn rtt(&self) -> Option<Duration> {
         self.shared.path.rtt()
     }
 
-    /// Returns how many connections the other side sends over.
+    /// Returns the number of connections over which the peer sends.
     pub fn connections(&self) -> usize {
         1 + self.shared.further_in.load(Ordering::Relaxed)
     }
 
-    /// Says whether the connection is over.
+    /// Returns true if the link has ended.
     pub fn is_closed(&self) -> bool {
         self.shared.closed.is_cancelled()
     }
 
-    /// Asks the other side, which must be one that answers, for files whose names match; nothing if the connection ends or too
-    /// many are under way. It waits as long as the other side takes. Cancel safe.
+    /// Searches the peer, which must support searches, for files with matching names. Returns `None` if the link ends or too
+    /// many searches are pending. Has no timeout. Cancel safe.
     pub(crate) async fn search(&self, query: &str, limit: u16) -> Option<PeerSearchAnswer> {
         let (number, answered) = self.shared.searches.begin(limit)?;
         self.shared.queue.push(PeerMessage::Search { number, query: query.to_owned(), limit });
         self.shared.closed.run_until_cancelled(answered).await?.ok()
     }
 
-    /// Asks the other side for a content, or notes that it was asked along with our greeting. The events begin with
-    /// [`SourceEvent::Opened`]. Returns false if the connection is over already. Cancel safe.
+    /// Requests a content, or registers the request that was sent along with our greeting. The events start with
+    /// [`SourceEvent::Opened`]. Returns false if the link has already ended. Cancel safe.
     pub(super) async fn request_content(&self, request: &ContentRequest, was_sent: bool) -> bool {
         let ContentRequest { source, events, states, .. } = request;
         let Some(channel) = self.shared.fetches.open(*source, events.clone()) else { return false };
@@ -120,7 +120,7 @@ impl PeerLink {
         let with_manifest = *states > 0 && version > Version::One;
         let opened =
             SourceEvent::Opened { channel: FetchChannel { link: self.clone(), channel }, with_manifest };
-        // Before anything can be answered. If nobody waits for the content any more, the channel is closed again.
+        // The receiver gets the channel before any answer. If it has been dropped, dropping the channel closes it again.
         let is_wanted = events.send((*source, opened)).await.is_ok();
         if is_wanted && !was_sent {
             self.shared.queue.push(request.message(channel, version));
@@ -128,8 +128,8 @@ impl PeerLink {
         true
     }
 
-    /// Asks the other side for a content. What it says comes to `events` under the number `source`, the last of it being
-    /// [`SourceEvent::NotShared`] or [`SourceEvent::Disconnected`]. Nothing is returned if the connection is over already.
+    /// Requests a content. Events arrive at `events`, tagged with `source`; the last is [`SourceEvent::NotShared`] or
+    /// [`SourceEvent::Disconnected`]. Returns `None` if the link has already ended.
     pub fn open(
         &self,
         digest: Digest,
@@ -142,14 +142,14 @@ impl PeerLink {
     }
 }
 
-/// A content that a peer is asked for.
+/// A request for a content.
 #[derive(Debug)]
 pub(crate) struct ContentRequest {
     pub(crate) digest: Digest,
-    /// The number under which events come.
+    /// Tag of the events.
     pub(crate) source: SourceId,
     pub(crate) events: mpsc::Sender<(SourceId, SourceEvent)>,
-    /// How many states of the manifest are to come with the offer, if the peer speaks version 2.
+    /// Number of manifest states to request along with the content. Requires version 2.
     pub(crate) states: u32,
 }
 
@@ -163,7 +163,7 @@ impl ContentRequest {
     }
 }
 
-/// A content that is fetched over a link; dropped, it tells the other side that it is of no more use.
+/// A content that is fetched over a link. When this is dropped, the channel is closed on both sides.
 #[derive(Debug)]
 pub struct FetchChannel {
     link: PeerLink,
@@ -171,24 +171,24 @@ pub struct FetchChannel {
 }
 
 impl FetchChannel {
-    /// Returns the connection.
+    /// Returns the link.
     pub const fn link(&self) -> &PeerLink {
         &self.link
     }
 
-    /// Asks for states of the manifest.
+    /// Requests manifest states.
     pub fn want_manifest(&self, first: u32, count: u32) {
         self.link.shared.queue.push(PeerMessage::WantManifest { channel: self.channel, first, count });
     }
 
-    /// Asks for a block.
+    /// Requests a block.
     pub fn request(&self, block: Block) {
         let reference = self.reference(block);
         self.link.shared.fetches.requested(reference);
         self.link.shared.queue.push(PeerMessage::Request(reference));
     }
 
-    /// Reports that a piece whose blocks all came from the other side was wrong, if that side understands it.
+    /// Reports a wrong piece whose blocks all came from this peer, if the peer supports such reports.
     pub fn report_wrong(&self, piece: PieceIndex) {
         if self.link.features().contains(PeerFeatures::WRONG_PIECES) {
             let (channel, piece) = (self.channel, piece.get());
@@ -196,13 +196,12 @@ impl FetchChannel {
         }
     }
 
-    /// Says that a block is no longer wanted; its answer comes all the same.
+    /// Cancels a request. The peer still answers it.
     pub fn cancel(&self, block: Block) {
         self.link.shared.queue.push(PeerMessage::Cancel(self.reference(block)));
     }
 
-    /// Says whether the other side has anything that is still wanted; so it is taken to be at first. Who wants nothing does
-    /// not stand in the queue of those who want to be served.
+    /// Sets whether we want anything that the peer has; initially true. Without interest we do not wait in the peer's queue.
     pub fn set_interested(&self, is_interested: bool) {
         let channel = self.channel;
         self.link.shared.queue.push(if is_interested {

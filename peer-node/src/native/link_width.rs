@@ -1,60 +1,60 @@
-//! How many connections a link should have for what it sends. Pure: time and measurements are arguments.
+//! Decides how many connections a link should use for sending. Pure: time and measurements are arguments.
 //!
-//! A congestion control that slows down at every loss, such as cubic, leaves a distant line with random losses mostly idle. Several
-//! connections share the losses, and each begins with a slow start of its own. They cost the other users of the line their share,
-//! so they are given up where half of them carry as much.
+//! A loss-based congestion control such as cubic leaves a long path with random losses mostly idle. Several connections
+//! share the losses, and each has its own slow start. But they take bandwidth from other users of the path, so half of them
+//! are closed when the other half carries as much.
 
 use std::time::{Duration, Instant};
 
 use protocol::limits::MAX_CONNECTIONS_PER_LINK;
 
-/// On shorter paths one connection recovers from a loss before it matters.
+/// On shorter paths a single connection recovers from a loss before it matters.
 const MIN_DISTANT_RTT: Duration = Duration::from_millis(5);
 
-/// On longer paths one connection takes too long to reach the rate of a fast line.
+/// On longer paths a single connection takes too long to reach the rate of a fast line.
 const MIN_FAR_RTT: Duration = Duration::from_millis(40);
 
-/// After this time, and at least so many round trips, it is tried whether half of the connections carry as much; after a trial that
-/// failed the pause doubles.
+/// Delay, and minimum number of round trips, before a trial finds out whether half of the connections carry as much. The
+/// delay doubles after a failed trial.
 const TRIAL_DELAY: (Duration, u32) = (Duration::from_secs(12), 120);
 const MAX_TRIAL_DELAY: Duration = Duration::from_mins(2);
 
-/// How long a trial takes at least, and how many round trips. The rate of its second half counts.
+/// Minimum duration of a trial, and minimum number of round trips. The rate of the second half counts.
 const TRIAL_TIME: (Duration, u32) = (Duration::from_secs(3), 20);
 
-/// Half of the connections suffice if they reach so many hundredths of the rate.
+/// Half of the connections suffice if they reach this percentage of the rate.
 const SUFFICIENT_PERCENT: u64 = 85;
 
-/// On a path that is not far, or that loses segments meanwhile, a trial ends after a third if by then they reach less than so many
-/// hundredths: they recover within few round trips, or not at all.
+/// On a path that is near, or that loses segments during the trial, the trial ends after a third if the rate is below this
+/// percentage by then: half of the connections would recover within a few round trips, or not at all.
 const HOPELESS_PERCENT: u64 = 65;
 
-/// Further connections are closed when nothing was sent for so long.
+/// Time without sent data after which the further connections are closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is seen of a link that sends.
+/// A measurement of a link that sends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LinkObservation {
-    /// Whether blocks wait to be sent.
+    /// Whether blocks are waiting to be sent.
     pub(super) is_busy: bool,
-    /// Whether a limit on uploads holds them up: they do not arrive sooner over several connections.
+    /// Whether an upload limit holds them up; then more connections do not help.
     pub(super) is_limited: bool,
     /// Whether the system's congestion control slows down at every loss.
     pub(super) is_loss_based: bool,
-    /// The shortest round-trip time that was measured: queues that we fill ourselves make no path longer.
+    /// Minimum measured round-trip time. The minimum excludes the queues that we fill ourselves.
     pub(super) rtt: Duration,
-    /// Segments that the first connection has sent again.
+    /// Segments that the first connection has retransmitted.
     pub(super) retransmitted: u64,
-    /// Bytes of content that went over all connections.
+    /// Bytes of content sent over all connections.
     pub(super) sent: u64,
 }
 
-/// How many connections there should be.
+/// The number of connections that a link should have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LinkWidth {
-    /// Those that are open, the first one included.
+    /// Open connections, including the first.
     pub(super) open: usize,
-    /// Those of them that are used.
+    /// Connections in use.
     pub(super) used: usize,
 }
 
@@ -62,24 +62,25 @@ impl LinkWidth {
     pub(super) const ONE: Self = Self { open: 1, used: 1 };
 }
 
-/// Decides on the connections of one link.
+/// Controls the number of connections of one link.
 #[derive(Debug)]
 pub(super) struct WidthController {
     stage: WidthStage,
-    /// Since when blocks have been waiting without a pause, and what was retransmitted by then.
+    /// Time since which blocks have been waiting without interruption, and the segments retransmitted by then.
     busy_since: Option<(Instant, u64)>,
-    /// When something was last sent.
+    /// Time and total of the last observation in which data had been sent.
     last_sent: (Instant, u64),
     trial_delay: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum WidthStage {
-    /// One connection, at least until then.
+    /// One connection, at least until this time.
     One { until: Instant },
-    /// Several, of which all are used. The mark is what was sent when the measurement began.
+    /// Several connections, all in use. `mark` is the start of the rate measurement: time and bytes sent.
     Several { open: usize, trial_at: Instant, mark: Option<(Instant, u64)> },
-    /// Half of them are used, to see whether they suffice for the rate. Noted is what was retransmitted before.
+    /// Half of the connections are in use, to find out whether they suffice. `rate` was measured with all of them, `lost`
+    /// counts segments retransmitted before.
     Trial { open: usize, begun: Instant, rate: u64, lost: u64, mark: Option<(Instant, u64)> },
 }
 
@@ -93,11 +94,12 @@ impl WidthController {
         }
     }
 
-    /// Returns how many connections there should be from now on.
+    /// Records an observation and returns the number of connections to use from now on.
     pub(super) fn observe(&mut self, observation: &LinkObservation, now: Instant) -> LinkWidth {
         if observation.sent > self.last_sent.1 {
             self.last_sent = (now, observation.sent);
         }
+        // An upload limit, not the path, would determine the rate.
         let is_busy = observation.is_busy && !observation.is_limited;
         if !is_busy {
             self.busy_since = None;
@@ -105,6 +107,7 @@ impl WidthController {
             self.busy_since = Some((now, observation.retransmitted));
         }
         let is_idle = now.saturating_duration_since(self.last_sent.0) >= IDLE_TIMEOUT;
+        // Unused connections would only hold slots and memory on both sides.
         if (is_idle || observation.is_limited) && !matches!(self.stage, WidthStage::One { .. }) {
             self.stage = WidthStage::One { until: now };
         }
@@ -117,6 +120,7 @@ impl WidthController {
     }
 
     fn next(&mut self, observation: &LinkObservation, now: Instant) -> WidthStage {
+        // The trial grows with the round-trip time, so that congestion windows can adapt.
         let trial = TRIAL_TIME.0.max(observation.rtt * TRIAL_TIME.1);
         match self.stage {
             WidthStage::One { until } if now >= until && self.falls_short(observation, now) => {
@@ -125,7 +129,7 @@ impl WidthController {
                 WidthStage::Several { open: MAX_CONNECTIONS_PER_LINK, trial_at, mark: None }
             }
             WidthStage::Several { open, trial_at, mark } => match (self.busy_since, mark) {
-                // A rate says something about the path only while it alone limits it.
+                // The rate is a property of the path only while nothing else limits it.
                 (None, _) => {
                     WidthStage::Several { open, trial_at: trial_at.max(now + trial / 2), mark: None }
                 }
@@ -134,6 +138,7 @@ impl WidthController {
                     let lost = observation.retransmitted;
                     WidthStage::Trial { open, begun: now, rate, lost, mark: None }
                 }
+                // The full rate is measured just before the trial, over half of the trial's length.
                 (Some(_), None) if now + trial / 2 >= trial_at => {
                     let trial_at = now + trial / 2;
                     WidthStage::Several { open, trial_at, mark: Some((now, observation.sent)) }
@@ -142,10 +147,11 @@ impl WidthController {
             },
             WidthStage::Trial { open, begun, rate: full, lost, mark } => match (self.busy_since, mark) {
                 (None, _) => WidthStage::Several { open, trial_at: now + self.trial_delay, mark: None },
+                // The first sixth is ignored: blocks already in the sockets of the other connections still arrive.
                 (Some(_), None) if now >= begun + trial / 6 => {
                     WidthStage::Trial { open, begun, rate: full, lost, mark: Some((now, observation.sent)) }
                 }
-                // The first half counts only where it shows that there is no hope.
+                // In the first half, only a hopeless rate counts.
                 (Some(_), Some((since, sent))) if since < begun + trial / 2 => {
                     let is_early = now < begun + trial / 2;
                     let is_hopeless = now >= since + trial / 6
@@ -158,6 +164,7 @@ impl WidthController {
                     match (is_hopeless, is_early) {
                         (true, _) => self.end_trial(open, false, now),
                         (false, true) => self.stage,
+                        // The second half is measured anew, because the connections have settled by then.
                         (false, false) => WidthStage::Trial {
                             open,
                             begun,
@@ -177,20 +184,20 @@ impl WidthController {
         }
     }
 
-    /// Returns what follows a trial.
+    /// Returns the stage after a trial.
     fn end_trial(&mut self, open: usize, is_sufficient: bool, now: Instant) -> WidthStage {
         if !is_sufficient {
             self.trial_delay = (self.trial_delay * 2).min(MAX_TRIAL_DELAY);
             return WidthStage::Several { open, trial_at: now + self.trial_delay, mark: None };
         }
         match open / 2 {
-            // What held the first connection up is over, or more connections do not help.
+            // The cause of the slow first connection is over, or more connections do not help.
             0 | 1 => WidthStage::One { until: now + MAX_TRIAL_DELAY },
             fewer => WidthStage::Several { open: fewer, trial_at: now + TRIAL_TIME.0, mark: None },
         }
     }
 
-    /// Returns true if one connection falls short of what the path may carry.
+    /// Returns true if one connection probably uses less than the path can carry.
     fn falls_short(&self, observation: &LinkObservation, now: Instant) -> bool {
         let Some((since, retransmitted)) = self.busy_since else { return false };
         if !observation.is_loss_based || observation.rtt < MIN_DISTANT_RTT {
@@ -203,9 +210,9 @@ impl WidthController {
     }
 }
 
-/// Returns true if a rate is at least this many hundredths of another.
-fn reaches_percent(rate: u64, full: u64, hundredths: u64) -> bool {
-    u128::from(rate) * 100 >= u128::from(full) * u128::from(hundredths)
+/// Returns true if `rate` is at least this percentage of `full`.
+fn reaches_percent(rate: u64, full: u64, percent: u64) -> bool {
+    u128::from(rate) * 100 >= u128::from(full) * u128::from(percent)
 }
 
 /// Returns a rate in bytes per second.

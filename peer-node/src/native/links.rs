@@ -30,39 +30,40 @@ use crate::native::ProbeKey;
 use crate::native::partials::Partials;
 use crate::transport::{AdmissionPermit, ChokeTarget, SocketTuner, Transport, log_refusal};
 
-/// Enough for a round-trip time of a second behind a full queue, and a lost packet.
+/// Allows for a round-trip time of one second behind a full queue, and one lost packet.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the connections of a node need to know of it.
+/// Configuration of a node's links.
 #[derive(Debug, Clone)]
 pub struct LinksConfig {
-    /// Who we are.
+    /// Id of this node.
     pub node: NodeId,
-    /// Where we accept connections.
+    /// Port on which this node accepts connections.
     pub port: u16,
-    /// What we share.
+    /// The shared files.
     pub library: Library,
-    /// What we share although it is not all here.
+    /// Downloads in progress, which are shared too.
     pub partials: Partials,
-    /// Whether searches of other peers are answered; otherwise they find nothing.
+    /// Whether searches of other peers are answered. If not, they find nothing.
     pub is_searchable: bool,
-    /// What an index that calls back wants to hear.
+    /// Key for answering the probes of an index.
     pub probe_key: ProbeKey,
-    /// What they share with those of other dialects.
+    /// Resources shared with the connections of other dialects.
     pub transport: Transport,
-    /// Owns all tasks of connections.
+    /// Tracks all connection tasks.
     pub tracker: TaskTracker,
-    /// Ends them.
+    /// Stops all connections.
     pub cancel: CancellationToken,
 }
 
-/// All connections of a node to other peers: one to each, used by everybody; cheap to clone.
+/// All links of a node to other peers. Each peer has at most one link, which all users share. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Links {
     inner: Arc<Inner>,
 }
 
-/// The one place for a connection to a peer; whoever dials holds it, so that others wait instead of dialling too.
+/// The slot of the link to one peer. It stays locked while the peer is dialled, so that concurrent users wait instead of
+/// dialling too.
 type LinkSlot = Arc<tokio::sync::Mutex<Option<PeerLink>>>;
 
 #[derive(Debug)]
@@ -71,12 +72,12 @@ struct Inner {
     slots: Mutex<HashMap<NodeId, LinkSlot>>,
     older_peers: Mutex<OlderPeers>,
     wrong_piece_reports: Arc<Mutex<WrongPieceReports>>,
-    /// Which links may be joined by further connections.
+    /// Links that further connections may join.
     keys: LinkKeys,
 }
 
 impl Links {
-    /// Makes a node's connections, none yet.
+    /// Creates the owner of a node's links, without any connection.
     pub fn new(config: LinksConfig) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -89,105 +90,107 @@ impl Links {
         }
     }
 
-    /// Counts the peers that are connected.
+    /// Returns the number of connected peers.
     pub fn connected(&self) -> usize {
-        let places: Vec<LinkSlot> = self.inner.slots.lock().values().cloned().collect();
-        let is_open = |place: &LinkSlot| {
-            place.try_lock().is_ok_and(|link| link.as_ref().is_some_and(|link| !link.is_closed()))
+        let slots: Vec<LinkSlot> = self.inner.slots.lock().values().cloned().collect();
+        let is_open = |slot: &LinkSlot| {
+            slot.try_lock().is_ok_and(|link| link.as_ref().is_some_and(|link| !link.is_closed()))
         };
-        places.iter().filter(|place| is_open(place)).count()
+        slots.iter().filter(|slot| is_open(slot)).count()
     }
 
-    /// Returns the connection to a peer, making it if there is none. Cancel safe.
+    /// Returns the link to a peer, connecting if there is none. Cancel safe.
     pub async fn get_or_connect(&self, node: NodeId, address: SocketAddr) -> Result<PeerLink, PeerDialError> {
-        let place = self.slot_for(node);
-        let mut place = place.lock().await;
-        if let Some(link) = usable_link(place.as_ref(), address) {
+        let slot = self.slot_for(node);
+        let mut slot = slot.lock().await;
+        if let Some(link) = usable_link(slot.as_ref(), address) {
             return Ok(link.clone());
         }
         let link = self.dial(node, address, None).await?;
-        *place = Some(link.clone());
+        *slot = Some(link.clone());
         Ok(link)
     }
 
-    /// Asks a peer for a content, over the connection to it or along with the greeting of a new one. Cancel safe.
+    /// Requests a content from a peer, over the existing link or along with the greeting of a new one. Cancel safe.
     pub(crate) async fn open(
         &self,
         node: NodeId,
         address: SocketAddr,
         request: &ContentRequest,
     ) -> Result<(), PeerDialError> {
-        let place = self.slot_for(node);
-        let mut place = place.lock().await;
-        if let Some(link) = usable_link(place.as_ref(), address)
+        let slot = self.slot_for(node);
+        let mut slot = slot.lock().await;
+        if let Some(link) = usable_link(slot.as_ref(), address)
             && link.request_content(request, false).await
         {
             return Ok(());
         }
-        *place = Some(self.dial(node, address, Some(request)).await?);
+        *slot = Some(self.dial(node, address, Some(request)).await?);
         Ok(())
     }
 
     fn slot_for(&self, node: NodeId) -> LinkSlot {
-        let mut places = self.inner.slots.lock();
-        forget_unused(&mut places);
-        Arc::clone(places.entry(node).or_default())
+        let mut slots = self.inner.slots.lock();
+        forget_unused(&mut slots);
+        Arc::clone(slots.entry(node).or_default())
     }
 
     async fn dial(
         &self,
         node: NodeId,
         address: SocketAddr,
-        asking: Option<&ContentRequest>,
+        request: Option<&ContentRequest>,
     ) -> Result<PeerLink, PeerDialError> {
         let config = &self.inner.config;
         let admission = config.transport.admission();
-        let most = admission.max_connections();
-        let ticket = admission.admit_outgoing().ok_or(PeerDialError::TooMany { address, most })?;
+        let max = admission.max_connections();
+        // The permit is taken before connecting, so that concurrent dials respect the limit.
+        let permit = admission.admit_outgoing().ok_or(PeerDialError::TooMany { address, most: max })?;
         let version = self.inner.older_peers.lock().version_of(&address, Instant::now());
-        let (stream, greeted) = match self.connect(node, address, version, asking).await {
+        let (stream, greeted) = match self.connect(node, address, version, request).await {
             Err(PeerDialError::Greeting { source, .. })
                 if version > Version::One && source.suggests_version_1() =>
             {
-                let called = self.connect(node, address, Version::One, asking).await?;
+                let connected = self.connect(node, address, Version::One, request).await?;
                 tracing::debug!(%address, "the peer speaks version 1 of the protocol");
-                // A connection is reset for other reasons too: only the peer's own preamble is proof.
+                // Connections are reset for other reasons too; only the peer's own preamble is proof.
                 if matches!(source, LinkGreetingError::OtherVersion(_)) {
                     self.inner.older_peers.lock().remember(address, Instant::now());
                 }
-                called
+                connected
             }
-            called => called?,
+            connected => connected?,
         };
         let version = greeted.version.number();
         tracing::info!(%address, node = %node.short(), version, "connected to a peer");
         let link = PeerLink::new(&greeted, address, config.cancel.child_token());
-        if let Some(asking) = asking {
-            // Nothing is read before it is known who waits for the answer.
-            link.request_content(asking, greeted.version > Version::One).await;
+        if let Some(request) = request {
+            // The receiver of the answer must be registered before anything is read.
+            link.request_content(request, greeted.version > Version::One).await;
         }
-        self.spawn_tasks(stream, &link, greeted.rest, ticket);
+        self.spawn_tasks(stream, &link, greeted.rest, permit);
         Ok(link)
     }
 
-    /// Connects to a peer and greets it in a version.
+    /// Connects to a peer and exchanges greetings in one version.
     async fn connect(
         &self,
         node: NodeId,
         address: SocketAddr,
         version: Version,
-        asking: Option<&ContentRequest>,
+        request: Option<&ContentRequest>,
     ) -> Result<(TcpStream, GreetedPeer), PeerDialError> {
         let connecting = self.inner.config.transport.source_address().connect(address);
         let (begun, connecting) = (Instant::now(), tokio::time::timeout(CONNECT_TIMEOUT, connecting));
         let connected = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let mut stream = connected.map_err(|source| PeerDialError::Connect { address, source })?;
         let _ = stream.set_nodelay(true);
-        let opening = asking.filter(|_| version > Version::One);
-        let opening = opening.map(|asking| asking.message(FIRST_CHANNEL, version));
-        let patience = greeting::greeting_timeout(begun.elapsed());
+        // Version 1 has no message that may precede the peer's greeting.
+        let opening = request.filter(|_| version > Version::One);
+        let opening = opening.map(|request| request.message(FIRST_CHANNEL, version));
+        let timeout = greeting::greeting_timeout(begun.elapsed());
         let greeted =
-            greeting::greet(&mut stream, self.local_node(), version, opening.as_ref(), patience).await;
+            greeting::greet(&mut stream, self.local_node(), version, opening.as_ref(), timeout).await;
         let greeted = greeted.and_then(|greeted| {
             if greeted.node == node { Ok(greeted) } else { Err(LinkGreetingError::WrongNode) }
         });
@@ -200,7 +203,7 @@ impl Links {
         LocalNode { node, port }
     }
 
-    /// Receives the greeting of somebody who has connected to us, and serves them.
+    /// Receives the greeting of an incoming connection and serves the peer.
     pub(crate) async fn accept(
         &self,
         mut stream: TcpStream,
@@ -217,37 +220,37 @@ impl Links {
                     self.inner.older_peers.lock().forget(&address);
                 }
                 let version = greeted.version.number();
-                tracing::info!(%address, node = %greeted.node.short(), version, "a peer has connected");
+                tracing::info!(%address, node = %greeted.node.short(), version, "peer connected");
                 let link = PeerLink::new(&greeted, address, config.cancel.child_token());
                 self.spawn_tasks(stream, &link, greeted.rest, permit);
                 self.adopt_incoming(greeted.node, link);
             }
             Ok(IncomingConnection::Further(key)) => {
-                // Whoever has no valid key gets no answer.
+                // Without a valid key there is no answer.
                 let Some(joinable) = self.inner.keys.find(&key) else {
                     log_refusal(from, "unknown key");
                     return;
                 };
-                // The link has its place; only now this connection is known to be one of it.
+                // Only now is this connection known to belong to a link, which holds its own permit.
                 drop(permit);
                 if let Err(error) = self.accept_further(stream, from, key, joinable).await {
                     tracing::debug!(%from, %error, "further connection ended");
                 }
             }
             Ok(IncomingConnection::Probe(challenge)) => {
-                tracing::debug!(%from, "called back by an index");
+                tracing::debug!(%from, "probed by an index");
                 if let Some(answer) = config.probe_key.answer(&challenge) {
                     let _ = greeting::answer_probe(&mut stream, answer).await;
                 }
             }
             Err(LinkGreetingError::Preamble(PreambleError::NotPeerdex)) => {
-                log_refusal(from, "a stranger");
+                log_refusal(from, "not a Peerdex client");
             }
             Err(error) => log_refusal(from, error),
         }
     }
 
-    /// Sends blocks over a further connection of a link until it is closed.
+    /// Sends blocks over a further connection of a link until the connection is closed.
     async fn accept_further(
         &self,
         mut stream: TcpStream,
@@ -256,38 +259,38 @@ impl Links {
         joinable: JoinableLink,
     ) -> Result<(), LinkGreetingError> {
         let admission = self.inner.config.transport.admission();
-        let JoinableLink { state, limiter: lane, claim } = joinable;
-        let (Some(place), Some(_ticket)) = (FurtherNumber::take(&state), admission.admit_further(from.ip()))
+        let JoinableLink { state, limiter, claim } = joinable;
+        let (Some(slot), Some(_permit)) = (FurtherNumber::take(&state), admission.admit_further(from.ip()))
         else {
             return Ok(());
         };
         greeting::accept_further(&mut stream, key).await?;
-        tracing::debug!(%from, number = place.number, "further connection accepted");
+        tracing::debug!(%from, number = slot.number, "further connection accepted");
         let tuner = SocketTuner::begin(&stream, from.ip(), Arc::default());
         let (_read_half, stream) = stream.into_split();
-        let writer = LinkWriter { stream, state: Arc::clone(&state), tuner, limiter: lane, claim };
-        let written = state.closed.run_until_cancelled(writer.run_further(place.number)).await;
+        let writer = LinkWriter { stream, state: Arc::clone(&state), tuner, limiter, claim };
+        let written = state.closed.run_until_cancelled(writer.run_further(slot.number)).await;
         if let Some(Err(error)) = written {
-            // Nobody knows which blocks are lost.
+            // It is unknown which blocks were lost.
             state.closed.cancel();
             return Err(error.into());
         }
         Ok(())
     }
 
-    /// Uses a connection that the other side made for our own purposes too, if there is no other.
+    /// Adopts an incoming link for our own requests if there is no other link to the peer.
     fn adopt_incoming(&self, node: NodeId, link: PeerLink) {
-        let mut places = self.inner.slots.lock();
-        forget_unused(&mut places);
-        let place = places.entry(node).or_default();
-        if let Ok(mut place) = place.try_lock()
-            && place.as_ref().is_none_or(PeerLink::is_closed)
+        let mut slots = self.inner.slots.lock();
+        forget_unused(&mut slots);
+        let slot = slots.entry(node).or_default();
+        if let Ok(mut slot) = slot.try_lock()
+            && slot.as_ref().is_none_or(PeerLink::is_closed)
         {
-            *place = Some(link);
+            *slot = Some(link);
         }
     }
 
-    /// Has further connections opened for what we send over a link, as its path demands.
+    /// Starts the task that adapts the number of connections we send over to the path.
     fn adapt_width(&self, joinable: JoinableLink) {
         let LinksConfig { transport, tracker, .. } = &self.inner.config;
         let closed = joinable.state.closed.clone();
@@ -311,8 +314,8 @@ impl Links {
         let (config, address) = (&self.inner.config, link.address());
         let tuner = SocketTuner::begin(&stream, address.ip(), Arc::clone(&link.shared.path));
         let transport = &config.transport;
-        let turn = Arc::clone(&link.shared.queue) as Arc<dyn ChokeTarget>;
-        let claim = Arc::new(transport.slots().claim(turn, address.ip()));
+        let target = Arc::clone(&link.shared.queue) as Arc<dyn ChokeTarget>;
+        let claim = Arc::new(transport.slots().claim(target, address.ip()));
         let (read_half, write_half) = stream.into_split();
         let intake = BlockIntake {
             link: link.clone(),
@@ -330,14 +333,16 @@ impl Links {
             unsupported: 0,
         };
         let state = Arc::clone(&link.shared);
-        let lane = transport.upload_limit().shared_peer_limiter();
+        let limiter = transport.upload_limit().shared_peer_limiter();
         if are_announced {
-            let joinable =
-                JoinableLink { state: Arc::clone(&state), limiter: lane.clone(), claim: Arc::clone(&claim) };
+            let joinable = JoinableLink {
+                state: Arc::clone(&state),
+                limiter: limiter.clone(),
+                claim: Arc::clone(&claim),
+            };
             self.adapt_width(joinable);
         }
-        let writer =
-            LinkWriter { stream: write_half, state: Arc::clone(&state), tuner, limiter: lane, claim };
+        let writer = LinkWriter { stream: write_half, state: Arc::clone(&state), tuner, limiter, claim };
         config.tracker.spawn(async move {
             let written = state.closed.run_until_cancelled(writer.run()).await;
             if let Some(Err(error)) = written {
@@ -355,28 +360,28 @@ impl Links {
     }
 }
 
-/// Returns a link that can be used for a peer that listens at `address`. A link that the other side made serves only if it listens
-/// where the index says: its id alone proves nothing.
+/// Returns the link if it is open and its peer listens at `address`. The node id alone proves nothing, so an incoming link
+/// is usable only if its address is the one that the index reports.
 fn usable_link(link: Option<&PeerLink>, address: SocketAddr) -> Option<&PeerLink> {
     link.filter(|link| !link.is_closed() && link.address() == address)
 }
 
-/// Forgets the places of peers that are neither connected nor being dialled.
-fn forget_unused(places: &mut HashMap<NodeId, LinkSlot>) {
-    places.retain(|_, place| {
-        Arc::strong_count(place) > 1
-            || place.try_lock().map_or(true, |link| link.as_ref().is_some_and(|link| !link.is_closed()))
+/// Removes the slots of peers that are neither connected nor being dialled.
+fn forget_unused(slots: &mut HashMap<NodeId, LinkSlot>) {
+    slots.retain(|_, slot| {
+        Arc::strong_count(slot) > 1
+            || slot.try_lock().map_or(true, |link| link.as_ref().is_some_and(|link| !link.is_closed()))
     });
 }
 
-/// Tells everybody who fetches over a connection that it is over.
+/// Notifies all fetches over a link that it has ended.
 async fn notify_closed(state: &PeerLinkState, error: LinkError) {
     let address = state.address;
     match &error {
         LinkError::Closed | LinkError::Unused | LinkError::Io(_) => {
-            tracing::info!(%address, %error, "a peer is gone");
+            tracing::info!(%address, %error, "peer disconnected");
         }
-        _ => tracing::warn!(%address, %error, "a peer misbehaved and was left"),
+        _ => tracing::warn!(%address, %error, "peer misbehaved; disconnected"),
     }
     for (source, events) in state.fetches.drain() {
         let _ = events.send((source, SourceEvent::Disconnected { reason: error.to_string() })).await;

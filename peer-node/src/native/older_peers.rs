@@ -4,18 +4,18 @@ use std::time::{Duration, Instant};
 
 use protocol::preamble::Version;
 
-/// How long an address is taken to speak version 1, so that a peer that was upgraded is noticed.
+/// How long an address is assumed to speak version 1. The limit makes sure that an upgrade is noticed.
 const MEMORY_TIME: Duration = Duration::from_hours(1);
 
-/// The most addresses that are remembered; the oldest make room. A forgotten one costs a second connection when it is dialled.
+/// Maximum number of remembered addresses; the oldest are dropped. A dropped address costs a second connection attempt.
 const MAX_REMEMBERED: usize = 1024;
 
-/// Addresses whose listeners were found to speak version 1 only.
+/// Addresses whose peers speak only version 1.
 #[derive(Debug, Default)]
 pub(super) struct OlderPeers(HashMap<SocketAddr, Instant>);
 
 impl OlderPeers {
-    /// Returns the version in which an address is to be dialled.
+    /// Returns the version in which to dial an address.
     pub(super) fn version_of(&self, address: &SocketAddr, now: Instant) -> Version {
         match self.0.get(address) {
             Some(found) if now.saturating_duration_since(*found) < MEMORY_TIME => Version::One,
@@ -23,7 +23,7 @@ impl OlderPeers {
         }
     }
 
-    /// Remembers that an address speaks version 1 only.
+    /// Remembers that an address speaks only version 1.
     pub(super) fn remember(&mut self, address: SocketAddr, now: Instant) {
         if self.0.len() >= MAX_REMEMBERED && !self.0.contains_key(&address) {
             self.0.retain(|_, found| now.saturating_duration_since(*found) < MEMORY_TIME);
@@ -35,7 +35,7 @@ impl OlderPeers {
         self.0.insert(address, now);
     }
 
-    /// Forgets an address, because a later version came from there.
+    /// Forgets an address after a later version was seen there.
     pub(super) fn forget(&mut self, address: &SocketAddr) {
         self.0.remove(address);
     }

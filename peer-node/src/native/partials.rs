@@ -1,8 +1,7 @@
-//! Contents that are still on their way here and are shared already, from their first verified piece on.
+//! Contents that are being downloaded and already shared, from their first verified piece on.
 //!
-//! A download publishes its content and tells of each piece that it has verified; whoever serves peers finds the content
-//! here when the library does not have it. The bytes stay in the download's file, which is read and never written from
-//! here.
+//! A download publishes its content and reports each verified piece. The serving code finds the content here if it is not in
+//! the library. The data stays in the download's file, which is only read from here.
 
 mod partial;
 mod publication;
@@ -25,8 +24,8 @@ use tokio::sync::{mpsc, watch};
 pub use partial::{Partial, PartialStatus};
 pub use publication::{Publication, Visitors};
 
-/// The most visitors that wait for a download to look at them; who comes when so many wait is a source all the same once
-/// the index names it.
+/// Maximum number of visitors waiting for a download. Further ones are dropped; the download still finds them as sources
+/// through the index.
 const BACKLOG: usize = 16;
 
 /// The partial contents of a node; cheap to clone.
@@ -42,37 +41,37 @@ struct Inner {
 }
 
 impl Partials {
-    /// Shares a content of which the pieces `here` are verified in `file`, until the publication is dropped. Peers that
-    /// open the content come to the visitors. `path` is the name that it will have.
+    /// Shares a content whose pieces `have` are verified in `file`, until the publication is dropped. Peers that open the
+    /// content are sent to the visitors. `path` is the final path of the file.
     ///
-    /// Of a content that is published already, the new publication takes the place of the old one.
+    /// A new publication of the same content replaces the old one.
     pub fn publish(
         &self,
         path: SharePath,
         manifest: Arc<Manifest>,
         file: Arc<File>,
-        here: &Bitfield,
+        have: &Bitfield,
     ) -> (Publication, Visitors) {
-        let (visitors_to, visitors) = mpsc::channel(BACKLOG);
-        let partial = Arc::new(Partial::new(path, manifest, file, here.clone(), visitors_to));
+        let (visitor_sender, visitors) = mpsc::channel(BACKLOG);
+        let partial = Arc::new(Partial::new(path, manifest, file, have.clone(), visitor_sender));
         self.inner.table.lock().insert(partial.digest(), Arc::clone(&partial));
         self.changed();
         (Publication::new(self.clone(), partial), visitors)
     }
 
-    /// Finds a content that is on its way here; there may be no piece of it yet.
+    /// Returns a content that is being downloaded. It may have no pieces yet.
     pub fn find(&self, digest: &Digest) -> Option<Arc<Partial>> {
         self.inner.table.lock().get(digest).cloned()
     }
 
-    /// Lists the contents that were announced, as the index is to know them.
+    /// Returns the announced contents, as registered with the index.
     pub fn records(&self) -> Vec<FileRecord> {
         let table = self.inner.table.lock();
         let announced = table.values().filter(|partial| partial.is_announced());
         announced.map(|partial| partial.record()).collect()
     }
 
-    /// Gives the number of the list's state, which grows with every change of it.
+    /// Returns a receiver of the list's version, which grows with every change.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changes.subscribe()
     }
@@ -81,7 +80,7 @@ impl Partials {
         self.inner.changes.send_modify(|number| *number += 1);
     }
 
-    /// Forgets a content, unless somebody else has published it since.
+    /// Removes a content, unless it has been published again.
     fn forget(&self, partial: &Arc<Partial>) {
         let mut table = self.inner.table.lock();
         let digest = partial.digest();

@@ -1,4 +1,4 @@
-//! Searches between peers: what is answered here, and what answers are waited for.
+//! Searches between peers: answers searches of the peer, and tracks the answers to our own.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,26 +16,25 @@ use super::reader::LinkError;
 use super::serving::ServingContext;
 use crate::library::SharedFile;
 
-/// How long one search may look at names.
+/// Maximum time that one search may take.
 const SEARCH_TIME_LIMIT: Duration = Duration::from_millis(50);
 
-/// How many names are looked at between two looks at the clock.
+/// Number of names to match between two checks of the clock.
 const NAMES_PER_CLOCK_CHECK: usize = 256;
 
-/// The most searches under way on one connection, in one direction.
+/// Maximum number of pending searches on one connection, in each direction.
 const MAX_UNDER_WAY: usize = 16;
 
-/// Files that a peer says it shares, and whether there may be more. Nothing of it is checked but how many they are.
+/// The matching files of a peer, and whether there may be more. Only their number has been checked.
 pub(super) type PeerSearchAnswer = (Vec<FileRecord>, bool);
 
-/// Looks through what is shared here. Unless `any_names`, files with names that release 0.1.0 does not accept are left out.
-/// Blocks.
+/// Searches our shared files. Without `any_names`, omits files whose names release 0.1.0 does not accept. Blocks.
 pub(super) fn answer(context: &ServingContext, text: &str, limit: u16, any_names: bool) -> PeerSearchAnswer {
     let (limit, listing) = (usize::from(limit.min(MAX_HITS)), context.library.files());
     if let Ok(digest) = text.trim().parse::<Digest>() {
         let is_fit = |path: &SharePath| any_names || path.is_basic();
-        let whole = listing.by_digest(&digest).filter(|file| is_fit(&file.path)).take(limit);
-        let whole = whole.map(SharedFile::record);
+        let complete = listing.by_digest(&digest).filter(|file| is_fit(&file.path)).take(limit);
+        let complete = complete.map(SharedFile::record);
         let partial =
             context.partials.find(&digest).filter(|partial| is_fit(partial.path())).map(|partial| {
                 FileRecord {
@@ -45,7 +44,7 @@ pub(super) fn answer(context: &ServingContext, text: &str, limit: u16, any_names
                     share: Share::Partial,
                 }
             });
-        return (whole.chain(partial).take(limit).collect(), false);
+        return (complete.chain(partial).take(limit).collect(), false);
     }
     let Ok(query) = Query::parse(text) else { return PeerSearchAnswer::default() };
     let (mut files, begun) = (Vec::new(), Instant::now());
@@ -63,7 +62,7 @@ pub(super) fn answer(context: &ServingContext, text: &str, limit: u16, any_names
     (files, false)
 }
 
-/// The searches that the other side of a connection was asked to answer.
+/// The pending searches that we sent over one connection.
 #[derive(Debug, Default)]
 pub(super) struct SearchTable(Mutex<PendingSearches>);
 
@@ -74,10 +73,10 @@ struct PendingSearches {
 }
 
 impl SearchTable {
-    /// Notes a search and returns its number; none if too many are under way.
+    /// Registers a search and returns its number; `None` if too many are pending.
     pub(super) fn begin(&self, limit: u16) -> Option<(u32, oneshot::Receiver<PeerSearchAnswer>)> {
         let mut under_way = self.0.lock();
-        // One that nobody waits for any more makes room; its answer is ignored when it comes.
+        // A search without a receiver makes room; its answer will be ignored.
         under_way.waiting.retain(|_, (_, answer)| !answer.is_closed());
         if under_way.waiting.len() >= MAX_UNDER_WAY {
             return None;
@@ -89,13 +88,13 @@ impl SearchTable {
         Some((number, answered))
     }
 
-    /// Passes an answer on.
+    /// Delivers an answer to its search.
     pub(super) fn answered(&self, number: u32, found: PeerSearchAnswer) -> Result<(), LinkError> {
         let Some((limit, answer)) = self.0.lock().waiting.remove(&number) else { return Ok(()) };
         if found.0.len() > usize::from(limit) {
-            return Err(LinkError::Violation { what: "it found more than it was asked for" });
+            return Err(LinkError::Violation { what: "it sent more results than requested" });
         }
-        // Whoever asked may have gone.
+        // The receiver may have been dropped.
         let _ = answer.send(found);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What proves to the index that our port is ours.
+//! The key that proves to the index that the node's port belongs to the node.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use parking_lot::Mutex;
 use protocol::digest::Digest;
 use protocol::probe::probe_answer;
 
-/// Shares the nonce of the current session at the index between the session, which sets it, and the listener for
-/// peers, which answers the index's calls with it. Without a session there is no answer.
+/// Shares the nonce of the current index session between the session, which sets it, and the peer listener, which answers the
+/// index's probes with it. Without a session, probes are not answered.
 #[derive(Clone, Default)]
 pub struct ProbeKey {
     nonce: Arc<Mutex<Option<[u8; 32]>>>,
 }
 
 impl ProbeKey {
-    /// Returns the answer to an index that calls our port back, or nothing when we are at no index.
+    /// Returns the answer to a probe of the index; `None` without a session.
     pub fn answer(&self, challenge: &[u8; 32]) -> Option<Digest> {
         self.nonce.lock().as_ref().map(|nonce| probe_answer(nonce, challenge))
     }
 
-    /// Sets the nonce for as long as the guard lives.
+    /// Sets the nonce until the guard is dropped.
     pub(crate) fn set(&self, nonce: [u8; 32]) -> ProbeKeyGuard {
         *self.nonce.lock() = Some(nonce);
         ProbeKeyGuard { key: self.clone() }
@@ -33,7 +33,7 @@ impl fmt::Debug for ProbeKey {
     }
 }
 
-/// Clears the nonce when its session ends, however it ends.
+/// Clears the nonce when the session ends.
 #[derive(Debug)]
 pub(crate) struct ProbeKeyGuard {
     key: ProbeKey,

@@ -1,4 +1,4 @@
-//! Reads what the other side of a connection sends, and sees to it.
+//! Reads and handles the messages of one connection.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -15,38 +15,38 @@ use super::fetching::{QueuePosition, SourceEvent};
 use super::further_readers::FurtherReaders;
 use super::serving::LinkServing;
 
-/// A connection from which nothing at all came for so long is dead.
+/// Time without any data after which a connection is considered dead.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(3);
 
-/// How much is read at a time while messages are expected: little, because what is read of a block behind its message
-/// is copied once more.
+/// Size of one read while messages are expected. It is small because block bytes that are read along with their message must
+/// be copied once more.
 const READ_SIZE: usize = 4 << 10;
 
-/// A block that comes slower than this for so long ends the connection.
+/// Minimum rate of a block in bytes per second, and the time after which it is enforced.
 pub(super) const MIN_BLOCK_RATE: (u64, Duration) = (1 << 10, Duration::from_secs(30));
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkError {
-    #[error("it broke the protocol: {what}")]
+    #[error("protocol violation: {what}")]
     Violation { what: &'static str },
-    #[error("it broke the protocol: {0}")]
+    #[error("protocol violation: {0}")]
     Frame(#[from] FrameError),
-    #[error("it broke the protocol: {0}")]
+    #[error("protocol violation: {0}")]
     NoSuchBlock(#[from] InvalidBlock),
-    #[error("the connection broke: {0}")]
+    #[error("connection lost: {0}")]
     Io(#[from] io::Error),
-    #[error("nothing came for {} s", IDLE_TIMEOUT.as_secs())]
+    #[error("no data for {} s", IDLE_TIMEOUT.as_secs())]
     IdleTimeout,
-    #[error("it sends slower than {} B/s", MIN_BLOCK_RATE.0)]
+    #[error("slower than {} B/s", MIN_BLOCK_RATE.0)]
     TooSlow,
-    #[error("the connection was not used any more")]
+    #[error("the connection was unused")]
     Unused,
-    #[error("it closed the connection")]
+    #[error("the peer closed the connection")]
     Closed,
 }
 
-/// A message as it was received.
+/// A received message.
 enum ReceivedMessage {
     Known(PeerMessage),
     Unknown { kind: u32 },
@@ -58,12 +58,12 @@ pub(super) struct LinkReader {
     pub(super) blocks: BlockReader,
     pub(super) serving: LinkServing,
     pub(super) further: FurtherReaders,
-    /// How many messages of unknown kinds were answered.
+    /// Number of messages of unknown kinds that were answered.
     pub(super) unsupported: u32,
 }
 
 impl LinkReader {
-    /// Reads until the connection ends, and says why it did.
+    /// Reads until the connection ends, and returns the reason.
     pub(super) async fn run(mut self) -> LinkError {
         self.blocks.buffer.set_limit(MAX_FRAME);
         loop {
@@ -73,7 +73,7 @@ impl LinkReader {
         }
     }
 
-    /// Sees to all messages that are here, then waits for more bytes.
+    /// Handles all messages in the buffer, then waits for more bytes.
     async fn step(&mut self) -> Result<(), LinkError> {
         while let Some(received) = self.next_message()? {
             self.blocks.intake.link.shared.queue.has_room().await;
@@ -83,7 +83,7 @@ impl LinkReader {
             }
         }
         let mut bytes = [0; READ_SIZE];
-        let heard = Instant::now();
+        let waiting_since = Instant::now();
         loop {
             match tokio::time::timeout(KEEP_ALIVE_INTERVAL, self.blocks.stream.read(&mut bytes)).await {
                 Ok(Ok(0)) => return Err(LinkError::Closed),
@@ -91,7 +91,7 @@ impl LinkReader {
                     self.blocks.buffer.extend(bytes.get(..count?).unwrap_or_default());
                     return Ok(());
                 }
-                Err(_) if heard.elapsed() >= IDLE_TIMEOUT => return Err(LinkError::IdleTimeout),
+                Err(_) if waiting_since.elapsed() >= IDLE_TIMEOUT => return Err(LinkError::IdleTimeout),
                 Err(_) if self.serving.is_empty() && self.blocks.intake.link.shared.fetches.is_empty() => {
                     return Err(LinkError::Unused);
                 }
@@ -100,7 +100,7 @@ impl LinkReader {
         }
     }
 
-    /// Returns the next message that is here whole. In version 1 a message of an unknown kind is a violation.
+    /// Returns the next complete message. In version 1 a message of an unknown kind is a violation.
     fn next_message(&mut self) -> Result<Option<ReceivedMessage>, FrameError> {
         let version = self.blocks.intake.link.shared.version;
         let Some(body) = self.blocks.buffer.next_body()? else { return Ok(None) };
@@ -113,7 +113,7 @@ impl LinkReader {
         }
     }
 
-    /// Answers a message of an unknown kind, or ignores it if there were too many.
+    /// Answers a message of an unknown kind, or ignores it after [`MAX_UNSUPPORTED`] of them.
     fn unsupported(&mut self, kind: u32) {
         if self.unsupported < MAX_UNSUPPORTED {
             self.unsupported += 1;
@@ -122,14 +122,14 @@ impl LinkReader {
         }
     }
 
-    /// Returns an error for a message that has no place behind the greeting, or that this connection does not know.
+    /// Returns an error for a message that is only valid in a greeting, or that this connection does not support.
     fn check_allowed(&self, message: &PeerMessage) -> Result<(), LinkError> {
         let what = match message {
             PeerMessage::Hello { .. }
             | PeerMessage::Greet { .. }
             | PeerMessage::Join { .. }
             | PeerMessage::Probe { .. }
-            | PeerMessage::ProbeAnswer { .. } => "it greeted twice",
+            | PeerMessage::ProbeAnswer { .. } => "it sent a second greeting",
             PeerMessage::OpenWithManifest { .. }
             | PeerMessage::Unsupported { .. }
             | PeerMessage::WrongPiece { .. }
@@ -171,7 +171,7 @@ impl LinkReader {
             PeerMessage::Offer { channel, size, manifest, pieces } => {
                 let choked = self.blocks.intake.link.shared.fetches.is_choked();
                 self.send_event(channel, SourceEvent::Offered { size, manifest, pieces, choked }).await;
-                // What was reported before the channel was opened is not reported again.
+                // A new channel missed an earlier report.
                 if let Some(position) = self.blocks.intake.link.shared.fetches.position() {
                     self.send_event(channel, SourceEvent::Choked { position }).await;
                 }
@@ -194,7 +194,7 @@ impl LinkReader {
             PeerMessage::Found { number, files, more } => {
                 self.blocks.intake.link.shared.searches.answered(number, (files, more))?;
             }
-            // All but the first were judged before.
+            // `check_allowed` has refused all of them but the keep-alive.
             PeerMessage::KeepAlive
             | PeerMessage::Hello { .. }
             | PeerMessage::Greet { .. }
@@ -226,13 +226,13 @@ impl LinkReader {
             PeerMessage::Details { channel, files } => self.details(channel, files).await,
             other => {
                 debug_assert!(matches!(other, PeerMessage::Unsupported { .. }), "version 1 has {other:?}");
-                tracing::debug!(message = ?other, "the peer does not support a message of ours");
+                tracing::debug!(message = ?other, "peer does not support a message that we sent");
                 Ok(())
             }
         }
     }
 
-    /// Passes on the details that are valid.
+    /// Forwards the valid details.
     async fn details(&self, channel: ChannelId, mut files: Vec<FileDetails>) -> Result<(), LinkError> {
         if files.len() > MAX_DETAILS {
             return Err(LinkError::Violation { what: "it sent too many details" });
@@ -244,12 +244,12 @@ impl LinkReader {
 
     async fn send_event(&self, channel: ChannelId, event: SourceEvent) {
         if let Some((source, events)) = self.blocks.intake.link.shared.fetches.listener(channel) {
-            // Nobody listens any more: then nobody needs to know.
+            // A closed receiver has no more interest in events.
             let _ = events.send((source, event)).await;
         }
     }
 
-    /// Notifies everybody who fetches over the connection that the other side serves, or of their position in its queue.
+    /// Notifies all fetches over this connection that the peer serves us, or of our position in its queue.
     async fn report_position(&self, position: Option<QueuePosition>) {
         for (source, events) in self.blocks.intake.link.shared.fetches.position_changed(position) {
             let event = position.map_or(SourceEvent::Unchoked, |position| SourceEvent::Choked { position });
@@ -259,7 +259,7 @@ impl LinkReader {
 
     async fn rejected(&self, reference: BlockRef) -> Result<(), LinkError> {
         let Some(listener) = self.blocks.intake.link.shared.fetches.answered(reference) else {
-            return Err(LinkError::Violation { what: "it rejected what it was not asked for" });
+            return Err(LinkError::Violation { what: "it rejected a block that was not requested" });
         };
         if let Some((source, events)) = listener {
             let _ = events.send((source, SourceEvent::Rejected { reference })).await;

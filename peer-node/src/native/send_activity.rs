@@ -1,28 +1,28 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// What goes out over all connections of a link.
+/// Counts what a link sends over all its connections.
 #[derive(Debug, Default)]
 pub(super) struct SendActivity {
     sent: AtomicU64,
     writers: AtomicUsize,
 }
 
-/// A block that is being written; it is not any more when this is dropped.
+/// Marks a block as being written until it is dropped.
 #[derive(Debug)]
 pub(super) struct WritingGuard<'a>(&'a AtomicUsize);
 
 impl SendActivity {
-    /// Counts bytes of content.
+    /// Adds sent bytes of content.
     pub(super) fn add_sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Returns the bytes of content sent so far.
+    /// Returns the total bytes of content sent.
     pub(super) fn total_sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Notes that a block is being written.
+    /// Marks the start of writing a block.
     pub(super) fn begin_writing(&self) -> WritingGuard<'_> {
         self.writers.fetch_add(1, Ordering::Relaxed);
         WritingGuard(&self.writers)

@@ -15,81 +15,79 @@ use crate::transport::{ChokeTarget, SlotStatus, UploadGuard};
 #[cfg(test)]
 mod tests;
 
-/// When so many answers wait, or longer ones that weigh as much, nothing more is read from the other side until it has
-/// read some of them.
+/// Total weight of waiting answers at which nothing more is read from the peer until it has read some of them.
 const MAX_WEIGHT: usize = 256;
 
-/// So many states of a manifest weigh as much as a message without any: of the longest parts, eight make a crowd.
+/// Number of manifest states that weigh as much as one message. Eight manifest parts of maximum length reach the limit.
 const STATES_PER_WEIGHT: usize = 128;
 
-/// So many files of an answer to a search weigh as much as a message without any.
+/// Number of files in a search answer that weigh as much as one message.
 const FILES_PER_WEIGHT: usize = 8;
 
-/// A block that will be sent.
+/// A block to be sent.
 #[derive(Debug)]
 pub(super) struct OutgoingBlock {
     pub(super) reference: BlockRef,
     pub(super) content: ServedContent,
-    /// Where the block begins in the file.
+    /// Offset of the block in the file.
     pub(super) offset: u64,
     pub(super) upload: Arc<UploadGuard>,
 }
 
-/// What the writer does next.
+/// What the writer writes next.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Messages(Vec<PeerMessage>),
     Block(OutgoingBlock),
 }
 
-/// What became of a block that was asked for.
+/// The outcome of a block request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LinkPushOutcome {
-    /// It will be sent.
+    /// The block will be sent.
     Queued,
-    /// It was rejected, because the other side is choked: for so many times now.
+    /// The request was rejected because the peer is choked. `times` counts the chokes of this peer.
     Choked { times: u32 },
-    /// Too many wait already.
+    /// Too many blocks are queued.
     TooMany,
 }
 
-/// What waits to be written to one connection: small messages first, then blocks in the order in which they were asked for.
+/// The send queue of one link: messages first, then blocks in the order of their requests.
 #[derive(Debug, Default)]
 pub(super) struct LinkSendQueue {
     waiting: Mutex<LinkOutput>,
     output_added: Arc<Notify>,
-    /// Notified when there is a block to write, for all connections but the first.
+    /// Wakes the further connections when a block is added.
     block_added: Notify,
     drained: Notify,
     slot_status: Arc<SlotStatus>,
-    /// Whether the other side understands how many wait in the queue.
+    /// Whether the peer understands the length of the slot queue.
     reports_length: bool,
 }
 
 #[derive(Debug, Default)]
 struct LinkOutput {
     messages: VecDeque<PeerMessage>,
-    /// What the messages weigh.
+    /// Total weight of `messages`.
     weight: usize,
     blocks: VecDeque<OutgoingBlock>,
-    /// Partial contents that are followed from now on, or no longer.
+    /// Changes in which partial contents are followed.
     follow_changes: Vec<FollowChange>,
     choke_state: SentChokeState,
 }
 
-/// Whether the other side is served.
+/// The choke state that the peer knows or will be sent.
 #[derive(Debug, Default)]
 struct SentChokeState {
     is_unchoked: bool,
-    /// How often it was choked.
+    /// How often the peer was choked.
     chokes: u32,
-    /// Its place in the queue and how many wait there, if not reported yet. Only the last counts, however long it does not
-    /// read.
+    /// Position and length of the slot queue, if not yet sent. Only the latest is kept, however long the peer does not read.
     position: Option<(u32, u32)>,
 }
 
 impl LinkSendQueue {
-    /// Makes the queue of a connection whose other side understands such features.
+    /// Creates the send queue for a peer with these features.
     pub(super) fn new(features: PeerFeatures) -> Self {
         Self { reports_length: features.contains(PeerFeatures::QUEUE_LENGTH), ..Self::default() }
     }
@@ -99,7 +97,7 @@ impl LinkSendQueue {
         self.output_added.notify_one();
     }
 
-    /// Offers a content; of a partial one, each piece that comes later is told as well.
+    /// Offers a content. The peer is notified of every further piece of a partial content.
     pub(super) fn offer(&self, channel: ChannelId, size: u64, manifest: Digest, content: &ServedContent) {
         let following = match content {
             ServedContent::Shared(_) => None,
@@ -115,12 +113,12 @@ impl LinkSendQueue {
         self.output_added.notify_one();
     }
 
-    /// Returns where the other side stands.
+    /// Returns the peer's upload slot status.
     pub(super) const fn slot_status(&self) -> &Arc<SlotStatus> {
         &self.slot_status
     }
 
-    /// Queues a block, or rejects it if the other side is choked.
+    /// Queues a block, or rejects it if the peer is choked.
     pub(super) fn push_block(&self, block: OutgoingBlock) -> LinkPushOutcome {
         let mut waiting = self.waiting.lock();
         let pushed = if !waiting.choke_state.is_unchoked {
@@ -141,7 +139,7 @@ impl LinkSendQueue {
     /// Waits for the next block to write. Cancel safe.
     pub(super) async fn next_block(&self) -> OutgoingBlock {
         loop {
-            // Registered before the queue is looked at, so that no block is missed.
+            // Registered before the queue is checked, so that no notification is missed.
             let mut offered = std::pin::pin!(self.block_added.notified());
             offered.as_mut().enable();
             if let Some(block) = self.waiting.lock().blocks.pop_front() {
@@ -168,27 +166,27 @@ impl LinkSendQueue {
         !self.waiting.lock().blocks.is_empty()
     }
 
-    /// Takes a block back; says whether it was still waiting.
+    /// Removes a queued block. Returns true if it was still queued.
     pub(super) fn cancel(&self, reference: BlockRef) -> bool {
         let mut waiting = self.waiting.lock();
-        let place = waiting.blocks.iter().position(|block| block.reference == reference);
-        let block = place.and_then(|at| waiting.blocks.remove(at));
+        let at = waiting.blocks.iter().position(|block| block.reference == reference);
+        let block = at.and_then(|at| waiting.blocks.remove(at));
         drop(waiting);
         block.is_some()
     }
 
-    /// Forgets a channel and takes all its blocks back.
+    /// Stops following a channel and removes its queued blocks. Returns the removed requests.
     pub(super) fn cancel_channel(&self, channel: ChannelId) -> Vec<BlockRef> {
         let mut waiting = self.waiting.lock();
-        let (gone, kept) = std::mem::take(&mut waiting.blocks)
+        let (removed, kept) = std::mem::take(&mut waiting.blocks)
             .into_iter()
             .partition::<VecDeque<_>, _>(|block| block.reference.channel == channel);
         waiting.blocks = kept;
         waiting.follow_changes.push(FollowChange::End(channel));
         drop(waiting);
-        // Otherwise what was followed would be held until there is something else to write.
+        // Otherwise the followed content would stay open until the next write.
         self.output_added.notify_one();
-        gone.into_iter().map(|block| block.reference).collect()
+        removed.into_iter().map(|block| block.reference).collect()
     }
 
     #[cfg(test)]
@@ -196,12 +194,12 @@ impl LinkSendQueue {
         self.waiting.lock().follow_changes.len()
     }
 
-    /// Says whether messages wait to be written.
+    /// Returns true if messages wait to be written.
     pub(super) fn has_messages(&self) -> bool {
         !self.waiting.lock().messages.is_empty()
     }
 
-    /// Waits until few enough messages wait. Cancel safe.
+    /// Waits until the peer has read enough of the waiting answers. Cancel safe.
     pub(super) async fn has_room(&self) {
         while self.waiting.lock().weight >= MAX_WEIGHT {
             self.drained.notified().await;
@@ -218,8 +216,8 @@ impl LinkSendQueue {
         }
     }
 
-    /// What the followed contents have to tell is taken only now that it can be written, so that one who does not read
-    /// costs nothing.
+    /// Takes the next thing to write, if any. News of followed contents is taken only when it can be written, so that a
+    /// peer that does not read costs no memory.
     pub(super) fn take(&self, following: &mut Vec<FollowedContent>) -> Option<Outgoing> {
         let (messages, changes) = self.waiting.lock().take_messages(self.reports_length);
         for change in changes {
@@ -250,20 +248,20 @@ impl ChokeTarget for LinkSendQueue {
         self.output_added.notify_one();
     }
 
-    /// Rejects what the other side has asked for, if it was served until now.
-    fn choke(&self, place: u32, length: u32) {
-        self.slot_status.set(Some(place));
+    /// Rejects all queued requests if the peer was unchoked.
+    fn choke(&self, position: u32, length: u32) {
+        self.slot_status.set(Some(position));
         let mut waiting = self.waiting.lock();
         let mut rejected = VecDeque::new();
         if std::mem::take(&mut waiting.choke_state.is_unchoked) {
             waiting.choke_state.chokes = waiting.choke_state.chokes.wrapping_add(1);
-            waiting.push(choke_message(place, length, self.reports_length));
+            waiting.push(choke_message(position, length, self.reports_length));
             rejected = std::mem::take(&mut waiting.blocks);
             for block in &rejected {
                 waiting.push(PeerMessage::Reject(block.reference));
             }
         } else {
-            waiting.choke_state.position = Some((place, length));
+            waiting.choke_state.position = Some((position, length));
         }
         drop(waiting);
         drop(rejected);
@@ -277,12 +275,15 @@ impl LinkOutput {
         self.messages.push_back(message);
     }
 
-    /// Takes the oldest messages out; and with the last of them the changes in what is followed, so that a flood of both
+    /// Takes the oldest messages, and along with the last of them the changes in what is followed, so that a flood of both
     /// leaves neither behind.
     fn take_messages(&mut self, reports_length: bool) -> (Vec<PeerMessage>, Vec<FollowChange>) {
         let messages: Vec<PeerMessage> = if self.messages.is_empty() {
             let position = self.choke_state.position.take();
-            position.map(|(place, length)| choke_message(place, length, reports_length)).into_iter().collect()
+            position
+                .map(|(position, length)| choke_message(position, length, reports_length))
+                .into_iter()
+                .collect()
         } else {
             let count = self.messages.len().min(MAX_WEIGHT);
             let messages: Vec<PeerMessage> = self.messages.drain(..count).collect();
@@ -295,17 +296,13 @@ impl LinkOutput {
     }
 }
 
-/// Makes the message for a side that is not served.
-const fn choke_message(place: u32, length: u32, reports_length: bool) -> PeerMessage {
-    if reports_length {
-        PeerMessage::Queued { position: place, length }
-    } else {
-        PeerMessage::Choke { position: place }
-    }
+/// Returns the message for a choked peer.
+const fn choke_message(position: u32, length: u32, reports_length: bool) -> PeerMessage {
+    if reports_length { PeerMessage::Queued { position, length } } else { PeerMessage::Choke { position } }
 }
 
-/// Returns what a message weighs that the other side has caused, also by changing its mind. Our own questions weigh nothing, since we bound them
-/// ourselves: if they did, two nodes that both ask much could stop reading because of each other.
+/// Returns the weight of a message that the peer can cause. Our own requests weigh nothing because we bound them ourselves:
+/// otherwise two busy nodes could both stop reading while waiting for each other.
 fn message_weight(message: &PeerMessage) -> usize {
     match message {
         PeerMessage::ManifestPart { states, .. } => 1 + states.len() / STATES_PER_WEIGHT,

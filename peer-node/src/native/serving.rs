@@ -1,4 +1,4 @@
-//! What one peer fetches from us over one connection.
+//! The contents that one peer fetches from us over one link.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,22 +24,22 @@ use crate::rate_limiter::RateLimit;
 use crate::transport::{SlotClaim, UploadGuard, Uploads, prefetch};
 use crate::view::ContentId;
 
-/// How often one side of a connection may search; beyond that nothing is found.
+/// Maximum rate of searches per direction of a link; further searches find nothing.
 const SEARCH_RATE: RateLimit = RateLimit { interval: Duration::from_millis(100), burst: 50 };
 
-/// The contents that the other side has opened.
+/// The contents that the peer has open.
 #[derive(Debug)]
 pub(super) struct LinkServing {
     context: ServingContext,
     claim: Arc<SlotClaim>,
     open: HashMap<ChannelId, ServedChannel>,
-    /// Whether the other side stands in the queue for a slot, or has one.
+    /// Whether the peer has an upload slot or waits for one.
     is_claiming: bool,
-    /// When the other side's budget of searches will be whole again.
+    /// Time at which the peer's search budget is full again.
     search_budget_full_at: Option<Instant>,
 }
 
-/// Where the contents come from, and where it is noted who fetches what.
+/// Sources of the served contents, and where uploads are recorded.
 #[derive(Debug, Clone)]
 pub(super) struct ServingContext {
     pub(super) library: Library,
@@ -57,9 +57,9 @@ struct ServedChannel {
     manifest: Arc<Manifest>,
     upload: Arc<UploadGuard>,
     is_interested: bool,
-    /// Whether the other side has reported a wrong piece of it.
+    /// Whether the peer has reported a wrong piece of this content.
     is_reported: bool,
-    /// How many requests came in vain, and behind which choke.
+    /// Number of requests rejected since the last choke, and the number of that choke.
     choked_requests: (u32, usize),
 }
 
@@ -79,14 +79,14 @@ impl LinkServing {
         link: &PeerLink,
     ) -> Result<(), LinkError> {
         if query.len() > MAX_QUERY || limit == 0 || limit > MAX_HITS {
-            return Err(LinkError::Violation { what: "it sent a search that is over the limits" });
+            return Err(LinkError::Violation { what: "it sent a search that exceeds the limits" });
         }
         let budget = SEARCH_RATE.spend(self.search_budget_full_at, Instant::now());
         let found = if self.context.is_searchable && budget.is_some() {
             self.search_budget_full_at = budget;
-            let shop = self.context.clone();
+            let context = self.context.clone();
             let any_names = link.features().contains(PeerFeatures::ANY_NAMES);
-            let answering = move || peer_search::answer(&shop, &query, limit, any_names);
+            let answering = move || peer_search::answer(&context, &query, limit, any_names);
             let found = tokio::task::spawn_blocking(answering).await;
             found.unwrap_or_default()
         } else {
@@ -96,8 +96,7 @@ impl LinkServing {
         Ok(())
     }
 
-    /// Opens a content and sends the offer, and up to `states` of the first states of its manifest, or that the content is not
-    /// shared here.
+    /// Opens a content. Sends the offer and up to `states` of its first manifest states, or that the content is not shared.
     pub(super) async fn open(
         &mut self,
         channel: ChannelId,
@@ -112,11 +111,12 @@ impl LinkServing {
             return Err(LinkError::Violation { what: "it opened too many channels" });
         }
         let (peer, queue) = (link.address(), &link.shared.queue);
-        let shop = self.context.clone();
+        let context = self.context.clone();
         let found =
-            tokio::task::spawn_blocking(move || content::find(&shop.library, &shop.partials, &digest)).await;
+            tokio::task::spawn_blocking(move || content::find(&context.library, &context.partials, &digest))
+                .await;
         let Ok(Some(found)) = found else {
-            tracing::debug!(%peer, %digest, "content asked for is not shared");
+            tracing::debug!(%peer, %digest, "requested content is not shared");
             queue.push(PeerMessage::NotShared { channel });
             return Ok(());
         };
@@ -129,7 +129,7 @@ impl LinkServing {
             size,
             queue.slot_status(),
         ));
-        tracing::info!(%peer, %digest, "content opened by a peer");
+        tracing::info!(%peer, %digest, "peer opened a content");
         queue.offer(channel, size, manifest_id, &content);
         if link.features().contains(PeerFeatures::DETAILS) && !details.is_empty() {
             queue.push(PeerMessage::Details { channel, files: details });
@@ -174,14 +174,14 @@ impl LinkServing {
         };
         let end = first.saturating_add(count.min(MAX_STATES)) as usize;
         let Some(states) = served.manifest.states().get(first as usize..end) else {
-            return Err(LinkError::Violation { what: "it asked for states that the manifest does not have" });
+            return Err(LinkError::Violation { what: "it requested states beyond the manifest" });
         };
         let states = states.iter().map(|state| state.to_bytes()).collect();
         queue.push(PeerMessage::ManifestPart { channel, first, states });
         Ok(())
     }
 
-    /// Queues a block, or its rejection. A range outside the content is refused before anything is read.
+    /// Queues a block or rejects the request. An invalid range is refused before anything is read.
     pub(super) async fn send_block(
         &mut self,
         reference: BlockRef,
@@ -216,19 +216,19 @@ impl LinkServing {
             }
             LinkPushOutcome::Choked { times } => served.count_choked_request(times),
             LinkPushOutcome::TooMany => {
-                Err(LinkError::Violation { what: "it asked for too many blocks at once" })
+                Err(LinkError::Violation { what: "it requested too many blocks at once" })
             }
         }
     }
 
-    /// Takes a block back. A request has one answer: if the block is on its way, that was it.
+    /// Cancels a request. Every request has one answer: if the block has been taken for sending, the block is the answer.
     pub(super) fn cancel(reference: BlockRef, queue: &LinkSendQueue) {
         if queue.cancel(reference) {
             queue.push(PeerMessage::Reject(reference));
         }
     }
 
-    /// Notes whether the other side wants anything of a content.
+    /// Records whether the peer is interested in a content.
     pub(super) fn set_interested(&mut self, channel: ChannelId, is_interested: bool) {
         if let Some(served) = self.open.get_mut(&channel) {
             served.is_interested = is_interested;
@@ -236,7 +236,7 @@ impl LinkServing {
         }
     }
 
-    /// Counts that the other side has found a piece wrong; when enough others have as well, the file is hashed again.
+    /// Records that the peer found a piece wrong. The file is hashed again after enough reports of different peers.
     pub(super) fn wrong_piece(
         &mut self,
         channel: ChannelId,
@@ -245,7 +245,7 @@ impl LinkServing {
     ) -> Result<(), LinkError> {
         let Some(served) = self.open.get_mut(&channel) else { return Ok(()) };
         if served.manifest.geometry().piece(piece).is_none() {
-            return Err(LinkError::Violation { what: "it reported a piece that the content does not have" });
+            return Err(LinkError::Violation { what: "it reported a piece beyond the content" });
         }
         if std::mem::replace(&mut served.is_reported, true)
             || !matches!(served.content, ServedContent::Shared(_))
@@ -254,18 +254,18 @@ impl LinkServing {
         }
         let digest = served.digest;
         let is_enough = self.context.wrong_piece_reports.lock().report(digest, from, Instant::now());
-        tracing::info!(%from, digest = digest.short(), piece, "a peer reports a wrong piece of a shared file");
+        tracing::info!(%from, digest = digest.short(), piece, "peer reported a wrong piece of a shared file");
         if is_enough {
             tracing::warn!(
                 digest = digest.short(),
-                "several peers report wrong pieces; hashing the file again"
+                "several peers reported wrong pieces; hashing the file again"
             );
             self.context.library.verify(&digest);
         }
         Ok(())
     }
 
-    /// Claims a slot for the other side as long as it wants anything.
+    /// Claims an upload slot while the peer is interested in any content.
     fn update_claim(&mut self) {
         let is_wanting = self.open.values().any(|served| served.is_interested);
         if std::mem::replace(&mut self.is_claiming, is_wanting) != is_wanting {
@@ -273,9 +273,9 @@ impl LinkServing {
         }
     }
 
-    /// Closes a channel and answers what was still asked for in it.
+    /// Closes a channel and rejects its pending requests.
     pub(super) fn close(&mut self, channel: ChannelId, queue: &LinkSendQueue) {
-        // Of one that is not open nothing waits, and nothing is to be noted, however often it is closed.
+        // Closing a channel that is not open must cost nothing, however often it happens.
         if self.open.remove(&channel).is_none() {
             return;
         }
@@ -287,8 +287,8 @@ impl LinkServing {
 }
 
 impl ServedChannel {
-    /// Goes on with the library's file now that the content's download is over, so that a change of it is found out. Says
-    /// whether it is shared.
+    /// Switches to the library's file after the content's download has ended, so that changes of the file are noticed.
+    /// Returns true if the library shares it.
     async fn switch_to_library(&mut self, library: &Library) -> bool {
         let (library, digest) = (library.clone(), self.digest);
         let found = tokio::task::spawn_blocking(move || content::find_shared(&library, &digest)).await;
@@ -300,13 +300,13 @@ impl ServedChannel {
         is_shared
     }
 
-    /// Counts a request that came behind a choke: as many as may have crossed it are no offence.
+    /// Counts a request that was rejected because of a choke. As many as may have crossed the choke are legitimate.
     fn count_choked_request(&mut self, chokes: u32) -> Result<(), LinkError> {
         let (behind, count) = self.choked_requests;
         let count = if behind == chokes { count + 1 } else { 1 };
         self.choked_requests = (chokes, count);
         if count > MAX_REQUESTS {
-            return Err(LinkError::Violation { what: "it goes on asking although it is choked" });
+            return Err(LinkError::Violation { what: "it continues to request blocks while choked" });
         }
         Ok(())
     }
@@ -329,18 +329,13 @@ mod tests {
         let library = Library::open(state, home.path().to_owned(), Vec::new(), &tracker, cancel.clone());
         let library = library.await.unwrap();
         let (partials, uploads) = (Partials::default(), Uploads::default());
-        let accusations = Arc::default();
-        let shop = ServingContext {
-            library,
-            partials,
-            is_searchable: false,
-            uploads,
-            wrong_piece_reports: accusations,
-        };
+        let wrong_piece_reports = Arc::default();
+        let context =
+            ServingContext { library, partials, is_searchable: false, uploads, wrong_piece_reports };
         let queue = Arc::<LinkSendQueue>::default();
         let slots = Slots::new(1, AddressLimits::default());
         let claim = slots.claim(Arc::clone(&queue) as Arc<dyn ChokeTarget>, [127, 0, 0, 1].into());
-        let mut serving = LinkServing::new(shop, Arc::new(claim));
+        let mut serving = LinkServing::new(context, Arc::new(claim));
         (0..1000).for_each(|channel| serving.close(channel, &queue));
         assert_eq!(queue.follow_change_count(), 0);
         cancel.cancel();

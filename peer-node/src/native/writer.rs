@@ -1,4 +1,4 @@
-//! Writes what waits in a connection's queue.
+//! Writes the send queue of a link to its connections.
 
 use std::io;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use super::send_queue::{Outgoing, OutgoingBlock};
 use crate::throttle::SharedPeerLimiter;
 use crate::transport::{MAX_SEND, SlotClaim, SocketTuner, send_some};
 
-/// How long the other side may take nothing off our hands.
+/// Maximum time without the peer reading anything.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often those whose questions wait behind a block are told so.
+/// Interval at which fetches are notified that their requests wait behind a block.
 const HOLD_UP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The writing half of a connection.
@@ -44,18 +44,18 @@ impl LinkWriter {
         }
     }
 
-    /// Writes blocks as the connection with this number of the link, counted from 1, until it is to be closed.
+    /// Writes blocks on the further connection with this number, from 1, until the link is narrowed.
     pub(super) async fn run_further(mut self, number: usize) -> io::Result<()> {
         let state = Arc::clone(&self.state);
-        let mut extent = state.width.subscribe();
+        let mut width = state.width.subscribe();
         loop {
-            let LinkWidth { open, used } = *extent.borrow_and_update();
+            let LinkWidth { open, used } = *width.borrow_and_update();
             if number >= open {
                 return with_timeout(self.stream.shutdown()).await;
             }
             tokio::select! {
                 biased;
-                changed = extent.changed() => if changed.is_err() { return Ok(()) },
+                changed = width.changed() => if changed.is_err() { return Ok(()) },
                 block = state.queue.next_block(), if number < used => self.write_block(block).await?,
             }
         }
@@ -71,11 +71,11 @@ impl LinkWriter {
         Ok(())
     }
 
-    /// Writes a block, or its rejection if the file is not any more what it was when it was hashed.
+    /// Writes a block, or rejects it if the file has changed since it was hashed.
     async fn write_block(&mut self, block: OutgoingBlock) -> io::Result<()> {
         let OutgoingBlock { reference, content, offset, upload } = block;
         if !content.is_valid() {
-            tracing::warn!(offset, "a shared file has changed or is gone; block rejected");
+            tracing::warn!(offset, "shared file was changed or removed; block rejected");
             self.state.queue.push(PeerMessage::Reject(reference));
             return Ok(());
         }
@@ -83,21 +83,21 @@ impl LinkWriter {
         let stream: &TcpStream = self.stream.as_ref();
         write_header(stream, reference).await?;
         let length = reference.length as usize;
-        let (mut sent, mut passed, mut told) = (0, 0, Instant::now());
+        let (mut sent, mut granted, mut notified_at) = (0, 0, Instant::now());
         while sent < length {
-            if sent == passed {
-                passed += self.limiter.acquire(MAX_SEND.min(length - sent)).await;
+            if sent == granted {
+                granted += self.limiter.acquire(MAX_SEND.min(length - sent)).await;
             }
             let from = offset + sent as u64;
-            let count = with_timeout(send_some(stream, content.file(), from, passed - sent)).await?;
+            let count = with_timeout(send_some(stream, content.file(), from, granted - sent)).await?;
             sent += count;
             self.tuner.sent(stream, count);
             upload.add_sent(count as u64);
             self.claim.sent(count as u64);
             self.state.send_activity.add_sent(count as u64);
-            if told.elapsed() >= HOLD_UP_INTERVAL {
-                told = Instant::now();
-                // Our requests may be among what waits: that they are not answered is no fault of the other side.
+            if notified_at.elapsed() >= HOLD_UP_INTERVAL {
+                notified_at = Instant::now();
+                // Our requests may be among the waiting messages; the peer is not to blame for their delay.
                 if self.state.queue.has_messages() {
                     self.state.fetches.notify_held_up(None);
                 }
@@ -108,7 +108,7 @@ impl LinkWriter {
     }
 }
 
-/// Writes a block's header, told to be followed by more, so that it makes no packet of its own.
+/// Writes the header of a block and marks it as incomplete, so that it does not go out in a packet of its own.
 async fn write_header(stream: &TcpStream, reference: BlockRef) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(32);
     encode_frame(&PeerMessage::Block(reference), &mut bytes).map_err(io::Error::other)?;
@@ -132,6 +132,6 @@ fn send_more(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
 }
 
 async fn with_timeout<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the other side reads nothing");
+    let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the peer reads nothing");
     tokio::time::timeout(WRITE_TIMEOUT, work).await.unwrap_or_else(|_| Err(stuck()))
 }

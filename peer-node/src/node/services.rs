@@ -1,4 +1,4 @@
-//! What a node does beyond sharing: connections of both dialects, the index, downloads.
+//! The services that a node runs besides its library: connections in both dialects, the index client, downloads.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use crate::state_dir::StateDir;
 use crate::torrent::{NativeBridge, TorrentConfig, fresh_peer_id};
 use crate::transport::Transport;
 
-/// What the services stand on.
+/// What the services need from the node.
 #[derive(Debug, Clone)]
 pub(super) struct NodeContext {
     pub(super) address: SocketAddr,
@@ -52,7 +52,7 @@ pub(super) struct Services {
 }
 
 impl Services {
-    /// Starts them all; from then on peers are accepted.
+    /// Starts all services. From then on the node accepts peers.
     pub(super) async fn start(options: NodeOptions, listener: TcpListener, context: NodeContext) -> Self {
         let transport = Transport::new(options.transport_config(), &context.tracker, context.cancel.clone());
         let (probe_key, partials) = (ProbeKey::default(), Partials::default());

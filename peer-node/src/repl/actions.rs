@@ -1,4 +1,4 @@
-//! Does what commands say.
+//! The execution of commands.
 
 mod browse;
 mod cancel;
@@ -29,8 +29,8 @@ use super::command::ReplCommand;
 use super::command_error::CommandError;
 use super::session::ReplSession;
 
-/// Carries a command out. When the future is dropped, what it waits for goes on or is stopped by
-/// [`stop_foreground`]; what it has shown stays.
+/// Executes a command. If the future is dropped, its downloads continue until [`stop_foreground`] stops them; its output stays
+/// on the screen.
 pub(crate) async fn execute(session: &mut ReplSession, command: ReplCommand) -> Result<(), CommandError> {
     match command {
         ReplCommand::Register(order) => share::register(session, order).await,
@@ -54,7 +54,7 @@ pub(crate) async fn execute(session: &mut ReplSession, command: ReplCommand) -> 
         ReplCommand::Doctor => doctor::run_doctor(session).await,
         ReplCommand::Status => status::show_status(session).await,
         ReplCommand::Help(command) => help::show_help(session, command.as_deref()),
-        // The conversation ends by itself.
+        // Handled by the loop.
         ReplCommand::Quit => Ok(()),
     }
 }

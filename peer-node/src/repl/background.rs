@@ -1,4 +1,4 @@
-//! The downloads in the background, of whose end a person is notified.
+//! The downloads in the background, and the notices when they finish.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,19 +12,19 @@ use super::space_notices::SpaceNotices;
 use crate::download::Downloads;
 use crate::view::{DownloadId, DownloadState, DownloadView};
 
-/// The downloads that were sent to the background and are not over as far as anybody was notified.
+/// The downloads in the background whose end was not reported yet.
 #[derive(Debug, Default)]
 pub(crate) struct Background {
     single: BTreeSet<DownloadId>,
     groups: Vec<BackgroundGroup>,
 }
 
-/// Downloads that were asked for together: a person is notified once, when all are over.
+/// Downloads of one command: reported once, when all have finished.
 #[derive(Debug)]
 struct BackgroundGroup {
-    /// What they are together.
+    /// The name of the group.
     name: String,
-    /// Where they lie, if in one folder.
+    /// The destination, if it is one folder.
     folder: Option<PathBuf>,
     waiting: Vec<DownloadId>,
     total: usize,
@@ -33,30 +33,30 @@ struct BackgroundGroup {
 }
 
 impl Background {
-    /// Adds a download, unless it is there.
+    /// Adds a download, unless it is already known.
     pub(crate) fn add(&mut self, id: DownloadId) {
         if !self.contains(id) {
             self.single.insert(id);
         }
     }
 
-    /// Adds downloads that were asked for together, in place of what is known of them.
-    pub(crate) fn add_group(&mut self, name: String, place: Option<PathBuf>, ids: Vec<DownloadId>) {
+    /// Adds the downloads of one command; they are no longer reported one by one.
+    pub(crate) fn add_group(&mut self, name: String, folder: Option<PathBuf>, ids: Vec<DownloadId>) {
         for id in &ids {
             self.single.remove(id);
         }
-        let all = ids.len();
+        let total = ids.len();
         self.groups.push(BackgroundGroup {
             name,
-            folder: place,
+            folder,
             waiting: ids,
-            total: all,
+            total,
             failed: 0,
             has_reported_space: false,
         });
     }
 
-    /// Removes a download, of which a person knows already.
+    /// Removes a download whose end was already reported.
     pub(crate) fn remove(&mut self, id: DownloadId) {
         self.single.remove(&id);
         for group in &mut self.groups {
@@ -65,21 +65,21 @@ impl Background {
                 group.total -= 1;
             }
         }
-        // Nothing is left to say of one that was removed as a whole.
+        // An empty group has nothing left to report.
         self.groups.retain(|group| group.total > 0);
     }
 
-    /// Returns the next thing to tell of them.
+    /// Returns the next notice, if there is one.
     pub(crate) fn next_notice(
         &mut self,
         downloads: &Downloads,
-        room: &mut SpaceNotices,
+        space_notices: &mut SpaceNotices,
     ) -> Option<ReplNotice> {
         let view = |id| downloads.watch(id).map(|view| view.borrow().clone());
-        self.single_notice(view, room).or_else(|| self.group_notice(view, room))
+        self.single_notice(view, space_notices).or_else(|| self.group_notice(view, space_notices))
     }
 
-    /// Returns true if a download is among them.
+    /// Returns true if the download is in the background.
     pub(crate) fn contains(&self, id: DownloadId) -> bool {
         self.single.contains(&id) || self.groups.iter().any(|group| group.waiting.contains(&id))
     }
@@ -87,17 +87,18 @@ impl Background {
     fn single_notice(
         &mut self,
         view: impl Fn(DownloadId) -> Option<DownloadView>,
-        room: &mut SpaceNotices,
+        space_notices: &mut SpaceNotices,
     ) -> Option<ReplNotice> {
-        let (mut notice, mut gone) = (None, Vec::new());
+        let (mut notice, mut finished) = (None, Vec::new());
         for id in &self.single {
             match view(*id) {
                 Some(view) if !view.state.is_settled() => {
-                    notice = room.notice_for(&view).map(|text| ReplNotice { style: Style::Warning, text });
+                    let text = space_notices.notice_for(&view);
+                    notice = text.map(|text| ReplNotice { style: Style::Warning, text });
                 }
-                // What has been over for so long that it is forgotten is not reported.
+                // A download that has already left the list is not reported.
                 seen => {
-                    gone.push(*id);
+                    finished.push(*id);
                     notice = seen.map(|view| finished_download_notice(&view));
                 }
             }
@@ -105,7 +106,7 @@ impl Background {
                 break;
             }
         }
-        for id in gone {
+        for id in finished {
             self.single.remove(&id);
         }
         notice
@@ -114,22 +115,22 @@ impl Background {
     fn group_notice(
         &mut self,
         view: impl Fn(DownloadId) -> Option<DownloadView>,
-        room: &mut SpaceNotices,
+        space_notices: &mut SpaceNotices,
     ) -> Option<ReplNotice> {
         for group in &mut self.groups {
-            let mut news = None;
+            let mut notice = None;
             group.waiting.retain(|id| {
                 let Some(view) = view(*id) else { return false };
                 if !view.state.is_settled() {
-                    if !group.has_reported_space && news.is_none() {
-                        news = room.notice_for(&view);
+                    if !group.has_reported_space && notice.is_none() {
+                        notice = space_notices.notice_for(&view);
                     }
                     return true;
                 }
                 group.failed += usize::from(!view.state.is_complete());
                 false
             });
-            if let Some(text) = news {
+            if let Some(text) = notice {
                 group.has_reported_space = true;
                 return Some(ReplNotice { style: Style::Warning, text });
             }
@@ -142,24 +143,24 @@ impl Background {
 impl BackgroundGroup {
     fn finished_notice(&self) -> ReplNotice {
         let (name, all) = (display_safe(&self.name), pluralize(self.total as u64, "download"));
-        let place =
-            self.folder.as_ref().map(|place| format!(", in {}", display_path(place))).unwrap_or_default();
+        let location =
+            self.folder.as_ref().map(|folder| format!(", in {}", display_path(folder))).unwrap_or_default();
         if self.failed == 0 {
-            return ReplNotice { style: Style::Good, text: format!("{name} is done: {all}{place}") };
+            return ReplNotice { style: Style::Good, text: format!("{name} finished: {all}{location}") };
         }
         let failed = self.failed;
-        let text = format!("{name} is incomplete: {failed} of {all} failed or were stopped; see transfers");
+        let text = format!("{name} incomplete: {failed} of {all} failed or were stopped; see transfers");
         ReplNotice { style: Style::Bad, text }
     }
 }
 
-/// Returns what has become of one download.
+/// Returns the notice for the end of one download.
 fn finished_download_notice(view: &DownloadView) -> ReplNotice {
     let (number, name) = (view.id.0, display_safe(&view.name));
     let (style, text) = match &view.state {
-        DownloadState::Done { .. } => (Style::Good, format!("download {number} is done: {name}")),
+        DownloadState::Done { .. } => (Style::Good, format!("download {number} finished: {name}")),
         DownloadState::Seeding { .. } => {
-            (Style::Good, format!("download {number} is done and given to others: {name}"))
+            (Style::Good, format!("download {number} finished, seeding: {name}"))
         }
         DownloadState::Failed { reason } => {
             (Style::Bad, format!("download {number} failed: {name}: {}", display_safe(reason)))
@@ -174,7 +175,7 @@ mod tests {
     use super::*;
     use crate::repl::progress::test_view;
 
-    /// Returns what there is to tell of downloads of which those up to `done` are complete, and number 3 has failed.
+    /// Returns the next notice if the downloads up to `done` are complete, except number 3, which has failed.
     fn next_text(background: &mut Background, done: u32) -> Option<String> {
         let view = |id: DownloadId| {
             let state = match id.0 {
@@ -184,9 +185,10 @@ mod tests {
             };
             Some(DownloadView { id, state, ..test_view() })
         };
-        let mut room = SpaceNotices::default();
-        let notice =
-            background.single_notice(view, &mut room).or_else(|| background.group_notice(view, &mut room));
+        let mut space_notices = SpaceNotices::default();
+        let notice = background
+            .single_notice(view, &mut space_notices)
+            .or_else(|| background.group_notice(view, &mut space_notices));
         notice.map(|notice| notice.text)
     }
 
@@ -197,7 +199,7 @@ mod tests {
         background.add_group("tree/".into(), Some("/srv/tree".into()), [1, 2].map(DownloadId).to_vec());
         background.add(DownloadId(2));
         assert_eq!(next_text(&mut background, 1), None);
-        assert_eq!(next_text(&mut background, 2).unwrap(), "tree/ is done: 2 downloads, in /srv/tree");
+        assert_eq!(next_text(&mut background, 2).unwrap(), "tree/ finished: 2 downloads, in /srv/tree");
         assert_eq!(next_text(&mut background, 2), None);
     }
 
@@ -207,7 +209,7 @@ mod tests {
         background.add_group("tree/".into(), None, [2, 3, 4].map(DownloadId).to_vec());
         background.remove(DownloadId(4));
         let text = next_text(&mut background, 3).unwrap();
-        assert_eq!(text, "tree/ is incomplete: 1 of 2 downloads failed or were stopped; see transfers");
+        assert_eq!(text, "tree/ incomplete: 1 of 2 downloads failed or were stopped; see transfers");
         background.add_group("b/".into(), None, vec![DownloadId(9)]);
         background.remove(DownloadId(9));
         assert_eq!(next_text(&mut background, 9), None);

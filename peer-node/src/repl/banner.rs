@@ -1,4 +1,4 @@
-//! What a person is told first.
+//! The first lines that a person sees.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,23 +15,24 @@ use super::session::{ReplSession, display_path, pluralize};
 use crate::index_client::{IndexStatus, Reachability};
 use crate::view::{DownloadState, DownloadView};
 
-/// How long the first lines wait for the index and the library; most of the time both are there at once.
+/// Maximum time that the first lines wait for the index and the library; usually both are ready at once.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(700);
 
-/// Beyond so many downloads of an earlier run, their end is reported once.
+/// Beyond this number, the end of resumed downloads is reported in one notice.
 const MAX_UNGROUPED: usize = 5;
 
-/// Shows who and where this node is, and returns what was told of the index and whether hashing goes on.
+/// Shows the identity, address and state of this node. Returns the reported state of the index, and true if files are being
+/// hashed.
 pub(crate) async fn show_banner(
     session: &mut ReplSession,
 ) -> Result<(ReportedIndexState, bool), OutputError> {
     let mut index = session.node.index().status();
     let library = session.node.library().clone();
-    let known = async {
+    let ready = async {
         library.settled().await;
         let _ = index.wait_for(is_known).await;
     };
-    let _ = tokio::time::timeout(STATUS_TIMEOUT, known).await;
+    let _ = tokio::time::timeout(STATUS_TIMEOUT, ready).await;
     let look = session.output.look();
     let status = session.node.index().status().borrow().clone();
     let hashing = hashing_text(&library.hashing().borrow());
@@ -40,7 +41,7 @@ pub(crate) async fn show_banner(
         Some(hashing) => hashing.clone(),
         None => format!("{}, {}", pluralize(files.len() as u64, "file"), DisplaySize(files.total_bytes())),
     };
-    let (told, text) = index_banner(session.node.address(), &status);
+    let (reported, text) = index_banner(session.node.address(), &status);
     let title = format!("peer {}", session.node.node_id().short());
     let index = display_safe(&session.index_address).into_owned();
     let mut lines = vec![
@@ -49,36 +50,35 @@ pub(crate) async fn show_banner(
     ];
     lines.extend(left_out_text(&library.overview()).map(|text| look.paint(Style::Warning, &text)));
     lines.push(format!("index {index}: {text}"));
-    let going_on: Vec<_> = session.node.downloads().views();
-    let going_on = going_on.into_iter().filter(|view| !view.state.is_over()).collect::<Vec<_>>();
-    lines.extend(resumed_downloads_text(&going_on));
-    lines.push(look.paint(Style::Faint, "help shows the commands, Ctrl-D leaves"));
+    let unfinished: Vec<_> = session.node.downloads().views();
+    let unfinished = unfinished.into_iter().filter(|view| !view.state.is_over()).collect::<Vec<_>>();
+    lines.extend(resumed_downloads_text(&unfinished));
+    lines.push(look.paint(Style::Faint, "type help for the commands, Ctrl-D to quit"));
     session.output.lines(lines)?;
-    let ids: Vec<_> = going_on.iter().map(|view| view.id).collect();
+    let ids: Vec<_> = unfinished.iter().map(|view| view.id).collect();
     if ids.len() > MAX_UNGROUPED {
-        session.background.add_group("what was under way".to_owned(), None, ids);
+        session.background.add_group("resumed downloads".to_owned(), None, ids);
     } else {
         for id in ids {
             session.background.add(id);
         }
     }
-    if let Some(trouble) = session.node.downloads().list_error() {
-        session.output.warning(trouble);
+    if let Some(error) = session.node.downloads().list_error() {
+        session.output.warning(error);
     }
-    Ok((told, hashing.is_some()))
+    Ok((reported, hashing.is_some()))
 }
 
-/// Says how many downloads of an earlier run go on, if any do.
+/// Returns how many downloads of an earlier run were resumed or are paused; `None` if there are none.
 fn resumed_downloads_text(views: &[DownloadView]) -> Option<String> {
     let paused = views.iter().filter(|view| view.state == DownloadState::Paused).count() as u64;
-    let others = views.len() as u64 - paused;
-    let go = if others == 1 { "goes" } else { "go" };
-    match (others, paused) {
+    let resumed = views.len() as u64 - paused;
+    match (resumed, paused) {
         (0, 0) => None,
         (0, paused) => Some(format!("{} paused; see transfers", pluralize(paused, "download"))),
-        (others, 0) => Some(format!("{} {go} on; see transfers", pluralize(others, "download"))),
-        (others, paused) => {
-            Some(format!("{} {go} on, {paused} paused; see transfers", pluralize(others, "download")))
+        (resumed, 0) => Some(format!("{} resumed; see transfers", pluralize(resumed, "download"))),
+        (resumed, paused) => {
+            Some(format!("{} resumed, {paused} paused; see transfers", pluralize(resumed, "download")))
         }
     }
 }
@@ -92,23 +92,20 @@ fn is_known(status: &IndexStatus) -> bool {
 
 fn index_banner(own: SocketAddr, status: &IndexStatus) -> (ReportedIndexState, String) {
     match status {
-        IndexStatus::Online { seen_address: you, reachable, .. } => {
-            let (reached, text) = match reachable {
-                Reachability::Unknown => (None, format!("connected as {you}")),
-                Reachability::Yes => (Some(true), format!("connected, others can reach this node at {you}")),
+        IndexStatus::Online { seen_address: seen, reachable, .. } => {
+            let (is_reachable, text) = match reachable {
+                Reachability::Unknown => (None, format!("connected as {seen}")),
+                Reachability::Yes => (Some(true), format!("connected, others can reach this node at {seen}")),
                 Reachability::No { .. } => {
-                    let reason = unreachable_reason(own, *you, reachable).unwrap_or_default();
-                    (Some(false), format!("connected as {you}, but others cannot reach this node: {reason}"))
+                    let reason = unreachable_reason(own, *seen, reachable).unwrap_or_default();
+                    (Some(false), format!("connected as {seen}, but others cannot reach this node: {reason}"))
                 }
             };
-            (ReportedIndexState::Online(reached), text)
+            (ReportedIndexState::Online(is_reachable), text)
         }
         IndexStatus::Offline { error, .. } => {
             let error = display_safe(error);
-            (
-                ReportedIndexState::Offline,
-                format!("not connected ({error}); serving without it, and it is tried again by itself"),
-            )
+            (ReportedIndexState::Offline, format!("not connected: {error}; reconnecting"))
         }
         other => (ReportedIndexState::NotReported, other.to_string()),
     }

@@ -1,4 +1,4 @@
-//! What a person can ask for, and how it is read.
+//! The commands of the prompt, and their parser.
 
 mod error;
 mod parse;
@@ -15,57 +15,57 @@ use super::number_ranges::NumberRanges;
 use crate::download::SaveOptions;
 use crate::view::Priority;
 
-/// A whole command.
+/// A parsed command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReplCommand {
-    /// Share files or folders, or look through all anew.
+    /// Share files or folders, or rescan everything.
     Register(RegisterArgs),
     /// Stop sharing files or folders.
     Unregister(Vec<String>),
-    /// List what is shared here.
+    /// List the files that this node shares.
     Files,
     /// List the shared folders and what is left out, of one place or of all.
     Shares(Option<String>),
-    /// Find what others share; the text is as it was typed, quotes included.
+    /// Search the files of all peers; the text is kept as typed, with its quotes.
     Search(String),
-    /// The next page of the last list.
+    /// Show the next page of the last list.
     More,
-    /// Who has a file.
+    /// List the sources of a file.
     Sources(ContentSelector),
-    /// What a peer shares.
+    /// List what a peer shares.
     Browse(BrowseArgs),
-    /// Fetch files.
+    /// Download files.
     Download(DownloadArgs),
-    /// What comes in and goes out.
+    /// List downloads and uploads.
     Transfers,
-    /// Remove downloads that are over from the list: these, or all.
+    /// Remove finished downloads from the list.
     ClearTransfers(DownloadSelector),
-    /// Let downloads rest.
+    /// Pause downloads.
     Pause(DownloadSelector),
-    /// Let them go on.
+    /// Resume paused downloads.
     Resume(DownloadSelector),
-    /// Begin those that failed again.
+    /// Restart failed downloads.
     Retry(DownloadSelector),
-    /// Say which come first.
+    /// Change the priority of downloads.
     Priority(Vec<DownloadRef>, Priority),
     /// Stop downloads.
     Cancel(DownloadSelector),
-    /// Show or change how fast bytes pass; no number is no limit.
+    /// Show the rate limits, or change one; no rate removes the limit.
     Limit(Option<(Direction, Option<NonZeroU64>)>),
-    /// Take part in torrents, or make them.
+    /// Add or create torrents.
     Torrent(TorrentAction),
-    /// How things stand.
+    /// Show the state of the node.
     Status,
-    /// What keeps the node from working well.
+    /// Check what keeps the node from working well.
     Doctor,
-    /// What commands there are, or what one of them does.
+    /// Show all commands, or the help of one.
     Help(Option<String>),
-    /// End the node.
+    /// Stop the node.
     Quit,
 }
 
 impl ReplCommand {
-    /// Returns the command as it is after the person has confirmed it.
+    /// Returns the command with the confirmation of the user.
     pub(crate) fn confirmed(self) -> Self {
         match self {
             Self::Register(order) => Self::Register(RegisterArgs { is_confirmed: true, ..order }),
@@ -74,106 +74,106 @@ impl ReplCommand {
     }
 }
 
-/// What to share.
+/// The arguments of `register`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RegisterArgs {
-    /// Files and folders; none for everything that is shared already.
+    /// The files and folders; empty to rescan everything.
     pub(crate) paths: Vec<String>,
-    /// Patterns that leave files out of them; none for those that hold already.
+    /// The patterns that exclude files; `None` keeps the existing patterns.
     pub(crate) exclude: Option<Vec<String>>,
-    /// Whether it is shared even if it is a home folder or has many files.
+    /// Whether a home folder or a folder with many files is shared without asking.
     pub(crate) is_confirmed: bool,
 }
 
-/// What to do with a torrent.
+/// The action of `torrent`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TorrentAction {
-    /// Fetch what a `.torrent` describes, and give it to others.
+    /// Download the content of a `.torrent`, then seed it.
     Add {
         /// The path of the `.torrent`.
         file: String,
-        /// Which of its files are wanted, if not all.
+        /// The selected files, if not all.
         only: Option<String>,
-        /// The folder for it, if not the node's.
+        /// The destination, if not the node's folder.
         folder: Option<String>,
-        /// Whether not to wait for it.
+        /// Whether the command returns at once.
         background: bool,
     },
-    /// Make a `.torrent` for a shared file, and give the file.
+    /// Create a `.torrent` for a shared file, and seed it.
     Create {
-        /// Which file.
+        /// The file.
         item: ContentSelector,
         /// The path of the `.torrent`, if not named after the file.
         path: Option<String>,
     },
 }
 
-/// Which way bytes pass.
+/// The direction of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
-    /// To others.
+    /// Uploads.
     Up,
-    /// From others.
+    /// Downloads.
     Down,
 }
 
-/// Which downloads a person means.
+/// The downloads to which a command applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DownloadSelector {
-    /// All to which the command applies.
+    /// All suitable downloads.
     All,
-    /// These.
+    /// The named downloads.
     These(Vec<DownloadRef>),
 }
 
-/// How a person names downloads.
+/// A reference to downloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DownloadRef {
-    /// By their numbers.
+    /// By number.
     Numbers(NumberRanges),
     /// By the first digits of the digest or infohash, in lower case.
     Digits(String),
 }
 
-/// Which files of a peer to list.
+/// The arguments of `browse`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BrowseArgs {
-    /// The peer as it was typed.
+    /// The peer as typed.
     pub(crate) peer: String,
-    /// The folder, without the `/` at its end, and empty if it is the whole share; none if none was typed.
+    /// The folder without a trailing `/`, empty for the root; `None` if none was typed.
     pub(crate) folder: Option<String>,
-    /// Whether everything below it is listed, not only what lies directly in it.
+    /// Whether all files below the folder are listed, not only its direct entries.
     pub(crate) all: bool,
 }
 
-/// What a person names a content by.
+/// A reference to contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ContentSelector {
     /// Hits of the last list.
     Hits(NumberRanges),
-    /// The content itself.
+    /// A digest.
     Digest(Digest),
-    /// The first digits of a content's digest; if no content has it, a file's name.
+    /// The first digits of a digest; a file name if no digest begins with them.
     Prefix(String),
-    /// Everything below a folder of a peer; the name is without the `/` at its end.
+    /// Everything below a folder of a peer; without the trailing `/`.
     Folder(String),
-    /// A file's name.
+    /// A file name.
     Name(String),
 }
 
-/// What to fetch, and where to.
+/// The arguments of `download`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DownloadArgs {
-    /// What.
+    /// The contents and folders to fetch.
     pub(crate) items: Vec<ContentSelector>,
-    /// Where to, if not into the node's folder.
+    /// The destination, if not the node's folder.
     pub(crate) destination: Option<String>,
-    /// Of which peer the folder is.
+    /// The peer of the folder.
     pub(crate) from: Option<String>,
     /// How the files are saved.
     pub(crate) saving: SaveOptions,
-    /// Whether the prompt comes back at once.
+    /// Whether the command returns at once.
     pub(crate) background: bool,
-    /// How long to wait for it, if that was said.
+    /// How long the command waits, if given.
     pub(crate) timeout: Option<Duration>,
 }

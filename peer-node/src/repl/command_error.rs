@@ -13,129 +13,129 @@ use crate::library::LibraryError;
 use crate::shared_torrents::SharedTorrentError;
 use crate::torrent::dot_torrent::DotTorrentError;
 
-/// Why a command did not do what was asked.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
-    /// Nobody reads the output any more.
+    /// The output cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// It is no command.
+    /// The line is not a command.
     #[error(transparent)]
     Parse(#[from] ParseError),
     /// A number is not in the list.
     #[error(transparent)]
     RowNumber(#[from] RowNumberError),
-    /// A peer cannot be made out.
+    /// A text names no peer.
     #[error(transparent)]
     PeerLookup(#[from] PeerLookupError),
-    /// The index does not answer, or says no.
+    /// The index does not answer, or refuses the request.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// The library refuses it.
+    /// The library refuses the request.
     #[error(transparent)]
     Library(LibraryError),
-    /// It is done only if the person confirms it.
-    #[error("{error}; add --yes to share it all the same")]
+    /// The command needs a confirmation.
+    #[error("{error}; add --yes to share it anyway")]
     Unconfirmed {
-        /// Why it is to be confirmed.
+        /// The reason to confirm.
         error: LibraryError,
     },
-    /// Nothing that is asked for is there.
+    /// The requested content, folder or path does not exist.
     #[error("nothing found: {what}")]
     NotFound {
-        /// What was looked for, display-safe.
+        /// The requested name, display-safe.
         what: String,
     },
-    /// A name stands for several contents.
-    #[error("{count} different files are named {name}; take one of these by its number")]
+    /// Several contents have the name.
+    #[error("{count} different files are named {name}; choose one by its number")]
     Ambiguous {
         /// The name, display-safe.
         name: String,
         /// How many contents have it.
         count: usize,
     },
-    /// The digits are the beginning of several digests.
-    #[error("{} contents have a digest that begins with {digits}; write more of it:{}", candidates.len(), candidate_lines(candidates))]
+    /// Several digests begin with the digits.
+    #[error("{} contents have a digest that begins with {digits}; type more digits:{}", candidates.len(), candidate_lines(candidates))]
     AmbiguousDigest {
-        /// What was typed.
+        /// The typed digits.
         digits: String,
         /// Each digest with a name, display-safe.
         candidates: Vec<String>,
     },
-    /// A number stands for a folder where a file is needed.
+    /// A number selects a folder where a file is needed.
     #[error("{path} is a folder; name one of its files")]
     IsFolder {
-        /// The folder with a `/` at its end, display-safe.
+        /// The folder with a trailing `/`, display-safe.
         path: String,
     },
-    /// It is too much for one command.
-    #[error("{what} has more than {limit} files; take its sub-folders one by one")]
+    /// A folder has too many files for one command.
+    #[error("{what} has more than {limit} files; download its subfolders separately")]
     TooManyFiles {
         /// The folder, display-safe.
         what: String,
         /// The limit.
         limit: usize,
     },
-    /// One place was given for several files.
-    #[error("these are {count} files; only a single one can be given another place with as")]
+    /// One destination was given for several files.
+    #[error("{count} files selected; only a single file can have a destination (as PATH)")]
     DestinationForSeveral {
-        /// How many there are.
+        /// The number of files.
         count: usize,
     },
-    /// One place was given for a folder.
-    #[error("{name}/ is a folder; only a single file can be given another place with as")]
+    /// A destination was given for a folder.
+    #[error("{name}/ is a folder; only a single file can have a destination (as PATH)")]
     DestinationForFolder {
         /// The folder, display-safe.
         name: String,
     },
-    /// There is nothing to stop.
-    #[error("there is no download {number} under way or failed; see transfers")]
+    /// The download does not exist, or has finished.
+    #[error("download {number} is neither under way nor failed; see transfers")]
     NoDownload {
-        /// The number that was asked for.
+        /// The requested number.
         number: u32,
     },
-    /// The download is not over.
+    /// The download has not finished.
     #[error("download {number} is not finished; cancel it first")]
     NotFinished {
-        /// The number that was asked for.
+        /// The requested number.
         number: u32,
     },
-    /// No download has a digest like that.
-    #[error("there is no download whose digest begins with {digits}; see transfers")]
+    /// No digest of a download begins with the digits.
+    #[error("no download has a digest that begins with {digits}; see transfers")]
     NoDownloadWithDigest {
-        /// What was typed.
+        /// The typed digits.
         digits: String,
     },
     /// A `.torrent` cannot be used.
     #[error(transparent)]
     DotTorrent(#[from] DotTorrentError),
-    /// A torrent cannot be begun.
+    /// A torrent cannot be started.
     #[error(transparent)]
     Torrent(#[from] TorrentError),
-    /// A file cannot be given as a torrent.
+    /// A file cannot be offered as a torrent.
     #[error(transparent)]
     Offer(#[from] SharedTorrentError),
-    /// Something of that name is there.
-    #[error("{} is there already: choose another name with `as FILE`", display_safe(&path.to_string_lossy()))]
+    /// The path exists.
+    #[error("{} already exists; choose another name with `as FILE`", display_safe(&path.to_string_lossy()))]
     Exists {
-        /// Where.
+        /// The path.
         path: PathBuf,
     },
     /// A file cannot be written.
     #[error("cannot write {}: {source}", display_safe(&path.to_string_lossy()))]
     Unwritable {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// Why not.
+        /// The error of the system.
         source: io::Error,
     },
-    /// There is nothing more to show.
+    /// The last list has been shown completely.
     #[error("the last list has no more pages")]
     NoMorePages,
-    /// Downloads have not come to their end in the time that was given to them; they were told of.
+    /// Downloads are unfinished after the timeout; each was already reported.
     #[error("unfinished, will resume")]
     Unfinished,
-    /// What went wrong was told when it happened.
+    /// The failures were already reported.
     #[error("one or more operations failed")]
     AlreadyReported,
 }
@@ -149,10 +149,10 @@ impl From<LibraryError> for CommandError {
     }
 }
 
-/// The most candidates that an error lists.
+/// The maximum number of candidates that an error lists.
 const MAX_CANDIDATES: usize = 10;
 
-/// Lists candidates, one below the other.
+/// Lists candidates, one per line.
 pub(crate) fn candidate_lines(candidates: &[String]) -> String {
     let shown = candidates.iter().take(MAX_CANDIDATES).flat_map(|line| ["\n  ", line]);
     let more = candidates.len().saturating_sub(MAX_CANDIDATES);
@@ -161,11 +161,11 @@ pub(crate) fn candidate_lines(candidates: &[String]) -> String {
 }
 
 impl CommandError {
-    /// Makes the failure of a search for something.
+    /// Returns the error for something that was not found, with a hint for digests that are too short.
     pub(crate) fn not_found(what: &str) -> Self {
         let is_hex = what.len() >= 4 && what.bytes().all(|byte| byte.is_ascii_hexdigit());
         let hint = if is_hex && what.len() < MIN_DIGITS {
-            format!(" (of a digest, write at least {MIN_DIGITS} digits)")
+            format!(" (a digest needs at least {MIN_DIGITS} digits)")
         } else {
             String::new()
         };

@@ -1,11 +1,10 @@
-//! Where commands come from: a person at the prompt, or a script on stdin, each read on a thread of its own.
+//! Reads commands from a person at the prompt or from a script on stdin, on a thread of its own.
 //!
-//! Reading a terminal blocks and cannot be cancelled, hence the thread; it is asked for one line at a time, so that nothing
-//! is read while a command runs. When the program ends, the thread may still wait for a key; it ends with the process.
+//! Reading a terminal blocks and cannot be cancelled, hence the thread. It reads one line per request, so that nothing is read
+//! while a command runs. At the end of the program it may still wait for a key; it ends with the process.
 //!
-//! At a terminal with cursor movement, keys pass through `feeder` to the line editor, so that no input ends the node and
-//! no line is lost. At one without, or where there are no pseudo-terminals, lines are read as those of a script are, behind
-//! a prompt.
+//! On a terminal with cursor movement, keys pass through `feeder` to the line editor, so that no input can crash the node and
+//! no line is lost. On other terminals, and without pseudo-terminals, lines are read as in a script, after a prompt.
 
 mod completion;
 mod completion_data;
@@ -37,33 +36,33 @@ pub(crate) use terminal_mode::EchoGuard;
 use lines::ScriptLines;
 use terminal_mode::InteractiveTerminal;
 
-/// Asked for one line at a time, the threads never have more than one to tell.
+/// One request at a time gives at most one event.
 const BACKLOG: usize = 1;
 
-/// What the reading thread is asked for.
+/// A request to the reading thread.
 #[derive(Debug)]
 struct LineRequest {
     prompt: String,
-    /// Whether the answer belongs into the history.
+    /// Whether the line is a command, which goes into the history, or the answer to a question.
     is_command: bool,
-    /// Whether lines that were typed ahead are dropped first.
+    /// Whether typed-ahead input is discarded first.
     discards_typeahead: bool,
 }
 
-/// What came of it.
+/// The result of a request.
 #[derive(Debug)]
 pub(crate) enum InputEvent {
-    /// A line, or several that were pasted at once.
+    /// A line, or several pasted lines.
     Line(String),
-    /// A line that cannot be a command.
+    /// An invalid line.
     Invalid(LineError),
     /// Ctrl-C instead of a line.
     Interrupted,
-    /// There will be nothing more.
+    /// The end of the input.
     EndOfInput,
 }
 
-/// A handle on the thread that reads.
+/// A handle to the reading thread.
 pub(crate) struct CommandInput {
     requests: SyncSender<LineRequest>,
     events: mpsc::Receiver<InputEvent>,
@@ -72,13 +71,13 @@ pub(crate) struct CommandInput {
     terminal: Option<Arc<InteractiveTerminal>>,
 }
 
-/// What the prompt needs to know.
+/// The configuration of the prompt.
 pub(crate) struct PromptConfig {
-    /// Where the history lies.
+    /// The path of the history.
     pub(crate) history: PathBuf,
-    /// What Tab can offer.
+    /// The candidates for Tab completion.
     pub(crate) completions: SharedCompletions,
-    /// Where relative paths behind `as` begin.
+    /// The base of relative paths after `as`.
     pub(crate) share_dir: PathBuf,
 }
 
@@ -89,89 +88,86 @@ impl CommandInput {
         Self::start("script", None, move |_| next_line(&mut lines))
     }
 
-    /// Reads a terminal, with editing, history and completion where the terminal can move its cursor; also returns what
-    /// prints above the prompt.
+    /// Reads a terminal, with editing, history and completion if the terminal can move its cursor. Also returns the printer for
+    /// notices above the prompt.
     pub(crate) fn prompt(config: PromptConfig) -> io::Result<(Self, Printer)> {
         let terminal = Arc::new(InteractiveTerminal::from_stdin()?);
         if !is_without_cursor_movement() {
             match editor::Editor::new(config, Arc::clone(&terminal)) {
                 Ok((mut editor, printer)) => {
                     return Ok((
-                        Self::start("prompt", Some(terminal), move |ask| editor.read(ask))?,
+                        Self::start("prompt", Some(terminal), move |request| editor.read(request))?,
                         printer,
                     ));
                 }
-                Err(error) => tracing::warn!(%error, "no line editor; lines are read as they come"),
+                Err(error) => tracing::warn!(%error, "line editor unavailable; reading plain lines"),
             }
         }
         let mut lines = ScriptLines::new(BufReader::new(io::stdin()));
-        let read = move |ask: &LineRequest| {
-            // A terminal that is gone is noticed by reading it.
-            let _ = write!(io::stdout(), "{}", ask.prompt).and_then(|()| io::stdout().flush());
+        let read = move |request: &LineRequest| {
+            // A closed terminal is noticed by the read.
+            let _ = write!(io::stdout(), "{}", request.prompt).and_then(|()| io::stdout().flush());
             next_line(&mut lines)
         };
         Ok((Self::start("prompt", Some(terminal), read)?, Printer::disabled()))
     }
 
-    /// Starts the thread that reads a line whenever it is asked to.
+    /// Starts the thread, which reads one line per request.
     fn start(
         name: &str,
         terminal: Option<Arc<InteractiveTerminal>>,
         mut read: impl FnMut(&LineRequest) -> InputEvent + Send + 'static,
     ) -> io::Result<Self> {
-        let (asks, asked) = sync_channel::<LineRequest>(BACKLOG);
-        let (event_sender, answers) = mpsc::channel(BACKLOG);
+        let (requests, received) = sync_channel::<LineRequest>(BACKLOG);
+        let (event_sender, events) = mpsc::channel(BACKLOG);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
-            for ask in asked {
-                if event_sender.blocking_send(read(&ask)).is_err() {
+            for request in received {
+                if event_sender.blocking_send(read(&request)).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Self { requests: asks, events: answers, is_pending: false, discards_typeahead: false, terminal })
+        Ok(Self { requests, events, is_pending: false, discards_typeahead: false, terminal })
     }
 
-    /// Has the thread read a command, unless it does so already.
+    /// Requests a command, unless a request is pending.
     pub(crate) fn request_command(&mut self, prompt: &str) {
         self.request_line(prompt, true);
     }
 
-    /// Has the thread read the answer to a question, unless it reads something already.
+    /// Requests the answer to a question, unless a request is pending.
     pub(crate) fn request_answer(&mut self, question: &str) {
         self.request_line(question, false);
     }
 
     fn request_line(&mut self, prompt: &str, is_command: bool) {
         if !self.is_pending {
-            // A thread that has gone is noticed by who waits for its answer.
-            let forgets = std::mem::take(&mut self.discards_typeahead);
-            let _ = self.requests.send(LineRequest {
-                prompt: prompt.to_owned(),
-                is_command,
-                discards_typeahead: forgets,
-            });
+            // If the thread has ended, `next_event` returns the end of the input.
+            let discards_typeahead = std::mem::take(&mut self.discards_typeahead);
+            let _ =
+                self.requests.send(LineRequest { prompt: prompt.to_owned(), is_command, discards_typeahead });
             self.is_pending = true;
         }
     }
 
-    /// Waits for what was asked for. Cancel safe: what is not waited for now is heard the next time.
+    /// Waits for the result of the request. Cancel safe: if the future is dropped, the next call returns the result.
     pub(crate) async fn next_event(&mut self) -> InputEvent {
-        let heard = self.events.recv().await.unwrap_or(InputEvent::EndOfInput);
+        let event = self.events.recv().await.unwrap_or(InputEvent::EndOfInput);
         self.is_pending = false;
-        heard
+        event
     }
 
-    /// Drops the lines that a person typed ahead, because they broke off what goes on.
+    /// Discards typed-ahead lines before the next request, because the person interrupted the command.
     pub(crate) fn discard_typeahead(&mut self) {
         self.discards_typeahead = true;
     }
 
-    /// Keeps what is typed off the screen until the result is dropped; `None` if there is no terminal.
+    /// Suppresses the echo of typed keys until the guard is dropped; `None` without a terminal.
     pub(crate) fn suppress_echo(&self) -> Option<EchoGuard> {
         EchoGuard::new(Arc::clone(self.terminal.as_ref()?))
     }
 
-    /// Gives the terminal back as it was, although the thread may still wait for a key.
+    /// Restores the terminal, although the thread may still wait for a key.
     pub(crate) fn release(&self) {
         if let Some(terminal) = self.terminal.as_ref().filter(|_| self.is_pending) {
             terminal.release();
@@ -182,12 +178,12 @@ impl CommandInput {
 fn next_line(lines: &mut ScriptLines<impl BufRead>) -> InputEvent {
     match lines.next() {
         Some(Ok(line)) => InputEvent::Line(line),
-        Some(Err(fault)) => InputEvent::Invalid(fault),
+        Some(Err(error)) => InputEvent::Invalid(error),
         None => InputEvent::EndOfInput,
     }
 }
 
-/// Returns true if the line editor could not draw on this terminal.
+/// Returns true if the line editor cannot draw on this terminal.
 fn is_without_cursor_movement() -> bool {
     std::env::var("TERM")
         .is_ok_and(|term| ["dumb", "cons25", "emacs"].contains(&term.to_ascii_lowercase().as_str()))

@@ -1,47 +1,47 @@
-//! Colours, and whether there are any.
+//! Colours, and whether the terminal supports them.
 
 use std::env;
 
-/// What a piece of text means, and so how it is coloured.
+/// The role of a text, which determines its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     /// Ordinary text.
     Plain,
-    /// A heading or a name that matters.
+    /// A heading or an important name.
     Strong,
-    /// What one looks at last: digests, hints.
+    /// Secondary text: digests, hints.
     Faint,
-    /// What went well, and the full part of a bar.
+    /// A success, and the filled part of a bar.
     Good,
-    /// What needs attention.
+    /// A warning.
     Warning,
-    /// What went wrong.
+    /// A failure.
     Bad,
     /// Numbers to type, and the prompt.
     Accent,
 }
 
-/// How a terminal may be written to.
+/// The capabilities of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Look {
     /// Whether text is coloured.
     pub(crate) colour: bool,
-    /// Whether lines can be taken back and drawn anew.
+    /// Whether lines can be redrawn.
     pub(crate) redraw: bool,
 }
 
 impl Look {
-    /// Neither colours nor drawing, for scripts.
+    /// Neither colours nor redrawing, for scripts.
     pub(crate) const PLAIN: Self = Self { colour: false, redraw: false };
 
-    /// What the environment allows on a terminal: `NO_COLOR` takes the colours, `TERM=dumb` the drawing as well.
+    /// Returns what the environment allows on a terminal: `NO_COLOR` disables colours, `TERM=dumb` also redrawing.
     pub(crate) fn detect() -> Self {
         let no_colour = env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
         let dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         Self { colour: !no_colour && !dumb, redraw: !dumb }
     }
 
-    /// Colours a text, if there are colours.
+    /// Colours a text, if colours are enabled.
     pub(crate) fn paint(self, style: Style, text: &str) -> String {
         match ansi_code(style) {
             Some(code) if self.colour && !text.is_empty() => format!("\u{1b}[{code}m{text}\u{1b}[0m"),

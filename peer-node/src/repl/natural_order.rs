@@ -1,11 +1,11 @@
-//! The order in which people expect names: `file2` before `file10`.
+//! Natural order of names: `file2` before `file10`.
 
 use std::cmp::Ordering;
 
 use protocol::fold::fold;
 
-/// Compares two paths, component by component: runs of digits by their value, everything else as it is searched for, and
-/// what is the same like that as it is written.
+/// Compares two paths by component: digits by value, other characters without case and accents; ties are broken by the exact
+/// text, so that the order is total.
 pub(crate) fn natural_order(one: &str, other: &str) -> Ordering {
     let (key, other_key) = (fold(one), fold(other));
     let mut pairs = key.split('/').zip(other_key.split('/'));

@@ -1,4 +1,4 @@
-//! What a person is told although they did not ask.
+//! The notices that a person gets without a command.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,38 +19,36 @@ use crate::repl::session::pluralize;
 use crate::repl::space_notices::SpaceNotices;
 use crate::repl::state_dir_notices::StateDirNotices;
 
-/// How often downloads in the background are looked at.
+/// How often downloads in the background are checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Something that happened by itself.
+/// An event to report above the prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReplNotice {
-    /// How it is coloured.
     pub(crate) style: Style,
-    /// What is said.
     pub(crate) text: String,
 }
 
-/// What was told of the index last.
+/// The state of the index that was reported last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReportedIndexState {
-    /// Nothing.
+    /// Nothing was reported yet.
     NotReported,
-    /// That there is no connection.
+    /// No connection.
     Offline,
-    /// That it knows this node, and whether others can reach it, once that is known.
+    /// Connected; with whether other nodes can reach this one, once known.
     Online(Option<bool>),
 }
 
-/// Watches a node for what is worth telling.
+/// Watches a node for events to report.
 pub(crate) struct Notices {
     own_address: SocketAddr,
     index: watch::Receiver<IndexStatus>,
     reported: ReportedIndexState,
-    /// What the index has no more room for, as far as that was reported.
+    /// The exhausted budget of the index that was reported last.
     reported_budget: Option<String>,
     hashing: watch::Receiver<HashingProgress>,
-    /// Whether the end of hashing is still to be told.
+    /// Whether the end of hashing is still to be reported.
     awaits_hashing: bool,
     library: Library,
     downloads: Downloads,
@@ -59,15 +57,15 @@ pub(crate) struct Notices {
 }
 
 impl Notices {
-    /// Begins with what was told in the greeting.
-    pub(crate) fn new(node: &Arc<Node>, told: ReportedIndexState, hashes: bool) -> Self {
+    /// Starts with the state that the banner reported.
+    pub(crate) fn new(node: &Arc<Node>, reported: ReportedIndexState, awaits_hashing: bool) -> Self {
         Self {
             own_address: node.address(),
             index: node.index().status(),
-            reported: told,
+            reported,
             reported_budget: None,
             hashing: node.library().hashing(),
-            awaits_hashing: hashes,
+            awaits_hashing,
             library: node.library().clone(),
             downloads: node.downloads().clone(),
             space_notices: SpaceNotices::default(),
@@ -75,7 +73,7 @@ impl Notices {
         }
     }
 
-    /// Waits for the next thing to tell. Cancel safe.
+    /// Waits for the next notice. Cancel safe.
     pub(crate) async fn next(&mut self, background: &mut Background) -> ReplNotice {
         loop {
             if let Some(text) = self
@@ -100,15 +98,15 @@ impl Notices {
 
     fn index_notice(&mut self) -> Option<String> {
         let status = self.index.borrow_and_update().clone();
-        let (told, text) = index_change(self.own_address, &self.reported, &status)?;
-        self.reported = told;
+        let (reported, text) = index_change(self.own_address, &self.reported, &status)?;
+        self.reported = reported;
         Some(text)
     }
 
     fn index_budget_notice(&mut self) -> Option<String> {
         let status = self.index.borrow().clone();
-        let (full, text) = index_budget_change(self.reported_budget.as_deref(), &status)?;
-        self.reported_budget = full;
+        let (exhausted, text) = index_budget_change(self.reported_budget.as_deref(), &status)?;
+        self.reported_budget = exhausted;
         text
     }
 
@@ -119,50 +117,51 @@ impl Notices {
         self.awaits_hashing = false;
         let shared = pluralize(self.library.files().len() as u64, "file");
         let left_out = left_out_text(&self.library.overview()).map(|text| format!(", {text}"));
-        Some(format!("hashing is done: {shared} shared{}", left_out.unwrap_or_default()))
+        Some(format!("hashing finished: {shared} shared{}", left_out.unwrap_or_default()))
     }
 }
 
-/// Says what is new about the index, and what is told with that.
+/// Returns the notice for a change of the index, with the state that it reports; `None` if nothing has changed.
 pub(crate) fn index_change(
     own: SocketAddr,
-    told: &ReportedIndexState,
+    reported: &ReportedIndexState,
     status: &IndexStatus,
 ) -> Option<(ReportedIndexState, String)> {
-    match (told, status) {
+    match (reported, status) {
         (ReportedIndexState::Online(_), IndexStatus::Offline { error, .. }) => {
             let error = display_safe(error);
-            let text = format!("the index is gone ({error}); it is tried again by itself");
+            let text = format!("lost connection to the index: {error}; reconnecting");
             Some((ReportedIndexState::Offline, text))
         }
         (ReportedIndexState::NotReported, IndexStatus::Offline { error, .. }) => {
-            let text = format!("no index ({}); it is tried again by itself", display_safe(error));
+            let text = format!("no connection to the index: {}; reconnecting", display_safe(error));
             Some((ReportedIndexState::Offline, text))
         }
-        (_, IndexStatus::Online { seen_address: you, reachable, .. }) => {
-            let reached = match reachable {
+        (_, IndexStatus::Online { seen_address: seen, reachable, .. }) => {
+            let is_reachable = match reachable {
                 Reachability::Unknown => None,
                 Reachability::Yes => Some(true),
                 Reachability::No { .. } => Some(false),
             };
-            // It is about to say; then it is told at once.
-            (reached.is_some() && *told != ReportedIndexState::Online(reached))
-                .then(|| (ReportedIndexState::Online(reached), online_text(own, told, *you, reachable)))
+            // The index probes the port after a connection; one notice then reports both.
+            let now = ReportedIndexState::Online(is_reachable);
+            (is_reachable.is_some() && *reported != now)
+                .then(|| (now, online_text(own, reported, *seen, reachable)))
         }
         _ => None,
     }
 }
 
-/// Returns what the index has no more room for and what to report about it, if that has changed. What would be used changes
-/// with every attempt and is no news.
+/// Returns the exhausted budget of the index and the notice about it, if that has changed. The size in the message changes with
+/// every attempt and is not compared.
 fn index_budget_change(
     before: Option<&str>,
     status: &IndexStatus,
 ) -> Option<(Option<String>, Option<String>)> {
     let IndexStatus::Online { trouble, synced, .. } = status else { return None };
     match trouble {
-        Some(full @ (SyncTrouble::OverBudget { what, .. } | SyncTrouble::TooMany { what, .. })) => {
-            (before != Some(what)).then(|| (Some(what.clone()), Some(full.to_string())))
+        Some(exhausted @ (SyncTrouble::OverBudget { what, .. } | SyncTrouble::TooMany { what, .. })) => {
+            (before != Some(what)).then(|| (Some(what.clone()), Some(exhausted.to_string())))
         }
         _ => (*synced && before.is_some()).then_some((None, None)),
     }
@@ -170,20 +169,20 @@ fn index_budget_change(
 
 fn online_text(
     own: SocketAddr,
-    told: &ReportedIndexState,
-    you: SocketAddr,
+    reported: &ReportedIndexState,
+    seen: SocketAddr,
     reachable: &Reachability,
 ) -> String {
-    if let Some(reason) = unreachable_reason(own, you, reachable) {
+    if let Some(reason) = unreachable_reason(own, seen, reachable) {
         return format!(
-            "others cannot reach this node at {you}: {reason}; its files are not listed, downloads work all the same"
+            "others cannot reach this node at {seen}: {reason}; its files are not listed, but downloads work"
         );
     }
-    match (told, reachable) {
+    match (reported, reachable) {
         (ReportedIndexState::Online(Some(false)), Reachability::Yes) => {
-            format!("others can reach this node at {you} now")
+            format!("others can now reach this node at {seen}")
         }
-        _ => format!("the index is there, and others can reach this node at {you}"),
+        _ => format!("connected to the index; others can reach this node at {seen}"),
     }
 }
 
@@ -210,17 +209,17 @@ mod tests {
         IndexStatus::Offline { error: "it \u{7}is gone".into(), retry_at: Instant::now() }
     }
 
-    fn text(told: &ReportedIndexState, status: &IndexStatus) -> Option<String> {
-        index_change("127.0.0.1:7".parse().unwrap(), told, status).map(|(_, text)| text)
+    fn text(reported: &ReportedIndexState, status: &IndexStatus) -> Option<String> {
+        index_change("127.0.0.1:7".parse().unwrap(), reported, status).map(|(_, text)| text)
     }
 
     #[tokio::test]
     async fn index_loss_and_return_are_reported_once() {
-        let gone = text(&ReportedIndexState::Online(Some(true)), &offline()).unwrap();
-        assert!(gone.starts_with("the index is gone (it \\u{7}is gone)"), "{gone}");
+        let lost = text(&ReportedIndexState::Online(Some(true)), &offline()).unwrap();
+        assert!(lost.starts_with("lost connection to the index: it \\u{7}is gone"), "{lost}");
         assert_eq!(text(&ReportedIndexState::Offline, &offline()), None);
         let back = text(&ReportedIndexState::Offline, &online_as(Reachability::Yes)).unwrap();
-        assert_eq!(back, "the index is there, and others can reach this node at 127.0.0.1:7");
+        assert_eq!(back, "connected to the index; others can reach this node at 127.0.0.1:7");
         assert_eq!(text(&ReportedIndexState::Online(Some(true)), &online_as(Reachability::Yes)), None);
     }
 
@@ -228,10 +227,10 @@ mod tests {
     async fn unreachable_port_is_explained() {
         assert_eq!(text(&ReportedIndexState::NotReported, &online_as(Reachability::Unknown)), None);
         let no = online_as(Reachability::No { reason: "refused".into() });
-        let told = text(&ReportedIndexState::Online(None), &no).unwrap();
-        assert!(told.starts_with("others cannot reach this node at 127.0.0.1:7: refused"), "{told}");
+        let notice = text(&ReportedIndexState::Online(None), &no).unwrap();
+        assert!(notice.starts_with("others cannot reach this node at 127.0.0.1:7: refused"), "{notice}");
         let now = text(&ReportedIndexState::Online(Some(false)), &online_as(Reachability::Yes)).unwrap();
-        assert_eq!(now, "others can reach this node at 127.0.0.1:7 now");
+        assert_eq!(now, "others can now reach this node at 127.0.0.1:7");
     }
 
     #[test]
@@ -254,7 +253,7 @@ mod tests {
         assert_eq!(
             text.as_deref(),
             Some(
-                "the index takes no more files: the list of this node would take 6.0 MiB of at most 5.0 MiB"
+                "the index accepts no more files: the list of this node would take 6.0 MiB of at most 5.0 MiB"
             )
         );
         assert_eq!(index_budget_change(full.as_deref(), &over(7 << 20)), None);

@@ -1,28 +1,28 @@
-//! Numbers of hits, as they are typed: `7`, `3-5`, `1,4-6`.
+//! Row numbers as typed: `7`, `3-5`, `1,4-6`.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// Numbers from 1 on, as one word says them.
+/// The row numbers of one word, each at least 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NumberRanges(Vec<RangeInclusive<u32>>);
 
-/// Why a word that looks like numbers is none.
+/// Why a word that looks like numbers is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NumberRangesError {
-    /// The counting begins at 1.
-    #[error("there is no number 0: the list begins at 1")]
+    /// The number is 0.
+    #[error("there is no number 0; the list begins at 1")]
     Zero,
     /// A range runs backwards.
     #[error("the range {0} runs backwards; write the smaller number first")]
     Backwards(String),
     /// A number has too many digits.
-    #[error("{0} is too large a number")]
+    #[error("the number {0} is too large")]
     TooLarge(String),
 }
 
 impl NumberRanges {
-    /// Reads a word; nothing if it does not look like numbers at all.
+    /// Parses a word; `None` if it does not look like numbers.
     pub(crate) fn parse(word: &str) -> Option<Result<Self, NumberRangesError>> {
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let is_part = |part: &str| match part.split_once('-') {
@@ -34,8 +34,7 @@ impl NumberRanges {
             .then(|| word.split(',').map(parse_range).collect::<Result<_, _>>().map(Self))
     }
 
-    /// Goes through them in the order in which they were typed, as far as they are at most `last`, and tells the
-    /// first that is above.
+    /// Returns the numbers in the order in which they were typed; an error with the first one above `last`, if any is.
     pub(crate) fn up_to(&self, last: u32) -> Result<impl Iterator<Item = u32>, u32> {
         match self.0.iter().find(|range| *range.end() > last) {
             Some(range) => Err((*range.start()).max(last.saturating_add(1))),

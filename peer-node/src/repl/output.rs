@@ -1,4 +1,4 @@
-//! The only place from which anything is written to stdout and stderr.
+//! Output to stdout and stderr; no other module of the prompt writes there.
 
 mod live;
 mod screen;
@@ -11,31 +11,31 @@ use super::look::{Look, Style};
 use live::LiveLines;
 pub(crate) use screen::Screen;
 
-/// Whom the program talks to.
+/// The reader of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
     /// A person at a terminal.
     Person,
-    /// A script: plain and stable lines.
+    /// A script, which gets plain, stable lines.
     Script,
 }
 
-/// Why nothing more can be written to stdout.
+/// Why stdout cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OutputError {
-    /// The reader has closed it, and knows.
+    /// The reader has closed it.
     #[error("the output is closed")]
     Closed,
-    /// It cannot be written: the disk is full, say.
+    /// Writing fails, e.g. because the disk is full.
     #[error("cannot write to standard output: {0}")]
     Unwritable(io::ErrorKind),
 }
 
 impl OutputError {
-    /// Returns the status with which the program ends.
+    /// Returns the program's exit status.
     pub(crate) const fn exit_code(self) -> u8 {
         match self {
-            // As if the signal for that had ended the program.
+            // As after SIGPIPE: 128 + 13.
             Self::Closed => 141,
             Self::Unwritable(_) => 1,
         }
@@ -51,7 +51,7 @@ impl From<io::Error> for OutputError {
     }
 }
 
-/// Results on stdout, errors on stderr, and live lines that are drawn anew on whichever of them is a terminal.
+/// Writes results to stdout and errors to stderr, and redraws live lines on the one that is a terminal.
 pub(crate) struct ConsoleOutput {
     audience: Audience,
     look: Look,
@@ -62,11 +62,11 @@ pub(crate) struct ConsoleOutput {
     last_drawn: Option<Instant>,
 }
 
-/// How often live lines are drawn at most.
+/// Minimum time between two drawings of live lines.
 const DRAW_INTERVAL: Duration = Duration::from_millis(200);
 
 impl ConsoleOutput {
-    /// Takes the program's own stdout and stderr.
+    /// Returns the output to the program's stdout and stderr.
     pub(crate) fn standard(audience: Audience) -> Self {
         let (look, screen) = match audience {
             Audience::Person => (Look::detect(), Screen::Stdout),
@@ -84,22 +84,22 @@ impl ConsoleOutput {
         }
     }
 
-    /// Returns whom the program talks to.
+    /// Returns the reader of the output.
     pub(crate) const fn audience(&self) -> Audience {
         self.audience
     }
 
-    /// Says whether a person reads.
+    /// Returns true if the reader is a person.
     pub(crate) fn is_for_person(&self) -> bool {
         self.audience == Audience::Person
     }
 
-    /// Returns how results may be coloured.
+    /// Returns whether results are coloured.
     pub(crate) const fn look(&self) -> Look {
         self.look
     }
 
-    /// Returns how wide the results may be; scripts have all the room in the world.
+    /// Returns the maximum width of results in columns; unlimited for scripts.
     pub(crate) fn width(&self) -> usize {
         match self.audience {
             Audience::Person => self.screen.size().0,
@@ -112,7 +112,7 @@ impl ConsoleOutput {
         self.lines([text])
     }
 
-    /// Writes lines of results in one go.
+    /// Writes lines of results, with one flush.
     pub(crate) fn lines(&mut self, lines: impl IntoIterator<Item = impl Display>) -> Result<(), OutputError> {
         self.clear_live();
         let write = || {
@@ -124,8 +124,7 @@ impl ConsoleOutput {
         write().map_err(OutputError::from)
     }
 
-    /// Writes what is worth knowing beside the results: below them for a person, and to stderr for a script, whose stdout
-    /// holds nothing but results.
+    /// Writes a remark about the results: below them for a person, to stderr for a script, whose stdout contains only results.
     pub(crate) fn remark(&mut self, text: impl Display) -> Result<(), OutputError> {
         match self.audience {
             Audience::Person => self.line(self.look.paint(Style::Faint, &text.to_string())),
@@ -137,17 +136,17 @@ impl ConsoleOutput {
         }
     }
 
-    /// Writes an error; that nobody reads those is no reason to stop.
+    /// Writes an error to stderr; a closed stderr is ignored.
     pub(crate) fn error(&mut self, text: impl Display) {
         self.write_stderr(Style::Bad, "error:", &text);
     }
 
-    /// Writes to stderr what is worth knowing and no failure of a command.
+    /// Writes a warning to stderr, which is no failure of a command.
     pub(crate) fn warning(&mut self, text: impl Display) {
         self.write_stderr(Style::Warning, "warning:", &text);
     }
 
-    /// Writes to stderr how things stand.
+    /// Writes a progress note to stderr.
     pub(crate) fn note(&mut self, text: impl Display) {
         self.write_stderr(Style::Faint, "note:", &text);
     }
@@ -158,22 +157,21 @@ impl ConsoleOutput {
         let _ = writeln!(self.stderr, "{} {text}", look.paint(style, kind));
     }
 
-    /// Says whether live lines are of any use at the moment: somebody could see them, and the last ones have stood for a
-    /// while.
+    /// Returns true if live lines should be drawn now: there is a terminal, and the last drawing is old enough.
     pub(crate) fn wants_live(&self) -> bool {
         self.screen != Screen::None
             && self.live_look().redraw
             && self.last_drawn.is_none_or(|drawn| drawn.elapsed() >= DRAW_INTERVAL)
     }
 
-    /// Returns how live lines are coloured and how many columns and rows there are for them.
+    /// Returns the look, the columns and the rows for live lines.
     pub(crate) fn live_frame(&self) -> (Look, usize, usize) {
         let (width, height) = self.screen.size();
-        // The last column is left alone, where terminals differ about wrapping.
+        // The last column stays empty, because terminals differ in how they wrap there.
         (self.live_look(), width.saturating_sub(1).max(1), height.saturating_sub(2).max(1))
     }
 
-    /// Draws lines in the place of those drawn before.
+    /// Replaces the live lines.
     pub(crate) fn draw(&mut self, lines: Vec<String>) {
         let width = self.screen.size().0;
         let text = self.live.replace(lines, width);
@@ -181,7 +179,7 @@ impl ConsoleOutput {
         self.last_drawn = Some(Instant::now());
     }
 
-    /// Takes the live lines away.
+    /// Clears the live lines.
     pub(crate) fn clear_live(&mut self) {
         let text = self.live.replace(Vec::new(), self.screen.size().0);
         self.write_live(&text);
@@ -204,7 +202,7 @@ impl ConsoleOutput {
             Screen::Stderr => &mut self.stderr,
             Screen::None => return,
         };
-        // Results matter, these do not: if nobody is there, the next result will find out.
+        // Errors are ignored: a closed output is noticed with the next result.
         let _ = target.write_all(text.as_bytes()).and_then(|()| target.flush());
     }
 }

@@ -1,4 +1,4 @@
-//! Which peers have been on the screen, and how a person names one.
+//! The peers that have been on the screen, and the ways to name one.
 
 use std::net::SocketAddr;
 
@@ -7,66 +7,66 @@ use protocol::escape::excerpt;
 use protocol::index::{ContentSource, PeerRef};
 use protocol::node_id::NodeId;
 
-/// The most peers that are remembered.
+/// The maximum number of remembered peers.
 const MAX_SEEN: usize = 1000;
 
-/// The fewest digits of a node id that name a node.
+/// The minimum number of digits that name a node by its id.
 const MIN_NODE_ID_DIGITS: usize = 4;
 
-/// What a person named.
+/// A peer as named by the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PeerName {
-    /// A peer.
+    /// A known node or address.
     Peer(PeerRef),
-    /// A host whose address must be asked for.
+    /// A host whose address must be resolved.
     Host(String),
 }
 
 /// A text that names no peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PeerLookupError {
-    /// It looks like nothing that names peers.
-    #[error("{text} is no peer; write HOST:PORT, a node id, or a number of the last sources")]
+    /// The text has no form that names peers.
+    #[error("{text} is not a peer; expected HOST:PORT, a node id, or a number from the last `sources`")]
     Invalid {
-        /// What was typed, display-safe.
+        /// The typed text, display-safe.
         text: String,
     },
-    /// The last list of sources does not have that number.
-    #[error("there is no source {number} in the last list; it has {last}")]
+    /// The last list of sources does not have the number.
+    #[error("the last list has no source {number}; it has {last}")]
     NoSuchSource {
-        /// The number.
+        /// The typed number.
         number: String,
-        /// How many there are.
+        /// The length of the list.
         last: usize,
     },
-    /// No node that was seen begins like this.
-    #[error("no node that is there has an id that begins with {text}")]
+    /// No known node id begins with the digits.
+    #[error("no online node has an id that begins with {text}")]
     UnknownNodeId {
-        /// What was typed.
+        /// The typed digits.
         text: String,
     },
-    /// More than one does.
-    #[error("{} node ids begin with {text}; write more of it:{}", candidates.len(), candidate_lines(candidates))]
+    /// Several node ids begin with the digits.
+    #[error("{} node ids begin with {text}; type more digits:{}", candidates.len(), candidate_lines(candidates))]
     Ambiguous {
-        /// What was typed.
+        /// The typed digits.
         text: String,
         /// Each id with its address.
         candidates: Vec<String>,
     },
-    /// A host has no address.
+    /// A host cannot be resolved.
     #[error("cannot find {host}: {reason}")]
     HostNotFound {
-        /// What was typed, display-safe.
+        /// The typed host, display-safe.
         host: String,
-        /// What the system said.
+        /// The error of the system.
         reason: String,
     },
-    /// No peer was browsed that could be meant.
-    #[error("whose folder? browse a peer first, or write from PEER behind it")]
+    /// A folder was named without its peer, and no peer was browsed before.
+    #[error("no peer for this folder; browse a peer first, or add `from PEER`")]
     NoBrowsedPeer,
 }
 
-/// The peers of the last list of sources, and all that were seen before.
+/// The peers of the last list of sources, and those seen before.
 #[derive(Debug, Default)]
 pub(crate) struct SeenPeers {
     sources: Vec<NodeId>,
@@ -94,17 +94,17 @@ impl SeenPeers {
         self.browsed.map(PeerRef::Node).ok_or(PeerLookupError::NoBrowsedPeer)
     }
 
-    /// Goes through the addresses that were seen.
+    /// Returns the known addresses, the latest first.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.seen.iter().filter_map(|(_, address)| *address)
     }
 
-    /// Returns where a node was last seen to listen.
+    /// Returns the last known listening address of a node.
     pub(crate) fn address_of(&self, node: NodeId) -> Option<SocketAddr> {
         self.seen.iter().find(|(seen, _)| *seen == node).and_then(|(_, address)| *address)
     }
 
-    /// Finds out which peer a text names.
+    /// Resolves the peer that a text names.
     pub(crate) fn find(&self, text: &str) -> Result<PeerName, PeerLookupError> {
         if let Ok(address) = text.parse() {
             return Ok(PeerName::Peer(PeerRef::Address(address)));
@@ -133,11 +133,11 @@ impl SeenPeers {
                 PeerLookupError::Invalid { text: excerpt(text) }
             });
         }
-        let beginning = text.to_ascii_lowercase();
+        let prefix = text.to_ascii_lowercase();
         let text = excerpt(text);
-        let fitting: Vec<_> =
-            self.seen.iter().filter(|(node, _)| node.to_string().starts_with(&beginning)).collect();
-        match fitting.as_slice() {
+        let matching: Vec<_> =
+            self.seen.iter().filter(|(node, _)| node.to_string().starts_with(&prefix)).collect();
+        match matching.as_slice() {
             [(node, _)] => Ok(*node),
             [] => Err(PeerLookupError::UnknownNodeId { text }),
             several => {
@@ -151,7 +151,7 @@ impl SeenPeers {
         }
     }
 
-    /// Remembers a peer, and where it listens.
+    /// Remembers a peer and its address; without one, the last known address is kept.
     pub(crate) fn remember(&mut self, node: NodeId, address: Option<SocketAddr>) {
         let known = self.seen.iter().position(|(seen, _)| *seen == node);
         let before = known.and_then(|at| self.seen.remove(at).1);
@@ -221,7 +221,7 @@ mod tests {
             other
         }]);
         let ambiguous = many.find("abcd").unwrap_err().to_string();
-        assert!(ambiguous.starts_with("2 node ids begin with abcd; write more of it:\n  "), "{ambiguous}");
+        assert!(ambiguous.starts_with("2 node ids begin with abcd; type more digits:\n  "), "{ambiguous}");
         assert!(ambiguous.contains("  127.0.0.1:4"), "{ambiguous}");
         assert_eq!(many.browsed(), Err(PeerLookupError::NoBrowsedPeer));
     }

@@ -1,4 +1,4 @@
-//! Lines that say how far downloads have got, at any width, all of a group in one layout.
+//! Progress lines of downloads at any width; lines shown together share one layout.
 
 mod fields;
 mod layout;
@@ -10,24 +10,24 @@ use fields::{GroupProgress, ProgressField, Wording, fields, group_fields};
 use layout::lay_out;
 use protocol::escape::display_safe;
 
-/// What there is to show in one line.
+/// The content of one line.
 struct ProgressLine {
     name: String,
-    /// How much is done of how much, where that is known.
+    /// The completed and total bytes, if known.
     bar: Option<(u64, u64)>,
     rest: LineBody,
 }
 
-/// What stands behind the name and the bar.
+/// The part of a line after the name and the bar.
 enum LineBody {
-    /// Nothing more happens.
+    /// The result of a finished download.
     Ended(Style, String),
-    /// What there is to say in full, and shortly.
+    /// The fields of a running download, in full and short wording.
     Fields { full: Vec<ProgressField>, short: Vec<ProgressField> },
 }
 
 /// Returns the line of a download, of at most `width` columns: name, bar, percent, size, rates down and up, pieces, sources
-/// and time left. What there is no room for is first said shortly and then not at all, the least important first.
+/// and time left. On a narrow terminal the fields are first shortened and then dropped, the least important first.
 pub(crate) fn progress_line(view: &DownloadView, width: usize, look: Look) -> String {
     progress_lines(std::slice::from_ref(view), width, look).pop().unwrap_or_default()
 }
@@ -37,7 +37,7 @@ pub(crate) fn progress_lines(views: &[DownloadView], width: usize, look: Look) -
     progress_lines_with(views, |_| None, width, look)
 }
 
-/// Returns the same lines, with what `done` has to say of those that are done.
+/// Returns the same lines, with the text of `done` for finished downloads.
 pub(crate) fn progress_lines_with(
     views: &[DownloadView],
     done: impl Fn(&DownloadView) -> Option<String>,
@@ -57,7 +57,7 @@ pub(crate) fn progress_lines_with(
     lay_out(&views.iter().map(line).collect::<Vec<_>>(), width, look)
 }
 
-/// Returns the line of many downloads together, under a name for all of them, with the rate in bytes per second of all.
+/// Returns one line for a group of downloads, with its name and its total rate in bytes per second.
 pub(crate) fn group_line<'a>(
     (name, rate): (&str, f64),
     views: impl Iterator<Item = &'a DownloadView>,
@@ -65,14 +65,14 @@ pub(crate) fn group_line<'a>(
     look: Look,
 ) -> String {
     let group = GroupProgress::from_views(views, rate);
-    let (full, brief) = (group_fields(&group, Wording::Full), group_fields(&group, Wording::Short));
-    let rest = LineBody::Fields { full, short: brief };
+    let (full, short) = (group_fields(&group, Wording::Full), group_fields(&group, Wording::Short));
+    let rest = LineBody::Fields { full, short };
     let line =
         ProgressLine { name: display_safe(name).into_owned(), bar: Some((group.done, group.size)), rest };
     lay_out(&[line], width, look).pop().unwrap_or_default()
 }
 
-/// Returns what there is to say of a download to which nothing more happens.
+/// Returns the result of a finished download; `None` if it is still running.
 fn ended_text(view: &DownloadView) -> Option<(Style, String)> {
     match &view.state {
         DownloadState::Done { .. } => Some((Style::Good, "done".to_owned())),

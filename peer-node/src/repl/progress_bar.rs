@@ -1,20 +1,20 @@
-//! The bar of a transfer.
+//! The progress bar of a transfer.
 
 use super::look::{Look, Style};
 
-/// Draws a bar of so many columns, full to the share that `done` is of `all`.
+/// Returns a bar of `width` columns, filled in the proportion of `done` to `all`.
 pub(crate) fn progress_bar(done: u64, all: u64, width: usize, look: Look) -> String {
     let full = filled(done, all, width);
     let (full, rest) = ("━".repeat(full), "╌".repeat(width - full));
     format!("{}{}", look.paint(Style::Good, &full), look.paint(Style::Faint, &rest))
 }
 
-/// Returns the whole percent that `done` is of `all`: 100 only when all is done.
+/// Returns `done` as a percentage of `all`, rounded down: 100 only at the end.
 pub(crate) fn percent(done: u64, all: u64) -> u64 {
     filled(done, all, 100) as u64
 }
 
-/// Divides in whole numbers, so that a bar is full only when all is done. Nothing of nothing is nothing yet.
+/// Divides integers and rounds down, so that a bar is full only at the end. An unknown total of 0 counts as no progress.
 fn filled(done: u64, all: u64, width: usize) -> usize {
     let share = u128::from(done) * (width as u128) / u128::from(all.max(1));
     usize::try_from(share).map_or(width, |share| share.min(width))

@@ -5,8 +5,8 @@ use protocol::escape::display_safe;
 use crate::addresses::{ListenerFault, listener_fault};
 use crate::index_client::Reachability;
 
-/// Returns why others cannot reach a node, and what to do if that is known: the listener before what the index has seen.
-/// None if they can, or if nobody has tried.
+/// Returns why other nodes cannot reach this one, with a remedy if the listening address is the cause. `None` if they can, or
+/// if the index has not tried yet.
 pub(crate) fn unreachable_reason(
     own: SocketAddr,
     seen: SocketAddr,

@@ -1,7 +1,7 @@
-//! What the commands of a script wait for, so that a script can count on what it finds.
+//! What the commands of a script wait for, so that their results do not depend on timing.
 //!
-//! A node that was just started may still be looking through its folder, and the index may not have judged its port. A search or a
-//! download does not depend on either; what shows or changes the node's own standing does.
+//! A node that was just started may still be scanning its folder, and the index may not have probed its port yet. A search or a
+//! download does not depend on either; commands that show or change what the node shares do.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use super::command::ReplCommand;
 use crate::index_client::IndexStatus;
 use crate::node::Node;
 
-/// How long the commands of a script wait in all.
+/// Maximum total time that the commands of a script wait.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a command needs.
+/// What a command needs to be ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Prerequisite {
-    /// Nothing; what it asks the index waits for the connection by itself.
+    /// Nothing: requests to the index wait for the connection anyway.
     Nothing,
-    /// That the files of the folder are shared.
+    /// The scan of the shared folders.
     Library,
-    /// Besides, that the index has acknowledged them and judged the port, or is known to be away.
+    /// The scan, and the acknowledgement of the index after its probe, or the knowledge that the index is offline.
     Index,
 }
 
-/// What a script has waited for.
+/// What a script has already waited for.
 #[derive(Debug)]
 pub(super) struct Readiness {
     satisfied: Prerequisite,
@@ -33,19 +33,19 @@ pub(super) struct Readiness {
 }
 
 impl Readiness {
-    /// Begins at the start of the script.
+    /// Starts the deadline with the script.
     pub(super) fn begin() -> Self {
         Self { satisfied: Prerequisite::Nothing, deadline: Instant::now() + READY_TIMEOUT }
     }
 
-    /// Waits until the node is ready for a command, or for long enough. Returns true if the node's files were waited for, the first
-    /// time that they are. Cancel safe.
+    /// Waits until the node is ready for a command, at most until the deadline. Returns true the first time that it has waited
+    /// for the node's files. Cancel safe.
     pub(super) async fn wait(&mut self, node: &Node, command: &ReplCommand) -> bool {
         let need = Prerequisite::for_command(command);
         if need <= self.satisfied {
             return false;
         }
-        // What takes longer is shown by `status` to whoever asks.
+        // After the deadline the command runs anyway; `status` shows what is still pending.
         let _ = timeout_at(self.deadline, wait_until_ready(node, need)).await;
         std::mem::replace(&mut self.satisfied, need) < Prerequisite::Library
     }
@@ -61,7 +61,7 @@ impl Prerequisite {
             | ReplCommand::Limit(_)
             | ReplCommand::Help(_)
             | ReplCommand::Quit => Self::Nothing,
-            // What is shared here is not fetched again.
+            // Files that are already shared must not be fetched again.
             ReplCommand::Download(_) => Self::Library,
             _ => Self::Index,
         }

@@ -1,4 +1,4 @@
-//! The loop of a sitting: a command comes in, is carried out, and the next one is asked for.
+//! The loop of a session: read a command, execute it, ask for the next one.
 
 mod questions;
 
@@ -13,70 +13,69 @@ use super::session::ReplSession;
 use crate::cli::{Signals, StopSignal};
 use crate::index_client::IndexStatus;
 
-/// What came of the commands of a script, the worst last.
+/// The outcome of a script, the worst last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ScriptOutcome {
-    /// All of them succeeded.
+    /// All commands succeeded.
     #[default]
     Success,
-    /// Downloads have not come to their end; they resume when the node is started again.
+    /// Downloads are unfinished; they resume when the node is started again.
     Unfinished,
-    /// Any failed or was broken off.
+    /// A command failed or was interrupted.
     Failed,
 }
 
-/// How a sitting ended.
+/// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplEnd {
-    /// There were no more commands, or a signal came.
+    /// The input ended, or a signal arrived.
     Finished(ScriptOutcome),
-    /// The output cannot be written any more.
+    /// The output cannot be written.
     OutputFailed(OutputError),
 }
 
-/// Whether the sitting goes on.
+/// Whether the session continues.
 #[derive(PartialEq, Eq)]
 enum LoopControl {
     Continue,
     Exit,
 }
 
-/// A sitting that goes on.
+/// A running session.
 pub(crate) struct ReplLoop<'a> {
     session: ReplSession,
     input: CommandInput,
     signals: &'a mut Signals,
-    /// For people: what prints above the prompt, and what there is to print.
+    /// For a person: the notices, and the printer that shows them above the prompt.
     notice_output: Option<(Printer, Notices)>,
     outcome: ScriptOutcome,
-    /// For scripts: what their commands have waited for.
+    /// For a script: what its commands have waited for.
     readiness: Option<Readiness>,
-    /// Whether the last thing that happened was Ctrl-C at an empty line.
+    /// Whether the last event was Ctrl-C at an empty line.
     was_interrupted: bool,
 }
 
 impl<'a> ReplLoop<'a> {
-    /// Begins a sitting.
+    /// Starts a session.
     pub(crate) fn new(
         session: ReplSession,
         input: CommandInput,
         signals: &'a mut Signals,
-        printer: Option<(Printer, Notices)>,
+        notice_output: Option<(Printer, Notices)>,
     ) -> Self {
         let readiness = (!session.output.is_for_person()).then(Readiness::begin);
-        let verdict = ScriptOutcome::Success;
         Self {
             session,
             input,
             signals,
-            notice_output: printer,
-            outcome: verdict,
+            notice_output,
+            outcome: ScriptOutcome::Success,
             readiness,
             was_interrupted: false,
         }
     }
 
-    /// Goes on until the end.
+    /// Runs the loop until the input ends, a signal arrives or the output fails.
     pub(crate) async fn run(mut self) -> ReplEnd {
         let last = loop {
             self.session.update_completions();
@@ -89,7 +88,7 @@ impl<'a> ReplLoop<'a> {
         self.session.output.clear_live();
         self.input.release();
         match last {
-            // What a person mistyped is no failure of the program, and a terminal that is gone is their farewell.
+            // A person's mistakes are no failure of the program, and a closed terminal is a normal end.
             _ if self.is_for_person() => ReplEnd::Finished(ScriptOutcome::Success),
             Ok(_) => ReplEnd::Finished(self.outcome),
             Err(error) => ReplEnd::OutputFailed(error),
@@ -111,14 +110,14 @@ impl<'a> ReplLoop<'a> {
         let was_interrupted = std::mem::take(&mut self.was_interrupted);
         match event {
             InputEvent::Line(text) => self.run_lines(&text).await,
-            InputEvent::Invalid(fault) => {
-                self.session.output.error(fault);
+            InputEvent::Invalid(error) => {
+                self.session.output.error(error);
                 self.outcome = ScriptOutcome::Failed;
                 Ok(LoopControl::Continue)
             }
             InputEvent::Interrupted => {
                 if was_interrupted {
-                    self.session.output.line("quit or Ctrl-D ends the node")?;
+                    self.session.output.line("type quit or press Ctrl-D to stop the node")?;
                 }
                 self.was_interrupted = !was_interrupted;
                 Ok(LoopControl::Continue)
@@ -136,7 +135,7 @@ impl<'a> ReplLoop<'a> {
         Ok(LoopControl::Continue)
     }
 
-    /// Waits for a command, and shows meanwhile what happens by itself; nothing if a signal ends the sitting.
+    /// Waits for a command, and shows notices meanwhile. Returns `None` if a signal ends the session.
     async fn next_input(&mut self) -> Result<Option<InputEvent>, OutputError> {
         loop {
             let Self { input, signals, notice_output: printer, session, .. } = self;
@@ -147,10 +146,10 @@ impl<'a> ReplLoop<'a> {
                 }
             };
             tokio::select! {
-                heard = input.next_event() => return Ok(Some(heard)),
+                event = input.next_event() => return Ok(Some(event)),
                 notice = notice => self.print_notice(&notice)?,
                 stop = signals.next() => match stop {
-                    // The line editor takes the keys of a terminal; where it cannot, the terminal has cleared the line.
+                    // Without a line editor, Ctrl-C arrives as a signal, and the terminal has already cleared the line.
                     StopSignal::Interrupt if self.is_for_person() => self.session.output.line("")?,
                     _ => return Ok(None),
                 },
@@ -167,7 +166,7 @@ impl<'a> ReplLoop<'a> {
         };
         match self.run_command(command.clone()).await {
             Err(CommandError::Unconfirmed { error }) if self.is_for_person() => {
-                match self.confirm(&format!("{error}; share it all the same? [y/N] ")).await? {
+                match self.confirm(&format!("{error}; share it anyway? [y/N] ")).await? {
                     Some(true) => {}
                     Some(false) => return Ok(LoopControl::Continue),
                     None => return Ok(LoopControl::Exit),
@@ -179,21 +178,21 @@ impl<'a> ReplLoop<'a> {
         }
     }
 
-    /// Carries a command out, unless a signal breaks it off.
+    /// Executes a command, unless a signal interrupts it.
     async fn run_command(&mut self, command: ReplCommand) -> Result<LoopControl, CommandError> {
         let quiet = self.input.suppress_echo();
         let (session, readiness) = (&mut self.session, &mut self.readiness);
-        let acting = async {
+        let execution = async {
             if let Some(readiness) = readiness
                 && readiness.wait(&session.node, &command).await
             {
-                // Before that the folder may still be being looked through.
+                // The counts are complete only after the scan of the folder.
                 session.warn_of_left_out();
             }
             execute(session, command).await
         };
         let stop = tokio::select! {
-            done = acting => {
+            done = execution => {
                 self.session.output.clear_live();
                 return done.map(|()| LoopControl::Continue);
             }

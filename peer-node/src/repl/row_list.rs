@@ -1,4 +1,4 @@
-//! The numbered list that was shown last: hits of a search, or files and folders of a peer.
+//! The last numbered list: hits of a search, or files and folders of a peer.
 
 use protocol::digest::Digest;
 use protocol::index::{FileRecord, Hit, SearchCursor};
@@ -6,17 +6,16 @@ use protocol::node_id::NodeId;
 
 use super::number_ranges::NumberRanges;
 
-/// The most rows that are remembered; with all their pages, more than anybody looks through.
+/// The maximum number of rows of a list, all pages together.
 const MAX_ROWS: usize = 200_000;
 
-/// A content under a name.
+/// A content with a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListedContent {
-    /// The content.
     pub(crate) digest: Digest,
-    /// Its size in bytes, if anybody told it.
+    /// The size in bytes, if known.
     pub(crate) size: Option<u64>,
-    /// The path under which somebody shares it, as it came from the network.
+    /// The path under which a peer shares it, as received from the network.
     pub(crate) path: String,
 }
 
@@ -29,33 +28,33 @@ pub(crate) enum ListRow {
     Folder {
         /// The peer.
         peer: NodeId,
-        /// The folder's path as it came from the network, without a `/` at its end.
+        /// The folder's path as received from the network, without a trailing `/`.
         path: String,
     },
 }
 
-/// How the list goes on.
+/// The continuation of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NextPage {
-    /// With more hits of a search.
+    /// More hits of a search.
     Hits {
-        /// The search.
+        /// The query.
         query: String,
-        /// Hits that the index has told already, in order.
+        /// Hits that were already received, in order.
         rest: Vec<Hit>,
-        /// Where it stopped, if there are more behind them.
+        /// The cursor for further hits, if there are more.
         after: Option<SearchCursor>,
     },
-    /// With more files of a peer.
+    /// More files of a peer.
     Files {
         /// The peer.
         peer: NodeId,
-        /// The folder below which they lie.
+        /// The folder above the files, if not the root.
         folder: Option<String>,
         /// The last path that was shown.
         after: String,
     },
-    /// With more of what lies in one folder of a peer.
+    /// More entries of one folder of a peer.
     Entries {
         /// The peer.
         peer: NodeId,
@@ -64,16 +63,16 @@ pub(crate) enum NextPage {
     },
 }
 
-/// What lies directly in a folder of a peer.
+/// A direct entry of a folder of a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FolderEntry {
     /// A folder.
     Folder {
-        /// Its path.
+        /// The path.
         path: String,
-        /// How many files lie below it.
+        /// The number of files below it.
         files: u64,
-        /// How many bytes they have.
+        /// The total size of these files.
         bytes: u64,
     },
     /// A file.
@@ -89,14 +88,14 @@ pub(crate) enum RowNumberError {
     /// The list is shorter.
     #[error("there is no hit {number}; the last list ends at {last}")]
     OutOfRange {
-        /// The number that was asked for.
+        /// The requested number.
         number: u32,
-        /// The last number that there is.
+        /// The last number of the list.
         last: u32,
     },
 }
 
-/// The last list, as far as it was shown.
+/// The rows of the last list that were shown, and its continuation.
 #[derive(Debug, Default)]
 pub(crate) struct RowList {
     rows: Vec<ListRow>,
@@ -104,21 +103,21 @@ pub(crate) struct RowList {
 }
 
 impl RowList {
-    /// Forgets the list for a new one.
+    /// Clears the list.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Puts a page behind what is there, and returns the number of its first row.
+    /// Appends a page, and returns the number of its first row.
     pub(crate) fn append_page(&mut self, page: Vec<ListRow>, next: Option<NextPage>) -> usize {
         let first = self.rows.len() + 1;
-        let room = MAX_ROWS.saturating_sub(self.rows.len());
-        self.next = next.filter(|_| page.len() <= room);
-        self.rows.extend(page.into_iter().take(room));
+        let capacity = MAX_ROWS.saturating_sub(self.rows.len());
+        self.next = next.filter(|_| page.len() <= capacity);
+        self.rows.extend(page.into_iter().take(capacity));
         first
     }
 
-    /// Returns how the list goes on, if it does.
+    /// Returns the continuation of the list, if there is one.
     pub(crate) const fn next_page(&self) -> Option<&NextPage> {
         self.next.as_ref()
     }
@@ -136,14 +135,14 @@ impl RowList {
         })
     }
 
-    /// Returns the rows that numbers stand for.
+    /// Returns the rows with these numbers.
     pub(crate) fn select(&self, numbers: &NumberRanges) -> Result<Vec<&ListRow>, RowNumberError> {
         if self.rows.is_empty() {
             return Err(RowNumberError::NoList);
         }
         let last = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-        let picked = numbers.up_to(last).map_err(|number| RowNumberError::OutOfRange { number, last })?;
-        Ok(picked.filter_map(|number| self.rows.get((number as usize).checked_sub(1)?)).collect())
+        let selected = numbers.up_to(last).map_err(|number| RowNumberError::OutOfRange { number, last })?;
+        Ok(selected.filter_map(|number| self.rows.get((number as usize).checked_sub(1)?)).collect())
     }
 }
 

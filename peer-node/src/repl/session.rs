@@ -1,4 +1,4 @@
-//! What one sitting remembers, and what commands work with.
+//! The state of one session, shared by all commands.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,68 +16,67 @@ use super::row_list::{ListRow, RowList};
 use crate::node::Node;
 use crate::view::DownloadId;
 
-/// One sitting, of a person or a script.
+/// One session of a person or a script.
 pub(crate) struct ReplSession {
-    /// The node that is worked with.
+    /// The node.
     pub(crate) node: Arc<Node>,
-    /// Where the index is, as the node was told.
+    /// The configured address of the index.
     pub(crate) index_address: String,
-    /// Where everything is written to.
+    /// The terminal or the streams of the script.
     pub(crate) output: ConsoleOutput,
     /// The last numbered list.
     pub(crate) last_list: RowList,
-    /// The peers that were seen.
+    /// The peers that have been on the screen.
     pub(crate) peers: SeenPeers,
-    /// What Tab offers.
+    /// The candidates for Tab completion.
     pub(crate) completions: SharedCompletions,
-    /// The downloads that the command under way waits for.
+    /// The downloads that the running command waits for.
     pub(crate) foreground: Vec<DownloadId>,
-    /// The downloads that were sent to the background and are not over as far as anybody was told.
+    /// The downloads in the background whose end was not reported yet.
     pub(crate) background: Background,
-    /// How long a command waits for its downloads, if not without limit.
+    /// The maximum time that a command waits for its downloads; `None` for no limit.
     pub(crate) timeout: Option<Duration>,
 }
 
 impl ReplSession {
-    /// Begins a sitting.
+    /// Starts a session.
     pub(crate) fn new(
         node: Arc<Node>,
         index: String,
         output: ConsoleOutput,
-        known: SharedCompletions,
+        completions: SharedCompletions,
     ) -> Self {
-        let (shown, peers) = (RowList::default(), SeenPeers::default());
+        let (last_list, peers) = (RowList::default(), SeenPeers::default());
         let (foreground, background) = (Vec::new(), Background::default());
         Self {
             node,
             index_address: index,
             output,
-            last_list: shown,
+            last_list,
             peers,
-            completions: known,
+            completions,
             foreground,
             background,
             timeout: None,
         }
     }
 
-    /// Tells Tab what has been on the screen.
+    /// Updates the candidates for Tab completion.
     pub(crate) fn update_completions(&self) {
         let hits = self.last_list.rows().iter().map(ListRow::path).take(1000).collect();
         let peers = self.peers.addresses().map(|address| address.to_string()).collect();
         let views = self.node.downloads().views();
         let running = views.into_iter().filter(|view| !view.state.is_settled() || view.state.is_failed());
         let downloads = running.map(|view| (view.id.0, view.name)).collect();
-        self.completions
-            .update(|things| (things.hits, things.peers, things.downloads) = (hits, peers, downloads));
+        self.completions.update(|data| (data.hits, data.peers, data.downloads) = (hits, peers, downloads));
     }
 
-    /// Shows a path of this machine, relative to the node's folder if it lies in there.
+    /// Formats a local path, relative to the node's folder if it is inside.
     pub(crate) fn display_own_path(&self, path: &Path) -> String {
         display_path(path.strip_prefix(self.node.share_dir()).unwrap_or(path))
     }
 
-    /// Writes to stderr how much is left out of what is shared, if there is something that the user may not expect.
+    /// Warns how much is left out of the shared folders, if the user may not expect it.
     pub(crate) fn warn_of_left_out(&mut self) {
         let overview = self.node.library().overview();
         if let Some(text) = left_out_text(&overview).filter(|_| overview.has_unexpected()) {
@@ -85,19 +84,19 @@ impl ReplSession {
         }
     }
 
-    /// Writes an error and returns the failure to go on with.
+    /// Writes an error and returns [`CommandError::AlreadyReported`].
     pub(crate) fn report_error(&mut self, failure: &CommandError) -> CommandError {
         self.output.error(failure);
         CommandError::AlreadyReported
     }
 }
 
-/// Shows a path of this machine.
+/// Formats a local path, display-safe.
 pub(crate) fn display_path(path: &Path) -> String {
     display_safe_bytes(path.as_os_str().as_encoded_bytes())
 }
 
-/// Reads a path as a person types it: `~` in front is their home folder.
+/// Expands a leading `~` to the home folder.
 pub(crate) fn expand_tilde(text: &str, home: Option<&Path>) -> PathBuf {
     match (text.strip_prefix('~'), home) {
         (Some(""), Some(home)) => home.to_owned(),
@@ -106,12 +105,12 @@ pub(crate) fn expand_tilde(text: &str, home: Option<&Path>) -> PathBuf {
     }
 }
 
-/// Returns the person's home folder.
+/// Returns the home folder of the user.
 pub(crate) fn home_dir() -> Option<PathBuf> {
     std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
-/// Counts things: `1 file`, `2 files`.
+/// Formats a number of things: `1 file`, `2 files`.
 pub(crate) fn pluralize(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
@@ -127,7 +126,7 @@ mod tests {
             assert_eq!(expand_tilde(text, Some(home)), PathBuf::from(path));
         }
         assert_eq!(expand_tilde("~/x", None), PathBuf::from("~/x"));
-        // A slash at the end says that a folder is meant.
+        // A trailing slash is kept: it marks a folder.
         assert!(expand_tilde("~/x/", Some(home)).as_os_str().as_encoded_bytes().ends_with(b"/"));
     }
 

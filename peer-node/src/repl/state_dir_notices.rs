@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::session::display_path;
 use crate::state_dir::{StateDir, StateHealth};
 
-/// Follows the hidden folder and reports what happens to it, each thing once.
+/// Watches the state folder and reports each change once.
 #[derive(Debug)]
 pub(crate) struct StateDirNotices {
     folder: PathBuf,
@@ -17,22 +17,22 @@ pub(crate) struct StateDirNotices {
 }
 
 impl StateDirNotices {
-    /// Begins with a folder that is well: troubles that are there already are reported first. That others can use it was reported
-    /// when it was opened.
+    /// Starts from a healthy folder, so that existing problems are reported first. An exposed mode was reported when the folder
+    /// was opened.
     pub(crate) fn new(state: &StateDir) -> Self {
         let mut health = state.health();
         health.mark_changed();
-        let StateHealth { restored, exposed_mode: exposure, .. } = health.borrow().clone();
-        let shown = StateHealth { restored, exposed_mode: exposure, ..StateHealth::default() };
-        Self { folder: state.path().to_owned(), health, reported: shown, queue: VecDeque::new() }
+        let StateHealth { restored, exposed_mode, .. } = health.borrow().clone();
+        let reported = StateHealth { restored, exposed_mode, ..StateHealth::default() };
+        Self { folder: state.path().to_owned(), health, reported, queue: VecDeque::new() }
     }
 
-    /// Waits until something has changed. Cancel safe.
+    /// Waits for a change of the folder's health. Cancel safe.
     pub(crate) async fn changed(&mut self) -> Result<(), watch::error::RecvError> {
         self.health.changed().await
     }
 
-    /// Returns the next thing to report.
+    /// Returns the next notice, if there is one.
     pub(crate) fn next(&mut self) -> Option<String> {
         let health = self.health.borrow_and_update().clone();
         self.queue.extend(changes_between(&display_path(&self.folder), &self.reported, &health));
@@ -41,27 +41,27 @@ impl StateDirNotices {
     }
 }
 
-/// Returns what is new between two states of the folder.
+/// Returns the notices for the changes between two states of the folder.
 fn changes_between(folder: &str, before: &StateHealth, now: &StateHealth) -> Vec<String> {
-    let mut news = Vec::new();
+    let mut notices = Vec::new();
     if now.restored != before.restored {
-        news.push(format!(
+        notices.push(format!(
             "{folder} was removed or replaced; it was created again, and files are hashed again where needed"
         ));
     }
-    if let Some(doubt) = now.warning().filter(|_| before.exposed_mode != now.exposed_mode) {
-        news.push(format!("{folder}: {doubt}"));
+    if let Some(warning) = now.warning().filter(|_| before.exposed_mode != now.exposed_mode) {
+        notices.push(format!("{folder}: {warning}"));
     }
     let known: Vec<String> = before.problems().collect();
-    news.extend(
+    notices.extend(
         now.problems()
-            .filter(|trouble| !known.contains(trouble))
-            .map(|trouble| display_safe(&trouble).into_owned()),
+            .filter(|problem| !known.contains(problem))
+            .map(|problem| display_safe(&problem).into_owned()),
     );
     if before.store_error.is_some() && now.store_error.is_none() {
-        news.push(format!("{folder} can be written again; hashes are stored"));
+        notices.push(format!("{folder} can be written again; hashes are stored"));
     }
-    news
+    notices
 }
 
 #[cfg(test)]

@@ -1,54 +1,54 @@
-//! Tables that are as wide as the terminal allows.
+//! Tables that fit the width of the terminal.
 
 use super::look::{Look, Style};
 use super::text_width::{display_width, min_path_width, pad, pad_left, truncate, truncate_path};
 
-/// What stands between two columns.
+/// The gap between two columns.
 const GAP: &str = "  ";
 
-/// Columns of this rank and above are left out before the column of paths is cut at all, the others only where a name of at
-/// most so many columns of the terminal would be cut.
+/// Columns of this rank and above are dropped before a path is truncated at all. Lower ranks are dropped only if a file name of
+/// up to [`MAX_PROTECTED_NAME_WIDTH`] columns would be truncated.
 const FIRST_DROPPED_RANK: u8 = 3;
 const MAX_PROTECTED_NAME_WIDTH: usize = 40;
 
 /// One column of a table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TableColumn {
-    /// What stands above it; nothing stands above any if all are empty.
+    /// The heading; a table whose headings are all empty has no heading line.
     pub(crate) heading: &'static str,
-    /// How its cells are coloured.
+    /// The colour of the cells.
     pub(crate) style: Style,
-    /// Where its cells stand.
+    /// The alignment of the cells.
     pub(crate) alignment: Alignment,
-    /// Those with higher figures are left out first when the terminal is narrow; 0 always stays.
+    /// The order in which columns are dropped on a narrow terminal: highest first; 0 is never dropped.
     pub(crate) rank: u8,
 }
 
-/// How the cells of a column are laid out.
+/// The alignment of the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Alignment {
-    /// Words.
+    /// For words.
     Left,
-    /// Figures.
+    /// For numbers.
     Right,
-    /// Names or paths that may be cut to make room, folders first; one column of a table at most.
+    /// For names or paths, which may be truncated, folders first; at most one column of a table.
     Path,
 }
 
 impl TableColumn {
-    /// Makes a column of words.
-    pub(crate) const fn left(head: &'static str, style: Style, rank: u8) -> Self {
-        Self { heading: head, style, alignment: Alignment::Left, rank }
+    /// Returns a column of words.
+    pub(crate) const fn left(heading: &'static str, style: Style, rank: u8) -> Self {
+        Self { heading, style, alignment: Alignment::Left, rank }
     }
 
-    /// Makes a column of figures.
-    pub(crate) const fn right(head: &'static str, style: Style, rank: u8) -> Self {
-        Self { heading: head, style, alignment: Alignment::Right, rank }
+    /// Returns a column of numbers.
+    pub(crate) const fn right(heading: &'static str, style: Style, rank: u8) -> Self {
+        Self { heading, style, alignment: Alignment::Right, rank }
     }
 
-    /// Makes the column of names or paths, which gives way.
-    pub(crate) const fn path(head: &'static str) -> Self {
-        Self { heading: head, style: Style::Plain, alignment: Alignment::Path, rank: 0 }
+    /// Returns the column of names or paths, which may be truncated.
+    pub(crate) const fn path(heading: &'static str) -> Self {
+        Self { heading, style: Style::Plain, alignment: Alignment::Path, rank: 0 }
     }
 
     fn is_flexible(&self) -> bool {
@@ -56,7 +56,7 @@ impl TableColumn {
     }
 }
 
-/// Lays out rows of cells, which are fit to be shown, as lines of at most `width` columns where that is possible.
+/// Lays out rows of display-safe cells as lines of at most `width` columns, if possible.
 pub(crate) fn lay_out<const N: usize>(
     table: &[TableColumn; N],
     rows: &[[String; N]],
@@ -64,9 +64,9 @@ pub(crate) fn lay_out<const N: usize>(
     look: Look,
 ) -> Vec<String> {
     let kept = choose_columns(&natural_widths(table, rows), min_name_width(table, rows), table, width);
-    let has_heads = table.iter().any(|column| !column.heading.is_empty());
-    let head = has_heads.then(|| table.map(|column| column.heading.to_owned()));
-    let heading = head.iter().map(|cells| table_line(table, cells, &kept, look, true));
+    let has_headings = table.iter().any(|column| !column.heading.is_empty());
+    let headings = has_headings.then(|| table.map(|column| column.heading.to_owned()));
+    let heading = headings.iter().map(|cells| table_line(table, cells, &kept, look, true));
     heading.chain(rows.iter().map(|cells| table_line(table, cells, &kept, look, false))).collect()
 }
 
@@ -80,45 +80,46 @@ fn natural_widths<const N: usize>(table: &[TableColumn; N], rows: &[[String; N]]
     widths
 }
 
-/// Returns how many columns of the terminal the column that gives way needs to keep all names.
+/// Returns the width that the column of paths needs to keep all file names of up to [`MAX_PROTECTED_NAME_WIDTH`].
 fn min_name_width<const N: usize>(table: &[TableColumn; N], rows: &[[String; N]]) -> usize {
     let cells = |row: &[String; N]| {
         let cells = table.iter().zip(row).filter(|(column, _)| column.is_flexible());
         cells.map(|(_, cell)| min_path_width(cell).min(MAX_PROTECTED_NAME_WIDTH)).max().unwrap_or(0)
     };
-    let heads =
+    let headings =
         table.iter().filter(|column| column.is_flexible()).map(|column| display_width(column.heading));
-    rows.iter().map(cells).chain(heads).max().unwrap_or(0)
+    rows.iter().map(cells).chain(headings).max().unwrap_or(0)
 }
 
-/// Chooses the columns that stay, and their widths.
+/// Chooses the columns to show, with their indices and widths: drops the column of the highest rank until the rest fits.
 fn choose_columns<const N: usize>(
     natural: &[usize; N],
-    least: usize,
+    min_name_width: usize,
     table: &[TableColumn; N],
     width: usize,
 ) -> Vec<(usize, usize)> {
-    // A column with nothing in it is none.
+    // Empty columns are not shown.
     let mut kept: Vec<(usize, usize)> =
         natural.iter().copied().enumerate().filter(|(_, width)| *width > 0).collect();
     let rank = |at: usize| table.get(at).map_or(0, |column| column.rank);
-    let gives_way = |at: usize| table.get(at).is_some_and(TableColumn::is_flexible);
-    let needed =
-        |at: usize, wanted: usize| if rank(at) >= FIRST_DROPPED_RANK { wanted } else { wanted.min(least) };
+    let is_flexible = |at: usize| table.get(at).is_some_and(TableColumn::is_flexible);
+    let needed = |at: usize, natural: usize| {
+        if rank(at) >= FIRST_DROPPED_RANK { natural } else { natural.min(min_name_width) }
+    };
     loop {
-        let others: usize = kept.iter().filter(|(at, _)| !gives_way(*at)).map(|(_, width)| width).sum();
+        let others: usize = kept.iter().filter(|(at, _)| !is_flexible(*at)).map(|(_, width)| width).sum();
         let gaps = kept.len().saturating_sub(1) * GAP.len();
-        let room = width.saturating_sub(others + gaps);
-        let wanted = kept.iter().find(|(at, _)| gives_way(*at)).map_or(0, |(_, width)| *width);
-        let dearest = kept.iter().map(|(at, _)| *at).filter(|at| rank(*at) > 0).max_by_key(|at| rank(*at));
-        match dearest {
-            Some(at) if room < needed(at, wanted) || others + gaps > width => {
+        let available = width.saturating_sub(others + gaps);
+        let path_width = kept.iter().find(|(at, _)| is_flexible(*at)).map_or(0, |(_, width)| *width);
+        let next = kept.iter().map(|(at, _)| *at).filter(|at| rank(*at) > 0).max_by_key(|at| rank(*at));
+        match next {
+            Some(at) if available < needed(at, path_width) || others + gaps > width => {
                 kept.retain(|(kept, _)| *kept != at);
             }
             _ => {
                 for (at, width) in &mut kept {
-                    if gives_way(*at) {
-                        *width = (*width).min(room.max(1));
+                    if is_flexible(*at) {
+                        *width = (*width).min(available.max(1));
                     }
                 }
                 return kept;
@@ -132,7 +133,7 @@ fn table_line<const N: usize>(
     cells: &[String; N],
     kept: &[(usize, usize)],
     look: Look,
-    is_head: bool,
+    is_heading: bool,
 ) -> String {
     let last = kept.last().map(|(at, _)| *at);
     let cell = |&(at, width): &(usize, usize)| {
@@ -140,13 +141,13 @@ fn table_line<const N: usize>(
         let cell = cells.get(at)?;
         let text = match column.alignment {
             Alignment::Right => pad_left(cell, width),
-            // No blanks at the end of a line.
+            // No trailing spaces.
             Alignment::Left if last == Some(at) => truncate(cell, width),
             Alignment::Left => pad(cell, width),
             Alignment::Path if last == Some(at) => truncate_path(cell, width),
             Alignment::Path => pad(&truncate_path(cell, width), width),
         };
-        Some(look.paint(if is_head { Style::Faint } else { column.style }, &text))
+        Some(look.paint(if is_heading { Style::Faint } else { column.style }, &text))
     };
     kept.iter().filter_map(cell).collect::<Vec<_>>().join(GAP)
 }

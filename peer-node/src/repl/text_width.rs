@@ -1,29 +1,28 @@
-//! How many columns of a terminal a text takes, and how it is cut to fewer.
+//! The width of text in terminal columns, and truncation to a width.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Counts the columns that a text takes.
+/// Returns the width of a text in columns.
 pub(crate) fn display_width(text: &str) -> usize {
     text.width()
 }
 
-/// Cuts a text to at most so many columns. What is left out is taken from the middle, since names begin and end with
-/// what tells them apart, and an ellipsis stands for it.
+/// Truncates a text to at most `most` columns. An ellipsis replaces the middle, because names differ at their start and end.
 pub(crate) fn truncate(text: &str, most: usize) -> String {
     if display_width(text) <= most {
         return text.to_owned();
     }
-    let Some(room) = most.checked_sub(1) else { return String::new() };
-    let behind = room / 3;
-    let front = prefix_of_width(text, room - behind);
-    let end = suffix_of_width(text.get(front.len()..).unwrap_or_default(), behind);
-    let mut cut = format!("{front}…{end}");
-    // A mark at the seam may have joined what it was not joined with before.
-    while display_width(&cut) > most && cut.pop().is_some() {}
-    cut
+    let Some(available) = most.checked_sub(1) else { return String::new() };
+    let end_width = available / 3;
+    let front = prefix_of_width(text, available - end_width);
+    let end = suffix_of_width(text.get(front.len()..).unwrap_or_default(), end_width);
+    let mut truncated = format!("{front}…{end}");
+    // A combining mark at the seam may have changed the width.
+    while display_width(&truncated) > most && truncated.pop().is_some() {}
+    truncated
 }
 
-/// Cuts a path to at most so many columns: folders in front go first, and the file name last.
+/// Truncates a path to at most `most` columns: leading folders first, the file name last.
 pub(crate) fn truncate_path(path: &str, most: usize) -> String {
     if display_width(path) <= most {
         return path.to_owned();
@@ -38,7 +37,7 @@ pub(crate) fn truncate_path(path: &str, most: usize) -> String {
     truncate(rest, most)
 }
 
-/// Returns how many columns a path takes at least if its last component is not cut.
+/// Returns the minimum width of a path whose last component is not truncated.
 pub(crate) fn min_path_width(path: &str) -> usize {
     let mut rest = path;
     while let Some(below) = strip_first_folder(rest) {
@@ -51,21 +50,21 @@ pub(crate) fn min_path_width(path: &str) -> usize {
     }
 }
 
-/// Stands for folders that are left out.
+/// Replaces the folders that are left out.
 const ELLIPSIS: &str = "…/";
 
 fn strip_first_folder(path: &str) -> Option<&str> {
     path.split_once('/').map(|(_, below)| below).filter(|below| !below.is_empty())
 }
 
-/// Cuts a text to exactly so many columns: cut, or filled with spaces on the right.
+/// Truncates or pads a text to exactly `width` columns, with spaces on the right.
 pub(crate) fn pad(text: &str, width: usize) -> String {
     let mut padded = truncate(text, width);
     padded.extend(std::iter::repeat_n(' ', width.saturating_sub(display_width(&padded))));
     padded
 }
 
-/// Does the same with the spaces on the left.
+/// Truncates or pads a text to exactly `width` columns, with spaces on the left.
 pub(crate) fn pad_left(text: &str, width: usize) -> String {
     let cut = truncate(text, width);
     let spaces = width.saturating_sub(display_width(&cut));
@@ -89,7 +88,7 @@ fn suffix_of_width(text: &str, most: usize) -> &str {
         if taken > most {
             break;
         }
-        // Marks stay with the letter in front of them.
+        // Combining marks stay with the character before them.
         if character.width().unwrap_or(0) > 0 {
             start = at;
         }
@@ -97,7 +96,7 @@ fn suffix_of_width(text: &str, most: usize) -> &str {
     text.get(start..).unwrap_or_default()
 }
 
-/// The most columns that a character adds; a selector of emoji form widens the one in front of it.
+/// Returns the maximum number of columns that a character adds; an emoji variation selector widens the character before it.
 fn char_width(character: char) -> usize {
     if character == '\u{fe0f}' { 1 } else { character.width().unwrap_or(0) }
 }

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
-/// The longest time that can be given: a year.
+/// The maximum time limit: a year, in seconds.
 const MAX_TIME_LIMIT: u64 = 366 * 24 * 60 * 60;
 
-/// A text that is no time.
+/// An invalid time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a time: write seconds, as in 30, or 5m or 2h")]
+#[error("invalid time; expected seconds, e.g. 30, or 5m or 2h")]
 pub(crate) struct TimeLimitError;
 
-/// Reads a time: whole seconds, or minutes or hours with `m` or `h` behind them.
+/// Parses a time: whole seconds, or whole minutes or hours with the suffix `m` or `h`.
 pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, TimeLimitError> {
     let (number, unit) = match text.char_indices().last() {
         Some((at, 's')) => (text.get(..at), 1),

@@ -1,34 +1,34 @@
-//! Cuts a command line into words, as shells do.
+//! Splits a command line into words, as shells do.
 //!
-//! White space separates words. A backslash takes the character behind it as it is; single quotes take all that they
-//! enclose as it is; in double quotes a backslash counts only in front of `"` and `\`. Nothing is ever expanded.
+//! White space separates words. A backslash makes the next character literal; single quotes make everything between them
+//! literal; in double quotes a backslash is special only before `"` and `\`. Nothing is expanded.
 
 use std::ops::Range;
 
 /// One word of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Word {
-    /// What it says, without its quotes.
+    /// The text without quotes and escapes.
     pub(crate) text: String,
-    /// Whether any of it was quoted or escaped: such a word is a name and nothing else.
+    /// Whether any part was quoted or escaped: such a word is a name, never an option or keyword.
     pub(crate) quoted: bool,
-    /// Where it stands in the line, quotes included, in bytes.
+    /// The bytes of the line that the word covers, with its quotes.
     pub(crate) span: Range<usize>,
 }
 
-/// A line as far as it was typed.
+/// The words of a line that may be incomplete.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ScannedWords {
-    /// The words, the last one perhaps unfinished.
+    /// The words; the last one may be incomplete.
     pub(crate) words: Vec<Word>,
-    /// The quote or backslash that waits for more.
+    /// The open quote or trailing backslash, if any.
     pub(crate) open_quote: Option<char>,
 }
 
-/// Why a line cannot be cut.
+/// Why a line cannot be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SplitError {
-    /// A quote is opened and not closed.
+    /// A quote is not closed.
     #[error("the quote {0} is not closed")]
     Unclosed(char),
     /// The line ends in a backslash.
@@ -36,17 +36,17 @@ pub(crate) enum SplitError {
     TrailingBackslash,
 }
 
-/// Cuts a whole line.
+/// Splits a complete line.
 pub(crate) fn split(line: &str) -> Result<Vec<Word>, SplitError> {
-    let ScannedWords { words, open_quote: open } = scan(line);
-    match open {
+    let ScannedWords { words, open_quote } = scan(line);
+    match open_quote {
         None => Ok(words),
         Some('\\') => Err(SplitError::TrailingBackslash),
         Some(quote) => Err(SplitError::Unclosed(quote)),
     }
 }
 
-/// Cuts a line that may still be being typed.
+/// Splits a line that may be incomplete.
 pub(crate) fn scan(line: &str) -> ScannedWords {
     let mut words = Vec::new();
     let mut characters = line.char_indices().peekable();
@@ -86,7 +86,7 @@ pub(crate) fn scan(line: &str) -> ScannedWords {
     }
 }
 
-/// Writes a name so that it is read as that one word and nothing else.
+/// Escapes a name so that it is parsed as one literal word.
 pub(crate) fn escape(name: &str) -> String {
     if name.is_empty() {
         return "\"\"".to_owned();

@@ -1,5 +1,5 @@
-//! Torrents of which a caller names only the key, since its connection begins with a key exchange (MSE): one that this node has
-//! made or served is known here, and any other may be known to the index.
+//! Looks up torrents by key, for connections that begin with a key exchange (MSE). Torrents that this node has created
+//! or served are known here; others may be known to the index.
 
 use std::fs;
 use std::io;
@@ -17,14 +17,14 @@ use super::key_query_limiter::{KeyQueryDecision, KeyQueryLimiter};
 use super::known_keys::KnownKeys;
 use crate::storage::{LinkPolicy, append_to_regular_file, remove_if_exists};
 
-/// How many questions for keys the index may owe an answer at once, so that the questions of people find room beside them.
+/// Maximum number of concurrent key queries, so that queries of the user are not delayed.
 const MAX_CONCURRENT: usize = 16;
 
-/// What is known of keys.
+/// Known keys, and the state of queries to the index.
 #[derive(Debug)]
 pub(super) struct KeyIndex {
     known: Mutex<KnownKeys>,
-    /// Set once the folders of an earlier run are read.
+    /// Set once the keys of earlier runs are loaded.
     loaded: OnceCell<()>,
     query_limiter: Mutex<KeyQueryLimiter>,
     query_slots: Semaphore,
@@ -42,81 +42,81 @@ impl Default for KeyIndex {
 }
 
 impl KeyIndex {
-    /// Adds a torrent that was made here.
+    /// Adds a created torrent.
     pub(super) fn add_created(&self, infohash: Infohash) {
         self.known.lock().add_created(infohash);
     }
 
-    /// Removes a torrent that was made here.
+    /// Removes a created torrent.
     pub(super) fn remove_created(&self, infohash: Infohash) {
         self.known.lock().remove_created(infohash);
     }
 }
 
 impl SharedTorrents {
-    /// Returns the torrent with a key, if it is known here or to the index.
+    /// Returns the torrent with a key, if it is known here or at the index.
     pub(super) async fn identify(&self, key: TorrentKey) -> Option<Infohash> {
         self.load_keys().await;
         let known = self.inner.key_index.known.lock().find(&key);
         if known.is_some() { known } else { self.query_index(key).await }
     }
 
-    /// Asks the index for a key, unless it has answered a short while ago or is asked for too many.
+    /// Queries the index for a key, unless it answered recently or the limit is reached.
     async fn query_index(&self, key: TorrentKey) -> Option<Infohash> {
-        let KeyIndex { query_limiter: questions, query_slots: asking, .. } = &self.inner.key_index;
+        let KeyIndex { query_limiter: limiter, query_slots: slots, .. } = &self.inner.key_index;
         let index = &self.inner.config.index;
         if !index.features().contains(IndexFeatures::TORRENT_KEYS) {
             return None;
         }
-        let permit = asking.try_acquire();
-        let lookup = questions.lock().decide(&key, Instant::now());
+        let permit = slots.try_acquire();
+        let lookup = limiter.lock().decide(&key, Instant::now());
         match lookup {
             KeyQueryDecision::Answered(answer) => return answer,
             KeyQueryDecision::Query if permit.is_ok() => {}
             KeyQueryDecision::Query | KeyQueryDecision::RateLimited => {
-                tracing::debug!("too many torrents are called for by their keys");
+                tracing::debug!("too many torrent key lookups");
                 return None;
             }
         }
         match index.find_torrent_by_key(key).await {
             Ok(hints) => {
                 let answer = hints.first().map(|hint| hint.infohash);
-                questions.lock().record_answer(key, answer, Instant::now());
+                limiter.lock().record_answer(key, answer, Instant::now());
                 answer
             }
             Err(error) => {
-                tracing::debug!(%error, "index not asked for the key of a torrent");
+                tracing::debug!(%error, "cannot look up a torrent key at the index");
                 None
             }
         }
     }
 
-    /// Reads which torrents earlier runs have made, and which were called for, unless that is done.
+    /// Loads the keys of torrents created or requested in earlier runs, once.
     pub(super) async fn load_keys(&self) {
-        let KeyIndex { known, loaded: is_read, .. } = &self.inner.key_index;
+        let KeyIndex { known, loaded: is_loaded, .. } = &self.inner.key_index;
         let reading = async || {
-            let (made, called) = (self.inner.config.folder.clone(), self.requested_folder());
-            let read = tokio::task::spawn_blocking(move || (created_in(&made), requested_in(&called)));
-            let (made, called) = read.await.unwrap_or_default();
+            let (created, requested) = (self.inner.config.folder.clone(), self.requested_folder());
+            let read = tokio::task::spawn_blocking(move || (created_in(&created), requested_in(&requested)));
+            let (created, requested) = read.await.unwrap_or_default();
             let excess = {
                 let mut known = known.lock();
-                for infohash in made {
+                for infohash in created {
                     known.add_created(infohash);
                 }
-                known.restore(called.into_iter())
+                known.restore(requested.into_iter())
             };
             self.delete_requested(excess).await;
         };
-        is_read.get_or_init(reading).await;
+        is_loaded.get_or_init(reading).await;
     }
 
-    /// Notes that a torrent was called for and is one of a shared file.
+    /// Saves that a torrent of a shared file was requested.
     pub(super) async fn save_requested(&self, infohash: Infohash) {
         let excess = self.inner.key_index.known.lock().add_requested(infohash);
         let folder = self.requested_folder();
-        let noted = tokio::task::spawn_blocking(move || touch_marker(&folder, infohash)).await;
-        if let Err(error) = noted.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            tracing::debug!(%infohash, %error, "torrent not remembered for the next run");
+        let result = tokio::task::spawn_blocking(move || touch_marker(&folder, infohash)).await;
+        if let Err(error) = result.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            tracing::debug!(%infohash, %error, "cannot save the marker of a requested torrent");
         }
         self.delete_requested(excess).await;
     }
@@ -131,7 +131,7 @@ impl SharedTorrents {
         });
         if let Err(error) = removed.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
             // The next run removes it.
-            tracing::debug!(%error, "file of a torrent that was called for not removed");
+            tracing::debug!(%error, "cannot remove the marker of a requested torrent");
         }
     }
 
@@ -140,30 +140,30 @@ impl SharedTorrents {
     }
 }
 
-/// Makes an empty file that stands for a torrent, or notes that it was called for again.
+/// Creates or updates the marker file of a requested torrent.
 fn touch_marker(folder: &Path, infohash: Infohash) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let mark = append_to_regular_file(&folder.join(infohash.to_string()), 0o600, LinkPolicy::Refuse)?;
-    mark.set_modified(SystemTime::now())
+    let marker = append_to_regular_file(&folder.join(infohash.to_string()), 0o600, LinkPolicy::Refuse)?;
+    marker.set_modified(SystemTime::now())
 }
 
-/// Lists the torrents that were made here, whose files are named by their infohashes.
+/// Returns the created torrents, whose files are named by infohash.
 fn created_in(folder: &Path) -> Vec<Infohash> {
     let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
     names.filter_map(|name| name.to_str()?.strip_suffix(".torrent")?.parse().ok()).collect()
 }
 
-/// Lists the torrents that were called for, the one that was called for longest ago first.
+/// Returns the requested torrents, least recently requested first.
 fn requested_in(folder: &Path) -> Vec<Infohash> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut called: Vec<(SystemTime, Infohash)> = entries
+    let mut requested: Vec<(SystemTime, Infohash)> = entries
         .filter_map(|entry| {
             let infohash = entry.file_name().to_str()?.parse().ok()?;
             Some((entry.metadata().ok()?.modified().ok()?, infohash))
         })
         .collect();
-    called.sort_unstable();
-    called.into_iter().map(|(_, infohash)| infohash).collect()
+    requested.sort_unstable();
+    requested.into_iter().map(|(_, infohash)| infohash).collect()
 }
 
 #[cfg(test)]
@@ -175,17 +175,17 @@ mod tests {
     #[test]
     fn requested_torrents_are_listed_by_last_request() {
         let folder = tempfile::tempdir().unwrap();
-        let called = folder.path().join("called");
+        let requested = folder.path().join("requested");
         let infohash = |number| Infohash::from_bytes([number; 20]);
         for number in [1, 2, 3] {
-            touch_marker(&called, infohash(number)).unwrap();
-            let file = fs::File::options().append(true).open(called.join(infohash(number).to_string()));
+            touch_marker(&requested, infohash(number)).unwrap();
+            let file = fs::File::options().append(true).open(requested.join(infohash(number).to_string()));
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(10 - number));
             file.unwrap().set_modified(time).unwrap();
         }
-        touch_marker(&called, infohash(3)).unwrap();
-        fs::write(called.join("something else"), "").unwrap();
-        assert_eq!(requested_in(&called), [2, 1, 3].map(infohash));
+        touch_marker(&requested, infohash(3)).unwrap();
+        fs::write(requested.join("something else"), "").unwrap();
+        assert_eq!(requested_in(&requested), [2, 1, 3].map(infohash));
         assert_eq!(requested_in(folder.path()), []);
     }
 

@@ -4,53 +4,52 @@ use protocol::bittorrent::mse::TorrentKey;
 use protocol::infohash::Infohash;
 use protocol::limits::MAX_TORRENTS_PER_NODE;
 
-/// How many torrents that were called for are remembered; one more replaces the one that was called for longest ago.
+/// Maximum number of requested torrents; one more replaces the least recently requested.
 const MAX_REQUESTED: usize = 1000;
 
-/// How many torrents made here are known by their keys: as many as the index accepts.
+/// Maximum number of created torrents: as many as the index accepts.
 const MAX_CREATED: usize = MAX_TORRENTS_PER_NODE as usize;
 
-/// The torrents of shared files that this node can serve although they may not take part now, by their keys. Pure: the files that
-/// keep them over restarts are the caller's.
+/// Keys of the torrents of shared files that this node can serve, whether or not they have joined. Pure: the caller
+/// persists them.
 #[derive(Debug, Default)]
 pub(super) struct KnownKeys {
     created: HashMap<TorrentKey, Infohash>,
-    /// The one that was called for longest ago comes first.
+    /// Least recently requested first.
     requested: VecDeque<(TorrentKey, Infohash)>,
 }
 
 impl KnownKeys {
     /// Returns the torrent with a key.
     pub(super) fn find(&self, key: &TorrentKey) -> Option<Infohash> {
-        let called =
-            || self.requested.iter().find(|(called, _)| called == key).map(|(_, infohash)| *infohash);
-        self.created.get(key).copied().or_else(called)
+        let requested =
+            || self.requested.iter().find(|(requested, _)| requested == key).map(|(_, infohash)| *infohash);
+        self.created.get(key).copied().or_else(requested)
     }
 
-    /// Adds a torrent that was made here, if there is room.
+    /// Adds a created torrent, if the limit is not reached.
     pub(super) fn add_created(&mut self, infohash: Infohash) {
         if self.created.len() < MAX_CREATED {
             self.created.insert(TorrentKey::of(infohash), infohash);
         }
     }
 
-    /// Removes a torrent that was made here.
+    /// Removes a created torrent.
     pub(super) fn remove_created(&mut self, infohash: Infohash) {
         self.created.remove(&TorrentKey::of(infohash));
     }
 
-    /// Adds a torrent that was called for, or notes that it was called for again. Returns those that are not remembered any more.
+    /// Adds a requested torrent, or moves it to the end. Returns the evicted torrents.
     pub(super) fn add_requested(&mut self, infohash: Infohash) -> Vec<Infohash> {
         let key = TorrentKey::of(infohash);
-        self.requested.retain(|(called, _)| *called != key);
+        self.requested.retain(|(requested, _)| *requested != key);
         self.requested.push_back((key, infohash));
         self.evict_excess()
     }
 
-    /// Adds torrents that were called for before all others, the one that was called for longest ago first. Returns those that are
-    /// not remembered.
-    pub(super) fn restore(&mut self, called: impl DoubleEndedIterator<Item = Infohash>) -> Vec<Infohash> {
-        for infohash in called.rev() {
+    /// Adds torrents requested in earlier runs, least recent first, before all others. Returns the evicted torrents.
+    pub(super) fn restore(&mut self, requested: impl DoubleEndedIterator<Item = Infohash>) -> Vec<Infohash> {
+        for infohash in requested.rev() {
             let key = TorrentKey::of(infohash);
             if !self.requested.iter().any(|(known, _)| *known == key) {
                 self.requested.push_front((key, infohash));

@@ -1,4 +1,4 @@
-//! How a torrent of a shared file is put together.
+//! Builds the torrent of a shared file.
 
 use std::path::Path;
 
@@ -10,60 +10,61 @@ use super::SharedTorrentError;
 use super::piece_hash_cache::{PieceHashCache, PieceLayout};
 use crate::torrent::make::{MakeOptions, TorrentPlan};
 
-/// Makes the torrent of a file under a name: of the hashes that are kept, or by reading the file. Blocks.
+/// Builds the torrent of a file: from cached hashes, or by reading the file. Blocks.
 pub(super) fn build_metainfo(
     name: &str,
-    cut: &PieceLayout,
-    kept: &PieceHashCache,
+    layout: &PieceLayout,
+    cache: &PieceHashCache,
     (location, cancel): (&Path, &CancellationToken),
 ) -> Result<Metainfo, SharedTorrentError> {
-    if let Some(hashes) = kept.load(cut) {
-        return Ok(encode_and_parse(&draft(name, cut), &hashes)?);
+    if let Some(hashes) = cache.load(layout) {
+        return Ok(encode_and_parse(&draft(name, layout), &hashes)?);
     }
     tracing::info!(
-        digest = cut.digest.short(),
-        piece_length = cut.piece_length,
+        digest = layout.digest.short(),
+        piece_length = layout.piece_length,
         "hashing the pieces of a torrent"
     );
-    let wish = MakeOptions {
+    let options = MakeOptions {
         name: Some(name.to_owned()),
-        piece_length: Some(cut.piece_length),
+        piece_length: Some(layout.piece_length),
         ..MakeOptions::default()
     };
-    let metainfo = Metainfo::parse(&TorrentPlan::scan(location, None)?.make(&wish, cancel, &mut |_| {})?)?;
-    if metainfo.digest() != Some(cut.digest) {
+    let metainfo =
+        Metainfo::parse(&TorrentPlan::scan(location, None)?.make(&options, cancel, &mut |_| {})?)?;
+    if metainfo.digest() != Some(layout.digest) {
         return Err(SharedTorrentError::Changed);
     }
-    if let Err(error) = kept.save(cut, &piece_hashes(&metainfo)) {
-        tracing::debug!(%error, "hashes of pieces not kept");
+    if let Err(error) = cache.save(layout, &piece_hashes(&metainfo)) {
+        tracing::debug!(%error, "cannot save piece hashes");
     }
     Ok(metainfo)
 }
 
-/// Writes the same torrent with a tracker, which is no part of its infohash.
+/// Returns the same torrent with a tracker, which does not change the infohash.
 pub(super) fn with_tracker(
     metainfo: &Metainfo,
     digest: Digest,
     url: &str,
 ) -> Result<Metainfo, MetainfoError> {
     let geometry = metainfo.geometry();
-    let cut = PieceLayout { digest, size: geometry.size(), piece_length: geometry.piece_length() };
-    let draft = MetainfoDraft { tiers: vec![vec![url.to_owned()]], ..draft(metainfo.name(), &cut) };
+    let layout = PieceLayout { digest, size: geometry.size(), piece_length: geometry.piece_length() };
+    let draft = MetainfoDraft { tiers: vec![vec![url.to_owned()]], ..draft(metainfo.name(), &layout) };
     encode_and_parse(&draft, &piece_hashes(metainfo))
 }
 
-fn draft(name: &str, cut: &PieceLayout) -> MetainfoDraft {
+fn draft(name: &str, layout: &PieceLayout) -> MetainfoDraft {
     MetainfoDraft {
         name: name.to_owned(),
-        piece_length: cut.piece_length,
-        content: DraftContent::Single(cut.size),
+        piece_length: layout.piece_length,
+        content: DraftContent::Single(layout.size),
         private: false,
         tiers: Vec::new(),
         optional: DraftOptionalFields {
             comment: None,
             created_by: Some(concat!("Peerdex ", env!("CARGO_PKG_VERSION")).to_owned()),
             creation_date: None,
-            digest: Some(cut.digest),
+            digest: Some(layout.digest),
         },
     }
 }

@@ -1,4 +1,4 @@
-//! Torrents that BitTorrent peers call for and that are not here yet.
+//! Serves torrents on demand: BitTorrent peers request them before they have joined.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -19,17 +19,17 @@ use crate::torrent::dot_torrent;
 use crate::torrent::make;
 use crate::view::DownloadId;
 
-/// How long it may take until a torrent that was begun takes part.
+/// Time limit for a started torrent to join.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// For how many torrents may be looked at once; they are made one after the other.
+/// Maximum number of concurrent lookups; torrents are built one at a time.
 const MAX_CONCURRENT: usize = 16;
 
-/// What comes of a call: nothing yet, or whether the torrent takes part now.
+/// Outcome of a lookup: pending, or whether the torrent has joined.
 type LookupOutcome = watch::Receiver<Option<bool>>;
 
-/// The torrents that are being looked for. It goes on when the caller hangs up, since hashing a large file takes longer than a
-/// caller waits: the next one finds it ready.
+/// Lookups in progress. They continue when the peer disconnects, since hashing a large file takes longer than a peer
+/// waits: the next request finds the torrent ready.
 #[derive(Debug, Default)]
 pub(super) struct PendingLookups(Mutex<HashMap<Infohash, LookupOutcome>>);
 
@@ -39,42 +39,42 @@ impl SharedTorrents {
             return false;
         }
         let Some(mut outcome) = self.start_lookup(infohash) else {
-            tracing::debug!(%infohash, "too many torrents are called for at once");
+            tracing::debug!(%infohash, "too many concurrent torrent lookups");
             return false;
         };
         outcome.wait_for(Option::is_some).await.is_ok_and(|joined| *joined == Some(true))
     }
 
-    /// Returns true if a torrent could not be made a short while ago.
+    /// Returns true if building a torrent failed recently.
     fn has_failed_recently(&self, infohash: Infohash) -> bool {
         self.inner.failed.lock().get(&infohash, Instant::now()).is_some()
     }
 
-    /// Begins to look for a torrent, or joins those who wait for it; nothing if too many are looked for.
+    /// Starts a lookup, or joins one in progress; none if the limit is reached.
     fn start_lookup(&self, infohash: Infohash) -> Option<LookupOutcome> {
-        let mut calls = self.inner.lookups.0.lock();
-        if let Some(outcome) = calls.get(&infohash) {
+        let mut lookups = self.inner.lookups.0.lock();
+        if let Some(outcome) = lookups.get(&infohash) {
             return Some(outcome.clone());
         }
-        if calls.len() >= MAX_CONCURRENT {
+        if lookups.len() >= MAX_CONCURRENT {
             return None;
         }
-        let (tell, outcome) = watch::channel(None);
-        calls.insert(infohash, outcome.clone());
-        let offers = self.clone();
+        let (outcome_sender, outcome) = watch::channel(None);
+        lookups.insert(infohash, outcome.clone());
+        let shared_torrents = self.clone();
         self.inner.config.tracker.spawn(async move {
-            let cancel = &offers.inner.config.cancel;
-            let joined = cancel.run_until_cancelled(offers.find_and_join(infohash)).await;
-            offers.inner.lookups.0.lock().remove(&infohash);
-            // The caller may have hung up.
-            let _ = tell.send(Some(joined.unwrap_or_default()));
+            let cancel = &shared_torrents.inner.config.cancel;
+            let joined = cancel.run_until_cancelled(shared_torrents.find_and_join(infohash)).await;
+            shared_torrents.inner.lookups.0.lock().remove(&infohash);
+            // The peer may have disconnected.
+            let _ = outcome_sender.send(Some(joined.unwrap_or_default()));
         });
         Some(outcome)
     }
 
     async fn find_and_join(&self, infohash: Infohash) -> bool {
         if let Err(error) = self.find_and_serve(infohash).await {
-            tracing::debug!(%infohash, %error, "torrent not here");
+            tracing::debug!(%infohash, %error, "cannot serve a requested torrent");
             self.inner.failed.lock().insert(infohash, (), Instant::now());
             return false;
         }
@@ -86,16 +86,16 @@ impl SharedTorrents {
         tokio::time::timeout(JOIN_TIMEOUT, joined).await.is_ok()
     }
 
-    /// Begins to serve the torrent that somebody calls for, if it is one of a shared file.
+    /// Serves the requested torrent, if it is one of a shared file.
     async fn find_and_serve(&self, infohash: Infohash) -> Result<(), SharedTorrentError> {
-        // One after the other: whoever calls may be hostile, and making is dear.
-        let _turn = self.inner.build_lock.lock().await;
+        // One at a time: building is expensive, and the peer may be hostile.
+        let _guard = self.inner.build_lock.lock().await;
         if self.inner.config.wires.has(infohash) {
             return Ok(());
         }
         let path = self.saved_path(infohash);
-        let kept = tokio::task::spawn_blocking(move || dot_torrent::read_saved(&path)).await?;
-        if let Ok(metainfo) = kept
+        let saved = tokio::task::spawn_blocking(move || dot_torrent::read_saved(&path)).await?;
+        if let Ok(metainfo) = saved
             && metainfo.infohash() == infohash
             && let Some(digest) = metainfo.digest()
         {
@@ -110,40 +110,41 @@ impl SharedTorrents {
                     let id = self.serve(&metainfo, digest).await?;
                     self.inner.served.lock().add_requested(infohash, id);
                     self.save_requested(infohash).await;
-                    // An index of an earlier release forgets the offer with the node that made it.
+                    // An index of an earlier release drops the offer when the node that made it disconnects.
                     let index = &self.inner.config.index;
                     if !index.features().contains(IndexFeatures::KEEPS_TORRENTS) {
                         let _ = index.offer_torrent(hint).await;
                     }
                     return Ok(());
                 }
-                Ok(_) => tracing::warn!(%infohash, %digest, "a torrent is not what it is said to be"),
-                Err(error) => tracing::debug!(%infohash, %error, "torrent not made"),
+                Ok(_) => tracing::warn!(%infohash, %digest, "a rebuilt torrent does not match its infohash"),
+                Err(error) => tracing::debug!(%infohash, %error, "cannot build a torrent"),
             }
         }
         Err(SharedTorrentError::NotShared)
     }
 
-    /// Returns what the index says of a torrent as far as it may be true of a shared file, what costs least to check first.
+    /// Returns the index's hints about a torrent that may match a shared file, cheapest to check first.
     async fn plausible_hints(&self, infohash: Infohash) -> Vec<TorrentHint> {
         let hints = self.inner.config.index.find_torrent(infohash).await.unwrap_or_default();
         let files = self.inner.config.library.files();
         let cost = |hint: &TorrentHint| {
             let file = files.by_digest(&hint.digest).next()?;
-            let cut = PieceLayout { digest: hint.digest, size: file.size, piece_length: hint.piece_length };
+            let layout =
+                PieceLayout { digest: hint.digest, size: file.size, piece_length: hint.piece_length };
             let is_ours = hint.piece_length == make::default_piece_length(file.size);
-            cut.is_plausible().then(|| (!self.inner.hash_cache.has(&cut), !is_ours))
+            layout.is_plausible().then(|| (!self.inner.hash_cache.has(&layout), !is_ours))
         };
         let mut hints: Vec<_> = hints.into_iter().filter_map(|hint| Some((cost(&hint)?, hint))).collect();
         hints.sort_by_key(|(cost, _)| *cost);
         hints.into_iter().map(|(_, hint)| hint).collect()
     }
 
-    /// Stops a torrent that nobody uses if as many are served as may be.
+    /// Stops an idle torrent if the limit of torrents served on demand is reached.
     fn make_room(&self) -> Result<(), SharedTorrentError> {
         let wires = &self.inner.config.wires;
-        let room = self.inner.served.lock().make_room(|infohash| wires.connection_count(*infohash) == 0);
-        match room {
+        let evicted = self.inner.served.lock().make_room(|infohash| wires.connection_count(*infohash) == 0);
+        match evicted {
             Ok(None) => Ok(()),
             Ok(Some(id)) => {
                 self.stop_serving(id);
@@ -159,8 +160,8 @@ impl SharedTorrents {
         let cancel = self.inner.config.cancel.clone();
         self.inner.config.tracker.spawn(async move {
             let Some(mut view) = downloads.watch(id) else { return };
-            let over = async { view.wait_for(|view| view.state.is_over()).await.is_ok() };
-            if cancel.run_until_cancelled(over).await.is_some() {
+            let stopped = async { view.wait_for(|view| view.state.is_over()).await.is_ok() };
+            if cancel.run_until_cancelled(stopped).await.is_some() {
                 downloads.clear(id);
             }
         });

@@ -1,5 +1,4 @@
-//! The SHA-1 hashes of the pieces of shared files, so that a file is read once for all torrents of it that differ in their
-//! names alone.
+//! Caches the SHA-1 piece hashes of shared files. Torrents that differ only in name need the file to be read once.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -13,17 +12,17 @@ use sha2::{Digest as _, Sha256};
 use crate::storage::replace_file;
 use crate::storage::{LinkPolicy, open_regular_file, read_regular_file, remove_if_exists};
 
-/// The most files that are kept, and the most bytes in them: those that were used longest ago go first.
+/// Maximum number of files and their total bytes; the least recently used are evicted.
 const MAX_ENTRIES: usize = 1000;
 const MAX_TOTAL_BYTES: u64 = 64 << 20;
 
-/// What stands between the hashes and their checksum; the last byte is the version.
+/// Separator between hashes and checksum; the last byte is the version.
 const MAGIC: &[u8] = b"PDXPIECES\x01";
 
-/// The length of a checksum.
+/// Length of a checksum in bytes.
 const CHECKSUM_LEN: usize = 32;
 
-/// How a content is cut.
+/// How a content is divided into pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PieceLayout {
     pub(super) digest: Digest,
@@ -32,8 +31,8 @@ pub(super) struct PieceLayout {
 }
 
 impl PieceLayout {
-    /// Returns true if a torrent may have such pieces and a node is likely to have made them: a stranger cannot have a file read
-    /// for every length there is.
+    /// Returns true if a torrent may have such pieces and a node is likely to have created it. Otherwise peers could
+    /// cause a file to be read for every possible length.
     pub(super) fn is_plausible(&self) -> bool {
         self.piece_length.is_power_of_two()
             && self.piece_length >= 16 << 10
@@ -55,73 +54,72 @@ impl PieceLayout {
     }
 }
 
-/// The hashes that are kept in a folder. They are worth no more than the time to hash the content again: one that is
-/// missing or damaged counts as none.
+/// Piece hashes saved in a folder. It is only a cache: missing or damaged entries are recomputed.
 #[derive(Debug)]
 pub(super) struct PieceHashCache {
     folder: PathBuf,
 }
 
 impl PieceHashCache {
-    /// Keeps hashes in a folder, which need not exist.
+    /// Creates a cache in a folder, which need not exist.
     pub(super) const fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// Returns true if the hashes of a content seem to be here.
-    pub(super) fn has(&self, cut: &PieceLayout) -> bool {
-        self.entry_path(cut).is_file()
+    /// Returns true if an entry exists; it may be damaged.
+    pub(super) fn has(&self, layout: &PieceLayout) -> bool {
+        self.entry_path(layout).is_file()
     }
 
-    /// Reads the hashes of a content, and notes that they were used. Blocks.
-    pub(super) fn load(&self, cut: &PieceLayout) -> Option<Vec<[u8; 20]>> {
-        let (path, length) = (self.entry_path(cut), cut.piece_count()? * 20);
+    /// Loads the hashes of a content and marks them as used. Blocks.
+    pub(super) fn load(&self, layout: &PieceLayout) -> Option<Vec<[u8; 20]>> {
+        let (path, length) = (self.entry_path(layout), layout.piece_count()? * 20);
         let longest = (length + MAGIC.len() + CHECKSUM_LEN) as u64;
         let bytes = read_regular_file(&path, longest + 1).ok()?;
-        let hashes = Self::decode(cut, &bytes, length);
+        let hashes = Self::decode(layout, &bytes, length);
         if hashes.is_none() {
             tracing::warn!(
-                digest = cut.digest.short(),
-                "stored hashes of pieces are damaged; the file is read again"
+                digest = layout.digest.short(),
+                "cached piece hashes are damaged; hashing the file again"
             );
-            // If it stays, it is damaged the next time too.
+            // Remove it, or it is reported again next time.
             let _ = fs::remove_file(&path);
         } else if let Ok(file) = open_regular_file(&path, OpenOptions::new().append(true), LinkPolicy::Follow)
         {
-            // Only the order in which they are forgotten depends on it.
+            // The time only determines the eviction order, so errors do not matter.
             let _ = file.set_modified(SystemTime::now());
         }
         hashes
     }
 
-    fn decode(cut: &PieceLayout, bytes: &[u8], length: usize) -> Option<Vec<[u8; 20]>> {
+    fn decode(layout: &PieceLayout, bytes: &[u8], length: usize) -> Option<Vec<[u8; 20]>> {
         let (hashes, rest) = bytes.split_at_checked(length)?;
         let check = rest.strip_prefix(MAGIC)?;
-        (check == cut.checksum(hashes)).then(|| hashes.as_chunks().0.to_vec())
+        (check == layout.checksum(hashes)).then(|| hashes.as_chunks().0.to_vec())
     }
 
-    /// Keeps the hashes of a content, and forgets others if there are too many. Blocks.
-    pub(super) fn save(&self, cut: &PieceLayout, hashes: &[[u8; 20]]) -> io::Result<()> {
+    /// Saves the hashes of a content and evicts old entries. Blocks.
+    pub(super) fn save(&self, layout: &PieceLayout, hashes: &[[u8; 20]]) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let hashes = hashes.as_flattened();
-        let bytes = [hashes, MAGIC, &cut.checksum(hashes)].concat();
-        replace_file(&self.entry_path(cut), &bytes)?;
+        let bytes = [hashes, MAGIC, &layout.checksum(hashes)].concat();
+        replace_file(&self.entry_path(layout), &bytes)?;
         self.evict()
     }
 
     fn evict(&self) -> io::Result<()> {
-        let mut kept: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+        let mut entries: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
-            // One that is gone meanwhile takes no room.
-            let Ok(about) = entry.metadata() else { continue };
-            kept.push((about.modified()?, about.len(), entry.path()));
+            // Skip an entry that was removed meanwhile.
+            let Ok(metadata) = entry.metadata() else { continue };
+            entries.push((metadata.modified()?, metadata.len(), entry.path()));
         }
-        kept.sort_unstable_by(|one, other| other.cmp(one));
+        entries.sort_unstable_by(|one, other| other.cmp(one));
         let mut bytes = 0_u64;
-        for (number, (_, length, path)) in kept.into_iter().enumerate() {
+        for (number, (_, length, path)) in entries.into_iter().enumerate() {
             bytes = bytes.saturating_add(length);
-            // The newest stays, however long it is.
+            // The newest entry is kept whatever its size.
             if number >= MAX_ENTRIES || (number > 0 && bytes > MAX_TOTAL_BYTES) {
                 remove_if_exists(&path)?;
             }
@@ -129,8 +127,8 @@ impl PieceHashCache {
         Ok(())
     }
 
-    fn entry_path(&self, cut: &PieceLayout) -> PathBuf {
-        self.folder.join(format!("{}-{}", cut.digest, cut.piece_length))
+    fn entry_path(&self, layout: &PieceLayout) -> PathBuf {
+        self.folder.join(format!("{}-{}", layout.digest, layout.piece_length))
     }
 }
 
@@ -151,24 +149,24 @@ mod tests {
     #[test]
     fn saved_hashes_are_loaded_and_damaged_ones_dropped() {
         let (_folder, store) = temporary_cache();
-        let (cut, hashes) = (layout(1, 40_000), [[7; 20], [8; 20], [9; 20]]);
-        assert_eq!(store.load(&cut), None);
-        store.save(&cut, &hashes).unwrap();
-        assert!(store.has(&cut));
-        assert_eq!(store.load(&cut).unwrap(), hashes);
-        assert_eq!(store.load(&PieceLayout { size: 40_001, ..cut }), None, "another size");
-        store.save(&cut, &hashes).unwrap();
-        let whole = fs::read(store.entry_path(&cut)).unwrap();
-        for damage in [0, 30, whole.len() - 1] {
-            let mut bytes = whole.clone();
+        let (key, hashes) = (layout(1, 40_000), [[7; 20], [8; 20], [9; 20]]);
+        assert_eq!(store.load(&key), None);
+        store.save(&key, &hashes).unwrap();
+        assert!(store.has(&key));
+        assert_eq!(store.load(&key).unwrap(), hashes);
+        assert_eq!(store.load(&PieceLayout { size: 40_001, ..key }), None, "another size");
+        store.save(&key, &hashes).unwrap();
+        let intact = fs::read(store.entry_path(&key)).unwrap();
+        for damage in [0, 30, intact.len() - 1] {
+            let mut bytes = intact.clone();
             bytes[damage] ^= 1;
-            fs::write(store.entry_path(&cut), bytes).unwrap();
-            assert_eq!(store.load(&cut), None, "byte {damage}");
-            assert!(!store.has(&cut));
+            fs::write(store.entry_path(&key), bytes).unwrap();
+            assert_eq!(store.load(&key), None, "byte {damage}");
+            assert!(!store.has(&key));
         }
-        for length in [0, 60, whole.len() - 1] {
-            fs::write(store.entry_path(&cut), &whole[..length]).unwrap();
-            assert_eq!(store.load(&cut), None, "{length} bytes");
+        for length in [0, 60, intact.len() - 1] {
+            fs::write(store.entry_path(&key), &intact[..length]).unwrap();
+            assert_eq!(store.load(&key), None, "{length} bytes");
         }
     }
 
@@ -181,8 +179,8 @@ mod tests {
         for content in 2..5 {
             store.save(&layout(content, size), &large).unwrap();
         }
-        let kept = (1..5).map(|content| store.has(&layout(content, size))).collect::<Vec<_>>();
-        assert_eq!(kept, [false, false, true, true]);
+        let existing = (1..5).map(|content| store.has(&layout(content, size))).collect::<Vec<_>>();
+        assert_eq!(existing, [false, false, true, true]);
     }
 
     #[test]

@@ -2,13 +2,13 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-/// How long something is remembered.
+/// How long an entry is remembered.
 const TTL: Duration = Duration::from_mins(1);
 
-/// How many entries are kept; one more replaces the oldest.
+/// Maximum number of entries; one more replaces the oldest.
 const MAX_ENTRIES: usize = 1000;
 
-/// What was found out a short while ago. Pure: the time is an argument.
+/// Recent results, with expiry. Pure: the time is an argument.
 #[derive(Debug)]
 pub(super) struct RecentCache<K, V>(HashMap<K, (V, Instant)>);
 
@@ -19,13 +19,13 @@ impl<K, V> Default for RecentCache<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V> RecentCache<K, V> {
-    /// Returns what is remembered of a key.
+    /// Returns the value of a key, unless it has expired.
     pub(super) fn get(&self, key: &K, now: Instant) -> Option<&V> {
         let (value, since) = self.0.get(key)?;
         (now.saturating_duration_since(*since) < TTL).then_some(value)
     }
 
-    /// Remembers a value in place of an earlier one.
+    /// Stores a value, replacing an earlier one.
     pub(super) fn insert(&mut self, key: K, value: V, now: Instant) {
         if self.0.len() >= MAX_ENTRIES && !self.0.contains_key(&key) {
             let oldest = self.0.iter().min_by_key(|(_, (_, since))| *since).map(|(key, _)| *key);
@@ -51,8 +51,8 @@ mod tests {
 
     #[test]
     fn a_flood_evicts_only_the_oldest_entries() {
-        let (mut recent, begun) = (RecentCache::default(), Instant::now());
-        let at = |number: u32| begun + Duration::from_millis(number.into());
+        let (mut recent, start) = (RecentCache::default(), Instant::now());
+        let at = |number: u32| start + Duration::from_millis(number.into());
         (0..5000).for_each(|number| recent.insert(number, (), at(number)));
         assert_eq!(recent.0.len(), MAX_ENTRIES);
         assert!(recent.get(&3999, at(5000)).is_none() && recent.get(&4000, at(5000)).is_some());

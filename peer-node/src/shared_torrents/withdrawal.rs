@@ -1,4 +1,4 @@
-//! Torrents that a person does not offer any more: the index is told, at once or as soon as it is there again.
+//! Withdraws torrents that the user no longer offers: at the index at once, or when it is reachable again.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -15,33 +15,33 @@ use crate::storage::remove_if_exists;
 use crate::storage::replace_file;
 use crate::view::DownloadId;
 
-/// How many withdrawn torrents are not served again in this run, although somebody calls for them.
+/// Maximum number of withdrawn torrents that are not served again in this run even if requested.
 const MAX_REMEMBERED: usize = 10_000;
 
-/// The pause before an index that failed to withdraw one is asked again.
+/// Delay before a failed withdrawal is retried.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// The ending of the file that stands for an offer that the index still has to withdraw.
+/// Extension of the marker file of an offer that the index still has to withdraw.
 const MARKER_EXTENSION: &str = "withdrawn";
 
-/// What became of a torrent that is withdrawn.
+/// Result of withdrawing a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Withdrawal {
-    /// Which torrent.
+    /// The torrent.
     pub infohash: Infohash,
-    /// Whether the index has withdrawn it; if not, it is told when it is there again.
+    /// True if the index has withdrawn it; otherwise it is sent when the index is reachable again.
     pub is_acknowledged: bool,
 }
 
-/// The torrents that were withdrawn.
+/// The withdrawn torrents.
 #[derive(Debug, Default)]
 pub(super) struct WithdrawnTorrents {
-    /// Those that are not served any more, the oldest first.
+    /// Torrents that are no longer served, oldest first.
     withdrawn: Mutex<VecDeque<Infohash>>,
-    /// Those that the index has to be told of.
+    /// Withdrawals that the index has not received.
     pending: Mutex<BTreeSet<Infohash>>,
     pending_added: Notify,
-    /// Held while the index is told of one, so that an offer and its withdrawal keep their order.
+    /// Held during a request to the index, so that an offer and its withdrawal keep their order.
     index_lock: tokio::sync::Mutex<()>,
 }
 
@@ -51,7 +51,7 @@ impl WithdrawnTorrents {
         self.withdrawn.lock().contains(infohash)
     }
 
-    /// Waits until no other offer is changed at the index.
+    /// Locks changes of offers at the index.
     pub(super) async fn lock_index(&self) -> MutexGuard<'_, ()> {
         self.index_lock.lock().await
     }
@@ -70,26 +70,26 @@ impl WithdrawnTorrents {
 }
 
 impl SharedTorrents {
-    /// Withdraws the torrent that was served under a number, if it is one of a shared file; it is not served again in this
-    /// run unless it is made again.
+    /// Withdraws the torrent served under a download number, if it is one of a shared file. It is not served again in
+    /// this run unless it is created again.
     pub async fn withdraw(&self, id: DownloadId) -> Option<Withdrawal> {
         let infohash = self.inner.served.lock().remove(id)?;
-        let (kept, mark) = (self.saved_path(infohash), self.marker_path(infohash));
+        let (saved, marker) = (self.saved_path(infohash), self.marker_path(infohash));
         self.inner.withdrawn.add(infohash);
         self.inner.key_index.remove_created(infohash);
-        let marked = tokio::task::spawn_blocking(move || {
-            mark.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-            replace_file(&mark, b"")?;
-            remove_if_exists(&kept)
+        let saving = tokio::task::spawn_blocking(move || {
+            marker.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            replace_file(&marker, b"")?;
+            remove_if_exists(&saved)
         });
-        if let Err(error) = marked.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            tracing::warn!(%infohash, %error, "withdrawal of a torrent not noted for the next run");
+        if let Err(error) = saving.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            tracing::warn!(%infohash, %error, "cannot save the withdrawal of a torrent");
         }
         let is_acknowledged = self.send_withdrawal(infohash).await.is_ok();
         Some(Withdrawal { infohash, is_acknowledged })
     }
 
-    /// Forgets that a torrent was withdrawn.
+    /// Cancels the withdrawal of a torrent.
     pub(super) async fn undo_withdrawal(&self, infohash: Infohash) {
         let WithdrawnTorrents { withdrawn: known, pending, .. } = &self.inner.withdrawn;
         known.lock().retain(|known| *known != infohash);
@@ -97,7 +97,7 @@ impl SharedTorrents {
         self.remove_marker(infohash).await;
     }
 
-    /// Withdraws at the index, whenever it is there, what it has not been told of, until the node stops.
+    /// Sends pending withdrawals to the index whenever it is reachable, until the node stops.
     pub(super) async fn send_pending_withdrawals(&self) {
         self.load_pending().await;
         let mut status = self.inner.config.index.status();
@@ -119,10 +119,10 @@ impl SharedTorrents {
         }
     }
 
-    /// Sends the index a withdrawal that is still pending.
+    /// Sends a withdrawal to the index if it is still pending.
     async fn send_withdrawal(&self, infohash: Infohash) -> Result<(), IndexError> {
-        let _turn = self.inner.withdrawn.lock_index().await;
-        // It may have been made again, or told by another task.
+        let _guard = self.inner.withdrawn.lock_index().await;
+        // It may have been created again, or sent by another task.
         if !self.inner.withdrawn.pending.lock().contains(&infohash) {
             return Ok(());
         }
@@ -132,25 +132,25 @@ impl SharedTorrents {
         Ok(())
     }
 
-    /// Reads which torrents an earlier run could not withdraw.
+    /// Reads the pending withdrawals of an earlier run.
     async fn load_pending(&self) {
         let folder = self.inner.config.folder.clone();
         let read = tokio::task::spawn_blocking(move || {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            let marks = entries.map(|entry| entry.path());
-            let marks = marks.filter(|path| path.extension().is_some_and(|end| end == MARKER_EXTENSION));
-            marks.filter_map(|path| path.file_stem()?.to_str()?.parse().ok()).collect::<Vec<Infohash>>()
+            let markers = entries.map(|entry| entry.path());
+            let markers = markers.filter(|path| path.extension().is_some_and(|end| end == MARKER_EXTENSION));
+            markers.filter_map(|path| path.file_stem()?.to_str()?.parse().ok()).collect::<Vec<Infohash>>()
         });
-        let marked = read.await.unwrap_or_default();
-        self.inner.withdrawn.pending.lock().extend(marked);
+        let pending = read.await.unwrap_or_default();
+        self.inner.withdrawn.pending.lock().extend(pending);
     }
 
     async fn remove_marker(&self, infohash: Infohash) {
-        let mark = self.marker_path(infohash);
-        let removed = tokio::task::spawn_blocking(move || remove_if_exists(&mark)).await;
+        let marker = self.marker_path(infohash);
+        let removed = tokio::task::spawn_blocking(move || remove_if_exists(&marker)).await;
         if let Err(error) = removed.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            // The index is told once more after a restart.
-            tracing::debug!(%infohash, %error, "mark of a withdrawn torrent not removed");
+            // The withdrawal is sent once more after a restart.
+            tracing::debug!(%infohash, %error, "cannot remove the marker of a withdrawn torrent");
         }
     }
 

@@ -1,31 +1,31 @@
-/// How well the hidden folder does its work.
+/// The condition of the state folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StateHealth {
-    /// How often the folder was made again since the node started, because it was removed or replaced.
+    /// Number of times the folder was created again since the node started because it was removed or replaced.
     pub restored: u64,
     /// Why the folder cannot be used at the moment.
     pub folder_error: Option<String>,
-    /// Why what is known of shared files cannot be stored at the moment.
+    /// Why hashes of shared files cannot be stored at the moment.
     pub store_error: Option<String>,
-    /// The folder's mode, if other users of this machine can use it and that cannot be changed.
+    /// The folder's mode if other users can access it and the mode cannot be changed.
     pub exposed_mode: Option<u32>,
 }
 
 impl StateHealth {
-    /// Returns what is wrong at the moment, a sentence for each thing.
+    /// Returns one sentence per current problem.
     pub fn problems(&self) -> impl Iterator<Item = String> + use<> {
-        let folder = self.folder_error.as_ref().map(|error| format!("cannot use the hidden folder: {error}"));
+        let folder = self.folder_error.as_ref().map(|error| format!("cannot use the state folder: {error}"));
         let store = self.store_error.as_ref().map(|error| {
-            format!("cannot store hashes: {error}; files are shared all the same, and hashed again after a restart")
+            format!("cannot store hashes: {error}; files stay shared but are hashed again after a restart")
         });
         folder.into_iter().chain(store)
     }
 
-    /// Returns what is doubtful as long as the folder stays where it is.
+    /// Returns a warning that applies as long as the folder stays where it is.
     pub fn warning(&self) -> Option<String> {
         let mode = self.exposed_mode?;
         Some(format!(
-            "other users of this machine can use it (mode {mode:03o}), and its mode cannot be changed"
+            "other users of this machine can access it (mode {mode:03o}), and its mode cannot be changed"
         ))
     }
 }
@@ -38,9 +38,12 @@ mod tests {
     fn every_problem_is_reported() {
         let mut health = StateHealth::default();
         assert_eq!(health.problems().count(), 0);
-        health.folder_error = Some("it is gone".into());
+        health.folder_error = Some("no such folder".into());
         health.store_error = Some("no space left".into());
-        let troubles: Vec<String> = health.problems().collect();
-        assert!(troubles[0].contains("it is gone") && troubles[1].contains("no space left"), "{troubles:?}");
+        let problems: Vec<String> = health.problems().collect();
+        assert!(
+            problems[0].contains("no such folder") && problems[1].contains("no space left"),
+            "{problems:?}"
+        );
     }
 }

@@ -3,8 +3,8 @@ use std::os::fd::OwnedFd;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
-/// Closes a folder to other users. Returns its mode if they can still use it: the file system stores no permissions, or the folder is
-/// somebody else's.
+/// Restricts a folder to its owner. Returns the folder's mode if other users can still access it because the file system stores
+/// no permissions or another user owns the folder.
 pub(super) fn restrict_to_owner(folder: &OwnedFd) -> Result<Option<u32>, Errno> {
     let closed = rustix::fs::fchmod(folder, Mode::RWXU);
     let mode = rustix::fs::fstat(folder)?.st_mode & 0o777;

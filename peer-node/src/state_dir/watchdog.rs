@@ -6,11 +6,11 @@ use tokio_util::sync::CancellationToken;
 use super::StateDir;
 use crate::identity::Identity;
 
-/// How often the folder is looked at: a few system calls.
+/// Interval between checks of the folder. A check takes a few system calls.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Looks after the state folder until the node stops: makes it again when it was removed or replaced, with the lock and the
-/// node's key, and reports it to those who keep files in it.
+/// Watches the state folder until the node stops. If the folder was removed or replaced, creates it again with the lock and the
+/// node's key, and reports that through the folder's health.
 pub(crate) async fn run_watchdog(state: Arc<StateDir>, identity: Arc<Identity>, cancel: CancellationToken) {
     while cancel.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
         let (state, identity) = (Arc::clone(&state), Arc::clone(&identity));
@@ -30,7 +30,7 @@ fn check(state: &StateDir, identity: &Identity) {
         .and_then(|()| identity.restore(&state.identity_key()).map_err(|error| error.to_string()));
     match restored {
         Ok(()) => {
-            tracing::warn!(folder = %state.path().display(), "state folder was removed or replaced; made it again");
+            tracing::warn!(folder = %state.path().display(), "state folder was removed or replaced; created it again");
             state.update_health(|health| {
                 health.folder_error = None;
                 health.restored += 1;
@@ -38,7 +38,7 @@ fn check(state: &StateDir, identity: &Identity) {
         }
         Err(error) => {
             if state.health().borrow().folder_error.as_ref() != Some(&error) {
-                tracing::warn!(folder = %state.path().display(), error, "cannot make the state folder again");
+                tracing::warn!(folder = %state.path().display(), error, "cannot create the state folder again");
             }
             state.update_health(|health| health.folder_error = Some(error));
         }

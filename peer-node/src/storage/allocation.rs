@@ -5,17 +5,17 @@ use std::os::unix::fs::MetadataExt;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-/// The unit in which a file's blocks are counted, whatever those of the file system are.
+/// The unit in which stat counts a file's blocks, independent of the file system.
 const BLOCK: u64 = 512;
 
-/// Gives a file its length and takes the room for it on disk, so that a full disk shows now and not later.
+/// Sets the length of a file and allocates its disk space, so that a full disk is noticed now and not later.
 pub(crate) fn allocate(file: &File, size: u64) -> io::Result<()> {
     reserve_space(file, size)?;
     file.set_len(size)
 }
 
-/// Takes the room for a file on disk where the file system can do that; elsewhere it is taken as bytes come. What does not fit takes no
-/// more than a block.
+/// Allocates the disk space of a file if the file system supports it; otherwise space is allocated as data is written. If the
+/// file does not fit, at most one block is allocated.
 pub(crate) fn reserve_space(file: &File, size: u64) -> io::Result<()> {
     if size == 0 {
         return Ok(());
@@ -28,11 +28,11 @@ pub(crate) fn reserve_space(file: &File, size: u64) -> io::Result<()> {
     Ok(rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size)?)
 }
 
-/// Fails if a file cannot have so many bytes. Some file systems find that out only when nothing is left for anybody.
+/// Fails if a file of this size does not fit. Some file systems notice that only after taking all free space.
 fn check_fits(file: &File, size: u64) -> io::Result<()> {
     let (system, taken) = (rustix::fs::fstatvfs(file)?, file.metadata()?.blocks().saturating_mul(BLOCK));
     let free = system.f_bavail.saturating_mul(system.f_frsize);
-    // A file system that does not say how large it is says nothing of its room either.
+    // A file system that reports no size reports no free space either.
     if system.f_blocks > 0 && size.saturating_sub(taken) > free {
         return Err(Errno::NOSPC.into());
     }
@@ -55,7 +55,7 @@ mod tests {
         assert!(found.len() == 0 && found.blocks() * BLOCK <= 64 << 10, "{found:?}");
         allocate(&file, 1 << 20).unwrap();
         assert_eq!(file.metadata().unwrap().len(), 1 << 20);
-        // What it has already is not needed again.
+        // Space that is already allocated is not needed again.
         reserve_space(&file, 1 << 20).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! Writing past the page cache.
+//! Direct I/O past the page cache.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
@@ -10,17 +10,17 @@ use rustix::fs::OFlags;
 
 use super::writing::MAX_SLICES;
 
-/// Blocks begin at multiples of this in memory, so that they can go to disk without a copy.
+/// Blocks are aligned to this in memory, so that direct I/O can write them without a copy.
 pub(crate) const ALIGNMENT: usize = 4096;
 
-/// How many direct writes may be under way at once: enough to keep a solid-state disk busy. When a slower disk has that
-/// many to do, the page cache takes what comes meanwhile.
+/// Maximum number of concurrent direct writes: enough to keep an SSD busy. If a slower disk falls behind, further writes go
+/// through the page cache.
 const MAX_WRITES: usize = 8;
 
-/// A second descriptor of a file, whose writes go from memory to the disk as they are.
+/// A second descriptor of a file, opened for direct I/O.
 ///
-/// Through the page cache each byte is copied once more, into memory that on a virtual machine may have to be fetched from
-/// the host first, and all of it is written at the end, when the file is made durable.
+/// The page cache costs an additional copy of each byte, into memory that a virtual machine may first have to get from its
+/// host, and delays all writing until the file is synced.
 #[derive(Debug)]
 pub(crate) struct DirectFile {
     file: File,
@@ -28,16 +28,16 @@ pub(crate) struct DirectFile {
 }
 
 impl DirectFile {
-    /// Opens a file a second time, where the system and the file system can do that.
+    /// Opens a file for direct I/O, if the system and the file system support it.
     pub(crate) fn open(file: &File) -> Option<Self> {
-        // The very same file, whatever has become of its name.
+        // Opened by descriptor: the same file, even if it was renamed.
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         let flags = OFlags::DIRECT.bits().cast_signed();
         let file = OpenOptions::new().write(true).custom_flags(flags).open(path).ok()?;
         Some(Self { file, in_flight: AtomicUsize::new(0) })
     }
 
-    /// Writes all parts, one after the other, if they can be written this way at the moment; says whether it did.
+    /// Writes all parts in sequence, if alignment and load permit. Returns true if it did.
     pub(crate) fn write(&self, parts: &[&[u8]], offset: u64) -> io::Result<bool> {
         let aligned = |part: &&[u8]| {
             part.as_ptr().addr().is_multiple_of(ALIGNMENT) && part.len().is_multiple_of(ALIGNMENT)
@@ -52,7 +52,7 @@ impl DirectFile {
             let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
             match rustix::io::pwritev(&self.file, &slices, offset) {
                 Ok(written) if written == length => offset += length as u64,
-                // Whatever was not written is written again, the other way.
+                // The caller writes everything again through the page cache.
                 Ok(_) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => return Ok(false),
                 Err(error) => return Err(error.into()),
             }
@@ -61,15 +61,15 @@ impl DirectFile {
     }
 }
 
-/// The place of one write among those under way; free again when it is dropped.
+/// A permit for one concurrent write; released on drop.
 struct WritePermit<'a>(&'a AtomicUsize);
 
 impl<'a> WritePermit<'a> {
-    fn try_acquire(under_way: &'a AtomicUsize) -> Option<Self> {
-        if under_way.fetch_add(1, Ordering::Relaxed) < MAX_WRITES {
-            return Some(Self(under_way));
+    fn try_acquire(in_flight: &'a AtomicUsize) -> Option<Self> {
+        if in_flight.fetch_add(1, Ordering::Relaxed) < MAX_WRITES {
+            return Some(Self(in_flight));
         }
-        under_way.fetch_sub(1, Ordering::Relaxed);
+        in_flight.fetch_sub(1, Ordering::Relaxed);
         None
     }
 }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::transport::BufferPool;
 
-    /// A folder on a disk, as a build folder is; temporary folders may be in memory.
+    /// Creates a file in the build folder, which is on a disk; temporary folders may be in memory.
     fn file() -> File {
         tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap()
     }
@@ -114,10 +114,10 @@ mod tests {
     #[test]
     fn concurrent_direct_writes_are_bounded() {
         let count = AtomicUsize::new(0);
-        let turns: Vec<WritePermit<'_>> =
+        let permits: Vec<WritePermit<'_>> =
             (0..MAX_WRITES).map(|_| WritePermit::try_acquire(&count).unwrap()).collect();
         assert!(WritePermit::try_acquire(&count).is_none());
-        drop(turns);
+        drop(permits);
         assert!(WritePermit::try_acquire(&count).is_some());
     }
 }

@@ -6,31 +6,31 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 
-/// What tells one state of a file from every other without reading it.
+/// Identifies one state of a file without reading its content.
 ///
-/// Two looks at a file that find the same identity are taken to have seen the same bytes. A program that rewrites a file
-/// and sets its modification time back is still found out by the change time, which no program can set.
+/// A file with the same identity at two moments is assumed to have the same content. If a program rewrites a file and restores
+/// its modification time, the change time still differs, because no program can set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileIdentity {
-    /// The device it lies on.
+    /// Device of the file.
     pub dev: u64,
-    /// Its inode there.
+    /// Inode number on the device.
     pub ino: u64,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// When its content last changed, in nanoseconds since 1970.
+    /// Modification time in nanoseconds since 1970.
     pub mtime_ns: i64,
-    /// When its content, name or permissions last changed, in nanoseconds since 1970.
+    /// Change time in nanoseconds since 1970: the last change of content, name or permissions.
     pub ctime_ns: i64,
 }
 
 impl FileIdentity {
-    /// Looks at an open file; `None` if it is not a regular one.
+    /// Returns the identity of an open file; `None` if it is not a regular file.
     pub fn from_file(file: impl AsFd) -> io::Result<Option<Self>> {
         Ok(Self::from_stat(&rustix::fs::fstat(file)?))
     }
 
-    /// Takes what the system told of a file; `None` if it is not a regular one.
+    /// Converts the result of `stat`; `None` if the file is not a regular file.
     pub(crate) fn from_stat(stat: &Stat) -> Option<Self> {
         (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then(|| Self {
             dev: stat.st_dev,
@@ -41,13 +41,13 @@ impl FileIdentity {
         })
     }
 
-    /// Returns true if this is a later look at the same file that finds the same bytes; it may have got another name or mode.
+    /// Returns true if this is a later state of the same file with the same bytes. Name and mode may differ.
     pub(crate) fn has_same_bytes(&self, earlier: &Self) -> bool {
         let known = |of: &Self| (of.dev, of.ino, of.size, of.mtime_ns);
         known(self) == known(earlier)
     }
 
-    /// Returns how long ago the file was last touched; `None` if that lies in the future.
+    /// Returns the time since the file last changed; `None` if that is in the future.
     pub(crate) fn age(&self, now: SystemTime) -> Option<Duration> {
         let touched = u64::try_from(self.mtime_ns.max(self.ctime_ns)).unwrap_or(0);
         now.duration_since(UNIX_EPOCH + Duration::from_nanos(touched)).ok()
@@ -58,9 +58,8 @@ fn nanoseconds(seconds: i64, rest: u64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add_unsigned(rest)
 }
 
-/// Opens a regular file for reading: follows no link in its last component and never waits for a pipe.
-///
-/// `None` if what lies there is not a regular file.
+/// Opens a regular file for reading. Follows no link in the last component and never blocks on a pipe. Returns `None` if the
+/// path is not a regular file.
 pub(crate) fn open_regular(location: &Path) -> io::Result<Option<(File, FileIdentity)>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(location, flags, Mode::empty()) {
@@ -101,7 +100,7 @@ mod tests {
         fs::write(&path, b"one").unwrap();
         let (file, before) = open_regular(&path).unwrap().unwrap();
         let modified = file.metadata().unwrap().modified().unwrap();
-        // Clocks of file systems tick slowly: rewrite until the tick has come.
+        // File system clocks tick slowly: rewrite until the change time differs.
         loop {
             fs::write(&path, b"two").unwrap();
             File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();

@@ -9,25 +9,25 @@ use rustix::io::Errno;
 use crate::storage;
 use crate::storage::FileIdentity;
 
-/// No link is followed on the way to something below a folder, and nothing leads out of it.
+/// Resolution below a folder: follows no links and never leaves the folder.
 const BENEATH: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
-/// The mode of folders that are made: what the umask leaves of it.
+/// The mode of created folders, before the umask.
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);
 
-/// What a file is opened for.
+/// How to open a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpenMode {
-    /// To be read, if it is there.
+    /// Read an existing file.
     Read,
-    /// To be read and written, if it is there and belongs to no stranger.
+    /// Read and write an existing file, unless it belongs to another user.
     Write,
-    /// To be made, with the folders above it, if nothing has its name.
+    /// Create a file and the folders above it, if its name is not taken.
     New,
 }
 
-/// What has a name.
+/// What exists at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PathKind {
     Missing,
@@ -37,19 +37,19 @@ pub(crate) enum PathKind {
     Other,
 }
 
-/// An open folder. Whatever lies below it is reached component by component and through no link, so that nothing that
-/// happens to names meanwhile leads out of it.
+/// An open folder. Paths below it are resolved component by component without following links, so that concurrent renames
+/// cannot lead out of it.
 #[derive(Debug)]
 pub(crate) struct Folder(OwnedFd);
 
 impl Folder {
-    /// Opens a folder of the user's own, which may be behind a link.
+    /// Opens a folder of the user's own. Its path may contain links.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
     }
 
-    /// Opens a folder that is no link itself; those above it may be links.
+    /// Opens a folder that is not a link itself; its parents may be links.
     pub(crate) fn open_no_follow(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
@@ -63,7 +63,7 @@ impl Folder {
         Ok(Self(self.open_below(path, OFlags::RDONLY | OFlags::DIRECTORY)?))
     }
 
-    /// Opens a folder below this one and makes it, and those above it, if it is not there.
+    /// Opens a folder below this one. Creates it and its parents if they are missing.
     pub(crate) fn create_child(&self, path: &Path) -> io::Result<Self> {
         match self.open_child(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.walk(path, Some(FOLDER_MODE)),
@@ -71,7 +71,7 @@ impl Folder {
         }
     }
 
-    /// Does the same with a folder that only its owner can use if it is made. One that belongs to a stranger is refused.
+    /// Like [`Folder::create_child`], but creates folders that only the owner can use. Refuses a folder of another user.
     pub(crate) fn create_private_child(&self, path: &Path) -> io::Result<Self> {
         let folder = match self.open_child(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.walk(path, Some(Mode::RWXU)),
@@ -81,7 +81,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Returns what has this name.
+    /// Returns what exists at a path below this folder.
     pub(crate) fn kind_of(&self, path: &Path) -> io::Result<PathKind> {
         match self.open_below(path, OFlags::PATH) {
             Ok(file) => Ok(match FileIdentity::from_file(&file)? {
@@ -90,7 +90,7 @@ impl Folder {
                 None => PathKind::Other,
             }),
             Err(Errno::NOENT) => Ok(PathKind::Missing),
-            // Something is in the way that is no folder, or a link.
+            // The path contains a link, or something that is not a folder.
             Err(Errno::NOTDIR | Errno::LOOP) => Ok(PathKind::Other),
             Err(errno) => Err(errno.into()),
         }
@@ -98,7 +98,7 @@ impl Folder {
 
     /// Opens a regular file below this folder.
     pub(crate) fn open_file(&self, path: &Path, open: OpenMode) -> io::Result<File> {
-        // A pipe would never answer otherwise.
+        // Without NONBLOCK, opening a pipe would block.
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = match open {
             OpenMode::Read => self.open_below(path, flags | OFlags::RDONLY)?,
@@ -114,35 +114,35 @@ impl Folder {
             }
         };
         if FileIdentity::from_file(&file)?.is_none() {
-            return Err(io::Error::other("it is not a regular file"));
+            return Err(io::Error::other("not a regular file"));
         }
         Ok(file.into())
     }
 
-    /// Opens a regular file below this folder for reading; `None` if what lies there is not one, or behind a link.
+    /// Opens a regular file below this folder for reading. Returns `None` for other file types and for paths that contain a link.
     pub(crate) fn open_regular(&self, path: &Path) -> io::Result<Option<(File, FileIdentity)>> {
         let file = match self.open_below(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
             Ok(file) => file,
-            // A link; a socket or a device without a driver.
+            // A link, a socket, or a device without a driver.
             Err(Errno::LOOP | Errno::NXIO) => return Ok(None),
             Err(errno) => return Err(errno.into()),
         };
         Ok(FileIdentity::from_file(&file)?.map(|identity| (file.into(), identity)))
     }
 
-    /// Opens a new file in this folder that has no name yet, where the file system can do that.
+    /// Creates a file without a name in this folder, if the file system supports it.
     pub(crate) fn open_unnamed(&self) -> io::Result<File> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         Ok(openat(&self.0, ".", flags, Mode::from_raw_mode(0o666))?.into())
     }
 
-    /// Links an open file under another name in this folder, without ever replacing anything.
+    /// Hard-links an open file under another name in this folder. Never replaces an existing file.
     pub(crate) fn link_new(&self, file: &File, path: &Path) -> io::Result<()> {
         Ok(rustix::fs::linkat(CWD, descriptor_path(file), &self.0, file_name(path), AtFlags::SYMLINK_FOLLOW)?)
     }
 
-    /// Returns a path by which this folder is reached as long as it is open, whatever happens to its names; nothing where the
-    /// system has no `/proc`.
+    /// Returns a path that leads to this folder as long as it is open, even if it is renamed. Returns `None` on systems without
+    /// `/proc`.
     pub(crate) fn descriptor_path(&self) -> Option<PathBuf> {
         Some(descriptor_path(&self.0)).filter(|path| path.exists())
     }
@@ -168,7 +168,7 @@ impl Folder {
         Ok(rustix::fs::syncfs(&self.0)?)
     }
 
-    /// Returns how many bytes are free on the file system of this folder.
+    /// Returns the number of free bytes on the file system of this folder.
     pub(crate) fn free_space(&self) -> io::Result<u64> {
         let system = rustix::fs::fstatvfs(&self.0)?;
         Ok(system.f_bavail.saturating_mul(system.f_frsize))
@@ -180,19 +180,19 @@ impl Folder {
         Ok(entries.all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b".."))))
     }
 
-    /// Keeps other programs that ask for the same from working in this folder, as long as it is open; says whether nobody
-    /// does.
+    /// Locks the folder against other programs that lock it, until it is closed. Returns false if another program holds the
+    /// lock.
     pub(crate) fn lock(&self) -> io::Result<bool> {
         storage::lock(&self.0)
     }
 
-    /// Lets others in again.
+    /// Releases the lock.
     pub(crate) fn unlock(&self) {
         storage::unlock(&self.0);
     }
 
-    /// Refuses what belongs to a user who could change it behind our back: neither us nor the system, nor who owns this folder and
-    /// could replace everything in it anyway.
+    /// Refuses files and folders of users who could change them behind our back: everyone but us, root, and the owner of this
+    /// folder, who could replace everything in it anyway.
     fn check_owner(&self, opened: &OwnedFd) -> io::Result<()> {
         let owner = rustix::fs::fstat(opened)?.st_uid;
         let us = rustix::process::geteuid().as_raw();
@@ -201,18 +201,18 @@ impl Folder {
         }
         Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            "it belongs to another user, who could change what is in it",
+            "owned by another user, who could change its contents",
         ))
     }
 
-    /// Opens what is there, at once where the system can do that.
+    /// Opens a path below this folder, in one system call where possible.
     fn open_below(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         if !is_strictly_below(path) {
             return Err(Errno::XDEV);
         }
         match openat2(&self.0, path, flags, Mode::empty(), BENEATH) {
-            // No such call, forbidden by a sandbox, too much happens at the moment, or too long for one call.
+            // No such call, forbidden by a sandbox, a concurrent rename, or a path too long for one call.
             Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::AGAIN | Errno::NAMETOOLONG) => {
                 self.open_stepwise(path, flags)
             }
@@ -220,13 +220,13 @@ impl Folder {
         }
     }
 
-    /// Does the same component by component.
+    /// Opens a path component by component.
     fn open_stepwise(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
         let folder = self.walk(parent(path), None).map_err(|error| errno_of(&error))?;
         openat(&folder.0, file_name(path), flags, Mode::empty())
     }
 
-    /// Opens a folder component by component, and makes those with a mode that are not there.
+    /// Opens a folder component by component. Creates missing ones if `make` gives a mode.
     fn walk(&self, path: &Path, make: Option<Mode>) -> io::Result<Self> {
         if !is_strictly_below(path) {
             return Err(Errno::XDEV.into());
@@ -255,12 +255,12 @@ impl AsFd for Folder {
     }
 }
 
-/// Returns the path of an open file or folder that need not have any other; nothing is there where the system has no `/proc`.
+/// Returns a path to an open file or folder that need not have a name. It does not exist on systems without `/proc`.
 pub(crate) fn descriptor_path(file: &impl AsRawFd) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
-/// Returns true if a path leads from a folder to something below it.
+/// Returns true if a relative path leads to something below its starting folder.
 pub(crate) fn is_strictly_below(path: &Path) -> bool {
     path.components().all(|component| matches!(component, Component::Normal(_)))
 }

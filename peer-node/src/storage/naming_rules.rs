@@ -2,23 +2,23 @@ use std::path::Path;
 
 use protocol::share_path::{local_file_name, safe_file_name};
 
-/// Which names a file system can store.
+/// The names that a file system can store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NamingRules {
-    /// Everything that Linux can store.
+    /// All names valid on Linux.
     Linux,
-    /// What Windows can store.
+    /// Names valid on Windows.
     Windows,
 }
 
 impl NamingRules {
-    /// Returns the rules of the file system on which a path lies, or will lie when the folders above it are made.
+    /// Returns the rules of the file system that holds a path, or will hold it once its parents are created.
     pub(crate) fn for_path(path: &Path) -> Self {
         let stat = path.ancestors().find_map(|above| rustix::fs::statfs(above).ok());
         stat.map_or(Self::Linux, |stat| Self::from_magic(u64::from_ne_bytes(stat.f_type.to_ne_bytes())))
     }
 
-    /// Maps a name to one that can be stored.
+    /// Converts a name to one that can be stored.
     pub(crate) fn storable_name(self, name: &str) -> String {
         match self {
             Self::Linux => local_file_name(name),
@@ -26,10 +26,10 @@ impl NamingRules {
         }
     }
 
-    /// Decides by a magic number of statfs(2).
+    /// Returns the rules for a magic number from statfs(2).
     const fn from_magic(magic: u64) -> Self {
         match magic & 0xffff_ffff {
-            // FAT, exFAT, NTFS twice, SMB three times.
+            // FAT, exFAT, NTFS (two drivers), SMB (three versions).
             0x4d44 | 0x2011_bab0 | 0x5346_544e | 0x7366_746e | 0xff53_4d42 | 0xfe53_4d42 | 0x517b => {
                 Self::Windows
             }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use protocol::limits::MAX_COMPONENT;
 
-/// Returns the path with ` (number)` before its extension, or as it is for 0. A name that would be longer than file systems
-/// allow is shortened before the number.
+/// Returns the path with ` (number)` before its extension, or unchanged for 0. A name that would exceed the length limit of
+/// file systems is shortened before the number.
 pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 0 {
         return path.to_owned();
@@ -17,9 +17,9 @@ pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
         suffix.push(extension);
     }
     let stem = path.file_stem().unwrap_or_default();
-    let room = MAX_COMPONENT.saturating_sub(suffix.len());
+    let max_stem = MAX_COMPONENT.saturating_sub(suffix.len());
     let mut name = match stem.to_str() {
-        Some(stem) => stem.get(..stem.floor_char_boundary(room)).unwrap_or(stem).into(),
+        Some(stem) => stem.get(..stem.floor_char_boundary(max_stem)).unwrap_or(stem).into(),
         None => stem.to_owned(),
     };
     name.push(suffix);

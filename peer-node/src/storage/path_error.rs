@@ -1,11 +1,11 @@
-//! Errors that say which path they are about.
+//! I/O errors that name their path.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-/// An error about a path.
+/// An I/O error with its path.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", path.display())]
 struct PathError {
@@ -13,13 +13,13 @@ struct PathError {
     source: io::Error,
 }
 
-/// Adds the path to an error about it. Its kind stays what it was, and so does what [`errno`] returns.
+/// Adds the path to an I/O error. Its kind and the result of [`errno`] stay the same.
 pub(crate) fn at_path(path: &Path) -> impl Fn(io::Error) -> io::Error + use<> {
     let path = path.to_owned();
     move |source| io::Error::new(source.kind(), PathError { path: path.clone(), source })
 }
 
-/// Returns the error of the system that an error stands for, if there is one.
+/// Returns the OS error behind an error, if there is one.
 pub(crate) fn errno(error: &io::Error) -> Option<Errno> {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<PathError>());
     inner.map_or_else(|| Errno::from_io_error(error), |at| errno(&at.source))

@@ -12,10 +12,10 @@ use serde::de::DeserializeOwned;
 use super::regular_file::{LinkPolicy, open_regular_file};
 use super::renaming::remove_leftover;
 
-/// The longest record that is read back, in bytes.
+/// Maximum size of a record that is read, in bytes.
 const MAX_RECORD: u64 = 1 << 20;
 
-/// Reads a record; nothing if there is none that can be understood.
+/// Reads a record. Returns `None` if it is missing or invalid.
 pub(crate) fn load_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let file = open_regular_file(path, OpenOptions::new().read(true), LinkPolicy::Refuse).ok()?;
     let mut json = Vec::new();
@@ -23,11 +23,11 @@ pub(crate) fn load_record<T: DeserializeOwned>(path: &Path) -> Option<T> {
     if json.len() as u64 > MAX_RECORD { None } else { serde_json::from_slice(&json).ok() }
 }
 
-/// Writes a record. After a power cut the old record is there, or the new one, or a mixture of both that is a record too;
-/// never an empty or a shortened file.
+/// Writes a record atomically. After a power cut the file has the old record, the new one, or a valid mixture of both; it is
+/// never empty or truncated.
 ///
-/// A record of the same shape as the one on disk, as `may_mix` decides, is written over it in place, which needs no room on a
-/// full disk and waits for nothing. Any other takes its place by a rename, once its bytes are durable.
+/// If `may_mix` accepts the record on disk, which means that both have the same shape, it is overwritten in place. That needs
+/// no space on a full disk and no sync. Otherwise the new record is synced and replaces the old one by a rename.
 pub(crate) fn save_record<T: Serialize + DeserializeOwned>(
     path: &Path,
     record: &T,
@@ -38,17 +38,17 @@ pub(crate) fn save_record<T: Serialize + DeserializeOwned>(
     if is_same_shape && overwrite(path, &json)? { Ok(()) } else { replace(path, &json) }
 }
 
-/// Waits until a record that was written in place is durable.
+/// Makes a record that was overwritten in place durable.
 pub(crate) fn sync_record(path: &Path) -> io::Result<()> {
     open_regular_file(path, OpenOptions::new().write(true), LinkPolicy::Refuse)?.sync_data()
 }
 
-/// Writes a set of pieces as hexadecimal digits, high bit first.
+/// Encodes a set of pieces as hexadecimal digits, high bit first.
 pub(crate) fn pieces_to_digits(pieces: &Bitfield) -> String {
     pieces.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
-/// Reads a set of pieces of a geometry from its digits.
+/// Decodes a set of pieces of a geometry from its digits.
 pub(crate) fn pieces_from_digits(geometry: &Geometry, digits: &str) -> Option<Bitfield> {
     let digits: Vec<u8> =
         digits.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
@@ -57,13 +57,13 @@ pub(crate) fn pieces_from_digits(geometry: &Geometry, digits: &str) -> Option<Bi
     if rest.is_empty() { Bitfield::from_bytes(geometry, bytes).ok() } else { None }
 }
 
-/// Removes a record, and what a kill may have left of the next one. Without its part file it is no harm.
+/// Removes a record and its temporary file, if a crash left one. A record without its part file is harmless.
 pub(crate) fn remove_record(path: &Path) {
     remove_leftover(path);
     remove_leftover(&temporary_path(path));
 }
 
-/// Returns where a record is written before it takes its place: hidden, so that it is never shared.
+/// Returns the path of the temporary file of a record. It is hidden, so that it is never shared.
 fn temporary_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -71,7 +71,7 @@ fn temporary_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Writes over a file of the same length. Returns false if it has another length.
+/// Overwrites a file of the same length. Returns false if its length differs.
 fn overwrite(path: &Path, json: &[u8]) -> io::Result<bool> {
     let file = open_regular_file(path, OpenOptions::new().write(true), LinkPolicy::Refuse)?;
     if file.metadata()?.len() != json.len() as u64 {
@@ -81,9 +81,9 @@ fn overwrite(path: &Path, json: &[u8]) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Puts a new file in the place of an old one. The file is durable before it gets the name, and the name before this returns.
+/// Replaces a file atomically. The new content is durable before the rename, and the name is durable on return.
 fn replace(path: &Path, json: &[u8]) -> io::Result<()> {
-    // Created anew, so that nothing is written through a link.
+    // Created exclusively, so that nothing is written through a link.
     let fresh = temporary_path(path);
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -91,7 +91,7 @@ fn replace(path: &Path, json: &[u8]) -> io::Result<()> {
     }
     let written = write_new(&fresh, json).and_then(|()| fs::rename(&fresh, path));
     if written.is_err() {
-        // The first error is the one that matters.
+        // The first error is the relevant one.
         let _ = fs::remove_file(&fresh);
     }
     written?;
@@ -119,7 +119,7 @@ mod tests {
         let first = inode();
         save_record(&path, &[3, 4], |_| true).unwrap();
         assert_eq!((load_record::<[u32; 2]>(&path), inode()), (Some([3, 4]), first));
-        // Another length, or one that may not be mixed, replaces the file.
+        // A record of another length, or one that may not be mixed, replaces the file.
         save_record(&path, &[3, 45], |_| true).unwrap();
         save_record(&path, &[4, 45], |_| false).unwrap();
         assert_eq!(load_record::<[u32; 2]>(&path), Some([4, 45]));

@@ -1,5 +1,5 @@
-//! Opens files of the program's own, which are regular ones. Something else in the place of one gives an error at once: a pipe would
-//! keep whoever opens it waiting for somebody at its other end.
+//! Opens the program's own files, which must be regular files. Anything else gives an error at once; opening a pipe would block
+//! until another process opens its other end.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -9,14 +9,14 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// Whether a link may stand in the place of a file.
+/// Whether the path of a file may be a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkPolicy {
     Follow,
     Refuse,
 }
 
-/// Opens a file as `options` say, if it is a regular one.
+/// Opens a file with `options`, if it is a regular file.
 pub(crate) fn open_regular_file(
     path: &Path,
     options: &mut OpenOptions,
@@ -27,14 +27,14 @@ pub(crate) fn open_regular_file(
         flags |= OFlags::NOFOLLOW;
     }
     let file = match options.custom_flags(flags.bits().cast_signed()).open(path) {
-        // A socket, or a pipe to write to that nobody reads.
+        // A socket, or a pipe without a reader.
         Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => return Err(not_regular()),
         opened => opened?,
     };
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
 }
 
-/// Reads the first bytes of a regular file, at most `most`.
+/// Reads a regular file, at most `most` bytes.
 pub(crate) fn read_regular_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open_regular_file(path, OpenOptions::new().read(true), LinkPolicy::Follow)?
@@ -43,12 +43,12 @@ pub(crate) fn read_regular_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens a regular file to add to it, and makes it if it is not there.
+/// Opens a regular file for appending. Creates it if it is missing.
 pub(crate) fn append_to_regular_file(path: &Path, mode: u32, links: LinkPolicy) -> io::Result<File> {
     open_regular_file(path, OpenOptions::new().append(true).create(true).mode(mode), links)
 }
 
-/// Returns the error for what is not a regular file.
+/// Returns the error for anything but a regular file.
 fn not_regular() -> io::Error {
     io::Error::other("not a regular file")
 }

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, RenameFlags};
 
-/// Renames without ever replacing anything; both names are below the folders beside them, or absolute.
+/// Renames a file without ever replacing another one. Both names are relative to the folders given with them, or absolute.
 pub(crate) fn rename_no_replace(
     (from_folder, from): (impl AsFd, &Path),
     (to_folder, to): (impl AsFd, &Path),
 ) -> io::Result<()> {
     match rustix::fs::renameat_with(&from_folder, from, &to_folder, to, RenameFlags::NOREPLACE) {
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            // A file system that cannot: a hard link does not replace either.
+            // Not supported by the file system. A hard link does not replace files either.
             rustix::fs::linkat(&from_folder, from, &to_folder, to, AtFlags::empty())?;
             Ok(rustix::fs::unlinkat(&from_folder, from, AtFlags::empty())?)
         }
@@ -19,7 +19,7 @@ pub(crate) fn rename_no_replace(
     }
 }
 
-/// Removes a file, unless nothing is there.
+/// Removes a file, if it exists.
 pub(crate) fn remove_if_exists(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -27,10 +27,10 @@ pub(crate) fn remove_if_exists(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a file that is of no use any more. One that stays does no harm, and is named in the log.
+/// Removes a file that is no longer needed. A failure is harmless and only logged.
 pub(crate) fn remove_leftover(path: &Path) {
     if let Err(error) = remove_if_exists(path) {
-        tracing::warn!(path = %path.display(), %error, "leftover file not removed");
+        tracing::warn!(path = %path.display(), %error, "cannot remove a leftover file");
     }
 }
 

@@ -3,27 +3,28 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Puts `bytes` at `path`, readable by the owner alone: after a crash the old content is there or the new, never less.
+/// Replaces the content of `path` with `bytes`, readable by the owner only. After a crash the file holds either the complete
+/// old content or the complete new content.
 ///
-/// When this returns, the content and its name are on the disk. The caller holds the state folder's lock, so nobody else
-/// writes the same file at the same time.
+/// When this returns, the content and its name are on disk. The caller holds the state folder's lock, so no other process
+/// writes the same file.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temp = temp_path(path);
-    // One that a crash left behind.
+    // A crash may have left a temporary file behind.
     match fs::remove_file(&temp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let written = write_new(&temp, bytes).and_then(|()| fs::rename(&temp, path));
     if written.is_err() {
-        // What matters is why it failed, and the next attempt removes the rest.
+        // The write error is the one to report, and the next attempt removes the file.
         let _ = fs::remove_file(&temp);
     }
     written?;
     sync_folder(path)
 }
 
-/// Makes the names in the folder of `path` durable.
+/// Makes the directory entries beside `path` durable.
 fn sync_folder(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_new_content_takes_the_place_of_the_old() {
+    fn new_content_replaces_the_old() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(temp_path(&path), b"left by a crash").unwrap();
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_leaves_the_old_content() {
+    fn failure_keeps_the_old_content() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::create_dir(&path).unwrap();

@@ -1,15 +1,15 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 
-/// How many pieces of memory the system takes in one call.
+/// Maximum number of slices that the kernel accepts in one call (`IOV_MAX`).
 pub(super) const MAX_SLICES: usize = 1024;
 
-/// Writes all parts, one after the other, through the page cache.
+/// Writes all parts in sequence through the page cache.
 pub(crate) fn write_parts_at(file: &File, parts: &[&[u8]], mut offset: u64) -> io::Result<()> {
     for parts in parts.chunks(MAX_SLICES) {
         let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
         let mut rest = slices.as_mut_slice();
-        // Takes away slices at the front that have nothing in them.
+        // Removes empty slices at the front.
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
             match rustix::io::pwritev(file, rest, offset) {

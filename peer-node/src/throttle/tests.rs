@@ -1,4 +1,4 @@
-//! What the limits promise, with a clock of their own; and that the shell waits and wakes.
+//! Guarantees of the limits, with a simulated clock, and the waiting and waking of the shell.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use token_bucket::TokenBucket;
 
-/// Peers that always want more, and are woken late by up to so much.
+/// Peers that always want more and wake late by up to `lateness`.
 struct ThrottledPeers {
     start: Instant,
     total: TokenBucket,
@@ -16,20 +16,20 @@ struct ThrottledPeers {
     wakes: BTreeSet<(Duration, usize)>,
     lateness: Duration,
     draws: u64,
-    /// When which peer passed how many bytes.
+    /// Time, peer and number of bytes of each grant.
     passed: Vec<(Duration, usize, u64)>,
 }
 
 impl ThrottledPeers {
-    fn new(all: Option<u64>, each: Option<u64>, peers: usize, lateness: Duration) -> Self {
+    fn new(total: Option<u64>, per_peer: Option<u64>, peers: usize, lateness: Duration) -> Self {
         let start = Instant::now();
-        let shares = (0..peers).map(|_| PeerShare::new(limit(each), start)).collect();
+        let shares = (0..peers).map(|_| PeerShare::new(limit(per_peer), start)).collect();
         let wakes = (0..peers).map(|peer| (Duration::ZERO, peer)).collect();
-        let all = TokenBucket::new(limit(all), start);
-        Self { start, total: all, shares, wakes, lateness, draws: 0, passed: Vec::new() }
+        let total = TokenBucket::new(limit(total), start);
+        Self { start, total, shares, wakes, lateness, draws: 0, passed: Vec::new() }
     }
 
-    /// Lets all who are due until then pass what they may.
+    /// Lets all peers that are due until then pass what they may.
     fn run(&mut self, until: Duration) {
         while let Some((time, peer)) = self.wakes.pop_first() {
             if time > until {
@@ -43,7 +43,7 @@ impl ThrottledPeers {
                     self.wakes.insert((time, peer));
                 }
                 Grant::Wait(next) => {
-                    assert!(next > self.start + time, "a wait for a time that has passed");
+                    assert!(next > self.start + time, "a wait until a time in the past");
                     let late = self.late();
                     self.wakes.insert((next - self.start + late, peer));
                 }
@@ -56,9 +56,9 @@ impl ThrottledPeers {
         self.lateness * u32::try_from(self.draws >> 60).unwrap() / 16
     }
 
-    /// Changes the limit for all and wakes everybody.
-    fn change(&mut self, all: u64, time: Duration) {
-        self.total.set_rate(limit(Some(all)), self.start + time);
+    /// Changes the total limit and wakes all peers.
+    fn change(&mut self, total: u64, time: Duration) {
+        self.total.set_rate(limit(Some(total)), self.start + time);
         self.wakes = (0..self.shares.len()).map(|peer| (time, peer)).collect();
     }
 
@@ -71,13 +71,13 @@ fn limit(rate: Option<u64>) -> Option<NonZeroU64> {
     rate.and_then(NonZeroU64::new)
 }
 
-/// Says how many bytes a rate is worth in a time.
+/// Returns the number of bytes that a rate allows in a time.
 fn worth(rate: u64, time: Duration) -> u64 {
     u64::try_from(u128::from(rate) * time.as_nanos() / 1_000_000_000).unwrap()
 }
 
-/// Asserts that in no window more passes than the rate allows, a twentieth of a second's worth, and what others were late
-/// for.
+/// Asserts that in no window more bytes pass than the rate allows, plus 1/20 s worth of burst and the bytes that late peers
+/// make up for.
 fn assert_bounded(passed: &[(Duration, u64)], rate: u64, late: u64) {
     for (number, (begin, _)) in passed.iter().enumerate() {
         let mut sum = 0;
@@ -89,7 +89,7 @@ fn assert_bounded(passed: &[(Duration, u64)], rate: u64, late: u64) {
     }
 }
 
-/// Returns how many bytes a peer passes in one go at most.
+/// Returns the maximum number of bytes granted at once at a rate.
 fn quantum(rate: u64) -> u64 {
     TokenBucket::new(limit(Some(rate)), Instant::now()).quantum()
 }
@@ -103,19 +103,19 @@ proptest! {
     fn limit_is_kept_in_every_window_and_reached(
         rate in RATES, peers in 1usize..6, late in 0u64..20,
     ) {
-        let mut crowd = ThrottledPeers::new(Some(rate), None, peers, Duration::from_millis(late));
-        crowd.run(Duration::from_secs(8));
-        let passed: Vec<_> = crowd.passed.iter().map(|(time, _, bytes)| (*time, *bytes)).collect();
+        let mut simulated = ThrottledPeers::new(Some(rate), None, peers, Duration::from_millis(late));
+        simulated.run(Duration::from_secs(8));
+        let passed: Vec<_> = simulated.passed.iter().map(|(time, _, bytes)| (*time, *bytes)).collect();
         assert_bounded(&passed, rate, if late > 0 { quantum(rate) * peers as u64 } else { 0 });
-        prop_assert!(crowd.sum() * 100 >= rate * 8 * 95, "{} of {}", crowd.sum(), rate * 8);
+        prop_assert!(simulated.sum() * 100 >= rate * 8 * 95, "{} of {}", simulated.sum(), rate * 8);
     }
 
     #[test]
     fn each_peer_keeps_and_reaches_its_own_limit(rate in RATES, peers in 1usize..4, late in 0u64..20) {
-        let mut crowd = ThrottledPeers::new(Some(rate * 4), Some(rate), peers, Duration::from_millis(late));
-        crowd.run(Duration::from_secs(8));
+        let mut simulated = ThrottledPeers::new(Some(rate * 4), Some(rate), peers, Duration::from_millis(late));
+        simulated.run(Duration::from_secs(8));
         for peer in 0..peers {
-            let own = crowd.passed.iter().filter(|(_, who, _)| *who == peer);
+            let own = simulated.passed.iter().filter(|(_, who, _)| *who == peer);
             let own: Vec<_> = own.map(|(time, _, bytes)| (*time, *bytes)).collect();
             assert_bounded(&own, rate, if late > 0 { quantum(rate) } else { 0 });
             let sum: u64 = own.iter().map(|(_, bytes)| bytes).sum();
@@ -125,10 +125,10 @@ proptest! {
 
     #[test]
     fn waiting_peers_share_evenly(rate in RATES, peers in 2usize..8) {
-        let mut crowd = ThrottledPeers::new(Some(rate), None, peers, Duration::ZERO);
-        crowd.run(Duration::from_secs(4));
+        let mut simulated = ThrottledPeers::new(Some(rate), None, peers, Duration::ZERO);
+        simulated.run(Duration::from_secs(4));
         let mut sums = vec![0u64; peers];
-        for (_, peer, bytes) in &crowd.passed {
+        for (_, peer, bytes) in &simulated.passed {
             sums[*peer] += bytes;
             let (most, least) = (sums.iter().max().unwrap(), sums.iter().min().unwrap());
             prop_assert!(most - least <= quantum(rate), "{sums:?}");
@@ -138,16 +138,16 @@ proptest! {
     #[test]
     fn changed_limit_applies_at_once(before in RATES, after in RATES, peers in 1usize..8) {
         let change = Duration::from_secs(2);
-        let mut crowd = ThrottledPeers::new(Some(before), None, peers, Duration::ZERO);
-        crowd.run(change);
-        crowd.passed.clear();
-        crowd.change(after, change);
-        crowd.run(change * 2);
-        let mut passed: Vec<_> = crowd.passed.iter().map(|(time, _, bytes)| (*time, *bytes)).collect();
+        let mut simulated = ThrottledPeers::new(Some(before), None, peers, Duration::ZERO);
+        simulated.run(change);
+        simulated.passed.clear();
+        simulated.change(after, change);
+        simulated.run(change * 2);
+        let mut passed: Vec<_> = simulated.passed.iter().map(|(time, _, bytes)| (*time, *bytes)).collect();
         passed.insert(0, (change, 0));
         assert_bounded(&passed, after, 0);
         let slack = quantum(after);
-        prop_assert!((crowd.sum() + slack) * 100 >= after * 2 * 95, "{} of {}", crowd.sum(), after * 2);
+        prop_assert!((simulated.sum() + slack) * 100 >= after * 2 * 95, "{} of {}", simulated.sum(), after * 2);
     }
 
     #[test]
@@ -163,17 +163,17 @@ proptest! {
 
 #[tokio::test]
 async fn everything_passes_at_once_without_a_limit() {
-    let mut lane = Throttle::new(None, None).peer_limiter();
-    assert_eq!(lane.acquire(1 << 30).await, 1 << 30);
+    let mut limiter = Throttle::new(None, None).peer_limiter();
+    assert_eq!(limiter.acquire(1 << 30).await, 1 << 30);
 }
 
 #[tokio::test]
 async fn limited_bytes_take_at_least_their_time() {
     let throttle = Throttle::new(limit(Some(1_000_000)), None);
-    let (mut lane, begun) = (throttle.peer_limiter(), Instant::now());
+    let (mut limiter, begun) = (throttle.peer_limiter(), Instant::now());
     let mut passed = 0;
     while passed < 150_000 {
-        passed += lane.acquire(1 << 20).await;
+        passed += limiter.acquire(1 << 20).await;
     }
     assert!(begun.elapsed() >= Duration::from_millis(95), "{:?}", begun.elapsed());
 }
@@ -183,10 +183,10 @@ async fn waiting_peer_continues_when_the_limit_is_lifted() {
     for of_all in [true, false] {
         let one = limit(Some(1));
         let throttle = if of_all { Throttle::new(one, None) } else { Throttle::new(None, one) };
-        let mut lane = throttle.peer_limiter();
+        let mut limiter = throttle.peer_limiter();
         let waits = tokio::spawn(async move {
             for _ in 0..1_000 {
-                lane.acquire(1 << 20).await;
+                limiter.acquire(1 << 20).await;
             }
         });
         tokio::task::yield_now().await;
@@ -203,11 +203,11 @@ async fn waiting_peer_continues_when_the_limit_is_lifted() {
 #[tokio::test]
 async fn repeatedly_dropped_wait_still_completes() {
     let throttle = Throttle::new(limit(Some(4)), None);
-    let mut lane = throttle.peer_limiter();
+    let mut limiter = throttle.peer_limiter();
     let passed = async {
         loop {
             let soon = Duration::from_millis(20);
-            if let Ok(bytes) = tokio::time::timeout(soon, lane.acquire(100)).await {
+            if let Ok(bytes) = tokio::time::timeout(soon, limiter.acquire(100)).await {
                 return bytes;
             }
         }
@@ -218,14 +218,14 @@ async fn repeatedly_dropped_wait_still_completes() {
 #[tokio::test]
 async fn connections_of_one_peer_share_its_limit() {
     let throttle = Throttle::new(None, limit(Some(1_000_000)));
-    let (lane, begun) = (throttle.shared_peer_limiter(), Instant::now());
-    let half = async |lane: SharedPeerLimiter| {
+    let (limiter, begun) = (throttle.shared_peer_limiter(), Instant::now());
+    let half = async |limiter: SharedPeerLimiter| {
         let mut passed = 0;
         while passed < 75_000 {
-            passed += lane.acquire(1 << 20).await;
+            passed += limiter.acquire(1 << 20).await;
         }
     };
-    tokio::join!(half(lane.clone()), half(lane));
+    tokio::join!(half(limiter.clone()), half(limiter));
     assert!(begun.elapsed() >= Duration::from_millis(95), "{:?}", begun.elapsed());
     assert!(throttle.is_limited() && !Throttle::new(None, None).is_limited());
 }

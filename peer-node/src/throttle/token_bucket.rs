@@ -1,20 +1,20 @@
-//! A token bucket that books ahead: whoever wants to pass bytes gets a turn, and the turns come up in their order as the
-//! rate earns them. Pure: time is an argument.
+//! A token bucket with reservations: each gets a ticket, and tickets come due in order as the rate earns tokens. Pure:
+//! time is an argument.
 
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-/// How much time's worth of bytes is passed in one go at most, and may be saved up while nothing passes. A peer
-/// that is woken later than its turn came up passes its quantum on top of that.
+/// The quantum and the burst, as a time at the current rate. A peer that wakes later than its ticket was due passes its
+/// quantum in addition.
 const QUANTUM_TIME: Duration = Duration::from_millis(50);
 
-/// The most bytes that pass in one go, however high the rate, so that several who wait for it get even shares.
+/// Maximum quantum in bytes, however high the rate, so that waiting peers get even shares.
 const MAX_QUANTUM: u64 = 256 << 10;
 
-/// Bytes are counted in billionths, so that nanoseconds at a whole rate are whole numbers.
+/// Tokens are counted in billionths of a byte, so that the tokens earned per nanosecond are an integer.
 const UNITS_PER_BYTE: u128 = 1_000_000_000;
 
-/// A place on the line of all bytes that ever went through a bucket: they may pass once so many have been earned.
+/// A reservation: due once this many tokens have been earned in total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BucketTicket(u128);
 
@@ -22,12 +22,12 @@ pub(super) struct BucketTicket(u128);
 #[derive(Debug)]
 pub(super) struct TokenBucket {
     rate: Option<NonZeroU64>,
-    /// How many billionths of bytes were earned until `at`.
+    /// Tokens earned until `at`.
     earned: u128,
     at: Instant,
-    /// How many were booked.
+    /// Tokens reserved.
     booked: u128,
-    /// How often the rate was changed.
+    /// Number of changes of the rate.
     changes: u32,
 }
 
@@ -40,12 +40,12 @@ impl TokenBucket {
         self.rate
     }
 
-    /// Counts the changes of the limit. What was booked before the last one is void.
+    /// Returns the number of changes of the limit. A change voids earlier reservations.
     pub(super) const fn changes(&self) -> u32 {
         self.changes
     }
 
-    /// Changes the limit. Bookings that have not come up are void: at another rate they may be far too long.
+    /// Sets the limit. Pending reservations are void, because at another rate they may be far too long.
     pub(super) fn set_rate(&mut self, rate: Option<NonZeroU64>, now: Instant) {
         self.earn(now);
         self.rate = rate;
@@ -54,29 +54,29 @@ impl TokenBucket {
         self.earned = self.earned.min(self.booked + self.burst());
     }
 
-    /// Returns how many bytes to book in one go at most.
+    /// Returns the maximum number of bytes to reserve at once.
     pub(super) fn quantum(&self) -> u64 {
         let whole = u64::try_from(self.burst() / UNITS_PER_BYTE).unwrap_or(u64::MAX);
         self.rate.map_or(u64::MAX, |_| whole.clamp(1, MAX_QUANTUM))
     }
 
-    /// Books bytes behind all that were booked before.
+    /// Reserves bytes behind all earlier reservations.
     pub(super) fn book(&mut self, bytes: u64, now: Instant) -> BucketTicket {
         self.earn(now);
         self.booked += u128::from(bytes) * UNITS_PER_BYTE;
         BucketTicket(self.booked)
     }
 
-    /// Returns when a turn comes up, unless the rate is changed before; nothing if it has come.
-    pub(super) fn due_at(&mut self, turn: BucketTicket, now: Instant) -> Option<Instant> {
+    /// Returns when a ticket is due, unless the rate changes before; `None` if it is due now.
+    pub(super) fn due_at(&mut self, ticket: BucketTicket, now: Instant) -> Option<Instant> {
         self.earn(now);
         let rate = u128::from(self.rate?.get());
-        let missing = turn.0.checked_sub(self.earned).filter(|missing| *missing > 0)?;
+        let missing = ticket.0.checked_sub(self.earned).filter(|missing| *missing > 0)?;
         let wait = u64::try_from(missing.div_ceil(rate)).unwrap_or(u64::MAX);
         now.checked_add(Duration::from_nanos(wait))
     }
 
-    /// Returns how much may be saved up, in billionths.
+    /// Returns the maximum number of tokens that can accumulate.
     fn burst(&self) -> u128 {
         self.rate.map_or(0, |rate| u128::from(rate.get()) * QUANTUM_TIME.as_nanos())
     }
@@ -84,10 +84,10 @@ impl TokenBucket {
     fn earn(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.at);
         self.at += elapsed;
-        let most = self.booked + self.burst();
+        let max_earned = self.booked + self.burst();
         self.earned = match self.rate {
-            None => most,
-            Some(rate) => most.min(self.earned + u128::from(rate.get()) * elapsed.as_nanos()),
+            None => max_earned,
+            Some(rate) => max_earned.min(self.earned + u128::from(rate.get()) * elapsed.as_nanos()),
         };
     }
 }

@@ -1,9 +1,9 @@
-//! Announces a torrent to its trackers, and hears from them of other peers.
+//! Announces a torrent to its trackers and receives peers from them.
 //!
-//! [`TrackerAnnouncer`] is a handle on one task, the actor, for one torrent that takes part. Whom it asks when is decided in
-//! `schedule`, which is pure; `client` asks: `http` and `udp` move the bytes, `tracker_host` and `tracker_url` decide where a
-//! torrent may make us ask, `named_peers` where the names of peers lead. What a tracker says is a hint: addresses are filtered, words escaped, numbers bounded.
-//! Peers are dialled by whoever drives this, the torrent's session.
+//! [`TrackerAnnouncer`] is the handle of an actor task, one per active torrent. The pure `schedule` decides when to
+//! announce to which tracker. `client` sends requests over `http` and `udp`; `tracker_host` and `tracker_url` restrict
+//! which hosts a torrent may make us contact, and `named_peers` resolves the host names of peers. Replies are hints:
+//! addresses are filtered, texts escaped, numbers bounded. The torrent's session dials the peers.
 
 mod actor;
 mod client;
@@ -46,74 +46,74 @@ use self::tls_trust::TlsTrust;
 use self::tracker_url::TrackerAddress;
 use crate::source_address::SourceAddress;
 
-/// Events that wait for the session: an answer makes three at most, and there are a few answers a minute at most.
+/// Capacity of the event channel: a reply creates at most three events, and replies are rare.
 const BACKLOG: usize = 64;
 
-/// Says what is announced where.
+/// Configuration of an announcer.
 #[derive(Debug, Clone)]
 pub struct AnnounceConfig {
     /// The torrent.
     pub infohash: Infohash,
-    /// Who we are to BitTorrent.
+    /// Our peer id.
     pub peer_id: PeerId,
-    /// Where the connections to trackers come from.
+    /// Source address of connections to trackers.
     pub source: SourceAddress,
-    /// The port on which we take connections.
+    /// The port that accepts peers.
     pub port: u16,
-    /// The trackers, as the torrent has them (BEP 12).
+    /// Announce URLs by tier (BEP 12).
     pub tiers: Vec<Vec<String>>,
-    /// How things stand at the start. With nothing left, no tracker is ever told that the torrent was completed.
+    /// Initial statistics. If nothing is left, "completed" is never announced.
     pub stats: AnnounceStats,
-    /// What waits for the task.
+    /// Owns the task.
     pub tracker: TaskTracker,
-    /// Ends the announcements, within three seconds.
+    /// Stops the announcer, within three seconds.
     pub cancel: CancellationToken,
 }
 
-/// What a tracker is told of a torrent, in bytes.
+/// Statistics announced to trackers, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AnnounceStats {
-    /// Sent since the torrent takes part.
+    /// Uploaded since the torrent was started.
     pub uploaded: u64,
-    /// Fetched since the torrent takes part.
+    /// Downloaded since the torrent was started.
     pub downloaded: u64,
-    /// Still lacking.
+    /// Still missing.
     pub left: u64,
 }
 
-/// What comes of announcing. Trackers are named by scheme, host and port, all words are fit for a screen.
+/// An event for the session. Trackers are named by scheme, host and port; all texts are escaped for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnnounceEvent {
-    /// Peers that a tracker told of: at most 200, none of them an address at which nobody can listen.
+    /// Peers from a tracker: at most 200 dialable addresses.
     Peers(Vec<SocketAddr>),
-    /// A tracker refused, or could not be asked.
+    /// A tracker refused or could not be reached.
     Failed {
-        /// Which one.
+        /// The tracker.
         tracker: String,
-        /// Why.
+        /// The reason.
         reason: String,
-        /// In how long it is asked again.
+        /// Time until the next attempt.
         retry_in: Duration,
     },
-    /// A tracker has a word for the person.
+    /// A tracker sent a warning.
     Warning {
-        /// Which one.
+        /// The tracker.
         tracker: String,
-        /// Its words.
+        /// The warning.
         text: String,
     },
-    /// A tracker answered.
+    /// A tracker replied.
     Announced {
-        /// Which one.
+        /// The tracker.
         tracker: String,
-        /// How many peers have the whole content, if it says.
+        /// Number of complete peers, if reported.
         seeders: Option<u32>,
-        /// How many do not have it yet, if it says.
+        /// Number of incomplete peers, if reported.
         leechers: Option<u32>,
     },
 }
 
-/// A handle on the announcements of one torrent. They end when it is stopped or dropped.
+/// Handle of a torrent's announcer. The announcer stops when the handle is stopped or dropped.
 #[derive(Debug)]
 pub struct TrackerAnnouncer {
     desired: watch::Sender<DesiredState>,
@@ -122,79 +122,80 @@ pub struct TrackerAnnouncer {
 }
 
 impl TrackerAnnouncer {
-    /// Starts as a task of `config.tracker`. The first announcement is made at once. Events that nobody takes are lost.
+    /// Starts the actor as a task of `config.tracker`. The first announce is sent at once. Events that do not fit the
+    /// channel are dropped.
     pub fn start(config: AnnounceConfig) -> (Self, mpsc::Receiver<AnnounceEvent>) {
         Self::start_with(config, IntervalBounds::default(), TrackerTimeouts::default(), TlsTrust::System)
     }
 
     fn start_with(
         config: AnnounceConfig,
-        pacing: IntervalBounds,
-        patience: TrackerTimeouts,
+        bounds: IntervalBounds,
+        timeouts: TrackerTimeouts,
         trust: TlsTrust,
     ) -> (Self, mpsc::Receiver<AnnounceEvent>) {
         let AnnounceConfig { infohash, peer_id, source, port, tiers, stats, tracker, cancel } = config;
         let is_complete = stats.left == 0;
-        let schedule = AnnounceSchedule::new(&tiers, pacing, is_complete, random_seed(), Instant::now());
+        let schedule = AnnounceSchedule::new(&tiers, bounds, is_complete, random_seed(), Instant::now());
         let [a, b, c, d, ..] = random_seed().to_be_bytes();
         let key = u32::from_be_bytes([a, b, c, d]);
-        let (wishes, to_follow) = watch::channel(DesiredState { stats, ..DesiredState::default() });
+        let (desired_sender, desired) = watch::channel(DesiredState { stats, ..DesiredState::default() });
         let (events, receiver) = mpsc::channel(BACKLOG);
-        let (board, reader) = watch::channel(schedule.views());
+        let (views, views_receiver) = watch::channel(schedule.views());
         let actor = Actor {
             participant: AnnounceIdentity { infohash, peer_id: *peer_id.as_bytes(), port, key },
             schedule,
-            client: Arc::new(TrackerClient::new(patience, trust, source)),
-            timeouts: patience,
-            desired: to_follow,
+            client: Arc::new(TrackerClient::new(timeouts, trust, source)),
+            timeouts,
+            desired,
             events,
-            views: board,
+            views,
             handled_peer_requests: 0,
         };
         let task = tracker.spawn(actor.run(cancel));
-        (Self { desired: wishes, views: reader, task }, receiver)
+        (Self { desired: desired_sender, views: views_receiver, task }, receiver)
     }
 
-    /// Notes how things stand, for the next announcement.
+    /// Updates the statistics for the next announce.
     pub fn report(&self, stats: AnnounceStats) {
-        // Nothing is announced because of it, so that the actor need not look.
-        self.desired.send_if_modified(|wishes| {
-            wishes.stats = stats;
+        // Does not wake the actor: new statistics alone cause no announce.
+        self.desired.send_if_modified(|desired| {
+            desired.stats = stats;
             false
         });
     }
 
-    /// Says that the torrent has become complete, which the trackers hear once, at once. Report that nothing is left before.
+    /// Announces once, at once, that the torrent is complete. Call [`Self::report`] with nothing left first.
     pub fn completed(&self) {
-        self.desired.send_modify(|wishes| wishes.is_complete = true);
+        self.desired.send_modify(|desired| desired.is_complete = true);
     }
 
-    /// Asks for peers as soon as a tracker allows it.
+    /// Requests peers as soon as a tracker allows it.
     pub fn request_peers(&self) {
-        self.desired.send_modify(|wishes| wishes.peer_requests = wishes.peer_requests.wrapping_add(1));
+        self.desired.send_modify(|desired| desired.peer_requests = desired.peer_requests.wrapping_add(1));
     }
 
-    /// Tells the trackers that we take part no longer, waiting for them three seconds at most. Whoever stops waiting for this
-    /// does not keep it from happening.
+    /// Announces to the trackers that we stop, for at most three seconds. If the future is dropped, the announces are
+    /// still sent.
     pub async fn stop(self) {
-        self.desired.send_modify(|wishes| wishes.is_stopped = true);
+        self.desired.send_modify(|desired| desired.is_stopped = true);
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "the announcer broke down");
+            tracing::error!(%error, "the announcer task failed");
         }
     }
 
-    /// Tells how the trackers stand, in the order in which they are asked.
+    /// Returns the state of the trackers, in announce order.
     pub fn views(&self) -> Vec<TrackerView> {
         self.views.borrow().clone()
     }
 }
 
-/// Returns why the tracker of a URL cannot be asked by this program, fit for a screen; nothing if it can.
+/// Returns why this program cannot use the tracker of a URL, escaped for display; none if it can.
 pub(super) fn unusable_reason(url: &str) -> Option<String> {
     TrackerAddress::parse(url).err().map(|error| error.to_string())
 }
 
 fn random_seed() -> u64 {
-    // Without randomness everybody asks the trackers of a tier in the same order, and nothing else is lost.
+    // Without randomness the order of trackers within a tier is not random; nothing else is affected.
     getrandom::u64().unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! Reads a `.torrent` from the disk.
+//! Reads `.torrent` files from disk.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,35 +16,35 @@ pub enum DotTorrentError {
     /// The file cannot be read.
     #[error("cannot read {}: {error}", display_safe(&path.to_string_lossy()))]
     Read {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The I/O error.
         error: io::Error,
     },
-    /// What it says cannot be.
+    /// The content is no valid torrent.
     #[error("{}: {fault}", display_safe(&path.to_string_lossy()))]
     Invalid {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         fault: MetainfoError,
     },
 }
 
-/// Reads and judges a `.torrent`; `-` is what comes on stdin. Blocks.
+/// Reads and parses a `.torrent`; `-` is stdin. Blocks.
 pub fn read(path: &Path) -> Result<Metainfo, DotTorrentError> {
     let bytes = read_limited(path).map_err(|error| DotTorrentError::Read { path: path.to_owned(), error })?;
     Metainfo::parse(&bytes).map_err(|fault| DotTorrentError::Invalid { path: path.to_owned(), fault })
 }
 
-/// Reads and judges a `.torrent` that the program keeps. Blocks, but waits for nobody.
+/// Reads and parses a `.torrent` saved by the program; never waits for a pipe or device. Blocks.
 pub(crate) fn read_saved(path: &Path) -> Result<Metainfo, DotTorrentError> {
     let bytes = read_regular_file(path, MAX_TORRENT as u64 + 1);
     let bytes = bytes.map_err(|error| DotTorrentError::Read { path: path.to_owned(), error })?;
     Metainfo::parse(&bytes).map_err(|fault| DotTorrentError::Invalid { path: path.to_owned(), fault })
 }
 
-/// Reads no more than tells that a file is too long.
+/// Reads one byte more than the limit, so that the parser sees an overlong file as such.
 fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let source: Box<dyn Read> =
@@ -66,7 +66,7 @@ mod tests {
         fs::write(&path, "d4:infode").unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(
-            error.ends_with("/bad\\n.torrent: not a torrent: the document breaks off at byte 9"),
+            error.ends_with("/bad\\n.torrent: not a torrent: the document ends unexpectedly at byte 9"),
             "{error}"
         );
         let error = read(&folder.path().join("none")).unwrap_err().to_string();

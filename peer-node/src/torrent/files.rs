@@ -1,9 +1,9 @@
 //! The content of one torrent on disk.
 //!
-//! [`TorrentFiles`] owns the files of a torrent: where they lie, which of them are open, what of them is whole. It verifies
-//! pieces before it writes them and when it finds them, and gives files their names when they are whole. It decides nothing
-//! about what is fetched or served; a download or a seed drives it, on blocking threads. docs/storage.md says what lies on
-//! disk at each moment.
+//! [`TorrentFiles`] owns a torrent's files: their locations, open handles and completeness. It verifies existing pieces
+//! and new pieces before writing them, and renames files to their final names when complete. It decides nothing about
+//! fetching or serving; a download or seed drives it on blocking threads. docs/storage.md describes the state on disk
+//! at each moment.
 
 mod check;
 mod content_root;
@@ -40,51 +40,44 @@ use torrent_record::TorrentRecord;
 
 /// The files of a torrent.
 ///
-/// Everything here waits for the disk and belongs on a blocking thread, but for what is said otherwise.
+/// Methods block on disk access and belong on a blocking thread, unless stated otherwise.
 #[derive(Debug)]
 pub struct TorrentFiles {
     metainfo: Arc<Metainfo>,
     root: ContentRoot,
     selection: FileSelection,
-    /// The pieces that have bytes of a selected file.
+    /// The pieces that overlap a selected file.
     wanted: Bitfield,
     handles: FileHandles,
     finalization: Mutex<Finalization>,
-    /// Whether what is written shall stay in the page cache, because others read it again soon.
+    /// True if written data should stay in the page cache, because it is read again soon.
     keep_cached: AtomicBool,
 }
 
 impl TorrentFiles {
     fn new(
         metainfo: Arc<Metainfo>,
-        place: ContentRoot,
+        root: ContentRoot,
         selection: FileSelection,
         handles: FileHandles,
     ) -> Self {
         let wanted = wanted_pieces(&metainfo, &selection);
-        let settling = Mutex::new(Finalization::new(&metainfo));
-        Self {
-            metainfo,
-            root: place,
-            selection,
-            wanted,
-            handles,
-            finalization: settling,
-            keep_cached: AtomicBool::new(false),
-        }
+        let finalization = Mutex::new(Finalization::new(&metainfo));
+        Self { metainfo, root, selection, wanted, handles, finalization, keep_cached: AtomicBool::new(false) }
     }
 
-    /// Returns the pieces that have bytes of a file that is wanted. Does not wait.
+    /// Returns the pieces that overlap a selected file. Does not block.
     pub const fn wanted(&self) -> &Bitfield {
         &self.wanted
     }
 
-    /// Returns the torrent's folder, or its only file, as it is when it is whole. Does not wait.
+    /// Returns the final path of the torrent's folder or only file. Does not block.
     pub fn location(&self) -> &Path {
         &self.root.location
     }
 
-    /// Returns where the torrent's folder lies, or its only file, which may have got another name than its own. Does not wait.
+    /// Returns the actual path of the torrent's folder or only file; a file may have been given another name. Does not
+    /// block.
     pub fn content_path(&self) -> PathBuf {
         match self.metainfo.files().first().filter(|_| self.root.only_file.is_some()) {
             Some(file) => self.external_path(&self.named_path(0, file)),
@@ -92,12 +85,12 @@ impl TorrentFiles {
         }
     }
 
-    /// Says whether others read soon what is written from now on, which then stays in memory. Does not wait.
+    /// Sets whether data written from now on stays in the page cache, because it is read again soon. Does not block.
     pub fn keep_cached(&self, keep: bool) {
         self.keep_cached.store(keep, Ordering::Relaxed);
     }
 
-    /// Returns a path below the torrent's folder as those outside see it.
+    /// Returns the full path of a path below the torrent's folder.
     fn external_path(&self, path: &Path) -> PathBuf {
         if self.root.only_file.is_some() {
             self.root.location.with_file_name(path)
@@ -107,7 +100,8 @@ impl TorrentFiles {
     }
 }
 
-/// Notes that the part of a torrent's only file is the torrent's, whoever has begun it: what is in it is looked into.
+/// Records the part of a torrent's only file as belonging to the torrent, even if another download began it: its
+/// content is verified later.
 pub(crate) fn adopt_part(folder: &Path, metainfo: &Metainfo) -> io::Result<()> {
     let name = content_root::numbered(&safe_file_name(metainfo.name()), 0, true);
     TorrentRecord::with_unknown_pieces(metainfo)

@@ -1,9 +1,8 @@
-//! Makes a `.torrent` of a file or a folder.
+//! Creates a `.torrent` from a file or folder.
 //!
-//! A [`TorrentPlan`] says what will be in it; [`TorrentPlan::make`] reads the content once, from its beginning to its end, on the calling
-//! thread, hashes the pieces on all cores, and writes the torrent that mktorrent would write of the same files, with the
-//! same infohash. It touches nothing but by reading; where the torrent is put is for its caller to say. Who drives it is
-//! a command, on a thread that may block.
+//! A [`TorrentPlan`] lists the content; [`TorrentPlan::make`] reads it once, sequentially on the calling thread, hashes
+//! pieces on all cores, and returns the bytes of the torrent. mktorrent creates the same infohash from the same files.
+//! The content is only read; the caller stores the result.
 
 mod error;
 mod hashing;
@@ -23,37 +22,37 @@ use hashing::ContentHashes;
 pub(crate) use hashing::default_piece_length;
 use planned_content::PlannedContent;
 
-/// What the maker of a torrent wants it to say, beside its content.
+/// Options of a new torrent.
 #[derive(Debug, Clone, Default)]
 pub struct MakeOptions {
-    /// The torrent's name, if not that of the file or folder.
+    /// Name; default: the name of the file or folder.
     pub name: Option<String>,
-    /// The length of a piece in bytes, if not the one that suits the size.
+    /// Piece length in bytes; default: chosen by size.
     pub piece_length: Option<u32>,
-    /// Whether peers may come from its trackers alone.
+    /// True if peers may come from its trackers only.
     pub private: bool,
-    /// The trackers' addresses by tier.
+    /// Announce URLs by tier.
     pub tiers: Vec<Vec<String>>,
-    /// A remark.
+    /// A comment.
     pub comment: Option<String>,
-    /// When it is made, in seconds since 1970; not said if nothing.
+    /// Creation time in seconds since 1970; omitted if none.
     pub creation_date: Option<u64>,
 }
 
 impl TorrentPlan {
-    /// Reads the content and returns the whole `.torrent`; `progress` is told how many bytes were read so far.
+    /// Reads the content and returns the encoded `.torrent`; `progress` receives the number of bytes read so far.
     pub fn make(
         &self,
-        wish: &MakeOptions,
+        options: &MakeOptions,
         cancel: &CancellationToken,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<u8>, MakeTorrentError> {
         if self.size() == 0 {
             return Err(MakeTorrentError::Empty { path: self.root.clone() });
         }
-        let mut draft = self.draft(wish)?;
+        let mut draft = self.draft(options)?;
         let pieces = self.size().div_ceil(u64::from(draft.piece_length).max(1));
-        // Before anything is read, a torrent without true hashes tells whether there can be one at all.
+        // Encode with dummy hashes first, so that invalid metainfo is found before anything is read.
         let count = usize::try_from(pieces).ok().filter(|count| *count <= MAX_TORRENT / 20);
         let count =
             count.ok_or(MakeTorrentError::TooManyPieces { pieces, piece_length: draft.piece_length })?;
@@ -66,13 +65,13 @@ impl TorrentPlan {
         draft.encode(&pieces).map_err(|fault| self.invalid_metainfo(fault))
     }
 
-    /// Returns the length of a piece that a torrent of this content gets if nobody wishes another.
+    /// Returns the default piece length for this content.
     pub fn default_piece_length(&self) -> u32 {
         default_piece_length(self.size())
     }
 
-    fn draft(&self, wish: &MakeOptions) -> Result<MetainfoDraft, MakeTorrentError> {
-        let name = wish.name.as_ref().or(self.name.as_ref());
+    fn draft(&self, options: &MakeOptions) -> Result<MetainfoDraft, MakeTorrentError> {
+        let name = options.name.as_ref().or(self.name.as_ref());
         let name = name.ok_or_else(|| MakeTorrentError::InvalidName { path: self.root.clone() })?.clone();
         let file =
             |file: &torrent_plan::PlannedFile| DraftFile { path: file.names.clone(), length: file.length };
@@ -82,14 +81,14 @@ impl TorrentPlan {
         };
         Ok(MetainfoDraft {
             name,
-            piece_length: wish.piece_length.unwrap_or_else(|| self.default_piece_length()),
+            piece_length: options.piece_length.unwrap_or_else(|| self.default_piece_length()),
             content,
-            private: wish.private,
-            tiers: wish.tiers.clone(),
+            private: options.private,
+            tiers: options.tiers.clone(),
             optional: DraftOptionalFields {
-                comment: wish.comment.clone(),
+                comment: options.comment.clone(),
                 created_by: Some(concat!("Peerdex ", env!("CARGO_PKG_VERSION")).to_owned()),
-                creation_date: wish.creation_date,
+                creation_date: options.creation_date,
                 digest: None,
             },
         })

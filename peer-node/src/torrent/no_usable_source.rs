@@ -4,18 +4,18 @@ use protocol::metainfo::Metainfo;
 
 use super::announcer::unusable_reason;
 
-/// A torrent that names no source this program can ask, with what it names instead.
+/// A torrent without a usable tracker, with the sources it names instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoUsableSource {
     trackers: usize,
-    /// Why the first tracker cannot be asked.
+    /// Why the first tracker cannot be used.
     reason: Option<String>,
     has_web_seeds: bool,
     has_nodes: bool,
 }
 
 impl NoUsableSource {
-    /// Looks at what a torrent says; nothing if it names a tracker that can be asked.
+    /// Checks the sources of a torrent; none if at least one tracker can be used.
     pub fn of(metainfo: &Metainfo) -> Option<Self> {
         let trackers: Vec<Option<String>> =
             metainfo.tiers().iter().flatten().map(|url| unusable_reason(url)).collect();
@@ -32,9 +32,9 @@ impl Display for NoUsableSource {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         f.write_str("no usable source: the torrent ")?;
         match (self.trackers, &self.reason) {
-            (1, Some(reason)) => write!(f, "names one tracker, which cannot be asked ({reason})")?,
+            (1, Some(reason)) => write!(f, "names one tracker, which cannot be used ({reason})")?,
             (count, Some(reason)) => {
-                write!(f, "names {count} trackers, none of which can be asked ({reason})")?;
+                write!(f, "names {count} trackers, none of which can be used ({reason})")?;
             }
             (_, None) => f.write_str("names no tracker")?,
         }
@@ -51,7 +51,7 @@ impl Display for NoUsableSource {
 mod tests {
     use super::*;
 
-    /// Returns what is said of a torrent with these entries.
+    /// Returns the message for a torrent with these entries.
     fn message_for(entries: &str) -> Option<String> {
         let info = "d6:lengthi1e4:name1:x12:piece lengthi1e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
         let metainfo = Metainfo::parse(format!("d{entries}4:info{info}e").as_bytes()).unwrap();
@@ -71,14 +71,14 @@ mod tests {
             ),
             (
                 "8:announce8:wss://x/",
-                "names one tracker, which cannot be asked (trackers of wss are not spoken to, only those of http, https \
+                "names one tracker, which cannot be used (wss trackers are not supported, only http, https \
                  and udp)",
             ),
         ] {
             assert_eq!(message_for(entries), Some(format!("{start} {rest}")), "{entries}");
         }
         let two = message_for("13:announce-listl8:wss://x/7:udp://xe").unwrap();
-        assert!(two.contains("names 2 trackers, none of which can be asked"), "{two}");
+        assert!(two.contains("names 2 trackers, none of which can be used"), "{two}");
     }
 
     #[test]

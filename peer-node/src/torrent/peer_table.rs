@@ -1,7 +1,7 @@
-//! The peers of one torrent that are known, and whom to dial next.
+//! The known peers of one torrent, and which to dial next.
 //!
-//! A pure table: time is an argument, and whoever drives it dials. What trackers and people say of peers are hints, so the
-//! table is bounded, and those that were of no use wait longer each time.
+//! A pure table: time is an argument, and the caller dials. Addresses from trackers and users are hints, so the table
+//! is bounded, and useless peers wait longer after each failure.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -9,41 +9,41 @@ use std::time::{Duration, Instant};
 
 use crate::bittorrent::ConnectMode;
 
-/// The most peers that are remembered.
+/// Maximum number of known peers.
 const MAX_PEERS: usize = 2000;
 
-/// The pauses before a peer that was of no use is dialled again: they double from the first to the last.
+/// Minimum and maximum delay before a useless peer is dialled again; the delay doubles on each failure.
 const RETRY_DELAYS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(10));
 
-/// The most that are banned by name; beyond that the oldest are forgiven.
+/// Maximum number of bans; beyond it the oldest is lifted.
 const MAX_BANNED: usize = 1000;
 
-/// Why a connection came to its end.
+/// Why a connection ended, for the next dial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DisconnectKind {
-    /// It may be of use again soon.
+    /// The peer may be useful again soon.
     RetrySoon,
-    /// There is nothing for either side at the moment.
+    /// Neither side needs anything at the moment.
     Useless,
-    /// It did wrong.
+    /// The peer misbehaved.
     Banned,
 }
 
-/// How it stands with a peer.
+/// Dial state of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DialState {
-    /// It is dialled, or connected.
+    /// Being dialled, or connected.
     Busy,
-    /// It may be dialled from then on, in the order of the numbers.
+    /// May be dialled from `not_before` on, by ascending `order`.
     Waiting { not_before: Instant, order: u64 },
 }
 
 #[derive(Debug)]
 struct KnownPeer {
     state: DialState,
-    /// How often in a row it was of no use.
+    /// Consecutive failures.
     failures: u32,
-    /// How the last connection to it began.
+    /// How the last connection began.
     connect_mode: ConnectMode,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct PeerTable {
     banned: BTreeMap<u64, BanScope>,
 }
 
-/// Who is banned: one client, or all at an address, whatever port they come from.
+/// Scope of a ban: one client, or every client at an address, whatever its port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BanScope {
     Client(SocketAddr),
@@ -66,20 +66,20 @@ impl BanScope {
     fn includes(self, address: SocketAddr) -> bool {
         match self {
             Self::Client(client) => client == address,
-            Self::Address(machine) => machine == address.ip(),
+            Self::Address(ip) => ip == address.ip(),
         }
     }
 
     const fn ip(self) -> IpAddr {
         match self {
             Self::Client(client) => client.ip(),
-            Self::Address(machine) => machine,
+            Self::Address(ip) => ip,
         }
     }
 }
 
 impl PeerTable {
-    /// Takes in the address of a peer.
+    /// Adds the address of a peer.
     pub(super) fn add(&mut self, address: SocketAddr, now: Instant) {
         if self.is_banned(address) || self.peers.contains_key(&address) {
             return;
@@ -87,47 +87,44 @@ impl PeerTable {
         if self.peers.len() >= MAX_PEERS && !self.evict_one() {
             return;
         }
-        let standing = self.waiting(now);
-        self.peers.insert(
-            address,
-            KnownPeer { state: standing, failures: 0, connect_mode: ConnectMode::default() },
-        );
+        let state = self.waiting(now);
+        self.peers.insert(address, KnownPeer { state, failures: 0, connect_mode: ConnectMode::default() });
     }
 
-    /// Returns whom to dial now and how, and takes it to be dialled.
+    /// Returns the next peer to dial and the connect mode, and marks it busy.
     pub(super) fn next(&mut self, now: Instant) -> Option<(SocketAddr, ConnectMode)> {
         let due = |entry: &KnownPeer| match entry.state {
-            DialState::Waiting { not_before: from, order: number } if from <= now => Some(number),
+            DialState::Waiting { not_before, order } if not_before <= now => Some(order),
             _ => None,
         };
         let waiting =
             self.peers.iter_mut().filter_map(|(address, entry)| Some((due(entry)?, address, entry)));
-        let (_, address, entry) = waiting.min_by_key(|(number, ..)| *number)?;
+        let (_, address, entry) = waiting.min_by_key(|(order, ..)| *order)?;
         entry.state = DialState::Busy;
         Some((*address, entry.connect_mode))
     }
 
-    /// Notes how a connection to a peer began.
-    pub(super) fn connected(&mut self, address: SocketAddr, approach: ConnectMode) {
+    /// Records how a connection to a peer began.
+    pub(super) fn connected(&mut self, address: SocketAddr, mode: ConnectMode) {
         if let Some(entry) = self.peers.get_mut(&address) {
-            entry.connect_mode = approach;
+            entry.connect_mode = mode;
         }
     }
 
-    /// Notes that a peer sent something of use.
+    /// Resets the failure count, after a peer sent useful data.
     pub(super) fn reset_failures(&mut self, address: SocketAddr) {
         if let Some(entry) = self.peers.get_mut(&address) {
             entry.failures = 0;
         }
     }
 
-    /// Notes that a peer could not be reached, or is gone.
+    /// Records that a dial failed or a connection ended.
     pub(super) fn disconnected(&mut self, address: SocketAddr, kind: DisconnectKind, now: Instant) {
         if kind == DisconnectKind::Banned {
             self.ban(address);
             return;
         }
-        let number = self.next_order();
+        let order = self.next_order();
         let Some(entry) = self.peers.get_mut(&address) else { return };
         let longer =
             |pause: Duration, times: u32| pause.saturating_mul(1 << times.min(10)).min(RETRY_DELAYS.1);
@@ -136,43 +133,44 @@ impl PeerTable {
             _ => RETRY_DELAYS.1,
         };
         entry.failures = entry.failures.saturating_add(1);
-        entry.state = DialState::Waiting { not_before: now + pause, order: number };
+        entry.state = DialState::Waiting { not_before: now + pause, order };
     }
 
-    /// Says whether a peer did wrong before.
+    /// Returns true if a peer is banned.
     pub(super) fn is_banned(&self, address: SocketAddr) -> bool {
         self.banned.values().any(|banned| banned.includes(address))
     }
 
-    /// Counts the peers that are known.
+    /// Returns the number of known peers.
     pub(super) fn len(&self) -> usize {
         self.peers.len()
     }
 
-    /// Takes everybody to be gone.
+    /// Marks every peer as disconnected.
     pub(super) fn release_all(&mut self, now: Instant) {
         let busy = self.peers.values_mut().filter(|entry| entry.state == DialState::Busy);
-        for (number, entry) in (self.last_order..).zip(busy) {
-            entry.state = DialState::Waiting { not_before: now, order: number };
-            self.last_order = number + 1;
+        for (order, entry) in (self.last_order..).zip(busy) {
+            entry.state = DialState::Waiting { not_before: now, order };
+            self.last_order = order + 1;
         }
     }
 
-    /// Bans a client, and its whole address if another client there was banned before: several people may share an
-    /// address, but whoever connects to us can come from any port. On this machine clients are told apart by their ports alone.
+    /// Bans a client, or its whole address if another client there is banned already: several people may share an
+    /// address, but one peer can connect from any port. On loopback only single clients are banned, since all share the
+    /// address.
     fn ban(&mut self, address: SocketAddr) {
         let is_second = self.banned.values().any(|banned| banned.ip() == address.ip());
-        let offender = if is_second && !address.ip().is_loopback() {
+        let scope = if is_second && !address.ip().is_loopback() {
             BanScope::Address(address.ip())
         } else {
             BanScope::Client(address)
         };
-        self.peers.retain(|address, _| !offender.includes(*address));
+        self.peers.retain(|address, _| !scope.includes(*address));
         if self.banned.len() >= MAX_BANNED {
             self.banned.pop_first();
         }
-        let number = self.next_order();
-        self.banned.insert(number, offender);
+        let order = self.next_order();
+        self.banned.insert(order, scope);
     }
 
     fn waiting(&mut self, from: Instant) -> DialState {
@@ -184,7 +182,7 @@ impl PeerTable {
         self.last_order
     }
 
-    /// Makes room by forgetting the peer that failed most often; one that never did is not given up for a stranger.
+    /// Evicts the peer with the most failures; a peer without failures is never evicted for an unknown one.
     fn evict_one(&mut self) -> bool {
         let idle = |entry: &KnownPeer| entry.state != DialState::Busy && entry.failures > 0;
         let worst =
@@ -206,112 +204,112 @@ mod tests {
 
     #[test]
     fn peers_are_dialled_once_in_the_order_they_were_added() {
-        let (mut book, now) = (PeerTable::default(), Instant::now());
+        let (mut table, now) = (PeerTable::default(), Instant::now());
         for host in [3, 1, 2, 3] {
-            book.add(remote_peer(host, 1), now);
+            table.add(remote_peer(host, 1), now);
         }
-        let dialled: Vec<_> = std::iter::from_fn(|| book.next(now)).map(|(address, _)| address).collect();
+        let dialled: Vec<_> = std::iter::from_fn(|| table.next(now)).map(|(address, _)| address).collect();
         assert_eq!(dialled, [remote_peer(3, 1), remote_peer(1, 1), remote_peer(2, 1)]);
     }
 
     #[test]
     fn retry_delay_grows_to_a_maximum() {
-        let (mut book, mut now) = (PeerTable::default(), Instant::now());
-        book.add(remote_peer(1, 1), now);
+        let (mut table, mut now) = (PeerTable::default(), Instant::now());
+        table.add(remote_peer(1, 1), now);
         let mut last = Duration::ZERO;
         for _ in 0..20 {
-            let (address, _) = book.next(now).unwrap();
-            book.disconnected(address, DisconnectKind::RetrySoon, now);
+            let (address, _) = table.next(now).unwrap();
+            table.disconnected(address, DisconnectKind::RetrySoon, now);
             let waited = (0u32..).map(|tenths| Duration::from_millis(100) * tenths);
             let pause = waited
                 .clone()
                 .find(|pause| {
-                    book.peers.values().all(|entry| {
+                    table.peers.values().all(|entry| {
                 matches!(entry.state, DialState::Waiting { not_before, .. } if not_before <= now + *pause)
             })
                 })
                 .unwrap();
             assert!(pause >= last && pause <= RETRY_DELAYS.1);
-            assert_eq!(book.next(now), None);
+            assert_eq!(table.next(now), None);
             (last, now) = (pause, now + pause);
         }
         assert_eq!(last, RETRY_DELAYS.1);
-        book.next(now).unwrap();
-        book.reset_failures(remote_peer(1, 1));
-        book.disconnected(remote_peer(1, 1), DisconnectKind::RetrySoon, now);
-        assert!(book.next(now + RETRY_DELAYS.0).is_some());
+        table.next(now).unwrap();
+        table.reset_failures(remote_peer(1, 1));
+        table.disconnected(remote_peer(1, 1), DisconnectKind::RetrySoon, now);
+        assert!(table.next(now + RETRY_DELAYS.0).is_some());
     }
 
     #[test]
     fn one_ban_does_not_affect_other_ports_of_the_address() {
-        let (mut book, now) = (PeerTable::default(), Instant::now());
+        let (mut table, now) = (PeerTable::default(), Instant::now());
         for address in [remote_peer(1, 1), remote_peer(1, 2)] {
-            book.add(address, now);
+            table.add(address, now);
         }
-        book.disconnected(remote_peer(1, 1), DisconnectKind::Banned, now);
-        book.add(remote_peer(1, 1), now);
-        assert!(book.is_banned(remote_peer(1, 1)) && !book.is_banned(remote_peer(1, 2)));
-        assert_eq!((book.next(now), book.next(now)), (Some((remote_peer(1, 2), ConnectMode::Plain)), None));
+        table.disconnected(remote_peer(1, 1), DisconnectKind::Banned, now);
+        table.add(remote_peer(1, 1), now);
+        assert!(table.is_banned(remote_peer(1, 1)) && !table.is_banned(remote_peer(1, 2)));
+        assert_eq!((table.next(now), table.next(now)), (Some((remote_peer(1, 2), ConnectMode::Plain)), None));
     }
 
     #[test]
     fn two_bans_at_an_address_ban_the_whole_address() {
-        let (mut book, now) = (PeerTable::default(), Instant::now());
+        let (mut table, now) = (PeerTable::default(), Instant::now());
         let local_peer = |port| SocketAddr::from(([127, 0, 0, 1], port));
         for port in [1, 2] {
-            book.disconnected(remote_peer(1, port), DisconnectKind::Banned, now);
-            book.disconnected(local_peer(port), DisconnectKind::Banned, now);
+            table.disconnected(remote_peer(1, port), DisconnectKind::Banned, now);
+            table.disconnected(local_peer(port), DisconnectKind::Banned, now);
         }
         for address in [remote_peer(1, 3), local_peer(3), remote_peer(2, 1)] {
-            book.add(address, now);
+            table.add(address, now);
         }
-        assert!(book.is_banned(remote_peer(1, 3)) && book.is_banned(remote_peer(1, 1)));
-        // On this machine other clients may be anybody's.
-        assert!(!book.is_banned(local_peer(3)) && book.is_banned(local_peer(1)));
+        assert!(table.is_banned(remote_peer(1, 3)) && table.is_banned(remote_peer(1, 1)));
+        // On loopback other ports may belong to other users.
+        assert!(!table.is_banned(local_peer(3)) && table.is_banned(local_peer(1)));
         let plain = |address| Some((address, ConnectMode::Plain));
-        assert_eq!((book.next(now), book.next(now)), (plain(local_peer(3)), plain(remote_peer(2, 1))));
+        assert_eq!((table.next(now), table.next(now)), (plain(local_peer(3)), plain(remote_peer(2, 1))));
     }
 
     #[test]
     fn table_is_bounded_and_failed_peers_are_evicted() {
-        let (mut book, now) = (PeerTable::default(), Instant::now());
+        let (mut table, now) = (PeerTable::default(), Instant::now());
         for host in 0..5000 {
-            book.add(remote_peer(host, 1), now);
+            table.add(remote_peer(host, 1), now);
         }
-        assert_eq!(book.len(), MAX_PEERS);
-        let (first, _) = book.next(now).unwrap();
-        book.disconnected(first, DisconnectKind::Useless, now);
-        book.add(remote_peer(6000, 1), now);
-        assert!(book.peers.contains_key(&remote_peer(6000, 1)) && !book.peers.contains_key(&first));
+        assert_eq!(table.len(), MAX_PEERS);
+        let (first, _) = table.next(now).unwrap();
+        table.disconnected(first, DisconnectKind::Useless, now);
+        table.add(remote_peer(6000, 1), now);
+        assert!(table.peers.contains_key(&remote_peer(6000, 1)) && !table.peers.contains_key(&first));
         for host in 0..5000 {
-            book.disconnected(remote_peer(host, 9), DisconnectKind::Banned, now);
+            table.disconnected(remote_peer(host, 9), DisconnectKind::Banned, now);
         }
-        assert_eq!(book.banned.len(), MAX_BANNED);
+        assert_eq!(table.banned.len(), MAX_BANNED);
     }
 
     #[test]
     fn after_release_all_every_peer_can_be_dialled() {
-        let (mut book, now) = (PeerTable::default(), Instant::now());
-        book.add(remote_peer(1, 1), now);
-        book.add(remote_peer(2, 1), now);
-        book.next(now).unwrap();
-        let (second, _) = book.next(now).unwrap();
-        book.disconnected(second, DisconnectKind::RetrySoon, now);
-        book.release_all(now);
-        assert_eq!(book.next(now), Some((remote_peer(1, 1), ConnectMode::Plain)));
-        assert_eq!(book.next(now), None);
-        assert_eq!(book.next(now + RETRY_DELAYS.0), Some((second, ConnectMode::Plain)));
+        let (mut table, now) = (PeerTable::default(), Instant::now());
+        table.add(remote_peer(1, 1), now);
+        table.add(remote_peer(2, 1), now);
+        table.next(now).unwrap();
+        let (second, _) = table.next(now).unwrap();
+        table.disconnected(second, DisconnectKind::RetrySoon, now);
+        table.release_all(now);
+        assert_eq!(table.next(now), Some((remote_peer(1, 1), ConnectMode::Plain)));
+        assert_eq!(table.next(now), None);
+        assert_eq!(table.next(now + RETRY_DELAYS.0), Some((second, ConnectMode::Plain)));
     }
 
     #[test]
     fn the_connect_mode_of_a_peer_is_remembered() {
-        let (mut book, now) = (PeerTable::default(), Instant::now());
-        book.add(remote_peer(1, 1), now);
-        for approach in [ConnectMode::Plain, ConnectMode::Encrypted, ConnectMode::Plain] {
-            book.connected(remote_peer(1, 1), approach);
-            book.release_all(now);
-            book.disconnected(remote_peer(1, 1), DisconnectKind::Useless, now);
-            assert_eq!(book.next(now + RETRY_DELAYS.1), Some((remote_peer(1, 1), approach)));
+        let (mut table, now) = (PeerTable::default(), Instant::now());
+        table.add(remote_peer(1, 1), now);
+        for mode in [ConnectMode::Plain, ConnectMode::Encrypted, ConnectMode::Plain] {
+            table.connected(remote_peer(1, 1), mode);
+            table.release_all(now);
+            table.disconnected(remote_peer(1, 1), DisconnectKind::Useless, now);
+            assert_eq!(table.next(now + RETRY_DELAYS.1), Some((remote_peer(1, 1), mode)));
         }
     }
 }

@@ -1,84 +1,84 @@
-//! Which files of a torrent a person wants.
+//! Selects files of a torrent.
 
 use std::collections::BTreeSet;
 
 use protocol::escape::excerpt;
 use protocol::metainfo::{FileSpan, Metainfo};
 
-/// Which files of a torrent are wanted.
+/// The selected files of a torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSelection {
-    /// Their places in the torrent's list; nothing means all.
+    /// Indices in the torrent's list; none means all.
     files: Option<BTreeSet<usize>>,
 }
 
-/// A choice of files that cannot be understood, or that chooses nothing.
+/// Why a selection is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileSelectionError {
-    /// Nothing stands where a number or a pattern should.
+    /// An entry is empty.
     #[error(
-        "the selection {text:?} has an empty entry; write numbers, ranges and patterns with commas between, as in 1,3-5,*.iso"
+        "the selection {text:?} has an empty entry; separate numbers, ranges and patterns with commas, e.g. 1,3-5,*.iso"
     )]
     EmptyEntry {
         /// The whole selection.
         text: String,
     },
-    /// There is no file of that number.
+    /// There is no file with this number.
     #[error("there is no file {number}: the torrent has files 1 to {files}")]
     NoSuchFile {
-        /// What was asked for.
+        /// The requested number.
         number: u64,
-        /// How many there are.
+        /// Number of files.
         files: usize,
     },
     /// The range ends before it begins.
     #[error("the range {first}-{last} ends before it begins")]
     ReversedRange {
-        /// Its first number.
+        /// The first number.
         first: u64,
-        /// Its last number.
+        /// The last number.
         last: u64,
     },
-    /// No file has such a name.
-    #[error("no file of the torrent is named like {pattern:?}")]
+    /// No file matches the pattern.
+    #[error("no file of the torrent matches {pattern:?}")]
     NoMatch {
-        /// What was asked for.
+        /// The pattern.
         pattern: String,
     },
 }
 
 impl FileSelection {
-    /// Chooses all files.
+    /// Selects all files.
     pub const fn all() -> Self {
         Self { files: None }
     }
 
-    /// Reads a choice: numbers as `torrent show` lists them, ranges of them, and patterns, with commas between.
+    /// Parses a selection: numbers as listed by `torrent show`, ranges and patterns, separated by commas.
     ///
-    /// In a pattern `*` stands for anything and `?` for any one character; upper and lower case are the same. One without a
-    /// slash is held against file names, one with a slash against paths below the torrent's folder; one that ends in a
-    /// slash chooses all that lies in that folder.
+    /// In a pattern `*` matches any characters and `?` any one character; case is ignored. A pattern without a slash is
+    /// compared with file names, one with a slash with paths below the torrent's folder; a trailing slash selects
+    /// everything in that folder.
     pub fn parse(text: &str, metainfo: &Metainfo) -> Result<Self, FileSelectionError> {
-        let mut chosen = BTreeSet::new();
+        let mut selected = BTreeSet::new();
         for entry in text.split(',').map(str::trim) {
             if entry.is_empty() {
                 return Err(FileSelectionError::EmptyEntry { text: excerpt(text) });
             }
             match parse_range(entry) {
-                Some((first, last)) => chosen.extend(resolve_range(first, last, metainfo.files().len())?),
-                None => chosen.extend(matching_files(entry, metainfo)?),
+                Some((first, last)) => selected.extend(resolve_range(first, last, metainfo.files().len())?),
+                None => selected.extend(matching_files(entry, metainfo)?),
             }
         }
-        Ok(Self { files: Some(chosen) })
+        Ok(Self { files: Some(selected) })
     }
 
-    /// Says whether the file at that place in the torrent's list, from 0, is wanted.
+    /// Returns true if the file with this index, from 0, is selected.
     pub fn has(&self, file: usize) -> bool {
         self.files.as_ref().is_none_or(|files| files.contains(&file))
     }
 }
 
-/// Reads `7` or `3-5`.
+/// Parses `7` or `3-5`.
 fn parse_range(entry: &str) -> Option<(u64, u64)> {
     let (first, last) = entry.split_once('-').unwrap_or((entry, entry));
     let number = |text: &str| -> Option<u64> {
@@ -93,9 +93,9 @@ fn resolve_range(first: u64, last: u64, files: usize) -> Result<std::ops::Range<
         return Err(FileSelectionError::ReversedRange { first, last });
     }
     let missing = |number| FileSelectionError::NoSuchFile { number, files };
-    let place =
+    let index =
         |number: u64| usize::try_from(number).ok().filter(|number| *number <= files).ok_or(missing(number));
-    let (start, end) = (place(first)?, place(last)?);
+    let (start, end) = (index(first)?, index(last)?);
     Ok(start.checked_sub(1).ok_or(missing(first))?..end)
 }
 
@@ -117,9 +117,10 @@ fn matching_files(pattern: &str, metainfo: &Metainfo) -> Result<Vec<usize>, File
     if found.is_empty() { Err(FileSelectionError::NoMatch { pattern: excerpt(pattern) }) } else { Ok(found) }
 }
 
-/// Says whether a name fits a pattern of characters, `?` and `*`; takes at most as many steps as the product of both lengths.
+/// Returns true if a name matches a pattern of characters, `?` and `*`. Takes at most the product of both lengths in
+/// steps.
 fn matches(mut pattern: &[char], mut name: &[char]) -> bool {
-    // What follows the last star, and the name from where that star may take one character more.
+    // To backtrack: the pattern after the last star, and the name where that star may match one character more.
     let mut retry: Option<(&[char], &[char])> = None;
     loop {
         match (pattern, name) {

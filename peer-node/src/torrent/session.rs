@@ -1,8 +1,8 @@
-//! One torrent: fetches what is wanted of it, and gives it to others.
+//! One torrent: downloads its wanted pieces and seeds them.
 //!
-//! A task owns it all: the storage, the engine, the connections' numbers and the table of known peers. It joins the torrent's
-//! connections ([`Wires`]) and its trackers ([`Announcer`](super::announcer::Announcer)) while it takes part, and parts with
-//! them while it rests. What is verified survives a rest.
+//! One task owns all state: storage, engine, source numbers and the table of known peers. While active, it joins the
+//! torrent's connections ([`Wires`]) and trackers ([`TrackerAnnouncer`](super::announcer::TrackerAnnouncer)); while
+//! queued or paused, it leaves them. Verified pieces survive.
 
 mod active_swarm;
 mod fetching;
@@ -45,36 +45,36 @@ use native_sources::NativeEvents;
 use opening::TorrentStorage;
 use progress_view::Contributions;
 
-/// How often the engine's clock is looked at.
+/// How often the engine's clock is advanced.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How often what is shown is refreshed.
+/// How often the view is refreshed.
 const VIEW_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long a torrent with which nobody is connected keeps its turn while others wait for theirs.
+/// How long a torrent without connections keeps its queue slot while other downloads wait.
 const YIELD_TURN_AFTER: Duration = Duration::from_secs(30);
 
-/// What the torrents of a program share.
+/// Dependencies shared by all torrents of a program.
 #[derive(Debug, Clone)]
 pub struct TorrentConfig {
-    /// Where connections come from.
+    /// The BitTorrent connections.
     pub wires: Wires,
-    /// What they share with those of other dialects.
+    /// Limits, slots and buffers shared with the other dialects.
     pub transport: Transport,
-    /// Where peers are accepted.
+    /// The port that accepts peers.
     pub port: u16,
-    /// How native nodes are reached, where there are any.
+    /// Access to native nodes, if there are any.
     pub bridge: Option<NativeBridge>,
     /// Owns the tasks.
     pub tracker: TaskTracker,
 }
 
-/// A torrent that did not come to its end.
+/// Why a torrent ended early.
 #[derive(Debug, thiserror::Error)]
 enum TorrentSessionError {
-    #[error("stopped; what has come is kept")]
+    #[error("stopped; the downloaded data is kept")]
     Cancelled,
-    #[error("the same torrent is under way already")]
+    #[error("this torrent is already active")]
     AlreadyJoined,
     #[error(transparent)]
     Files(#[from] TorrentFilesError),
@@ -87,7 +87,7 @@ enum TorrentSessionError {
 }
 
 impl TorrentSessionError {
-    /// Returns how the torrent recovers. That nobody has it is no failure: it waits for peers as long as it takes.
+    /// Returns how the torrent recovers. A lack of sources is no failure: the torrent waits for peers indefinitely.
     fn recovery(&self) -> Recovery {
         match self {
             Self::Files(TorrentFilesError::Io { path, source }) => Recovery::for_io_error(path, source),
@@ -99,7 +99,7 @@ impl TorrentSessionError {
     }
 }
 
-/// What a job on a blocking thread has done.
+/// Result of a background job.
 #[derive(Debug)]
 enum JobOutcome {
     Checked(Vec<PieceOutcome>),
@@ -120,10 +120,10 @@ pub(crate) struct TorrentSession {
     contributions: Contributions,
     storage: Option<TorrentStorage>,
     fragments: Option<Fragments>,
-    /// Bytes that came, and bytes that were sent before the present party.
+    /// Bytes received, and bytes uploaded before the current swarm membership.
     downloaded: u64,
     uploaded: u64,
-    /// When it tries again what it could not do.
+    /// When to retry after a failure.
     polling: RetrySchedule,
     jobs: JoinSet<JobOutcome>,
 }
@@ -131,23 +131,23 @@ pub(crate) struct TorrentSession {
 impl TorrentSession {
     pub(crate) fn new(
         id: DownloadId,
-        wish: TorrentSpec,
+        spec: TorrentSpec,
         config: TorrentConfig,
         cancel: CancellationToken,
     ) -> (Self, watch::Receiver<DownloadView>) {
-        let metainfo = &wish.metainfo;
+        let metainfo = &spec.metainfo;
         let (content, name) = (ContentId::Torrent(metainfo.infohash()), metainfo.name().to_owned());
         let (board, view) = ViewPublisher::new(id, content, name, Some(metainfo.geometry().size()));
-        board.update(|view| view.digest = wish.digest);
-        let (book, givers) = (PeerTable::default(), Contributions::default());
+        board.update(|view| view.digest = spec.digest);
+        let (peer_table, contributions) = (PeerTable::default(), Contributions::default());
         let (polling, jobs) = (RetrySchedule::new(Instant::now()), JoinSet::new());
         let session = Self {
-            spec: wish,
+            spec,
             config,
             cancel,
             board,
-            peer_table: book,
-            contributions: givers,
+            peer_table,
+            contributions,
             storage: None,
             fragments: None,
             downloaded: 0,
@@ -158,7 +158,7 @@ impl TorrentSession {
         (session, view)
     }
 
-    /// Shows from the first moment on whether the torrent is paused.
+    /// Shows from the start whether the torrent is paused.
     pub(crate) fn with_pause(self, is_paused: bool) -> Self {
         if is_paused {
             self.board.set_state(DownloadState::Paused);
@@ -166,16 +166,16 @@ impl TorrentSession {
         self
     }
 
-    /// Counts bytes that an earlier run has given.
+    /// Adds bytes uploaded by an earlier run.
     pub(crate) fn with_uploaded(mut self, bytes: u64) -> Self {
         self.uploaded = bytes;
         self.board.update(|view| view.bytes_uploaded = bytes);
         self
     }
 
-    /// Takes part whenever it may; returns true once it is complete and not given to others any more.
-    pub(crate) async fn run(mut self, mut place: QueueSlot) -> bool {
-        let state = match self.run_until_done(&mut place).await {
+    /// Runs whenever it has a queue slot. Returns true once the torrent is complete and no longer seeded.
+    pub(crate) async fn run(mut self, mut slot: QueueSlot) -> bool {
+        let state = match self.run_until_done(&mut slot).await {
             Ok(state) => state,
             Err(TorrentSessionError::Cancelled) => DownloadState::Cancelled,
             Err(failure) => DownloadState::Failed { reason: failure.to_string() },
@@ -186,101 +186,101 @@ impl TorrentSession {
         is_complete
     }
 
-    async fn run_until_done(&mut self, place: &mut QueueSlot) -> Result<DownloadState, TorrentSessionError> {
+    async fn run_until_done(&mut self, slot: &mut QueueSlot) -> Result<DownloadState, TorrentSessionError> {
         loop {
-            self.wait_for_turn(place).await?;
+            self.wait_for_turn(slot).await?;
             let opened = if self.storage.is_none() { self.open().await } else { Ok(()) };
-            let taken = match opened {
-                Ok(()) => self.join_and_run(place).await,
+            let outcome = match opened {
+                Ok(()) => self.join_and_run(slot).await,
                 Err(failure) => Err(failure),
             };
-            match taken {
+            match outcome {
                 Ok(Some(state)) => return Ok(state),
                 Ok(None) => {}
-                Err(failure) => self.wait_for_recovery(failure, place).await?,
+                Err(failure) => self.wait_for_recovery(failure, slot).await?,
             }
         }
     }
 
-    /// Takes part in the swarm until the end, or until the turn is over, which returns nothing.
+    /// Runs in the swarm until the torrent ends, or returns none when the queue slot is lost.
     async fn join_and_run(
         &mut self,
-        place: &mut QueueSlot,
+        slot: &mut QueueSlot,
     ) -> Result<Option<DownloadState>, TorrentSessionError> {
         self.ensure_space().await?;
-        let mut party = self.join_swarm()?;
-        let outcome = self.run_swarm(&mut party, place).await;
-        self.leave_swarm(party).await;
+        let mut active = self.join_swarm()?;
+        let outcome = self.run_swarm(&mut active, slot).await;
+        self.leave_swarm(active).await;
         outcome
     }
 
     async fn run_swarm(
         &mut self,
-        party: &mut ActiveSwarm,
-        place: &mut QueueSlot,
+        active: &mut ActiveSwarm,
+        slot: &mut QueueSlot,
     ) -> Result<Option<DownloadState>, TorrentSessionError> {
         let mut tick = tokio::time::interval(TICK);
         let mut shown = Instant::now();
         loop {
-            self.run_actions(party);
-            if let Some(state) = self.advance(party, place) {
+            self.run_actions(active);
+            if let Some(state) = self.advance(active, slot) {
                 return Ok(Some(state));
             }
-            Self::search_natives(party);
+            Self::search_natives(active);
             tokio::select! {
-                Some((id, event)) = party.events.recv() => self.handle_events(id, event, party),
-                Some(event) = party.announce_events.recv() => {
+                Some((id, event)) = active.events.recv() => self.handle_events(id, event, active),
+                Some(event) = active.announce_events.recv() => {
                     self.handle_announce(event);
-                    self.dial(party);
+                    self.dial(active);
                 }
-                news = NativeEvents::next(&mut party.native_events) => self.handle_native_event(news, party),
-                Some(dialled) = party.dials.join_next(), if !party.dials.is_empty() => {
+                event = NativeEvents::next(&mut active.native_events) => self.handle_native_event(event, active),
+                Some(dialled) = active.dials.join_next(), if !active.dials.is_empty() => {
                     if let Ok(dialled) = dialled { self.handle_dial(dialled); }
-                    self.dial(party);
+                    self.dial(active);
                 }
-                Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => {
-                    if let Ok(done) = done { self.handle_job(done, party)?; }
+                Some(job) = self.jobs.join_next(), if !self.jobs.is_empty() => {
+                    if let Ok(job) = job { self.handle_job(job, active)?; }
                 }
-                _ = tick.tick() => self.dial(party),
-                () = place.changed() => if must_leave_swarm(party, place) { return Ok(None) },
+                _ = tick.tick() => self.dial(active),
+                () = slot.changed() => if must_leave_swarm(active, slot) { return Ok(None) },
                 () = self.cancel.cancelled() => return Err(TorrentSessionError::Cancelled),
             }
             if shown.elapsed() >= VIEW_INTERVAL {
                 shown = Instant::now();
-                party.report_paths();
-                self.update_view(party);
-                self.update_activity(party, shown);
-                if yields_turn(party, place, shown) {
+                active.report_paths();
+                self.update_view(active);
+                self.update_activity(active, shown);
+                if yields_turn(active, slot, shown) {
                     return Ok(None);
                 }
             }
-            self.record_if_due(party);
+            self.record_if_due(active);
         }
     }
 
-    /// Goes on to the next phase when the present one is over; returns the end, if that is it.
-    fn advance(&mut self, party: &mut ActiveSwarm, place: &mut QueueSlot) -> Option<DownloadState> {
-        match party.phase {
-            TorrentPhase::Fetching if party.swarm.is_complete() && self.jobs.is_empty() => {
-                party.phase = TorrentPhase::Finishing;
-                Self::disconnect_natives(party);
+    /// Advances to the next phase when the current one is finished; returns the final state, if any.
+    fn advance(&mut self, active: &mut ActiveSwarm, slot: &mut QueueSlot) -> Option<DownloadState> {
+        match active.phase {
+            TorrentPhase::Fetching if active.swarm.is_complete() && self.jobs.is_empty() => {
+                active.phase = TorrentPhase::Finishing;
+                Self::disconnect_natives(active);
                 self.board.set_state(DownloadState::Finishing);
-                self.start_finalizing(party);
+                self.start_finalizing(active);
                 None
             }
-            TorrentPhase::Seeding => self.has_reached_ratio(party).then(|| self.done_state()),
-            TorrentPhase::Finishing if self.jobs.is_empty() && party.is_finalized => {
+            TorrentPhase::Seeding => self.has_reached_ratio(active).then(|| self.done_state()),
+            TorrentPhase::Finishing if self.jobs.is_empty() && active.is_finalized => {
                 tracing::info!(infohash = %self.spec.metainfo.infohash(), "torrent complete");
                 if self.downloaded > 0 {
-                    party.announcer.completed();
+                    active.announcer.completed();
                 }
-                self.update_view(party);
+                self.update_view(active);
                 match self.spec.on_completion {
                     OnCompletion::Stop => Some(self.done_state()),
                     OnCompletion::Seed { .. } => {
-                        party.phase = TorrentPhase::Seeding;
+                        active.phase = TorrentPhase::Seeding;
                         self.board.set_state(DownloadState::Seeding { location: self.location() });
-                        place.yield_slot();
+                        slot.yield_slot();
                         None
                     }
                 }
@@ -289,11 +289,12 @@ impl TorrentSession {
         }
     }
 
-    fn has_reached_ratio(&self, party: &ActiveSwarm) -> bool {
+    fn has_reached_ratio(&self, active: &ActiveSwarm) -> bool {
         let OnCompletion::Seed { ratio: Some(ratio) } = self.spec.on_completion else { return false };
-        #[expect(clippy::cast_precision_loss, reason = "a ratio that a person chose")]
-        let (given, size) = (self.total_uploaded(party) as f64, self.spec.metainfo.geometry().size() as f64);
-        given >= ratio * size
+        #[expect(clippy::cast_precision_loss, reason = "the user's ratio needs no exact arithmetic")]
+        let (uploaded, size) =
+            (self.total_uploaded(active) as f64, self.spec.metainfo.geometry().size() as f64);
+        uploaded >= ratio * size
     }
 
     fn done_state(&self) -> DownloadState {
@@ -301,23 +302,23 @@ impl TorrentSession {
     }
 }
 
-/// Returns true if the torrent, with which nobody is connected, has let another download have its turn first.
-fn yields_turn(party: &ActiveSwarm, place: &mut QueueSlot, now: Instant) -> bool {
-    let is_alone = now.saturating_duration_since(party.last_connected) >= YIELD_TURN_AFTER;
-    let makes_way = is_alone && party.phase == TorrentPhase::Fetching && place.has_waiting();
-    if makes_way {
-        place.yield_slot();
-        place.rejoin_at_end();
+/// Yields the queue slot if no peer is connected and another download waits. Returns true if it did.
+fn yields_turn(active: &ActiveSwarm, slot: &mut QueueSlot, now: Instant) -> bool {
+    let is_alone = now.saturating_duration_since(active.last_connected) >= YIELD_TURN_AFTER;
+    let should_yield = is_alone && active.phase == TorrentPhase::Fetching && slot.has_waiting();
+    if should_yield {
+        slot.yield_slot();
+        slot.rejoin_at_end();
     }
-    makes_way
+    should_yield
 }
 
-/// Says whether the turn is over. Who only gives needs none.
-fn must_leave_swarm(party: &ActiveSwarm, place: &mut QueueSlot) -> bool {
-    match (place.state(), party.phase) {
+/// Returns true if the torrent has lost its queue slot. Seeding needs none.
+fn must_leave_swarm(active: &ActiveSwarm, slot: &mut QueueSlot) -> bool {
+    match (slot.state(), active.phase) {
         (QueueState::Paused, _) => true,
         (QueueState::Active, TorrentPhase::Seeding) => {
-            place.yield_slot();
+            slot.yield_slot();
             false
         }
         (_, TorrentPhase::Seeding | TorrentPhase::Finishing)

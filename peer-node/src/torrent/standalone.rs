@@ -1,4 +1,4 @@
-//! One torrent in a program of its own: no index, no library, no other downloads.
+//! Runs one torrent in a process of its own: no index, no library, no other downloads.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,10 +19,10 @@ use crate::transfer::scheduler::SlotLoad;
 use crate::transport::{Transport, TransportConfig};
 use crate::view::{DownloadId, DownloadView, Priority};
 
-/// How long the parts may take to stop: trackers are told goodbye.
+/// Time limit for stopping, including the last announce to trackers.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// A torrent that runs by itself.
+/// A torrent that runs without a node.
 #[derive(Debug)]
 pub struct StandaloneTorrent {
     address: SocketAddr,
@@ -32,52 +32,52 @@ pub struct StandaloneTorrent {
 }
 
 impl StandaloneTorrent {
-    /// Begins with a torrent, accepting peers where a socket listens.
-    pub fn start(wish: TorrentSpec, listener: TcpListener, bounds: TransportConfig) -> io::Result<Self> {
+    /// Starts a torrent that accepts peers on `listener`.
+    pub fn start(spec: TorrentSpec, listener: TcpListener, limits: TransportConfig) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let transport = Transport::new(bounds, &tracker, cancel.clone());
+        let transport = Transport::new(limits, &tracker, cancel.clone());
         let wires = Wires::new(WiresConfig {
             peer_id: fresh_peer_id(),
             transport: transport.clone(),
             tracker: tracker.clone(),
             cancel: cancel.clone(),
         });
-        let door = PeerListener {
+        let peer_listener = PeerListener {
             transport: transport.clone(),
             links: None,
             wires: wires.clone(),
             tracker: tracker.clone(),
             cancel: cancel.clone(),
         };
-        tracker.spawn(door.run(listener));
+        tracker.spawn(peer_listener.run(listener));
         let id = DownloadId(1);
         let config =
             TorrentConfig { wires, transport, port: address.port(), bridge: None, tracker: tracker.clone() };
-        let (session, view) = TorrentSession::new(id, wish, config, cancel.clone());
-        let place = DownloadQueue::new(1).join(id, Priority::Normal, SlotLoad::Full, false);
+        let (session, view) = TorrentSession::new(id, spec, config, cancel.clone());
+        let slot = DownloadQueue::new(1).join(id, Priority::Normal, SlotLoad::Full, false);
         tracker.spawn(async move {
-            session.run(place).await;
+            session.run(slot).await;
         });
         Ok(Self { address, view, tracker, cancel })
     }
 
-    /// Returns where peers are accepted.
+    /// Returns the address that accepts peers.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns what it shows of itself.
+    /// Returns the view of the transfer.
     pub const fn view(&mut self) -> &mut watch::Receiver<DownloadView> {
         &mut self.view
     }
 
-    /// Stops everything in order.
+    /// Stops the torrent and its connections gracefully.
     pub async fn stop(&self) {
         self.cancel.cancel();
         self.tracker.close();
         if tokio::time::timeout(STOP_TIMEOUT, self.tracker.wait()).await.is_err() {
-            tracing::warn!("torrent stopped before all its tasks had ended");
+            tracing::warn!("torrent stopped before all its tasks ended");
         }
     }
 }

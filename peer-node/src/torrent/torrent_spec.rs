@@ -8,47 +8,47 @@ use protocol::metainfo::Metainfo;
 use super::selection::FileSelection;
 use crate::library::OpenFile;
 
-/// A torrent that a person wants to have, or to give.
+/// A torrent that the user wants to download or seed.
 #[derive(Debug, Clone)]
 pub struct TorrentSpec {
-    /// Which.
+    /// The torrent's metainfo.
     pub metainfo: Arc<Metainfo>,
-    /// The SHA-256 of its content, if it is a single file of which somebody says so: then native nodes may have it as well.
+    /// SHA-256 of the content, if it is a single file and the digest is known: native nodes are then sources too.
     pub digest: Option<Digest>,
-    /// Where its bytes lie.
+    /// Location of the content.
     pub location: TorrentLocation,
-    /// What comes once it is whole.
+    /// What to do when the content is complete.
     pub on_completion: OnCompletion,
-    /// Peers to try besides those that trackers name.
+    /// Peers to try in addition to those from trackers.
     pub peers: Vec<SocketAddr>,
 }
 
-/// Where the bytes of a torrent lie.
+/// Location of a torrent's content.
 #[derive(Debug, Clone)]
 pub enum TorrentLocation {
-    /// What is missing is fetched into this folder, of the selected files.
+    /// Missing pieces of the selected files are downloaded into a folder.
     Download {
         /// The folder that holds the torrent's file or folder.
         folder: PathBuf,
-        /// Which files are wanted.
+        /// The selected files.
         selection: FileSelection,
     },
-    /// They are whole in this folder, and nothing in it is touched.
+    /// The content is complete in a folder, which is not modified.
     Complete {
         /// The folder that holds the torrent's file or folder.
         folder: PathBuf,
     },
-    /// They are a file of the library, which was verified against the torrent.
+    /// The content is a file of the library, verified against the torrent.
     Library {
-        /// Where it lies.
+        /// Path of the file.
         location: PathBuf,
-        /// The file.
+        /// The open file.
         file: Arc<OpenFile>,
     },
 }
 
 impl TorrentLocation {
-    /// Returns the folder that holds the torrent's file or folder, unless it is a file of the library.
+    /// Returns the folder that holds the torrent's file or folder; none for a file of the library.
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Self::Download { folder, .. } | Self::Complete { folder } => Some(folder),
@@ -57,14 +57,14 @@ impl TorrentLocation {
     }
 }
 
-/// What comes once a torrent is whole.
+/// What to do when a torrent is complete.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OnCompletion {
-    /// Nothing.
+    /// Stop.
     Stop,
-    /// It is given to others, until as many times its size was sent as is said, or for ever.
+    /// Seed until the upload ratio is reached, or forever.
     Seed {
-        /// How many times; none for no end.
+        /// Uploaded bytes divided by the torrent's size; none for no limit.
         ratio: Option<f64>,
     },
 }

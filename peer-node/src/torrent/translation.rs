@@ -1,14 +1,14 @@
-//! One content, cut in two ways: into the pieces of a torrent, and into those of the native dialect.
+//! Translates blocks between the pieces of a torrent and those of the native dialect.
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Block, Geometry, GeometryError, PieceIndex};
 
 use swarm::Have;
 
-/// Translates between the two cuts of a content.
+/// Translates between the two divisions of one content into pieces.
 ///
-/// It exists only where no block of the torrent lies across the border of two native pieces, so that what is one request in
-/// one dialect is one in the other.
+/// It exists only if no block of the torrent crosses a boundary of native pieces, so that one request in one dialect is
+/// one request in the other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BlockTranslation {
     torrent: Geometry,
@@ -16,7 +16,7 @@ pub(super) struct BlockTranslation {
 }
 
 impl BlockTranslation {
-    /// Makes the translation for a torrent whose blocks have at most so many bytes; nothing if blocks lie across borders.
+    /// Creates the translation for blocks of at most `block_length` bytes; none if blocks cross piece boundaries.
     pub(super) fn new(torrent: Geometry, block_length: u32) -> Result<Option<Self>, GeometryError> {
         let native = Geometry::for_native(torrent.size())?;
         let fits = |length: u32| length.is_multiple_of(block_length.max(1));
@@ -25,22 +25,22 @@ impl BlockTranslation {
             .then_some(Self { torrent, native }))
     }
 
-    /// Returns the native cut.
+    /// Returns the native division.
     pub(super) const fn native(&self) -> &Geometry {
         &self.native
     }
 
-    /// Returns what a block of the torrent is natively.
+    /// Converts a block of the torrent to a native block.
     pub(super) fn to_native(self, block: Block) -> Option<Block> {
         convert(&self.torrent, &self.native, block)
     }
 
-    /// Returns which block of the torrent a native one is.
+    /// Converts a native block to a block of the torrent.
     pub(super) fn to_torrent(self, block: Block) -> Option<Block> {
         convert(&self.native, &self.torrent, block)
     }
 
-    /// Returns the pieces of the torrent that are in a set of native pieces.
+    /// Returns the torrent pieces covered by a set of native pieces.
     pub(super) fn torrent_pieces(&self, native: Option<&Bitfield>) -> Have {
         let Some(native) = native else { return Have::All };
         let mut pieces = Bitfield::empty(&self.torrent);
@@ -50,7 +50,7 @@ impl BlockTranslation {
         Have::Some(pieces)
     }
 
-    /// Returns the pieces of the torrent that have become whole with one more native piece, which is in the set already.
+    /// Returns the torrent pieces completed by one more native piece, which is in the set already.
     pub(super) fn newly_complete(&self, native: &Bitfield, piece: PieceIndex) -> Vec<PieceIndex> {
         let (first, last) = overlapping_pieces(&self.native, piece, &self.torrent);
         let pieces = (first..=last).filter_map(|number| self.torrent.piece(number));
@@ -63,7 +63,7 @@ impl BlockTranslation {
     }
 }
 
-/// Returns the first and the last piece of another cut that have bytes of a piece.
+/// Returns the first and last piece of `other` that overlap a piece of `of`.
 fn overlapping_pieces(of: &Geometry, piece: PieceIndex, other: &Geometry) -> (u32, u32) {
     let begin = of.piece_offset(piece);
     let end = begin + u64::from(of.length_of(piece).max(1)) - 1;

@@ -4,7 +4,7 @@ use protocol::geometry::{Block, PieceIndex};
 
 use crate::transport::Buffer;
 
-/// The blocks of unfinished pieces, as they came. The engine's budget bounds how many there are.
+/// The received blocks of unfinished pieces. Their number is bounded by the engine's budget.
 #[derive(Debug, Default)]
 pub(crate) struct BlockAssembly {
     pieces: BTreeMap<PieceIndex, BTreeMap<u32, Buffer>>,
@@ -15,7 +15,7 @@ impl BlockAssembly {
         self.pieces.entry(block.piece).or_default().insert(block.begin, data);
     }
 
-    /// Takes a piece's blocks out, in order.
+    /// Removes a piece and returns its blocks in order.
     pub(crate) fn take(&mut self, piece: PieceIndex) -> Vec<Buffer> {
         self.pieces.remove(&piece).unwrap_or_default().into_values().collect()
     }

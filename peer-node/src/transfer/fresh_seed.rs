@@ -1,7 +1,7 @@
 use swarm::SeededRandom;
 
-/// Draws the seed of an engine.
+/// Draws a random seed for a swarm engine.
 pub(crate) fn fresh_seed() -> u64 {
-    // Without randomness pieces come in the same order everywhere, which is slower and nothing worse.
+    // Without randomness all nodes fetch pieces in the same order, which is slower but harmless.
     SeededRandom::from_seed(getrandom::u64().unwrap_or(0)).next_u64()
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::scheduler::{DownloadScheduler, QueueState, SlotLoad};
 use crate::view::{DownloadId, Priority};
 
-/// The queue of a node's downloads, as their tasks see it; cheap to clone.
+/// The queue of a node's downloads, as seen by their tasks; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct DownloadQueue {
     inner: Arc<Mutex<Inner>>,
@@ -19,15 +19,15 @@ struct Inner {
     signals: HashMap<DownloadId, watch::Sender<QueueSignal>>,
 }
 
-/// What a download is told.
+/// The state that the queue signals to one download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct QueueSignal {
     state: QueueState,
-    /// How often a person wanted it to try at once.
+    /// Number of times a user asked for an immediate retry.
     nudges: u32,
 }
 
-/// What is asked of the queue for one download, and how that download stands; leaves the queue when dropped.
+/// One download's entry in the queue, used to read and change its state. Leaves the queue when dropped.
 #[derive(Debug)]
 pub(crate) struct QueueSlot {
     id: DownloadId,
@@ -35,22 +35,22 @@ pub(crate) struct QueueSlot {
     signal: watch::Receiver<QueueSignal>,
 }
 
-/// How a download stands among the others.
+/// The priority and position of a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct QueueRank {
     pub(crate) priority: Priority,
-    /// How many come before it and itself, if it waits.
+    /// Position among the waiting downloads, from 1; `None` if it is not waiting.
     pub(crate) position: Option<usize>,
 }
 
 impl DownloadQueue {
-    /// Makes an empty queue in which so many fetch at once.
-    pub(crate) fn new(places: usize) -> Self {
-        let inner = Inner { scheduler: DownloadScheduler::new(places), signals: HashMap::new() };
+    /// Creates an empty queue that allows `slots` active downloads.
+    pub(crate) fn new(slots: usize) -> Self {
+        let inner = Inner { scheduler: DownloadScheduler::new(slots), signals: HashMap::new() };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
-    /// Takes in a download.
+    /// Adds a download.
     pub(crate) fn join(
         &self,
         id: DownloadId,
@@ -58,8 +58,8 @@ impl DownloadQueue {
         load: SlotLoad,
         is_paused: bool,
     ) -> QueueSlot {
-        let turn = if is_paused { QueueState::Paused } else { QueueState::Waiting };
-        let (sender, signal) = watch::channel(QueueSignal { state: turn, nudges: 0 });
+        let state = if is_paused { QueueState::Paused } else { QueueState::Waiting };
+        let (sender, signal) = watch::channel(QueueSignal { state, nudges: 0 });
         self.change(|inner| {
             inner.scheduler.join(id, priority, load, is_paused);
             inner.signals.insert(id, sender);
@@ -67,17 +67,17 @@ impl DownloadQueue {
         QueueSlot { id, queue: self.clone(), signal }
     }
 
-    /// Lets a download rest. Says whether that is new.
+    /// Pauses a download. Returns true if its state changed.
     pub(crate) fn pause(&self, id: DownloadId) -> bool {
-        self.change_state(id, |turns| turns.pause(id))
+        self.change_state(id, |scheduler| scheduler.pause(id))
     }
 
-    /// Lets a download go on, or try again what it waits for. Says whether that is new.
+    /// Resumes a paused download, or lets a blocked one try again. Returns true if its state changed.
     pub(crate) fn resume(&self, id: DownloadId) -> bool {
-        self.change_state(id, |turns| turns.resume(id))
+        self.change_state(id, |scheduler| scheduler.resume(id))
     }
 
-    /// Lets a download that is stuck try again at once, whether it keeps its turn meanwhile or not.
+    /// Makes a stuck download try again at once, whether or not it still holds a slot.
     pub(crate) fn nudge(&self, id: DownloadId) {
         self.change(|inner| {
             inner.scheduler.resume(id);
@@ -88,12 +88,12 @@ impl DownloadQueue {
         });
     }
 
-    /// Changes the priority of a download. Returns true if it was another one.
+    /// Sets the priority of a download. Returns true if it changed.
     pub(crate) fn prioritise(&self, id: DownloadId, priority: Priority) -> bool {
-        self.change_state(id, |turns| turns.prioritise(id, priority))
+        self.change_state(id, |scheduler| scheduler.prioritise(id, priority))
     }
 
-    /// Returns how all downloads stand.
+    /// Returns the ranks of all downloads.
     pub(crate) fn ranks(&self) -> HashMap<DownloadId, QueueRank> {
         let inner = self.inner.lock();
         let rank = |(id, priority)| (id, QueueRank { priority, position: None });
@@ -106,12 +106,12 @@ impl DownloadQueue {
         ranks
     }
 
-    /// Says whether nobody fetches.
+    /// Returns true if no download is active.
     pub(crate) fn is_idle(&self) -> bool {
         self.inner.lock().scheduler.is_idle()
     }
 
-    /// Returns true if a download waits for its turn.
+    /// Returns true if a download waits for a slot.
     fn has_waiting(&self) -> bool {
         self.inner.lock().scheduler.waiting().next().is_some()
     }
@@ -124,7 +124,7 @@ impl DownloadQueue {
         })
     }
 
-    /// Changes the queue and tells those whose turn it has become.
+    /// Changes the queue and notifies the downloads that become active.
     fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
         let mut inner = self.inner.lock();
         let changed = change(&mut inner);
@@ -137,56 +137,56 @@ impl DownloadQueue {
 
 impl Inner {
     fn notify(&self, id: DownloadId) {
-        if let (Some(sender), Some(turn)) = (self.signals.get(&id), self.scheduler.state(id)) {
-            sender.send_if_modified(|signal| std::mem::replace(&mut signal.state, turn) != turn);
+        if let (Some(sender), Some(state)) = (self.signals.get(&id), self.scheduler.state(id)) {
+            sender.send_if_modified(|signal| std::mem::replace(&mut signal.state, state) != state);
         }
     }
 }
 
 impl QueueSlot {
-    /// Returns how the download stands.
+    /// Returns the state of the download in the queue.
     pub(crate) fn state(&self) -> QueueState {
         self.signal.borrow().state
     }
 
-    /// Waits until the download stands differently, or a person wants it to try at once. Cancel safe.
+    /// Waits until the state changes or a user asks for an immediate retry. If the future is dropped, no signal is lost.
     pub(crate) async fn changed(&mut self) {
-        // The queue lives at least as long as this does.
+        // The sender lives in the queue, which this slot keeps alive.
         let _ = self.signal.changed().await;
     }
 
-    /// Gives the turn up until the download can go on.
+    /// Gives up the slot until the download can continue.
     pub(crate) fn yield_slot(&mut self) {
-        self.queue.change_state(self.id, |turns| {
-            turns.yield_slot(self.id);
+        self.queue.change_state(self.id, |scheduler| {
+            scheduler.yield_slot(self.id);
             true
         });
-        // What comes from now on is a change.
+        // Only later signals count as changes.
         self.signal.mark_unchanged();
     }
 
-    /// Waits for a turn again, where it stood before.
+    /// Waits for a slot again at its previous position.
     pub(crate) fn rejoin_in_place(&self) {
-        self.queue.change_state(self.id, |turns| {
-            turns.rejoin_in_place(self.id);
+        self.queue.change_state(self.id, |scheduler| {
+            scheduler.rejoin_in_place(self.id);
             true
         });
     }
 
-    /// Waits for a turn again, behind those that wait.
+    /// Waits for a slot again, behind all waiting downloads.
     pub(crate) fn rejoin_at_end(&self) {
-        self.queue.change_state(self.id, |turns| {
-            turns.rejoin_at_end(self.id);
+        self.queue.change_state(self.id, |scheduler| {
+            scheduler.rejoin_at_end(self.id);
             true
         });
     }
 
-    /// Returns true if another download waits for its turn.
+    /// Returns true if another download waits for a slot.
     pub(crate) fn has_waiting(&self) -> bool {
         self.queue.has_waiting()
     }
 
-    /// Says whether nobody fetches.
+    /// Returns true if no download is active.
     pub(crate) fn is_queue_idle(&self) -> bool {
         self.queue.is_idle()
     }

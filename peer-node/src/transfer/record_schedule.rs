@@ -1,15 +1,15 @@
 use std::time::{Duration, Instant};
 
-/// How long the record of a part may be behind what is verified.
+/// Maximum age of unrecorded pieces.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// By how many bytes it may be behind: so much is fetched anew after a crash.
+/// Maximum number of unrecorded bytes; this many are fetched again after a crash.
 const MAX_UNRECORDED: u64 = 8 << 20;
 
-/// Says when the record of a part is written: never twice at once, and not after every piece.
+/// Decides when the record of a part file is written: one write at a time, and not after every piece.
 #[derive(Debug)]
 pub(crate) struct RecordSchedule {
-    /// How many bytes are verified that the record does not know of.
+    /// Number of verified bytes that are not in the record yet.
     unrecorded: u64,
     is_writing: bool,
     last_write: Instant,
@@ -20,17 +20,17 @@ impl RecordSchedule {
         Self { unrecorded: 0, is_writing: false, last_write: now }
     }
 
-    /// Takes in that so many bytes more are verified.
+    /// Adds to the number of verified bytes.
     pub(crate) const fn add_verified(&mut self, bytes: u64) {
         self.unrecorded += bytes;
     }
 
-    /// Says whether the record is far enough behind to be written.
+    /// Returns true if the record is far enough behind to be written.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.unrecorded >= MAX_UNRECORDED || now.saturating_duration_since(self.last_write) >= MAX_AGE
     }
 
-    /// Says whether there is something to write and nothing being written, which it then takes to be begun.
+    /// Starts a write if there is something to record and no write in progress. Returns true if it was started.
     pub(crate) const fn begin(&mut self, now: Instant) -> bool {
         if self.is_writing || self.unrecorded == 0 {
             return false;
@@ -39,7 +39,7 @@ impl RecordSchedule {
         true
     }
 
-    /// Notes that the record is written.
+    /// Marks the write as finished.
     pub(crate) const fn finished(&mut self) {
         self.is_writing = false;
     }
@@ -52,15 +52,15 @@ mod tests {
     #[test]
     fn record_is_written_after_time_or_bytes_one_at_a_time() {
         let now = Instant::now();
-        let mut notes = RecordSchedule::new(now);
-        assert!(!notes.is_due(now) && !notes.begin(now + MAX_AGE));
-        notes.add_verified(1);
-        assert!(!notes.is_due(now) && notes.is_due(now + MAX_AGE));
-        notes.add_verified(MAX_UNRECORDED);
-        assert!(notes.is_due(now) && notes.begin(now));
-        notes.add_verified(MAX_UNRECORDED);
-        assert!(!notes.begin(now));
-        notes.finished();
-        assert!(notes.begin(now));
+        let mut schedule = RecordSchedule::new(now);
+        assert!(!schedule.is_due(now) && !schedule.begin(now + MAX_AGE));
+        schedule.add_verified(1);
+        assert!(!schedule.is_due(now) && schedule.is_due(now + MAX_AGE));
+        schedule.add_verified(MAX_UNRECORDED);
+        assert!(schedule.is_due(now) && schedule.begin(now));
+        schedule.add_verified(MAX_UNRECORDED);
+        assert!(!schedule.begin(now));
+        schedule.finished();
+        assert!(schedule.begin(now));
     }
 }

@@ -1,7 +1,6 @@
-//! What becomes of a transfer that cannot continue: it ends only for a reason that waiting cannot cure.
+//! Decides how a transfer recovers from an error. It fails only if waiting cannot help.
 //!
-//! The rule is written here once, for downloads and torrents alike. It does no IO; a session maps its own failure to an
-//! [`Recovery`] and carries it out.
+//! Downloads and torrents share this rule. It performs no I/O; a session maps its error to a [`Recovery`] and carries it out.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,21 +9,21 @@ use rustix::io::Errno;
 
 use crate::storage::{errno, is_disk_full};
 
-/// How a transfer recovers from a failure.
+/// How a transfer recovers from an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Recovery {
-    /// It does not, and ends: it was cancelled, its destination cannot be used, or the disk returns errors.
+    /// It fails: it was cancelled, its target cannot be used, or the disk returns errors.
     Fail,
-    /// It waits until somebody has what is missing.
+    /// It waits until a source has what is missing.
     AwaitSources,
     /// It waits until the file system of this path has enough space.
     AwaitSpace(PathBuf),
-    /// It tries again after a pause: the system is short of something that it frees again.
+    /// It retries after a delay: the system is temporarily short of a resource.
     Retry,
 }
 
 impl Recovery {
-    /// Returns what becomes of a transfer that could not create, read or write a path.
+    /// Returns the recovery after failing to create, read or write a path.
     pub(crate) fn for_io_error(path: &Path, error: &io::Error) -> Self {
         if is_disk_full(error) {
             Self::AwaitSpace(path.to_owned())
@@ -35,14 +34,14 @@ impl Recovery {
         }
     }
 
-    /// Returns what becomes of a download whose part could not be read or written. A part that is gone, with the folder that held it
-    /// for example, is begun again.
+    /// Returns the recovery after failing to read or write a part file. If the part file was removed, for example with its
+    /// folder, the download starts over.
     pub(crate) fn for_part_error(path: &Path, error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::NotFound { Self::Retry } else { Self::for_io_error(path, error) }
     }
 }
 
-/// Returns true if an error says that the system is short of descriptors, memory or time, and nothing about the path.
+/// Returns true if the error means a shortage of descriptors, memory or time, and is not specific to the path.
 fn is_transient(error: &io::Error) -> bool {
     const TRANSIENT: [Errno; 6] =
         [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::INTR, Errno::NOBUFS];
@@ -75,9 +74,9 @@ mod tests {
 
     #[test]
     fn missing_part_is_started_again() {
-        let gone = io::Error::from_raw_os_error(Errno::NOENT.raw_os_error());
-        assert_eq!(Recovery::for_part_error(Path::new("/x"), &gone), Recovery::Retry);
-        assert_eq!(Recovery::for_io_error(Path::new("/x"), &gone), Recovery::Fail);
+        let missing = io::Error::from_raw_os_error(Errno::NOENT.raw_os_error());
+        assert_eq!(Recovery::for_part_error(Path::new("/x"), &missing), Recovery::Retry);
+        assert_eq!(Recovery::for_io_error(Path::new("/x"), &missing), Recovery::Fail);
         let denied = io::ErrorKind::PermissionDenied.into();
         assert_eq!(Recovery::for_part_error(Path::new("/x"), &denied), Recovery::Fail);
     }

@@ -2,22 +2,22 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 
-/// The shortest and the longest pause between two attempts of a download that has not waited for long: one whose source
-/// returns continues within half a minute.
+/// Shortest and longest delay between attempts while a download has not waited for long, so that it resumes within half a
+/// minute after its source returns.
 const EARLY_DELAYS: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(32));
 
-/// The same once it has waited for longer than [`LATE_AFTER`].
+/// The same after waiting for longer than [`LATE_AFTER`].
 const LATE_DELAYS: (Duration, Duration) = (Duration::from_secs(32), Duration::from_mins(6));
 const LATE_AFTER: Duration = Duration::from_hours(1);
 
-/// When a download that cannot continue tries again. It reads no clock.
+/// Decides when a blocked download tries again. Pure: time is an argument.
 #[derive(Debug)]
 pub(crate) struct RetrySchedule {
     early: Backoff,
     late: Backoff,
-    /// When the download last got any further.
+    /// When the download last made progress.
     progressed_at: Instant,
-    /// How many pieces were here by then.
+    /// Number of verified pieces at that time.
     pieces: u32,
 }
 
@@ -30,7 +30,7 @@ impl RetrySchedule {
         Self { early: at_first, late: later, progressed_at: now, pieces: 0 }
     }
 
-    /// Begins with short pauses again if there are more pieces than before.
+    /// Resets the delays if there are more pieces than before.
     pub(crate) const fn progressed(&mut self, pieces: u32, now: Instant) {
         if pieces > self.pieces {
             *self = Self::new(now);
@@ -38,14 +38,14 @@ impl RetrySchedule {
         }
     }
 
-    /// Begins with short pauses again.
+    /// Resets the delays.
     pub(crate) const fn restart(&mut self, now: Instant) {
         let pieces = self.pieces;
         *self = Self::new(now);
         self.pieces = pieces;
     }
 
-    /// Returns how long to wait before the next attempt; `random` makes it differ from download to download.
+    /// Returns the delay before the next attempt; `random` adds jitter between downloads.
     pub(crate) fn next_delay(&mut self, now: Instant, random: u64) -> Duration {
         let has_waited_long = now.saturating_duration_since(self.progressed_at) >= LATE_AFTER;
         if has_waited_long { self.late.next_delay(random) } else { self.early.next_delay(random) }
@@ -61,25 +61,25 @@ mod tests {
     #[test]
     fn progress_resets_the_delays() {
         let start = Instant::now();
-        let mut polling = RetrySchedule::new(start);
-        let pauses: Vec<_> = (0..5).map(|_| polling.next_delay(start, 0).as_secs()).collect();
+        let mut schedule = RetrySchedule::new(start);
+        let pauses: Vec<_> = (0..5).map(|_| schedule.next_delay(start, 0).as_secs()).collect();
         assert_eq!(pauses, [3, 6, 12, 16, 16]);
-        polling.progressed(0, start);
-        assert_eq!(polling.next_delay(start, 0).as_secs(), 16);
-        polling.progressed(1, start);
-        assert_eq!(polling.next_delay(start, 0).as_secs(), 3);
-        polling.restart(start);
-        assert_eq!(polling.next_delay(start + LATE_AFTER, 0), LATE_DELAYS.0);
+        schedule.progressed(0, start);
+        assert_eq!(schedule.next_delay(start, 0).as_secs(), 16);
+        schedule.progressed(1, start);
+        assert_eq!(schedule.next_delay(start, 0).as_secs(), 3);
+        schedule.restart(start);
+        assert_eq!(schedule.next_delay(start + LATE_AFTER, 0), LATE_DELAYS.0);
     }
 
     proptest! {
         #[test]
         fn early_retries_are_frequent_and_late_ones_rare(randoms in prop::collection::vec(any::<u64>(), 1..200)) {
             let start = Instant::now();
-            let mut polling = RetrySchedule::new(start);
+            let mut schedule = RetrySchedule::new(start);
             let mut now = start;
             for random in randoms {
-                let pause = polling.next_delay(now, random);
+                let pause = schedule.next_delay(now, random);
                 let (least, most) = if now - start < LATE_AFTER { EARLY_DELAYS } else { LATE_DELAYS };
                 prop_assert!((least..=most).contains(&pause), "{pause:?} after {:?}", now - start);
                 now += pause;

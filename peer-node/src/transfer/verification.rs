@@ -1,4 +1,4 @@
-//! Verifies pieces side by side, and writes those that are right.
+//! Verifies pieces in parallel and writes the valid ones.
 
 use std::io;
 use std::sync::Arc;
@@ -8,24 +8,23 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::verification_queue::AssembledPiece;
 
-/// How many bytes of a job are written one after the other; the others are written beside them. A disk far away needs several
-/// writes under way, but of these there are to be no more than go past the page cache: with every two of eight pieces of 256 KiB
-/// written on their own, downloads from four nodes had two thirds of their speed.
+/// Bytes of a job that one thread writes in sequence; the rest is written by other threads. A remote disk needs several
+/// concurrent writes, but more than the direct I/O path can take slows the download (see docs/performance.md).
 const SEQUENTIAL_BYTES: usize = 2 << 20;
 
-/// What a piece has turned out to be: whether it is right, and if so, whether it could be written.
+/// The result for one piece: whether it is valid and, if so, whether it could be written.
 pub(crate) type PieceOutcome = (PieceIndex, io::Result<bool>);
 
-/// Where pieces go. Its functions are called on blocking threads.
+/// Storage for pieces. Its functions are called on blocking threads.
 pub(crate) trait PieceStore: Send + Sync + 'static {
-    /// Says of each piece whether it is right.
+    /// Returns for each piece whether it is valid.
     fn verify_pieces(&self, pieces: &[AssembledPiece]) -> Vec<bool>;
 
-    /// Writes a piece that is right.
+    /// Writes a valid piece.
     fn write_piece(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()>;
 }
 
-/// Verifies pieces and writes those that are right. Begun, it goes on though nobody waits for it.
+/// Verifies pieces and writes the valid ones. If the future is dropped, jobs that have started still finish.
 pub(crate) async fn verify_and_write<S: PieceStore>(
     pieces: Vec<AssembledPiece>,
     store: Arc<S>,
@@ -38,16 +37,17 @@ pub(crate) async fn verify_and_write<S: PieceStore>(
     outcomes
 }
 
-/// Verifies all pieces, writes some of them and has the others written meanwhile.
+/// Verifies all pieces, then writes some of them here and starts tasks that write the others.
 fn verify<S: PieceStore>(
     pieces: Vec<AssembledPiece>,
     store: &Arc<S>,
 ) -> (Vec<PieceOutcome>, Vec<JoinHandle<Vec<PieceOutcome>>>) {
     let verdicts = store.verify_pieces(&pieces);
     let mut verified: Vec<(AssembledPiece, bool)> = pieces.into_iter().zip(verdicts).collect();
-    let longest = verified.iter().map(|(gathered, _)| gathered.byte_count()).max().unwrap_or(0);
+    let longest = verified.iter().map(|(assembled, _)| assembled.byte_count()).max().unwrap_or(0);
     let in_a_row = (SEQUENTIAL_BYTES / longest.max(1)).max(1);
     let mut others = Vec::new();
+    // This thread keeps the first pieces. The others are split off in portions for other threads.
     while verified.len() > in_a_row {
         let (store, last) = (Arc::clone(store), verified.split_off(verified.len() - in_a_row));
         others.push(spawn_blocking(move || write(last, &*store)));
@@ -56,9 +56,9 @@ fn verify<S: PieceStore>(
 }
 
 fn write<S: PieceStore>(verified: Vec<(AssembledPiece, bool)>, store: &S) -> Vec<PieceOutcome> {
-    let write_one = |(gathered, good): (AssembledPiece, bool)| {
-        let written = if good { store.write_piece(gathered.piece, &gathered.parts()) } else { Ok(()) };
-        (gathered.piece, written.map(|()| good))
+    let write_one = |(assembled, good): (AssembledPiece, bool)| {
+        let written = if good { store.write_piece(assembled.piece, &assembled.parts()) } else { Ok(()) };
+        (assembled.piece, written.map(|()| good))
     };
     verified.into_iter().map(write_one).collect()
 }
@@ -73,14 +73,15 @@ mod tests {
     use super::*;
     use crate::transport::BufferPool;
 
-    /// Takes pieces whose bytes are their numbers, but for number 3, which it cannot write.
+    /// Accepts pieces whose bytes are their index, and fails to write piece 3.
     #[derive(Default)]
     struct PickyStore(Mutex<BTreeSet<u32>>);
 
     impl PieceStore for PickyStore {
         fn verify_pieces(&self, pieces: &[AssembledPiece]) -> Vec<bool> {
-            let is_right =
-                |gathered: &AssembledPiece| gathered.parts().concat() == gathered.piece.get().to_be_bytes();
+            let is_right = |assembled: &AssembledPiece| {
+                assembled.parts().concat() == assembled.piece.get().to_be_bytes()
+            };
             pieces.iter().map(is_right).collect()
         }
 
@@ -97,18 +98,18 @@ mod tests {
     async fn valid_pieces_are_written_once_and_all_are_reported() {
         let (geometry, pool) = (Geometry::for_native(64 << 18).unwrap(), BufferPool::new(0));
         for count in 1..=9 {
-            let gathered = |piece: PieceIndex| {
-                let said = if piece.get() == 5 { 0 } else { piece.get() };
-                let bytes = said.to_be_bytes();
+            let assembled = |piece: PieceIndex| {
+                let value = if piece.get() == 5 { 0 } else { piece.get() };
+                let bytes = value.to_be_bytes();
                 AssembledPiece { piece, data: bytes.chunks(3).map(|part| pool.copy_of(part)).collect() }
             };
             let store = Arc::new(PickyStore::default());
-            let pieces = geometry.pieces().take(count).map(gathered).collect();
+            let pieces = geometry.pieces().take(count).map(assembled).collect();
             let mut outcomes = verify_and_write(pieces, Arc::clone(&store)).await;
             outcomes.sort_by_key(|(piece, _)| *piece);
-            let said: Vec<Option<bool>> = outcomes.into_iter().map(|(_, outcome)| outcome.ok()).collect();
+            let reported: Vec<Option<bool>> = outcomes.into_iter().map(|(_, outcome)| outcome.ok()).collect();
             let right = (0..count).map(|number| (number != 3).then_some(number != 5)).collect::<Vec<_>>();
-            assert_eq!(said, right);
+            assert_eq!(reported, right);
             let written =
                 (0..u32::try_from(count).unwrap()).filter(|number| ![3, 5].contains(number)).collect();
             assert_eq!(*store.0.lock(), written);

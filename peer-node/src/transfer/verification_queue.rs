@@ -1,21 +1,21 @@
-//! Which pieces are verified together.
+//! Batches assembled pieces for verification.
 
 use protocol::block_hash::batch::min_batch_len;
 use protocol::geometry::PieceIndex;
 
 use crate::transport::Buffer;
 
-/// How many bytes of pieces a job waits for at most, unless two pieces have more. By 4 MiB, torrents with pieces of 1 MiB cost
-/// the receiver a fifth more (1.11 instead of 0.91 CPU seconds per GiB from four seeders); with more, little could come meanwhile.
+/// Maximum bytes in a batch, unless two pieces are larger. Smaller batches cost more CPU time with large pieces; larger
+/// ones leave too little to receive in the meantime.
 const MAX_BATCH_BYTES: usize = 8 << 20;
 
-/// The most pieces in a job that waits for fewer.
+/// A job may always take this many waiting pieces, even if the batch size is smaller.
 const MIN_JOB_CAPACITY: usize = 4;
 
-/// How many jobs may be under way: each hashes, which keeps a core busy, and then writes, which mostly waits.
+/// Maximum concurrent jobs: each hashes, which occupies a core, and then writes, which mostly waits.
 const MAX_JOBS: usize = 8;
 
-/// A piece all of whose blocks are here.
+/// A piece whose blocks have all arrived.
 #[derive(Debug)]
 pub(crate) struct AssembledPiece {
     pub(crate) piece: PieceIndex,
@@ -23,36 +23,36 @@ pub(crate) struct AssembledPiece {
 }
 
 impl AssembledPiece {
-    /// Returns its bytes, one part after the other.
+    /// Returns the bytes of the piece in order, one slice per buffer.
     pub(crate) fn parts(&self) -> Vec<&[u8]> {
         self.data.iter().map(Buffer::bytes).collect()
     }
 
-    /// Returns how many bytes it has.
+    /// Returns the length of the piece in bytes.
     pub(crate) fn byte_count(&self) -> usize {
         self.data.iter().map(|part| part.bytes().len()).sum()
     }
 }
 
-/// The pieces that wait to be verified.
+/// The pieces waiting for verification.
 ///
-/// As long as pieces come faster than they are verified they go by twos or more; what comes slower waits only while others are
-/// under way.
+/// While pieces arrive faster than they are verified, they are verified in batches. A lone piece waits only while other
+/// jobs are running.
 #[derive(Debug)]
 pub(crate) struct VerificationQueue {
     waiting: Vec<AssembledPiece>,
     running: usize,
-    /// From how many pieces on a job begins though others are under way.
+    /// Number of pieces that starts another job while jobs are running.
     batch_size: usize,
 }
 
 impl VerificationQueue {
-    /// Has pieces of that length go by as many as this machine hashes best, if these are not too many bytes.
+    /// Creates a queue with the batch size that this machine hashes best, limited by `MAX_BATCH_BYTES`.
     pub(crate) fn new(piece_length: u32) -> Self {
         Self::with_batch_size(batch_size(min_batch_len(), piece_length))
     }
 
-    /// Has pieces go by twos: for those that are only stored.
+    /// Creates a queue that forms pairs, for pieces that are only written.
     pub(crate) const fn in_pairs() -> Self {
         Self::with_batch_size(2)
     }
@@ -61,29 +61,29 @@ impl VerificationQueue {
         Self { waiting: Vec::new(), running: 0, batch_size: together }
     }
 
-    /// Takes in a piece.
+    /// Adds an assembled piece.
     pub(crate) fn push(&mut self, piece: PieceIndex, data: Vec<Buffer>) {
         self.waiting.push(AssembledPiece { piece, data });
     }
 
-    /// Returns the pieces of the next job, if one shall begin now.
+    /// Returns the pieces of the next job, if one should start now.
     pub(crate) fn next_batch(&mut self) -> Option<Vec<AssembledPiece>> {
-        let is_worth =
+        let is_worthwhile =
             self.waiting.len() >= self.batch_size || (self.running == 0 && !self.waiting.is_empty());
-        if !is_worth || self.running >= MAX_JOBS {
+        if !is_worthwhile || self.running >= MAX_JOBS {
             return None;
         }
         self.running += 1;
         Some(self.waiting.drain(..self.waiting.len().min(self.batch_size.max(MIN_JOB_CAPACITY))).collect())
     }
 
-    /// Notes that a job has ended.
+    /// Records that a job has finished.
     pub(crate) const fn job_finished(&mut self) {
         self.running = self.running.saturating_sub(1);
     }
 }
 
-/// Returns how many pieces of that length go together where so many are hashed best.
+/// Returns the batch size for pieces of this length on a machine that hashes `best` pieces together most efficiently.
 fn batch_size(best: usize, piece_length: u32) -> usize {
     best.min(MAX_BATCH_BYTES / (piece_length as usize).max(1)).max(2)
 }

@@ -5,15 +5,15 @@ use tokio::sync::watch;
 use crate::view::{ContentId, DownloadId, DownloadState, DownloadView, Priority};
 use swarm::RateMeter;
 
-/// What a download shows of itself.
+/// Publishes the view of a download.
 #[derive(Debug)]
 pub(crate) struct ViewPublisher {
     sender: watch::Sender<DownloadView>,
     meter: RateMeter,
     bytes_fetched: u64,
-    /// How long it was at work before its turn came this time.
+    /// Time spent active before the current turn.
     active_before: Duration,
-    /// Since when it is at work, while it is.
+    /// Start of the current active time, if active.
     active_since: Option<Instant>,
 }
 
@@ -61,13 +61,13 @@ impl ViewPublisher {
         )
     }
 
-    /// Counts bytes that came in.
+    /// Counts received bytes.
     pub(crate) fn received(&mut self, bytes: u64, now: Instant) {
         self.meter.add(bytes, now);
         self.bytes_fetched = self.bytes_fetched.saturating_add(bytes);
     }
 
-    /// The download's turn has come: from now on time counts.
+    /// Starts counting active time because the download got a slot.
     pub(crate) fn activate(&mut self, state: DownloadState) {
         let now = Instant::now();
         self.active_since = Some(now);
@@ -75,7 +75,7 @@ impl ViewPublisher {
         self.set_state(state);
     }
 
-    /// The turn is over: time does not count until it comes again.
+    /// Stops counting active time until the download gets a slot again.
     pub(crate) fn deactivate(&mut self) {
         let now = Instant::now();
         self.active_before = self.elapsed(now);
@@ -84,7 +84,7 @@ impl ViewPublisher {
         self.update(|view| (view.sources_active, view.queued_at) = (0, None));
     }
 
-    /// Lets time count as long as the download receives something or prepares it, and not while it waits.
+    /// Counts time only while the download receives data or prepares its file, not while it waits.
     pub(crate) fn set_waiting(&mut self, is_waiting: bool, now: Instant) {
         if is_waiting {
             self.active_before = self.elapsed(now);
@@ -107,7 +107,7 @@ impl ViewPublisher {
         });
     }
 
-    /// Changes what is shown; rates and times follow by themselves.
+    /// Changes the view and updates its rates and times.
     pub(crate) fn update(&self, change: impl FnOnce(&mut DownloadView)) {
         let now = Instant::now();
         self.sender.send_modify(|view| {
@@ -120,7 +120,7 @@ impl ViewPublisher {
         });
     }
 
-    /// Returns what is shown at the moment.
+    /// Returns the current view.
     pub(crate) fn view(&self) -> DownloadView {
         self.sender.borrow().clone()
     }
@@ -143,15 +143,15 @@ mod tests {
     #[test]
     fn waiting_time_is_not_counted() {
         let content = ContentId::File(Digest::EMPTY);
-        let (mut board, _view) = ViewPublisher::new(DownloadId(1), content, "a".into(), None);
-        board.activate(DownloadState::Fetching);
-        let begun = board.active_since.unwrap();
+        let (mut publisher, _view) = ViewPublisher::new(DownloadId(1), content, "a".into(), None);
+        publisher.activate(DownloadState::Fetching);
+        let begun = publisher.active_since.unwrap();
         let at = |seconds| begun + Duration::from_secs(seconds);
-        board.set_waiting(false, at(2));
-        board.set_waiting(true, at(5));
-        board.set_waiting(true, at(50));
-        assert_eq!(board.elapsed(at(100)), Duration::from_secs(5));
-        board.set_waiting(false, at(100));
-        assert_eq!(board.elapsed(at(103)), Duration::from_secs(8));
+        publisher.set_waiting(false, at(2));
+        publisher.set_waiting(true, at(5));
+        publisher.set_waiting(true, at(50));
+        assert_eq!(publisher.elapsed(at(100)), Duration::from_secs(5));
+        publisher.set_waiting(false, at(100));
+        assert_eq!(publisher.elapsed(at(103)), Duration::from_secs(8));
     }
 }

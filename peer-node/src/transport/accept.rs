@@ -7,16 +7,16 @@ use tokio_util::task::TaskTracker;
 
 use super::{AdmissionPermit, PeerAdmission};
 
-/// How long to wait when no connection can be accepted: out of descriptors, most likely; some will be free again.
+/// Delay after a failed accept. The usual cause is a lack of file descriptors, which is temporary.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Accepts connections until the token is cancelled. Each for which there is a place is seen to by `visit`, in a task of the
-/// tracker's that ends with the token as well; where it comes from is told as an IPv4 address if it is one.
+/// Accepts connections until the token is cancelled. Each admitted connection is handled by `handle` in a tracked task, which
+/// also ends with the token. IPv4-mapped addresses are passed as IPv4.
 pub(crate) async fn accept_all<F>(
     listener: TcpListener,
     admission: &PeerAdmission,
     (tracker, cancel): (&TaskTracker, &CancellationToken),
-    visit: impl Fn(TcpStream, SocketAddr, AdmissionPermit) -> F,
+    handle: impl Fn(TcpStream, SocketAddr, AdmissionPermit) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -24,14 +24,14 @@ pub(crate) async fn accept_all<F>(
         match accepted {
             Ok((stream, from)) => {
                 let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-                let Some(ticket) = admission.admit_or_log(from) else { continue };
-                let (visit, cancel) = (visit(stream, from, ticket), cancel.clone());
+                let Some(permit) = admission.admit_or_log(from) else { continue };
+                let (handling, cancel) = (handle(stream, from, permit), cancel.clone());
                 tracker.spawn(async move {
-                    cancel.run_until_cancelled_owned(visit).await;
+                    cancel.run_until_cancelled_owned(handling).await;
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "connection not accepted");
+                tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             }
         }

@@ -3,26 +3,26 @@ use std::num::NonZeroUsize;
 
 use protocol::address_group::address_group;
 
-/// How many connections one address may open to us, unless something else is asked for.
+/// Default maximum number of incoming connections per address.
 pub(crate) const CONNECTIONS_PER_ADDRESS: usize = 16;
 
-/// What the connections of one address may have together. None is no limit.
+/// Limits on the connections of one address. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressLimits {
-    /// Upload slots, while another address wants any.
+    /// Upload slots, as long as other addresses want any.
     pub slots: Option<NonZeroUsize>,
-    /// Places in the queue for a slot.
+    /// Positions in the queue for a slot.
     pub queue: Option<NonZeroUsize>,
-    /// Connections that it opens.
+    /// Incoming connections.
     pub connections: Option<NonZeroUsize>,
-    /// How many connections are reserved for addresses that have none, instead of half of all.
+    /// Connections reserved for addresses that have none; `None` for half of all.
     pub reserved: Option<usize>,
-    /// Whether the addresses of this machine are limited like others.
+    /// Whether loopback addresses are limited too.
     pub includes_loopback: bool,
 }
 
 impl AddressLimits {
-    /// Returns whose limits an address falls under, unless it is exempt: see [`address_group`].
+    /// Returns the [`address_group`] whose limits apply to an address, or `None` if the address is exempt.
     pub(crate) fn address_group(&self, address: IpAddr) -> Option<IpAddr> {
         let address = address_group(address);
         (self.includes_loopback || !address.is_loopback()).then_some(address)
@@ -47,10 +47,10 @@ mod tests {
 
     #[test]
     fn loopback_is_exempt_unless_it_is_included() {
-        let (here, far) = (IpAddr::from([127, 0, 0, 2]), IpAddr::from([192, 0, 2, 7]));
+        let (local, far) = (IpAddr::from([127, 0, 0, 2]), IpAddr::from([192, 0, 2, 7]));
         let limits = AddressLimits::default();
-        assert_eq!((limits.address_group(here), limits.address_group(far)), (None, Some(far)));
+        assert_eq!((limits.address_group(local), limits.address_group(far)), (None, Some(far)));
         let limits = AddressLimits { includes_loopback: true, ..limits };
-        assert_eq!(limits.address_group(here), Some(here));
+        assert_eq!(limits.address_group(local), Some(local));
     }
 }

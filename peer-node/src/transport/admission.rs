@@ -9,19 +9,19 @@ use protocol::limits::MAX_CONNECTIONS_PER_LINK;
 use super::address_limits::AddressLimits;
 use super::log_refusal;
 
-/// For so many places there is one for a further connection of a link, which takes no other.
+/// Divisor for the maximum number of further connections, which are counted separately from other connections.
 const FURTHER_DIVISOR: usize = 2;
 
-/// The most further connections to and from one address, of all its links: as many as two links can have.
+/// Maximum number of further connections with one address: as many as two links can have.
 const MAX_FURTHER_PER_ADDRESS_GROUP: usize = 2 * (MAX_CONNECTIONS_PER_LINK - 1);
 
-/// Of so many places there is one for an address that has none, unless something else is asked for.
+/// Divisor for the default share of connections that is reserved for addresses without one.
 const NEWCOMERS_DIVISOR: usize = 2;
 
-/// One place in so many is kept for connections that we open ourselves: others cannot take all of them.
+/// Divisor for the share of connections that incoming ones cannot use.
 const OUTGOING_DIVISOR: usize = 8;
 
-/// Counts the connections of a node, so that nobody takes all of them.
+/// Limits the connections of a node, so that no address can use them all up.
 #[derive(Debug, Clone)]
 pub(crate) struct PeerAdmission {
     max_connections: usize,
@@ -32,13 +32,13 @@ pub(crate) struct PeerAdmission {
 /// Why a connection is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AdmissionRefusal {
-    /// There is no place for anybody.
+    /// All connections are in use.
     #[error("too many connections")]
     Full,
-    /// The address has as many as it may have.
+    /// The address has reached its limit.
     #[error("too many connections from this address")]
     AddressFull,
-    /// What is left is for addresses that have no connection.
+    /// The remaining connections are reserved for addresses without one.
     #[error("the other connections are reserved for addresses without one")]
     Reserved,
 }
@@ -51,68 +51,70 @@ struct ConnectionCounts {
     further_by_address: HashMap<IpAddr, usize>,
 }
 
-/// The place of one connection, free again when it is dropped.
+/// Permission for one connection. Dropping it releases the permission.
 #[derive(Debug)]
 pub struct AdmissionPermit {
     holder: PermitHolder,
     counts: Arc<Mutex<ConnectionCounts>>,
 }
 
-/// Whose place it is.
+/// What a permit is counted as.
 #[derive(Debug, Clone, Copy)]
 enum PermitHolder {
-    /// Ours: we have opened the connection.
+    /// A connection that we opened.
     Outgoing,
-    /// That of whoever opened the connection from there; see [`address_group`].
+    /// A connection that this [`address_group`] opened.
     Incoming(IpAddr),
-    /// That of a link to this address, which has a place already.
+    /// A further connection of a link with this address group. The link has its own permit.
     Further(IpAddr),
 }
 
 impl PeerAdmission {
-    /// Lets in so many connections at most, whoever opens them, and of each address as many as its limits allow.
+    /// Creates the limiter for `most` connections in total and `limits` for each address.
     pub(crate) fn new(most: usize, limits: AddressLimits) -> Self {
         Self { max_connections: most, limits, counts: Arc::default() }
     }
 
-    /// Returns how many connections there may be.
+    /// Returns the maximum number of connections.
     pub(crate) const fn max_connections(&self) -> usize {
         self.max_connections
     }
 
-    /// Gives a place to a connection from that address, if there is one.
+    /// Admits an incoming connection, or returns the reason for refusing it.
     pub(crate) fn admit(&self, from: IpAddr) -> Result<AdmissionPermit, AdmissionRefusal> {
-        let (sharer, from) = (self.limits.address_group(from), address_group(from));
+        let (group, from) = (self.limits.address_group(from), address_group(from));
         let mut counts = self.counts.lock();
-        let here = counts.accepted.get(&from).copied().unwrap_or(0);
-        if let Some(refusal) = self.refusal(counts.total, sharer.map(|_| here)) {
+        let current = counts.accepted.get(&from).copied().unwrap_or(0);
+        if let Some(refusal) = self.refusal(counts.total, group.map(|_| current)) {
             return Err(refusal);
         }
         counts.total += 1;
-        counts.accepted.insert(from, here + 1);
+        counts.accepted.insert(from, current + 1);
         Ok(AdmissionPermit { holder: PermitHolder::Incoming(from), counts: Arc::clone(&self.counts) })
     }
 
-    /// Admits a connection as [`PeerAdmission::admit`] does, and logs a refusal with its reason.
+    /// Like [`PeerAdmission::admit`], but logs a refusal with its reason.
     pub(crate) fn admit_or_log(&self, from: SocketAddr) -> Option<AdmissionPermit> {
         self.admit(from.ip()).inspect_err(|reason| log_refusal(from, reason)).ok()
     }
 
-    /// Returns why a further connection is refused where there are so many: in all, and of its address unless that is exempt.
-    fn refusal(&self, all: usize, here: Option<usize>) -> Option<AdmissionRefusal> {
-        let for_callers = self.max_connections - self.max_connections / OUTGOING_DIVISOR;
+    /// Returns the reason to refuse another incoming connection, given the total and the number with its address group
+    /// (`None` if the address is exempt).
+    fn refusal(&self, all: usize, current: Option<usize>) -> Option<AdmissionRefusal> {
+        let incoming = self.max_connections - self.max_connections / OUTGOING_DIVISOR;
         let reserved = self.limits.reserved.unwrap_or(self.max_connections / NEWCOMERS_DIVISOR);
-        if all >= for_callers {
+        if all >= incoming {
             return Some(AdmissionRefusal::Full);
         }
-        let here = here.filter(|here| *here > 0)?;
-        if self.limits.connections.is_some_and(|most| here >= most.get()) {
+        // A first connection of an address may use the reserved share.
+        let current = current.filter(|current| *current > 0)?;
+        if self.limits.connections.is_some_and(|most| current >= most.get()) {
             return Some(AdmissionRefusal::AddressFull);
         }
-        (all >= for_callers.saturating_sub(reserved)).then_some(AdmissionRefusal::Reserved)
+        (all >= incoming.saturating_sub(reserved)).then_some(AdmissionRefusal::Reserved)
     }
 
-    /// Gives a place to a connection that we open, if there is one.
+    /// Admits a connection that we open, if the limit allows.
     pub(crate) fn admit_outgoing(&self) -> Option<AdmissionPermit> {
         let mut counts = self.counts.lock();
         if counts.total >= self.max_connections {
@@ -122,18 +124,18 @@ impl PeerAdmission {
         Some(AdmissionPermit { holder: PermitHolder::Outgoing, counts: Arc::clone(&self.counts) })
     }
 
-    /// Returns a place for a further connection of a link to this address, if there is one. A link has one place in every other limit, however many
-    /// connections it has.
+    /// Admits a further connection of a link with this address. Further connections count only here; towards all other
+    /// limits a link is one connection.
     pub(crate) fn admit_further(&self, address: IpAddr) -> Option<AdmissionPermit> {
         let (is_limited, address) = (self.limits.address_group(address).is_some(), address_group(address));
         let mut counts = self.counts.lock();
-        let there = counts.further_by_address.get(&address).copied().unwrap_or(0);
-        let is_too_many = there >= MAX_FURTHER_PER_ADDRESS_GROUP && is_limited;
+        let current = counts.further_by_address.get(&address).copied().unwrap_or(0);
+        let is_too_many = current >= MAX_FURTHER_PER_ADDRESS_GROUP && is_limited;
         if counts.further >= self.max_connections / FURTHER_DIVISOR || is_too_many {
             return None;
         }
         counts.further += 1;
-        counts.further_by_address.insert(address, there + 1);
+        counts.further_by_address.insert(address, current + 1);
         Some(AdmissionPermit { holder: PermitHolder::Further(address), counts: Arc::clone(&self.counts) })
     }
 }
@@ -155,7 +157,7 @@ impl Drop for AdmissionPermit {
     }
 }
 
-/// Counts one connection of an address less.
+/// Decrements the count of an address.
 fn release(counts: &mut HashMap<IpAddr, usize>, address: IpAddr) {
     if let Some(count) = counts.get_mut(&address) {
         *count -= 1;

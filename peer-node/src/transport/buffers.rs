@@ -4,25 +4,24 @@ use parking_lot::Mutex;
 
 use crate::storage::ALIGNMENT;
 
-/// Buffers for blocks, used again and again: memory that was touched once need not be touched anew, which on virtual
-/// machines costs more than anything else done to a block.
+/// A pool of block buffers. Reusing memory avoids page faults, which are expensive, above all on virtual machines.
 #[derive(Debug, Clone)]
 pub struct BufferPool {
     spare: Arc<Mutex<Vec<Vec<u8>>>>,
     max_spare: usize,
 }
 
-/// A block's bytes; its memory goes back to the pool when it is dropped.
+/// The bytes of a block. Dropping it returns the memory to the pool.
 #[derive(Debug)]
 pub struct Buffer {
     bytes: Vec<u8>,
-    /// Where in `bytes` the block begins.
+    /// Offset of the block in `bytes`.
     start: usize,
     pool: BufferPool,
 }
 
 impl BufferPool {
-    /// Makes a pool that keeps at most so many buffers that nobody uses.
+    /// Creates a pool that keeps at most `most` unused buffers.
     pub fn new(most: usize) -> Self {
         Self { spare: Arc::default(), max_spare: most }
     }
@@ -41,7 +40,7 @@ impl BufferPool {
         Buffer { bytes, start, pool: self.clone() }
     }
 
-    /// Returns a buffer that holds a copy of some bytes.
+    /// Returns a buffer with a copy of `bytes`.
     #[cfg(test)]
     pub(crate) fn copy_of(&self, bytes: &[u8]) -> Buffer {
         let mut buffer = self.take(bytes.len());
@@ -49,7 +48,7 @@ impl BufferPool {
         buffer
     }
 
-    /// Gives the memory of all unused buffers back.
+    /// Releases the memory of all unused buffers.
     pub fn clear(&self) {
         self.spare.lock().clear();
     }
@@ -87,11 +86,11 @@ mod tests {
         let pool = BufferPool::new(2);
         let mut first = pool.take(1000);
         first.vec().extend_from_slice(b"old");
-        let place = first.bytes().as_ptr();
-        assert!(place.addr().is_multiple_of(ALIGNMENT));
+        let address = first.bytes().as_ptr();
+        assert!(address.addr().is_multiple_of(ALIGNMENT));
         drop(first);
         let again = pool.take(500);
-        assert_eq!((again.bytes(), again.bytes().as_ptr()), (&b""[..], place));
+        assert_eq!((again.bytes(), again.bytes().as_ptr()), (&b""[..], address));
         drop((again, pool.take(10), pool.take(10), pool.take(10)));
         assert_eq!(pool.spare.lock().len(), 2);
     }

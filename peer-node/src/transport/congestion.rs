@@ -1,50 +1,50 @@
-//! Which congestion control suits a path. Pure: the measurements come from whoever owns the socket.
+//! Selects the congestion control for a path. Pure: the owner of the socket provides the measurements.
 
 use std::time::Duration;
 
-/// A path is short below this round-trip time.
+/// Paths with a lower round-trip time are short.
 const SHORT_RTT: Duration = Duration::from_millis(1);
 
-/// Repeated segments that say nothing about a path: probes for a lost tail, a burst at the start.
+/// Retransmissions that occur on any path: tail loss probes, the initial burst.
 const MAX_INCIDENTAL_RETRANSMITS: u64 = 2;
 
-/// A path with at most one repeated segment in so many counts as free of loss. At a round-trip time below a millisecond cubic then
-/// still carries more than 100 MB/s.
+/// A path with at most one retransmission in this many segments counts as loss-free. At a round-trip time below a
+/// millisecond cubic still reaches a high rate then.
 const LOSS_FREE_RATIO: u64 = 10_000;
 
 /// The congestion control of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CongestionChoice {
-    /// The one that the system chose.
+    /// The system's choice.
     System,
-    /// One that does not pace: cubic, otherwise reno.
+    /// One without pacing: cubic, otherwise reno.
     Unpaced,
 }
 
-/// What is known of the path of a connection.
+/// The measurements of a connection's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PathMeasurements {
-    /// Whether it does not leave this machine.
+    /// Whether the path stays on this machine.
     pub(crate) is_loopback: bool,
-    /// The shortest round-trip time of the last minutes; zero if there is none yet.
+    /// Minimum round-trip time of the last minutes; zero if unknown.
     pub(crate) min_rtt: Duration,
-    /// Segments that were sent, repeated ones included.
+    /// Sent segments, including retransmissions.
     pub(crate) segments: u64,
-    /// Segments that were sent again.
+    /// Retransmitted segments.
     pub(crate) retransmitted: u64,
 }
 
 impl PathMeasurements {
-    /// Returns true if segments are lost on the path.
+    /// Returns true if the path loses segments.
     pub(crate) const fn is_lossy(&self) -> bool {
         self.retransmitted > MAX_INCIDENTAL_RETRANSMITS + self.segments / LOSS_FREE_RATIO
     }
 
     /// Returns the congestion control that suits the path.
     ///
-    /// The system's choice stands except where another one is shown to help: the timers of a control that paces, such as BBR, cost
-    /// more than they gain on this machine and on a short path without loss. Addresses say nothing about a path: private ones
-    /// are as common on long lines between offices.
+    /// Keeps the system's choice unless another one is known to help: on loopback and on short loss-free paths, the timers
+    /// of a pacing control such as BBR cost more than they gain. Addresses are no indication, because private ones are also
+    /// common on long lines between offices.
     pub(crate) fn congestion(&self) -> CongestionChoice {
         let is_short = self.min_rtt > Duration::ZERO && self.min_rtt < SHORT_RTT;
         if self.is_loopback || is_short && !self.is_lossy() {

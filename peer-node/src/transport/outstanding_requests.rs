@@ -1,61 +1,61 @@
-//! What we have asked of one peer.
+//! The requests that we sent to one peer.
 
 use std::collections::VecDeque;
 
 use protocol::geometry::Block;
 
-/// So many blocks that come although they were taken back are let pass; of more the oldest are forgotten.
+/// Maximum number of withdrawn requests whose late blocks are accepted; beyond it the oldest are forgotten.
 const MAX_WITHDRAWN: usize = 2048;
 
-/// The requests of one connection that have no answer yet.
+/// The unanswered requests of one connection.
 ///
-/// The protocol knows no answer to a request that is cancelled, nor to one that a choke drops, but for the fast extension;
-/// and not all clients that speak that reject what was cancelled. Such requests are answered here instead, and what comes
-/// for them later is let pass.
+/// Without the fast extension, BitTorrent has no answer to a request that is cancelled or dropped by a choke, and even with
+/// it some clients do not reject cancelled requests. Such requests are therefore answered here, and late blocks for them are
+/// accepted.
 #[derive(Debug)]
 pub(crate) struct OutstandingRequests {
     has_fast: bool,
     is_choked: bool,
-    /// In the order in which they were made, which is mostly that of the answers.
+    /// In the order of sending, which is mostly the order of the answers.
     open: VecDeque<Block>,
     withdrawn: VecDeque<Block>,
-    /// Rejections that nobody was told of yet.
+    /// Rejections not yet reported.
     rejected: Vec<Block>,
 }
 
-/// What is to be done about a request that is to be made or taken back.
+/// What to do after a request or a cancellation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestStep {
-    /// Tell the other side.
+    /// Send the message to the peer.
     Send,
-    /// Whoever waits for it is to be told that it is rejected.
+    /// Report the request as rejected.
     ReportRejected,
-    /// Tell the other side, and whoever waits for it.
+    /// Send the message to the peer, and report the request as rejected.
     Both,
-    /// Nothing.
+    /// Do nothing.
     Nothing,
 }
 
-/// What to think of a block, or of a rejection, that comes.
+/// The meaning of a received block or rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AnswerKind {
-    /// It answers a request.
+    /// It answers a pending request.
     Wanted,
-    /// It answers one that was taken back.
+    /// It answers a withdrawn request.
     Late,
-    /// It answers none: a violation.
+    /// It answers no request: a violation.
     Unrequested,
 }
 
 impl OutstandingRequests {
     pub(crate) fn new(has_fast: bool) -> Self {
-        let (open, taken_back) = (VecDeque::new(), VecDeque::new());
-        Self { has_fast, is_choked: true, open, withdrawn: taken_back, rejected: Vec::new() }
+        let (open, withdrawn) = (VecDeque::new(), VecDeque::new());
+        Self { has_fast, is_choked: true, open, withdrawn, rejected: Vec::new() }
     }
 
-    /// Notes a request that is to be made.
+    /// Records a request.
     pub(crate) fn request(&mut self, block: Block) -> RequestStep {
-        // A peer without the fast extension drops what comes behind its choke without a word.
+        // A peer without the fast extension silently drops requests after its choke.
         if self.is_choked && !self.has_fast {
             self.rejected.push(block);
             return RequestStep::ReportRejected;
@@ -64,7 +64,7 @@ impl OutstandingRequests {
         RequestStep::Send
     }
 
-    /// Notes that a block is no longer wanted.
+    /// Records a cancellation.
     pub(crate) fn cancel(&mut self, block: Block) -> RequestStep {
         if !remove(&mut self.open, block) {
             return RequestStep::Nothing;
@@ -73,14 +73,15 @@ impl OutstandingRequests {
         RequestStep::Both
     }
 
-    /// Notes that what is owed is taken for lost, and may be asked for again. It may still come; nobody is told of a rejection.
+    /// Considers all pending requests lost, so that the blocks may be requested again. They may still arrive; no rejection
+    /// is reported.
     pub(crate) fn give_up(&mut self) {
         for block in std::mem::take(&mut self.open) {
             self.remember_withdrawn(block);
         }
     }
 
-    /// Takes in that a block comes, or is rejected.
+    /// Records a received block or rejection.
     pub(crate) fn answered(&mut self, block: Block) -> AnswerKind {
         if remove(&mut self.open, block) {
             AnswerKind::Wanted
@@ -91,7 +92,7 @@ impl OutstandingRequests {
         }
     }
 
-    /// Notes that the other side serves nothing, or again; says whether that is new.
+    /// Records a choke or unchoke by the peer. Returns true if the state changed.
     pub(crate) fn set_choked(&mut self, is_choked: bool) -> bool {
         if self.is_choked == is_choked {
             return false;
@@ -109,12 +110,12 @@ impl OutstandingRequests {
         self.is_choked
     }
 
-    /// Says whether the other side owes any block.
+    /// Returns true if the peer owes any block.
     pub(crate) fn has_outstanding(&self) -> bool {
         !self.open.is_empty()
     }
 
-    /// Returns the rejections that nobody was told of yet.
+    /// Takes the rejections not yet reported.
     pub(crate) fn take_rejected(&mut self) -> Vec<Block> {
         std::mem::take(&mut self.rejected)
     }
@@ -132,10 +133,10 @@ impl OutstandingRequests {
     }
 }
 
-/// Takes the first request for a block out; says whether there was one.
+/// Removes the first request for a block. Returns true if there was one.
 fn remove(requests: &mut VecDeque<Block>, block: Block) -> bool {
-    let place = requests.iter().position(|other| *other == block);
-    place.and_then(|at| requests.remove(at)).is_some()
+    let at = requests.iter().position(|other| *other == block);
+    at.and_then(|at| requests.remove(at)).is_some()
 }
 
 #[cfg(test)]
@@ -152,77 +153,80 @@ mod tests {
     #[test]
     fn every_request_has_one_answer_however_the_peer_behaves() {
         let blocks = blocks();
-        let mut asked = OutstandingRequests::new(false);
-        assert_eq!(asked.request(blocks[0]), RequestStep::ReportRejected);
-        assert!(asked.set_choked(false) && !asked.set_choked(false));
+        let mut requests = OutstandingRequests::new(false);
+        assert_eq!(requests.request(blocks[0]), RequestStep::ReportRejected);
+        assert!(requests.set_choked(false) && !requests.set_choked(false));
         assert_eq!(
-            blocks[1..5].iter().map(|block| asked.request(*block)).collect::<Vec<_>>(),
+            blocks[1..5].iter().map(|block| requests.request(*block)).collect::<Vec<_>>(),
             [RequestStep::Send; 4]
         );
-        assert_eq!(asked.answered(blocks[2]), AnswerKind::Wanted);
+        assert_eq!(requests.answered(blocks[2]), AnswerKind::Wanted);
         assert_eq!(
-            (asked.cancel(blocks[1]), asked.cancel(blocks[2])),
+            (requests.cancel(blocks[1]), requests.cancel(blocks[2])),
             (RequestStep::Both, RequestStep::Nothing)
         );
-        assert!(asked.set_choked(true));
-        assert_eq!(asked.take_rejected(), [blocks[0], blocks[1], blocks[3], blocks[4]]);
-        assert!(!asked.has_outstanding() && asked.take_rejected().is_empty());
+        assert!(requests.set_choked(true));
+        assert_eq!(requests.take_rejected(), [blocks[0], blocks[1], blocks[3], blocks[4]]);
+        assert!(!requests.has_outstanding() && requests.take_rejected().is_empty());
     }
 
     #[test]
     fn withdrawn_block_may_come_once_and_unrequested_never() {
         let blocks = blocks();
-        let mut asked = OutstandingRequests::new(false);
-        asked.set_choked(false);
-        asked.request(blocks[0]);
-        asked.set_choked(true);
-        assert_eq!(asked.answered(blocks[0]), AnswerKind::Late);
-        assert_eq!(asked.answered(blocks[0]), AnswerKind::Unrequested);
-        assert_eq!(asked.answered(blocks[1]), AnswerKind::Unrequested);
+        let mut requests = OutstandingRequests::new(false);
+        requests.set_choked(false);
+        requests.request(blocks[0]);
+        requests.set_choked(true);
+        assert_eq!(requests.answered(blocks[0]), AnswerKind::Late);
+        assert_eq!(requests.answered(blocks[0]), AnswerKind::Unrequested);
+        assert_eq!(requests.answered(blocks[1]), AnswerKind::Unrequested);
     }
 
     #[test]
     fn repeated_request_may_be_answered_twice() {
         let blocks = blocks();
-        let mut asked = OutstandingRequests::new(false);
-        asked.set_choked(false);
-        asked.request(blocks[0]);
-        asked.give_up();
-        assert_eq!(asked.request(blocks[0]), RequestStep::Send);
+        let mut requests = OutstandingRequests::new(false);
+        requests.set_choked(false);
+        requests.request(blocks[0]);
+        requests.give_up();
+        assert_eq!(requests.request(blocks[0]), RequestStep::Send);
         assert_eq!(
-            (asked.answered(blocks[0]), asked.answered(blocks[0])),
+            (requests.answered(blocks[0]), requests.answered(blocks[0])),
             (AnswerKind::Wanted, AnswerKind::Late)
         );
-        assert_eq!(asked.answered(blocks[0]), AnswerKind::Unrequested);
-        assert!(asked.take_rejected().is_empty());
+        assert_eq!(requests.answered(blocks[0]), AnswerKind::Unrequested);
+        assert!(requests.take_rejected().is_empty());
     }
 
     #[test]
     fn with_the_fast_extension_the_peer_rejects_what_it_drops() {
         let blocks = blocks();
-        let mut asked = OutstandingRequests::new(true);
-        assert_eq!(asked.request(blocks[0]), RequestStep::Send);
-        asked.set_choked(false);
-        asked.request(blocks[1]);
-        asked.set_choked(true);
-        assert!(asked.has_outstanding() && asked.take_rejected().is_empty());
+        let mut requests = OutstandingRequests::new(true);
+        assert_eq!(requests.request(blocks[0]), RequestStep::Send);
+        requests.set_choked(false);
+        requests.request(blocks[1]);
+        requests.set_choked(true);
+        assert!(requests.has_outstanding() && requests.take_rejected().is_empty());
         assert_eq!(
-            (asked.answered(blocks[0]), asked.answered(blocks[1])),
+            (requests.answered(blocks[0]), requests.answered(blocks[1])),
             (AnswerKind::Wanted, AnswerKind::Wanted)
         );
-        asked.request(blocks[2]);
-        asked.cancel(blocks[2]);
-        assert_eq!((asked.take_rejected(), asked.answered(blocks[2])), (vec![blocks[2]], AnswerKind::Late));
+        requests.request(blocks[2]);
+        requests.cancel(blocks[2]);
+        assert_eq!(
+            (requests.take_rejected(), requests.answered(blocks[2])),
+            (vec![blocks[2]], AnswerKind::Late)
+        );
     }
 
     #[test]
     fn remembered_cancelled_requests_are_bounded() {
         let blocks = blocks();
-        let mut asked = OutstandingRequests::new(true);
+        let mut requests = OutstandingRequests::new(true);
         for _ in 0..MAX_WITHDRAWN + 1000 {
-            asked.request(blocks[0]);
-            asked.cancel(blocks[0]);
+            requests.request(blocks[0]);
+            requests.cancel(blocks[0]);
         }
-        assert_eq!(asked.withdrawn.len(), MAX_WITHDRAWN);
+        assert_eq!(requests.withdrawn.len(), MAX_WITHDRAWN);
     }
 }

@@ -1,5 +1,5 @@
-//! The log of connections that were refused. Whoever connects causes one line each time, so that there must be a limit to them:
-//! otherwise a flood would drive everything else out of the log.
+//! Logs refused connections. Anyone can cause such a line, so their rate is limited; otherwise a flood would displace
+//! everything else in the log.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -7,31 +7,31 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// How many refusals are logged in each period.
+/// Maximum number of logged refusals per period.
 const MAX_PER_PERIOD: u32 = 10;
 const PERIOD: Duration = Duration::from_secs(1);
 
 static REFUSALS: Mutex<RefusalThrottle> =
     Mutex::new(RefusalThrottle { period: None, logged: 0, suppressed: 0 });
 
-/// Logs that a connection was refused, unless many were just before: those are counted, and the next line says how many.
+/// Logs a refused connection. During a flood most refusals are only counted, and the next line reports their number.
 pub(crate) fn log_refusal(from: SocketAddr, reason: impl Display) {
-    let Some(left_out) = REFUSALS.lock().next(Instant::now()) else { return };
-    if left_out > 0 {
-        tracing::warn!(%from, %reason, left_out, "connection refused, and others before it");
+    let Some(suppressed) = REFUSALS.lock().next(Instant::now()) else { return };
+    if suppressed > 0 {
+        tracing::warn!(%from, %reason, suppressed, "connection refused; earlier refusals were not logged");
     } else {
         tracing::warn!(%from, %reason, "connection refused");
     }
 }
 
-/// Logs the same where nothing is wrong with whoever connected: it wants what is not here.
+/// Logs a refusal that is not the client's fault: it asked for something that this node does not have.
 pub(crate) fn log_expected_refusal(from: SocketAddr, reason: impl Display) {
-    if let Some(left_out) = REFUSALS.lock().next(Instant::now()) {
-        tracing::info!(%from, %reason, left_out, "connection refused");
+    if let Some(suppressed) = REFUSALS.lock().next(Instant::now()) {
+        tracing::info!(%from, %reason, suppressed, "connection refused");
     }
 }
 
-/// The lines of the present period.
+/// State of the current period.
 #[derive(Debug)]
 struct RefusalThrottle {
     period: Option<Instant>,
@@ -40,7 +40,7 @@ struct RefusalThrottle {
 }
 
 impl RefusalThrottle {
-    /// Returns how many refusals were left out before this one, if this one is to be logged.
+    /// Returns the number of suppressed refusals before this one, or `None` if this one is suppressed too.
     fn next(&mut self, now: Instant) -> Option<u64> {
         if self.period.is_none_or(|begun| now.saturating_duration_since(begun) >= PERIOD) {
             (self.period, self.logged) = (Some(now), 0);

@@ -1,4 +1,4 @@
-//! Bytes from a file to a socket.
+//! Sends bytes of a file to a socket.
 
 use std::fs::File;
 use std::io;
@@ -6,13 +6,13 @@ use std::io;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// The most bytes handed to the socket at a time, so that one upload does not keep a runtime thread from the others.
+/// Maximum number of bytes per call, so that one upload does not occupy a runtime thread.
 pub(crate) const MAX_SEND: usize = 256 << 10;
 
-/// Sends some of the `length` bytes (a [`MAX_SEND`] at most) at `offset` of `file`, at least one, and returns how many.
+/// Sends up to `length` bytes (at most [`MAX_SEND`]) at `offset` of `file`. Returns the number sent, which is at least 1.
 ///
-/// Where the platform has `sendfile`, they go from the page cache to the socket without passing through this program.
-/// Cancel safe: what was not counted was not sent.
+/// With `sendfile`, the bytes go from the page cache to the socket without being copied to user space. Cancel safe: bytes
+/// that were not counted were not sent.
 pub(crate) async fn send_some(
     stream: &TcpStream,
     file: &File,
@@ -21,17 +21,17 @@ pub(crate) async fn send_some(
 ) -> io::Result<usize> {
     let sent = stream.async_io(Interest::WRITABLE, || transfer(stream, file, offset, length)).await?;
     if sent == 0 {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter"));
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file was truncated"));
     }
     Ok(sent)
 }
 
-/// Tells the kernel which bytes of the file will be sent soon, so that they are in memory by then.
+/// Makes the kernel read the bytes ahead that will be sent soon.
 pub(crate) fn prefetch(file: &File, offset: u64, length: u64) {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{Advice, fadvise};
-        // Advice only: if it is not taken, the bytes are read when they are sent.
+        // Advice only: if the kernel ignores it, the bytes are read when they are sent.
         let _ = fadvise(file, offset, std::num::NonZero::new(length), Advice::WillNeed);
     }
     #[cfg(not(target_os = "linux"))]
@@ -43,7 +43,7 @@ fn transfer(stream: &TcpStream, file: &File, offset: u64, count: usize) -> io::R
     use rustix::io::Errno;
     let mut at = offset;
     match rustix::fs::sendfile(stream, file, Some(&mut at), count) {
-        // Not every file system has a way to a socket.
+        // Not every file system supports sendfile.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => copy(stream, file, offset, count),
         sent => Ok(sent?),
     }
@@ -54,7 +54,7 @@ fn transfer(stream: &TcpStream, file: &File, offset: u64, count: usize) -> io::R
     copy(stream, file, offset, count)
 }
 
-/// Sends bytes by way of this program.
+/// Sends bytes through a buffer of this process.
 fn copy(stream: &TcpStream, file: &File, offset: u64, count: usize) -> io::Result<usize> {
     use std::os::unix::fs::FileExt;
     let mut bytes = vec![0; count.min(64 << 10)];

@@ -1,20 +1,20 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Where the other side stands, for people to see.
+/// A peer's upload slot status, for display.
 #[derive(Debug, Default)]
 pub(crate) struct SlotStatus {
-    /// 0 if it is served, otherwise one more than its place.
+    /// 0 if the peer is served, otherwise its queue position plus 1.
     code: AtomicU32,
 }
 
 impl SlotStatus {
-    /// Returns the place in the queue, 0 for none in it; nothing if the other side is served.
+    /// Returns the position in the queue, 0 if the peer is not queued, or `None` if it is served.
     pub(crate) fn place(&self) -> Option<u32> {
         self.code.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// Notes that it is served, or its place.
-    pub(crate) fn set(&self, place: Option<u32>) {
-        self.code.store(place.map_or(0, |place| place.saturating_add(1)), Ordering::Relaxed);
+    /// Sets the position, or `None` if the peer is served.
+    pub(crate) fn set(&self, position: Option<u32>) {
+        self.code.store(position.map_or(0, |position| position.saturating_add(1)), Ordering::Relaxed);
     }
 }

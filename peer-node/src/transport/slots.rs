@@ -1,8 +1,8 @@
-//! Who of the connected peers is served: drives the [`Choker`] of the node.
+//! Assigns upload slots to the connected peers by driving the node's [`Choker`].
 //!
-//! Each connection takes part with a [`SlotClaim`], which counts its bytes without any lock; a task of the node looks at the
-//! counts when the choker wants to decide, and carries its verdicts to the connections. It alone does so, hence
-//! they arrive in the order in which they were made. Peers share slots with all others of their address.
+//! Each connection takes part with a [`SlotClaim`], which counts its bytes without locking. One task of the node feeds these
+//! counts to the choker and passes the verdicts on to the connections. Because only this task does so, verdicts arrive in
+//! the order in which they were made. All peers of one address share its slots.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -21,20 +21,20 @@ use swarm::{AddressKey, Choker, ChokerConfig, ChokerVerdict, PeerKey};
 #[cfg(test)]
 mod tests;
 
-/// The least time between two looks at the choker that nothing but the clock asks for.
+/// Minimum time between two polls of the choker that are caused only by the clock.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A connection whose other side may be served or not.
+/// A connection whose peer can be choked and unchoked.
 pub(crate) trait ChokeTarget: Debug + Send + Sync {
-    /// Serves the other side from now on.
+    /// Starts serving the peer.
     fn unchoke(&self);
 
-    /// Serves the other side no more; or reports its place in the queue, 0 for none, if it is not served anyway. So many
-    /// wait in the queue.
-    fn choke(&self, place: u32, length: u32);
+    /// Stops serving the peer. If the peer is already choked, updates its queue position. `position` is 0 outside the queue;
+    /// `length` is the length of the queue.
+    fn choke(&self, position: u32, length: u32);
 }
 
-/// The slots of a node; cheap to clone.
+/// The upload slots of a node. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Slots {
     inner: Arc<Inner>,
@@ -52,7 +52,7 @@ struct SlotsState {
     choker: Choker,
     last_peer: u64,
     peers: BTreeMap<PeerKey, SlotPeer>,
-    /// Peers that want nothing any more, of whom the choker has no more to say.
+    /// Peers that lost interest; the choker makes no more verdicts on them.
     dismissed: BTreeSet<PeerKey>,
 }
 
@@ -63,14 +63,14 @@ struct SlotPeer {
     traffic: Arc<PeerTraffic>,
 }
 
-/// What passed on a connection since the choker was last told, in bytes.
+/// Bytes transferred since the choker was last updated.
 #[derive(Debug, Default)]
 struct PeerTraffic {
     sent: AtomicU64,
     received: AtomicU64,
 }
 
-/// The claim of one connection to a slot; dropped, it gives the slot back.
+/// The claim of one connection to a slot. Dropping it releases the slot.
 #[derive(Debug)]
 pub(crate) struct SlotClaim {
     slots: Slots,
@@ -79,7 +79,7 @@ pub(crate) struct SlotClaim {
 }
 
 impl Slots {
-    /// Begins with so many slots, besides the one that goes round.
+    /// Creates this many slots, besides the optimistic one.
     pub(crate) fn new(slots: usize, per_address: AddressLimits) -> Self {
         let (peers, dismissed) = (BTreeMap::new(), BTreeSet::new());
         let config = ChokerConfig {
@@ -97,21 +97,21 @@ impl Slots {
         self.change(|state| state.choker.set_slots(slots, now()));
     }
 
-    /// Lets a connection to an address take part, which wants nothing yet.
+    /// Registers a connection with an address. It is not interested yet.
     pub(crate) fn claim(&self, target: Arc<dyn ChokeTarget>, address: IpAddr) -> SlotClaim {
-        let flow = Arc::new(PeerTraffic::default());
+        let traffic = Arc::new(PeerTraffic::default());
         let mut state = self.inner.state.lock();
         state.last_peer += 1;
         let peer = PeerKey(state.last_peer);
-        if let Some(sharer) = self.inner.per_address.address_group(address) {
-            state.choker.set_address(peer, address_key(sharer));
+        if let Some(group) = self.inner.per_address.address_group(address) {
+            state.choker.set_address(peer, address_key(group));
         }
-        state.peers.insert(peer, SlotPeer { target, address, traffic: Arc::clone(&flow) });
+        state.peers.insert(peer, SlotPeer { target, address, traffic: Arc::clone(&traffic) });
         drop(state);
-        SlotClaim { slots: self.clone(), peer, traffic: flow }
+        SlotClaim { slots: self.clone(), peer, traffic }
     }
 
-    /// Carries out what the choker decides, until the node is stopped.
+    /// Carries out the choker's decisions until the token is cancelled.
     pub(crate) async fn run(self, cancel: CancellationToken) {
         loop {
             let deadline = self.run_choker(now());
@@ -131,23 +131,21 @@ impl Slots {
         }
     }
 
-    /// Tells the choker what passed and the connections what it decides. Returns when it wants to be asked again.
+    /// Feeds the choker and delivers its verdicts. Returns the time of the next poll.
     fn run_choker(&self, now: Instant) -> Option<Instant> {
         let mut state = self.inner.state.lock();
-        let orders = state.decide(now);
+        let verdicts = state.decide(now);
         let deadline = state.choker.deadline();
         let length = u32::try_from(state.choker.waiting_count()).unwrap_or(u32::MAX);
         drop(state);
-        for (turn, verdict) in orders {
+        // The lock is released first: a target may take its own locks.
+        for (target, verdict) in verdicts {
             match verdict {
-                Some(ChokerVerdict::Unchoke { .. }) => turn.unchoke(),
-                Some(
-                    ChokerVerdict::Choke { position: place, .. }
-                    | ChokerVerdict::Position { position: place, .. },
-                ) => {
-                    turn.choke(place, length);
+                Some(ChokerVerdict::Unchoke { .. }) => target.unchoke(),
+                Some(ChokerVerdict::Choke { position, .. } | ChokerVerdict::Position { position, .. }) => {
+                    target.choke(position, length);
                 }
-                None => turn.choke(0, length),
+                None => target.choke(0, length),
             }
         }
         deadline
@@ -160,7 +158,7 @@ impl Slots {
 }
 
 impl SlotsState {
-    /// Returns what is to be told to whom, in order; no verdict stands for a peer that wants nothing any more.
+    /// Returns the verdicts to deliver, in order. `None` means that the peer lost interest.
     fn decide(&mut self, now: Instant) -> Vec<(Arc<dyn ChokeTarget>, Option<ChokerVerdict>)> {
         for (peer, entry) in &self.peers {
             let (sent, received) = entry.traffic.take();
@@ -172,14 +170,15 @@ impl SlotsState {
             }
         }
         let verdicts: Vec<ChokerVerdict> = std::iter::from_fn(|| self.choker.poll(now)).collect();
+        // Position 0 means that the choker refused to queue the peer.
         for verdict in &verdicts {
             if let ChokerVerdict::Choke { peer, position: 0 } = verdict
                 && let Some(SlotPeer { address, .. }) = self.peers.get(peer)
             {
-                tracing::warn!(%address, "no place in the queue: too many peers of this address wait");
+                tracing::warn!(%address, "peer not queued for a slot: too many waiting peers with its address");
             }
         }
-        // Who has come back in the meantime needs to hear only the verdict.
+        // A peer that regained interest in the meantime only needs the verdict.
         for verdict in &verdicts {
             self.dismissed.remove(&verdict.peer());
         }
@@ -199,7 +198,7 @@ impl PeerTraffic {
 }
 
 impl SlotClaim {
-    /// Notes whether the peer wants anything from us.
+    /// Records whether the peer is interested.
     pub(crate) fn set_interested(&self, is_interested: bool) {
         let peer = self.peer;
         self.slots.change(|state| {
@@ -212,12 +211,12 @@ impl SlotClaim {
         });
     }
 
-    /// Counts bytes of content that were sent to the peer.
+    /// Counts content bytes sent to the peer.
     pub(crate) fn sent(&self, bytes: u64) {
         self.traffic.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Counts bytes of content that came from the peer.
+    /// Counts content bytes received from the peer.
     pub(crate) fn received(&self, bytes: u64) {
         self.traffic.received.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -234,7 +233,7 @@ impl Drop for SlotClaim {
     }
 }
 
-/// Returns the number of an address for the choker.
+/// Returns the choker's key for an address.
 fn address_key(address: IpAddr) -> AddressKey {
     let address = match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
@@ -243,7 +242,7 @@ fn address_key(address: IpAddr) -> AddressKey {
     AddressKey(address.to_bits())
 }
 
-/// Reads the clock that the runtime's timers go by.
+/// Returns the time of the runtime's clock, which tests can pause.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

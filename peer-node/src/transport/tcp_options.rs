@@ -1,33 +1,33 @@
-//! What the kernel measures of a TCP connection (`TCP_INFO`, see tcp(7)), and how it paces one (`SO_MAX_PACING_RATE`, see socket(7)). None
-//! of the crates in use has safe calls for these.
+//! Reads the kernel's measurements of a TCP connection (`TCP_INFO`, see tcp(7)) and enables pacing (`SO_MAX_PACING_RATE`,
+//! see socket(7)). None of the crates in use offers safe calls for these.
 
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-/// What the kernel measured on a connection.
+/// The kernel's measurements of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TcpInfo {
-    /// The smoothed round-trip time.
+    /// Smoothed round-trip time.
     pub(crate) rtt: Duration,
-    /// The shortest round-trip time of the last minutes; zero if there is none yet.
+    /// Minimum round-trip time of the last minutes; zero if unknown.
     pub(crate) min_rtt: Duration,
-    /// Segments with data that were sent, repeated ones included.
+    /// Sent data segments, including retransmissions.
     pub(crate) segments: u64,
-    /// Segments that were sent again.
+    /// Retransmitted segments.
     pub(crate) retransmitted: u64,
-    /// The rate at which data last reached the other side, in bytes per second; 0 if unknown.
+    /// Latest delivery rate in bytes per second; 0 if unknown.
     pub(crate) delivery_rate: u64,
 }
 
-/// Returns the kernel's measurements; none where it has none to offer.
+/// Returns the kernel's measurements, if there are any.
 #[cfg(target_os = "linux")]
 pub(crate) fn tcp_info(stream: &TcpStream) -> Option<TcpInfo> {
     let info = read(stream)?;
     let micros = |value: u32| Duration::from_micros(value.into());
     Some(TcpInfo {
         rtt: micros(info.tcpi_rtt),
-        // The largest number stands for none.
+        // The maximum value means unknown.
         min_rtt: Some(info.tcpi_min_rtt).filter(|value| *value < u32::MAX).map_or(Duration::ZERO, micros),
         segments: info.tcpi_data_segs_out.into(),
         retransmitted: info.tcpi_total_retrans.into(),
@@ -58,7 +58,7 @@ fn read(stream: &TcpStream) -> Option<libc::tcp_info> {
     (outcome == 0).then_some(info)
 }
 
-/// Has the kernel spread what is sent over the round trip instead of sending it in bursts, whatever the congestion control.
+/// Makes the kernel pace the connection, whatever its congestion control.
 ///
 /// # Errors
 ///
@@ -67,7 +67,7 @@ fn read(stream: &TcpStream) -> Option<libc::tcp_info> {
 pub(crate) fn pace(stream: &TcpStream) -> std::io::Result<()> {
     use std::os::fd::AsRawFd;
 
-    // Any limit but the largest number switches pacing on; this one limits nothing.
+    // Any limit below the maximum value enables pacing; this one does not limit the rate.
     let limit: u32 = u32::MAX - 1;
     let length = libc::socklen_t::try_from(size_of::<u32>()).map_err(std::io::Error::other)?;
     // SAFETY: the descriptor is open as long as `stream` is borrowed. The kernel reads `length` bytes of `limit`.
@@ -84,13 +84,13 @@ pub(crate) fn pace(stream: &TcpStream) -> std::io::Result<()> {
     if outcome == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
-/// Returns the kernel's measurements; none where it has none to offer.
+/// Returns the kernel's measurements; here always `None`.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn tcp_info(_stream: &TcpStream) -> Option<TcpInfo> {
     None
 }
 
-/// Has the kernel spread what is sent over the round trip; does nothing where the kernel cannot.
+/// Makes the kernel pace the connection; does nothing on this platform.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn pace(_stream: &TcpStream) -> std::io::Result<()> {
     Ok(())

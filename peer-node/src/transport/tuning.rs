@@ -1,4 +1,4 @@
-//! How the socket of a connection is set up, and how it follows what is measured on its path.
+//! Configures the socket of a connection, and adapts it to the measurements of its path.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,45 +11,45 @@ use tokio::net::TcpStream;
 use super::congestion::{CongestionChoice, PathMeasurements};
 use super::tcp_options::{TcpInfo, pace, tcp_info};
 
-/// Congestion controls that do not pace, the best first. What a machine has and allows differs.
+/// Congestion controls without pacing, in order of preference. Not every machine has or allows all of them.
 const UNPACED_CONTROLS: [&str; 2] = ["cubic", "reno"];
 
-/// The receive buffer of a connection on this machine, in bytes; the system doubles it.
+/// Receive buffer of a loopback connection in bytes. The system doubles it.
 const LOOPBACK_RECEIVE_BUFFER: usize = 64 << 10;
 
-/// The path is looked at again after so many bytes, or after so long if less was sent.
+/// The path is checked after this many bytes, or after this time if less was sent.
 const CHECK_AFTER: (usize, Duration) = (256 << 10, Duration::from_millis(200));
 
-/// From this round-trip time and this rate in bytes per second on, a congestion control that does not pace by itself is paced by the
-/// kernel. Otherwise a window of a megabyte and more leaves in one burst, and the queue that it causes ends the slow start of the other
-/// connections of the link. With less under way, pacing makes a slow start overshoot on a narrow line.
+/// Round-trip time and rate in bytes per second from which the kernel paces a congestion control without pacing of its own.
+/// Otherwise a window of a megabyte or more leaves in one burst, and the resulting queue ends the slow start of the link's
+/// other connections. With less data in flight, pacing would make a slow start overshoot on a narrow line.
 const PACING_THRESHOLD: (Duration, u64) = (Duration::from_millis(40), 3_000_000);
 
-/// How much the socket may hold that was not sent yet: what the path carries in this time, within these bounds in bytes. Whatever
-/// is written later, a message for instance, waits behind it.
+/// Maximum unsent data in the socket: the amount that the path carries in this time, within these bounds in bytes. Later
+/// writes, for instance messages, wait behind it.
 const UNSENT_TIME: Duration = Duration::from_millis(50);
 const UNSENT_BOUNDS: (u32, u32) = (32 << 10, 4 << 20);
 
-/// The same before a rate is known.
+/// The same limit before a rate is known.
 const INITIAL_UNSENT: u32 = 128 << 10;
 
-/// What was last measured on the path of a connection, shared by the tasks of the connection and its users.
+/// The latest measurements of a connection's path, shared by its tasks and users.
 #[derive(Debug, Default)]
 pub(crate) struct PathGauge {
-    /// The smoothed round-trip time in microseconds; 0 if unknown.
+    /// Smoothed round-trip time in microseconds; 0 if unknown.
     rtt: AtomicU32,
-    /// The shortest round-trip time of the last minutes in microseconds; 0 if unknown.
+    /// Minimum round-trip time of the last minutes in microseconds; 0 if unknown.
     min_rtt: AtomicU32,
     retransmitted: AtomicU64,
     is_loss_based: AtomicBool,
 }
 
-/// Keeps the socket of a connection in tune with its path. The task that writes to the connection owns it.
+/// Adapts the socket of a connection to its path. Owned by the task that writes to the connection.
 #[derive(Debug)]
 pub(crate) struct SocketTuner {
     is_loopback: bool,
     gauge: Arc<PathGauge>,
-    /// The congestion control that the system chose, once another one was taken.
+    /// Congestion control chosen by the system, while another one is in use.
     system_control: Option<Vec<u8>>,
     congestion: CongestionChoice,
     unsent: u32,
@@ -57,7 +57,7 @@ pub(crate) struct SocketTuner {
     last_check: LastCheck,
 }
 
-/// When the path was last looked at, and how many bytes were sent since.
+/// Time of the last check, and bytes sent since.
 #[derive(Debug)]
 struct LastCheck {
     at: Instant,
@@ -65,18 +65,18 @@ struct LastCheck {
 }
 
 impl PathGauge {
-    /// Returns the smoothed round-trip time, if it is known.
+    /// Returns the smoothed round-trip time, if known.
     pub(crate) fn rtt(&self) -> Option<Duration> {
         let micros = self.rtt.load(Ordering::Relaxed);
         (micros > 0).then(|| Duration::from_micros(micros.into()))
     }
 
-    /// Returns the shortest round-trip time of the last minutes; zero if there is none yet.
+    /// Returns the minimum round-trip time of the last minutes; zero if unknown.
     pub(crate) fn min_rtt(&self) -> Duration {
         Duration::from_micros(self.min_rtt.load(Ordering::Relaxed).into())
     }
 
-    /// Returns how many segments were sent again.
+    /// Returns the number of retransmitted segments.
     pub(crate) fn retransmitted(&self) -> u64 {
         self.retransmitted.load(Ordering::Relaxed)
     }
@@ -95,7 +95,7 @@ impl PathGauge {
 }
 
 impl SocketTuner {
-    /// Sets up the socket of a connection to that address. Nothing of it is needed for correctness.
+    /// Configures the socket of a connection to `peer`. All settings are optimizations; failures are ignored.
     pub(crate) fn begin(stream: &TcpStream, peer: IpAddr, gauge: Arc<PathGauge>) -> Self {
         let socket = SockRef::from(stream);
         let keepalive =
@@ -116,21 +116,21 @@ impl SocketTuner {
         tuner
     }
 
-    /// Counts bytes that were written, and looks at the path again if that is due.
+    /// Counts written bytes, and checks the path if that is due.
     pub(crate) fn sent(&mut self, stream: &TcpStream, bytes: usize) {
         self.last_check.sent += bytes;
-        // Nothing depends on how much was sent on this machine.
+        // On loopback the amount of sent data does not matter.
         let is_due = self.last_check.sent >= CHECK_AFTER.0 && !self.is_loopback;
         if is_due || self.last_check.at.elapsed() >= CHECK_AFTER.1 {
             self.check_path(stream);
         }
     }
 
-    /// Takes over what the kernel has measured.
+    /// Reads the kernel's measurements and adapts the socket to them.
     fn check_path(&mut self, stream: &TcpStream) {
         self.last_check = LastCheck { at: Instant::now(), sent: 0 };
         let Some(info) = tcp_info(stream) else {
-            // Without measurements only this machine is known to be near.
+            // Without measurements only loopback is known to be a short path.
             if self.is_loopback {
                 self.set_congestion(stream, CongestionChoice::Unpaced);
             }
@@ -144,16 +144,15 @@ impl SocketTuner {
         if !self.is_paced && is_wide && self.gauge.is_loss_based() {
             self.is_paced = true;
             let outcome = pace(stream);
-            tracing::debug!(?outcome, "pacing switched on");
+            tracing::debug!(?outcome, "pacing enabled");
         }
         if !self.is_loopback {
             self.set_unsent(stream, unsent_limit(info.delivery_rate));
         }
     }
 
-    /// Measured with `sendfile` over loopback on two busy cores, MB/s and CPU seconds per GiB of the sender and of the receiver:
-    /// BBR 870, 0.48 and 0.45; cubic 3200, 0.14 and 0.20; reno 3370, 0.12 and 0.19. Larger socket buffers changed nothing, so
-    /// they are left to the system, which grows them as needed.
+    /// Selects a congestion control. Over loopback, one without pacing needs much less CPU time; see docs/performance.md.
+    /// Socket buffers are left to the system, which grows them as needed.
     #[cfg(any(target_os = "linux", target_os = "freebsd"))]
     fn set_congestion(&mut self, stream: &TcpStream, congestion: CongestionChoice) {
         if std::mem::replace(&mut self.congestion, congestion) == congestion {
@@ -183,7 +182,7 @@ impl SocketTuner {
         self.congestion = congestion;
     }
 
-    /// Notes which kind of congestion control the socket has.
+    /// Records whether the socket's congestion control is loss-based.
     fn note_control(&self, stream: &TcpStream) {
         #[cfg(any(target_os = "linux", target_os = "freebsd"))]
         let is_loss_based =
@@ -193,7 +192,7 @@ impl SocketTuner {
         self.gauge.is_loss_based.store(is_loss_based, Ordering::Relaxed);
     }
 
-    /// Bounds what the socket holds that was not sent yet, unless the bound is about right already.
+    /// Sets the limit on unsent data, unless the current limit is close enough.
     fn set_unsent(&mut self, stream: &TcpStream, unsent: u32) {
         if unsent.abs_diff(self.unsent) <= self.unsent / 4 {
             return;
@@ -206,7 +205,7 @@ impl SocketTuner {
     }
 }
 
-/// Returns how much a socket may hold unsent at a rate in bytes per second.
+/// Returns the limit on unsent data for a rate in bytes per second.
 fn unsent_limit(rate: u64) -> u32 {
     if rate == 0 {
         return INITIAL_UNSENT;
@@ -215,11 +214,9 @@ fn unsent_limit(rate: u64) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX).clamp(UNSENT_BOUNDS.0, UNSENT_BOUNDS.1)
 }
 
-/// Keeps the receive buffer of a connection to a program on this machine small, if that may send with a congestion control
-/// that paces. It has something under way all the time then, so it waits for room instead of for its timer, and sends
-/// what has gathered meanwhile. Measured with 1 GiB from four rqbit, whose sockets have BBR: 1.92 s instead of 2.13, and 1.33
-/// instead of 1.87 CPU seconds of the four; buffers of 256 KiB and more change nothing. The buffer is full again within microseconds
-/// here; on a real network it would have to hold what is on its way, so it is left to the system there.
+/// Shrinks the receive buffer of a loopback connection. If the sender's congestion control paces, a small buffer keeps data
+/// in flight all the time: the sender then waits for room instead of its pacing timer, and sends larger batches. See
+/// docs/performance.md. On a real network the buffer must hold the data in flight, so it is left to the system.
 pub(crate) fn shrink_receive_buffer(stream: &TcpStream, peer: IpAddr) {
     if peer.to_canonical().is_loopback() {
         let _ = SockRef::from(stream).set_recv_buffer_size(LOOPBACK_RECEIVE_BUFFER);

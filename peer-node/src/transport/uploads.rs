@@ -10,18 +10,18 @@ use super::slot_status::SlotStatus;
 use crate::view::{ContentId, UploadView};
 use swarm::RateMeter;
 
-/// What the node has sent and received since it was started, in bytes.
+/// Bytes sent and received since the node started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TransferTotals {
     /// Content sent to peers.
     pub sent: u64,
     /// Content received from peers.
     pub received: u64,
-    /// Peers that are connected.
+    /// Connected peers.
     pub peers: usize,
 }
 
-/// The contents that peers are fetching from this node, for people to see.
+/// The contents that peers are fetching from this node, for display.
 #[derive(Debug, Clone, Default)]
 pub struct Uploads {
     inner: Arc<Inner>,
@@ -35,7 +35,7 @@ struct Inner {
     open: Mutex<BTreeMap<u64, Arc<ActiveUpload>>>,
 }
 
-/// One content that one peer has opened; it disappears from the list when it is dropped.
+/// One content that a peer has opened. Dropping it removes the content from the list.
 #[derive(Debug)]
 pub(crate) struct UploadGuard {
     number: u64,
@@ -54,15 +54,14 @@ struct ActiveUpload {
 }
 
 impl Uploads {
-    /// Returns what is going out, the oldest first; contents of which nothing was asked yet
-    /// are left out.
+    /// Returns the uploads, oldest first. Omits contents of which no block has been requested yet.
     pub fn views(&self) -> Vec<UploadView> {
         let now = Instant::now();
         let open: Vec<Arc<ActiveUpload>> = self.inner.open.lock().values().cloned().collect();
         open.iter().map(|upload| upload.view(now)).filter(UploadView::is_notable).collect()
     }
 
-    /// Returns the bytes sent and received so far.
+    /// Returns the totals, together with the given number of peers.
     pub fn totals(&self, peers: usize) -> TransferTotals {
         let (sent, received) = (&self.inner.sent, &self.inner.received);
         TransferTotals {
@@ -72,7 +71,7 @@ impl Uploads {
         }
     }
 
-    /// Returns the rate at which a content goes out to all peers together, in bytes per second.
+    /// Returns the upload rate of a content to all peers together, in bytes per second.
     pub fn rate_of(&self, content: ContentId) -> f64 {
         self.views().iter().filter(|view| view.content == content).map(|view| view.rate).sum()
     }
@@ -90,14 +89,14 @@ impl Uploads {
         slot_status: &Arc<SlotStatus>,
     ) -> UploadGuard {
         let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
-        let flow = Mutex::new((0, RateMeter::new(Instant::now())));
+        let traffic = Mutex::new((0, RateMeter::new(Instant::now())));
         let upload = Arc::new(ActiveUpload {
             peer,
             content,
             name,
             size,
             slot_status: Arc::clone(slot_status),
-            traffic: flow,
+            traffic,
         });
         self.inner.open.lock().insert(number, Arc::clone(&upload));
         UploadGuard { number, upload, uploads: self.clone() }
@@ -107,8 +106,8 @@ impl Uploads {
 impl ActiveUpload {
     fn view(&self, now: Instant) -> UploadView {
         let (sent, rate) = {
-            let flow = self.traffic.lock();
-            (flow.0, flow.1.rate(now))
+            let traffic = self.traffic.lock();
+            (traffic.0, traffic.1.rate(now))
         };
         UploadView {
             peer: self.peer,
@@ -123,12 +122,12 @@ impl ActiveUpload {
 }
 
 impl UploadGuard {
-    /// Counts bytes that were sent.
+    /// Counts sent bytes.
     pub(crate) fn add_sent(&self, bytes: u64) {
-        let mut flow = self.upload.traffic.lock();
-        flow.0 += bytes;
-        flow.1.add(bytes, Instant::now());
-        drop(flow);
+        let mut traffic = self.upload.traffic.lock();
+        traffic.0 += bytes;
+        traffic.1.add(bytes, Instant::now());
+        drop(traffic);
         self.uploads.inner.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 }

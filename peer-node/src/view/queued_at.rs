@@ -6,14 +6,14 @@ use protocol::units::DisplaySize;
 
 use super::{DownloadState, DownloadView};
 
-/// A source that does not serve a download yet, and the position in its queue as it reports it.
+/// A source that keeps a download waiting, with the queue position that it reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueuedAt {
-    /// Where the source listens.
+    /// Listen address of the source.
     pub source: SocketAddr,
-    /// The place in the queue, 1 being next, once the source has reported it.
+    /// Position in the queue, 1 being next, once reported.
     pub place: Option<u32>,
-    /// How many wait in the queue, if the source reports that.
+    /// Length of the queue, if reported.
     pub length: Option<u32>,
 }
 
@@ -29,21 +29,21 @@ impl fmt::Display for QueuedAt {
 }
 
 impl DownloadView {
-    /// Returns why the download does not receive anything, in a few words; nothing if it does, or does not need to.
+    /// Returns in a few words why the download receives nothing; `None` if it does, or need not.
     pub fn wait_reason(&self) -> Option<String> {
         let reason = match &self.state {
             DownloadState::Queued => match self.queue_position {
-                Some(turn) => format!("waiting for its turn, number {turn} in the queue"),
+                Some(position) => format!("waiting for its turn, number {position} in the queue"),
                 None => "waiting for its turn".to_owned(),
             },
             DownloadState::Paused => "paused".to_owned(),
             DownloadState::AwaitingSources { was_seen: true } => "waiting for sources".to_owned(),
             DownloadState::AwaitingSources { was_seen: false } => "never seen".to_owned(),
-            DownloadState::AwaitingSpace(room) => {
+            DownloadState::AwaitingSpace(space) => {
                 format!(
                     "waiting for room, {} needed, {} free",
-                    DisplaySize(room.needed),
-                    DisplaySize(room.free)
+                    DisplaySize(space.needed),
+                    DisplaySize(space.free)
                 )
             }
             DownloadState::AwaitingSystem { reason } => format!("waiting: {}", display_safe(reason)),

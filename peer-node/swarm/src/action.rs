@@ -2,45 +2,45 @@ use protocol::geometry::{Block, PieceIndex};
 
 use super::source::{DisconnectReason, SourceId};
 
-/// What the driver shall do.
+/// An action for the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SwarmAction {
-    /// Ask a source for a block.
+    /// Request a block from a source.
     Request {
-        /// Whom.
+        /// The source.
         source: SourceId,
-        /// For what.
+        /// The block.
         block: Block,
     },
-    /// Tell a source that a block it was asked for is no longer wanted.
+    /// Cancel a request that is no longer needed.
     Cancel {
-        /// Whom.
+        /// The source.
         source: SourceId,
-        /// What.
+        /// The block.
         block: Block,
     },
-    /// All blocks of a piece are here: verify it, store it, and report with [`TrackedSwarm::piece_checked`](super::Swarm::piece_checked).
+    /// Verify and store a complete piece, then report with [`Swarm::piece_checked`](super::Swarm::piece_checked).
     Verify {
-        /// Which.
+        /// The piece.
         piece: PieceIndex,
     },
-    /// Tell a source whether it has anything that is missing here. One that has just joined is taken to have something.
+    /// Send our interest to a source. New sources are assumed to be interesting.
     Interest {
-        /// Whom.
+        /// The source.
         source: SourceId,
-        /// Whether it does.
+        /// Whether the source has anything that is missing here.
         on: bool,
     },
-    /// Forget the blocks of a piece that nobody goes on with; it will be begun anew.
+    /// Drop the blocks of a piece that no source continues; the piece will be started again.
     Drop {
-        /// Which.
+        /// The piece.
         piece: PieceIndex,
     },
-    /// Part with a source, which the engine has forgotten already.
+    /// Disconnect a source, which the engine has already removed.
     Disconnect {
-        /// Whom.
+        /// The source.
         source: SourceId,
-        /// Why.
+        /// The reason.
         reason: DisconnectReason,
     },
 }

@@ -1,4 +1,4 @@
-//! The pieces on their way: which of their blocks are here, and who was asked for the others.
+//! The pieces being fetched: which blocks have arrived, and which sources owe the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,18 +12,18 @@ mod tests;
 
 pub(super) use piece::{ActivePiece, BlockArrival};
 
-/// All pieces on their way.
+/// All pieces being fetched.
 #[derive(Debug, Default)]
 pub(super) struct ActivePieces {
     pieces: BTreeMap<PieceIndex, ActivePiece>,
-    /// Those with blocks that nobody was asked for: hardly more than there are sources, and in small pieces far fewer than
-    /// there are pieces on their way.
+    /// Pieces with unrequested blocks. There are hardly more of them than sources, and with small pieces far fewer than pieces
+    /// in progress.
     open: BTreeSet<PieceIndex>,
-    /// The bytes of all pieces that some source is filling or that wait for their check.
+    /// Total bytes of the pieces that a source is filling or that wait for verification.
     moving_bytes: u64,
-    /// The bytes of all others.
+    /// Total bytes of the other pieces.
     stranded_bytes: u64,
-    /// Pieces that failed with several givers: next time one source alone fills them, so that the culprit shows.
+    /// Pieces that failed with several contributors. Next time a single source fills them, so that the culprit shows.
     solo: BTreeSet<PieceIndex>,
 }
 
@@ -40,18 +40,18 @@ impl ActivePieces {
         self.pieces.keys().copied()
     }
 
-    /// Returns the pieces that have blocks that nobody was asked for.
+    /// Returns the pieces with unrequested blocks.
     pub(super) fn open_pieces(&self) -> impl Iterator<Item = &ActivePiece> {
         self.open.iter().filter_map(|piece| self.pieces.get(piece))
     }
 
-    /// Counts the pieces that move and that a source has a hand in.
+    /// Returns the number of moving pieces that a source contributes to.
     pub(super) fn count_moving_by(&self, source: SourceId) -> usize {
         let has_hand = |active: &&ActivePiece| active.is_moving() && active.has_contributor(source);
         self.pieces.values().filter(has_hand).count()
     }
 
-    /// Begins a piece, and returns its first block.
+    /// Starts a piece and returns its first block.
     pub(super) fn open(
         &mut self,
         geometry: &Geometry,
@@ -66,13 +66,13 @@ impl ActivePieces {
         first
     }
 
-    /// Returns the bytes of all pieces that move; those that wait for a source they lost are not counted, so that they
-    /// cannot keep others out for ever.
+    /// Returns the bytes of all moving pieces. Pieces stranded without a source are not counted, so that they cannot block
+    /// others forever.
     pub(super) const fn moving_bytes(&self) -> u64 {
         self.moving_bytes
     }
 
-    /// Forgets one of the pieces that wait for a source they lost, if those are more than so many bytes. Returns which.
+    /// Drops one stranded piece if those exceed `budget` bytes, and returns it.
     pub(super) fn drop_stranded(&mut self, budget: u64) -> Option<PieceIndex> {
         if self.stranded_bytes <= budget {
             return None;
@@ -94,12 +94,12 @@ impl ActivePieces {
         self.owing_sources(block).is_some_and(|(one, other)| one == source || other == Some(source))
     }
 
-    /// Returns who owes a block: one source, and perhaps a second one.
+    /// Returns the sources that owe a block: one, and possibly a second one.
     pub(super) fn owing_sources(&self, block: Block) -> Option<(SourceId, Option<SourceId>)> {
         self.pieces.get(&block.piece)?.owing_sources(block)
     }
 
-    /// Takes in a block.
+    /// Records the arrival of a block.
     pub(super) fn arrived(&mut self, source: SourceId, block: Block) -> BlockArrival {
         self.change(block, |active| active.arrived(source, block)).unwrap_or(BlockArrival::Unwanted)
     }
@@ -108,26 +108,26 @@ impl ActivePieces {
         self.pieces.get(&piece).is_some_and(ActivePiece::is_complete)
     }
 
-    /// Forgets that a source owes a block. Returns the piece if nothing of it is left here.
+    /// Releases a block that a source owes. Returns the piece if it is untouched and was removed.
     pub(super) fn released(&mut self, source: SourceId, block: Block) -> Option<PieceIndex> {
         self.change(block, |active| active.released(source, block))?;
         self.pieces.get(&block.piece)?.is_untouched().then(|| self.remove(block.piece))?;
         Some(block.piece)
     }
 
-    /// Closes a piece that was checked, and returns who gave it.
+    /// Closes a verified piece and returns its contributors.
     pub(super) fn finished(&mut self, piece: PieceIndex, good: bool) -> Vec<SourceId> {
-        let givers: Vec<SourceId> =
+        let contributors: Vec<SourceId> =
             self.remove(piece).map(|active| active.contributors().collect()).unwrap_or_default();
         if good {
             self.solo.remove(&piece);
-        } else if givers.len() > 1 {
+        } else if contributors.len() > 1 {
             self.solo.insert(piece);
         }
-        givers
+        contributors
     }
 
-    /// Changes how far a block has got, and what is counted of its piece.
+    /// Changes a block's progress and updates the counts that depend on its piece.
     fn change<T>(&mut self, block: Block, change: impl FnOnce(&mut ActivePiece) -> T) -> Option<T> {
         let active = self.pieces.get_mut(&block.piece)?;
         let (was_moving, was_open) = (active.is_moving(), active.is_open());

@@ -1,18 +1,18 @@
-//! The choker: decides for a whole node which of the peers that want something from it are served.
+//! The choker: decides for a whole node which of the interested peers are served.
 //!
-//! The rules are those of BitTorrent (BEP 3, "choking algorithms"), for a node that serves many contents. Each round the
-//! regular slots go to the peers that give most, or, if none gives anything, to those that take fastest. One optimistic
-//! slot on top goes in turn to whoever has waited longest, so that everybody gets a chance to show how fast it is. All
-//! others are choked and know their place in the queue.
+//! It follows BitTorrent (BEP 3, "choking algorithms"), for a node that serves many contents. In each round, the regular
+//! slots go to the peers that send us most, or, if none sends anything, to those that receive fastest. One additional
+//! optimistic slot rotates to the peer that has waited longest, so that every peer can show how fast it is. All others are
+//! choked and know their queue position.
 //!
-//! Slots are shared by address first: an address has more than its number of slots only while no other address wants any. It
-//! gives the others back at once when another one comes, and gets them again at the earliest with the next round. Peers
-//! beyond that take turns with those of their own address. Peers without an address share with nobody.
+//! Slots are shared by address first: an address has more than its share only while no other address wants a slot. It
+//! yields the excess at once when another one arrives, and regains it at the next round at the earliest. Peers of the same
+//! address take turns in its slots. A peer without an address counts as an address of its own.
 //!
-//! A closed group chooses by the clock alone: [`IntervalChoker`](super::IntervalChoker).
+//! Closed groups use [`IntervalChoker`](super::IntervalChoker), which chooses by the clock only.
 //!
-//! It is a pure machine like the [`TrackedSwarm`](super::Swarm): whoever drives it tells it what happens and when, and asks it
-//! for verdicts ([`Choker::poll`]) until it has no more. It leaves alone what was asked for and what is sent.
+//! A pure state machine like [`Swarm`](super::Swarm): the driver passes in events with their time and polls verdicts
+//! ([`Choker::poll`]) until there are none. It does not handle requests or data.
 
 mod peer;
 mod queue;
@@ -29,29 +29,29 @@ use std::time::{Duration, Instant};
 use peer::{ChokerPeer, PeerStatus, SentVerdict};
 use queue::{ChokeQueue, SlotSharer};
 
-/// How often the regular slots are given anew, and how long a slot is kept at least (BEP 3).
+/// Interval between rounds, and minimum time that a peer keeps a slot (BEP 3).
 const ROUND_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long the optimistic slot is kept while somebody waits.
+/// How long a peer keeps the optimistic slot while others wait.
 const OPTIMISTIC_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How slots are given.
+/// Configuration of a choker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChokerConfig {
-    /// How many regular slots there are; the optimistic one comes on top.
+    /// Number of regular slots; the optimistic slot is additional.
     pub slots: usize,
-    /// How often the regular slots are given anew.
+    /// Interval between rounds, which reassign the regular slots.
     pub round_interval: Duration,
-    /// How long the optimistic slot is kept while somebody waits.
+    /// How long a peer keeps the optimistic slot while others wait.
     pub optimistic_interval: Duration,
-    /// How many slots one address has at most while another one wants any; none for no limit.
+    /// Maximum number of slots per address while other addresses want slots; `None` for no limit.
     pub slots_per_address: Option<NonZeroUsize>,
-    /// How many peers of one address have a place in the queue; none for no limit.
+    /// Maximum number of queued peers per address; `None` for no limit.
     pub queue_per_address: Option<NonZeroUsize>,
 }
 
 impl ChokerConfig {
-    /// Returns what suits a node that serves many contents, without limits by address.
+    /// Returns the configuration for a node that serves many contents, without limits per address.
     pub const fn for_node(slots: usize) -> Self {
         Self {
             slots,
@@ -71,32 +71,32 @@ pub struct PeerKey(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressKey(pub u128);
 
-/// What a peer is to be told.
+/// A change to send to a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChokerVerdict {
-    /// It is served from now on.
+    /// The peer is served from now on.
     Unchoke {
-        /// Who.
+        /// The peer.
         peer: PeerKey,
     },
-    /// It is not served, or no longer, and waits.
+    /// The peer is not served, or no longer served, and waits.
     Choke {
-        /// Who.
+        /// The peer.
         peer: PeerKey,
-        /// Its place in the queue; 1 is next, 0 is none because too many of its address wait.
+        /// Its queue position, from 1; 0 if too many peers of its address wait.
         position: u32,
     },
-    /// It is still not served, and its place in the queue has changed.
+    /// The peer is still waiting and its queue position has changed.
     Position {
-        /// Who.
+        /// The peer.
         peer: PeerKey,
-        /// Its new place, as in [`ChokerVerdict::Choke`].
+        /// Its new position, as in [`ChokerVerdict::Choke`].
         position: u32,
     },
 }
 
 impl ChokerVerdict {
-    /// Returns who is to be told.
+    /// Returns the peer to send the verdict to.
     pub const fn peer(&self) -> PeerKey {
         match self {
             Self::Unchoke { peer } | Self::Choke { peer, .. } | Self::Position { peer, .. } => *peer,
@@ -104,7 +104,7 @@ impl ChokerVerdict {
     }
 }
 
-/// Who is served, who waits, and what is known of them.
+/// The served and waiting peers and their traffic.
 #[derive(Debug)]
 pub struct Choker {
     config: ChokerConfig,
@@ -114,14 +114,14 @@ pub struct Choker {
     queue: ChokeQueue,
     verdicts: VecDeque<ChokerVerdict>,
     round_due: Instant,
-    /// Whether several addresses wanted something at the last round, or since.
+    /// Whether several addresses wanted slots at the last round or since.
     is_shared: bool,
-    /// Whether something happened that may let somebody have a slot or lose one.
+    /// Whether an event may change the assignment of slots.
     needs_decision: bool,
 }
 
 impl Choker {
-    /// Starts serving nobody.
+    /// Creates a choker without peers.
     pub const fn new(config: ChokerConfig, now: Instant) -> Self {
         let places_each = limit_or_max(config.queue_per_address);
         Self {
@@ -137,20 +137,20 @@ impl Choker {
         }
     }
 
-    /// Changes the number of regular slots. If it is less than before, the weakest lose theirs at once.
+    /// Sets the number of regular slots. If it shrinks, the weakest peers lose their slots at once.
     pub const fn set_slots(&mut self, slots: usize, _now: Instant) {
         self.config.slots = slots;
         self.needs_decision = true;
     }
 
-    /// Notes from which address a new peer comes. Without one it shares with nobody.
+    /// Sets the address of a new peer. Without one, the peer counts as an address of its own.
     pub fn set_address(&mut self, peer: PeerKey, address: AddressKey) {
         let contender = self.peers.entry(peer).or_default();
         debug_assert_eq!(contender.status, PeerStatus::Idle, "a peer changes its address");
         contender.address = Some(address);
     }
 
-    /// Notes that a peer wants something from us.
+    /// Records that a peer is interested.
     pub fn interested(&mut self, peer: PeerKey, _now: Instant) {
         let contender = self.peers.entry(peer).or_default();
         if contender.status == PeerStatus::Idle {
@@ -160,8 +160,8 @@ impl Choker {
         }
     }
 
-    /// Notes that a peer wants nothing from us any more. It loses its slot without a verdict: if it was served, whoever
-    /// drives this has to tell it, or it would take itself for served when it wants something again.
+    /// Records that a peer is not interested any more. It loses its slot without a verdict: if it was served, the driver must
+    /// choke it, or the peer would consider itself served when its interest returns.
     pub fn not_interested(&mut self, peer: PeerKey, _now: Instant) {
         let Some(contender) = self.peers.get_mut(&peer) else { return };
         let sharer = contender.sharer(peer);
@@ -179,28 +179,28 @@ impl Choker {
         self.needs_decision = true;
     }
 
-    /// Forgets a peer.
+    /// Removes a peer.
     pub fn remove(&mut self, peer: PeerKey, now: Instant) {
         self.not_interested(peer, now);
         self.peers.remove(&peer);
     }
 
-    /// Counts bytes that were sent to a peer. What is told of a peer that is gone begins it anew.
+    /// Counts bytes sent to a peer. An unknown peer is added.
     pub fn sent(&mut self, peer: PeerKey, bytes: u64, _now: Instant) {
         self.peers.entry(peer).or_default().sent.add(bytes);
     }
 
-    /// Counts bytes that came from a peer. What is told of a peer that is gone begins it anew.
+    /// Counts bytes received from a peer. An unknown peer is added.
     pub fn received(&mut self, peer: PeerKey, bytes: u64, _now: Instant) {
         self.peers.entry(peer).or_default().received.add(bytes);
     }
 
-    /// Counts the peers that have a place in the queue.
+    /// Returns the number of queued peers.
     pub fn waiting_count(&self) -> usize {
         self.queue.len()
     }
 
-    /// Returns the next thing to tell a peer, or nothing until something happens or [`Choker::deadline`] passes.
+    /// Returns the next verdict, or `None` until an event occurs or [`Choker::deadline`] passes.
     pub fn poll(&mut self, now: Instant) -> Option<ChokerVerdict> {
         let is_due = self.needs_decision || self.deadline().is_some_and(|deadline| now >= deadline);
         if self.verdicts.is_empty() && is_due {
@@ -209,7 +209,7 @@ impl Choker {
         self.verdicts.pop_front()
     }
 
-    /// Returns when to poll again if nothing happens before. While nobody wants anything, there is nothing to wait for.
+    /// Returns when to poll again if no event occurs before; `None` while no peer is interested.
     pub fn deadline(&self) -> Option<Instant> {
         let is_idle = self.regular.is_empty() && self.optimistic.is_none() && self.queue.is_empty();
         let rotation = self.rotation_due();
@@ -220,7 +220,7 @@ impl Choker {
             .min()
     }
 
-    /// Returns when the optimistic slot passes on: never while nobody waits who may have it.
+    /// Returns when the optimistic slot rotates; `None` while no eligible peer waits.
     fn rotation_due(&self) -> Option<Instant> {
         let peer = self.optimistic?;
         let holder = self.peers.get(&peer)?;
@@ -228,7 +228,7 @@ impl Choker {
         holder.served_since().map(|since| since + self.config.optimistic_interval)
     }
 
-    /// Returns how many slots an address may have now.
+    /// Returns the current maximum number of slots per address.
     fn max_slots(&self) -> usize {
         if self.is_shared { limit_or_max(self.config.slots_per_address) } else { usize::MAX }
     }
@@ -238,7 +238,7 @@ impl Choker {
     }
 }
 
-/// Returns a limit as a number that nothing exceeds where there is none.
+/// Returns the limit, or `usize::MAX` if there is none.
 const fn limit_or_max(limit: Option<NonZeroUsize>) -> usize {
     match limit {
         Some(limit) => limit.get(),

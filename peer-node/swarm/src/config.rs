@@ -1,43 +1,43 @@
 use std::time::Duration;
 
-/// How a driver wants its content fetched.
+/// Configuration of a swarm.
 #[derive(Debug, Clone, Copy)]
 pub struct SwarmConfig {
-    /// The longest block that may be asked for, in bytes.
+    /// Maximum length of a requested block in bytes.
     pub block_length: u32,
-    /// The shortest block that pieces are cut into for slow sources, in bytes; as long as the longest where blocks have one length.
+    /// Minimum block length for slow sources, in bytes; equal to `block_length` in dialects with a fixed block length.
     pub min_block: u32,
-    /// How many blocks one source may owe at once, at least 1.
+    /// Maximum number of blocks that one source may owe, at least 1.
     pub max_requests: usize,
-    /// How many bytes of unfinished pieces may be under way at once; one piece is always allowed. As many again may be
-    /// held of pieces that lost their source.
+    /// Maximum bytes of unfinished pieces in progress; one piece is always allowed. As much again may be held in pieces
+    /// that lost their source.
     pub budget: u64,
-    /// How many pieces sources that have not given a right one yet may have under way together, if that is limited; besides, a tenth
-    /// of the content.
+    /// Maximum number of pieces in progress at untested sources together, which is also limited to a tenth of the content;
+    /// `None` for no trial.
     pub max_on_trial: Option<u32>,
-    /// In which order pieces are begun.
+    /// Order in which pieces are started.
     pub order: PieceOrder,
-    /// What becomes of a block that a source owes for too long.
+    /// Handling of overdue blocks.
     pub overdue: OverduePolicy,
-    /// Where randomness starts.
+    /// Seed for random choices.
     pub seed: u64,
 }
 
-/// What becomes of a block that a source owes for too long.
+/// What to do with a block that a source owes for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverduePolicy {
-    /// It is asked of another source as well, and cancelled where it is not needed any more; a source that stalls is left.
+    /// Request it from another source as well, and cancel the request that is no longer needed. Stalled sources are disconnected.
     Duplicate,
-    /// After so long without a byte its request counts as lost, and is repeated: at another source if possible, and else at the
-    /// same. For dialects of whole pieces in which requests cannot be taken back. No source is left.
+    /// After this long without a byte, consider the request lost and repeat it, preferably at another source. For dialects of
+    /// whole pieces in which requests cannot be cancelled. No source is disconnected.
     Repeat(Duration),
 }
 
-/// In which order pieces are begun.
+/// The order in which pieces are started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PieceOrder {
-    /// A random one first, and then those that the fewest sources have.
+    /// A random piece first, then rarest first.
     Rarest,
-    /// As chance has it.
+    /// Random order.
     Random,
 }

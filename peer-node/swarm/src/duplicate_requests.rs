@@ -1,4 +1,4 @@
-//! Blocks that come too late, and are asked of a second source.
+//! Requests overdue blocks from a second source.
 
 use std::time::{Duration, Instant};
 
@@ -7,36 +7,36 @@ use protocol::geometry::Block;
 use super::source::{DisconnectReason, SourceId, SwarmSource};
 use super::{SNUB_TIMEOUT, STALL_TIMEOUT, Swarm, SwarmAction};
 
-/// A block owed for less than this is not asked of a second source, however fast that one is.
+/// Minimum time that a block must be owed before a second source is asked, however fast that source is.
 const MIN_TIME_OWED: Duration = Duration::from_millis(100);
 
-/// A block that one source owes, and that may be late.
+/// A block that a source owes and that may be overdue.
 #[derive(Debug)]
 struct OwedBlock {
     block: Block,
     source: SourceId,
     since: Instant,
-    /// A second source that owes it too, when neither has given a right piece yet.
+    /// A second source that owes the block as well, if neither source is proven.
     second_source: Option<SourceId>,
-    /// Whether the debtor sends nothing.
+    /// Whether the source is sending nothing.
     is_snubbed: bool,
-    /// How many seconds the debtor takes for all that it owes.
+    /// Seconds that the source needs for everything it owes.
     time_needed: f64,
 }
 
-/// A source that has nothing else to do.
+/// A source with nothing else to do.
 #[derive(Debug)]
 struct IdleSource<'a> {
     id: SourceId,
     source: &'a SwarmSource,
-    /// How long it waits for another before it steps in.
+    /// How long it waits for another source before it takes over a block.
     max_wait: Duration,
-    /// How many seconds it takes for one block more.
+    /// Seconds that it needs for one more block.
     time_needed: f64,
 }
 
 impl Swarm {
-    /// Leaves the sources that send nothing for too long.
+    /// Disconnects the sources that have been silent for too long.
     pub(super) fn disconnect_stalled(&mut self, now: Instant) {
         let is_stalled = |source: &SwarmSource| {
             let silent = source.silent_for(now);
@@ -49,7 +49,7 @@ impl Swarm {
         }
     }
 
-    /// Asks the sources that have nothing else to do, in turn, for what others owe for too long.
+    /// Assigns overdue blocks of other sources to idle sources, in turn.
     pub(super) fn duplicate_overdue(&mut self, now: Instant) {
         let mut idle = self.request_turns.idle();
         if idle.is_empty() {
@@ -61,25 +61,26 @@ impl Swarm {
         }
     }
 
-    /// Asks a source for the block that has been owed the longest of those that are late for it; says whether there is one.
+    /// Requests the longest-owed overdue block from an idle source. Returns true if there was one for it.
     fn duplicate_request(&mut self, id: SourceId, debts: &mut Vec<OwedBlock>, now: Instant) -> bool {
         let rival = self.sources.get(&id).filter(|_| self.has_room(id)).map(|source| {
             let block_length = self.config.block_length;
             IdleSource::new(id, source, block_length, now)
         });
         let (may_join, is_proven) = (self.may_add_piece(id), self.is_proven(id));
-        let place = rival.and_then(|rival| {
-            let may_give =
+        let position = rival.and_then(|rival| {
+            let may_supply =
                 |piece| may_join || self.active.get(piece).is_some_and(|active| active.has_contributor(id));
             let is_late =
                 |debt: &OwedBlock| rival.may_take_over(debt, self.active.is_solo(debt.block.piece), now);
-            let may_overtake = |debt: &OwedBlock| {
+            let may_duplicate = |debt: &OwedBlock| {
                 (debt.second_source.is_none() || is_proven) && self.may_duplicate(id, debt.source, now)
             };
-            debts.iter().position(|debt| may_give(debt.block.piece) && is_late(debt) && may_overtake(debt))
+            debts.iter().position(|debt| may_supply(debt.block.piece) && is_late(debt) && may_duplicate(debt))
         });
-        let Some(place) = place else { return false };
-        let debt = debts.remove(place);
+        let Some(position) = position else { return false };
+        let debt = debts.remove(position);
+        // A proven source replaces an untested second one.
         if let Some(second) = debt.second_source {
             self.active.released(second, debt.block);
             self.actions.push_back(SwarmAction::Cancel { source: second, block: debt.block });
@@ -88,8 +89,8 @@ impl Swarm {
         true
     }
 
-    /// Returns the blocks that may be late, the oldest first: those that one source alone owes, and those that two sources owe of
-    /// which neither has given a right piece yet. Both may trickle.
+    /// Returns the blocks that may be overdue, oldest first: those owed by a single source, and those owed by two sources of
+    /// which neither is proven, since both may be trickling.
     fn owed_blocks(&self, now: Instant) -> Vec<OwedBlock> {
         let is_endgame = self.is_endgame();
         let mut debts = Vec::new();
@@ -98,7 +99,7 @@ impl Swarm {
             if !is_snubbed && !is_endgame {
                 continue;
             }
-            let takes = source.time_for(source.bytes_owed(), now);
+            let time_needed = source.time_for(source.bytes_owed(), now);
             let is_old = |since: Instant| is_snubbed || now.saturating_duration_since(since) >= MIN_TIME_OWED;
             for (block, since) in source.owed().filter(|(_, since)| is_old(*since)) {
                 let second = match self.active.owing_sources(block) {
@@ -116,7 +117,7 @@ impl Swarm {
                     since,
                     second_source: second,
                     is_snubbed,
-                    time_needed: takes,
+                    time_needed,
                 });
             }
         }
@@ -128,12 +129,12 @@ impl Swarm {
 impl<'a> IdleSource<'a> {
     fn new(id: SourceId, source: &'a SwarmSource, block_length: u32, now: Instant) -> Self {
         let shortest = source.window.min_block_time();
-        let patience = shortest.map_or(SNUB_TIMEOUT, |shortest| MIN_TIME_OWED.max(shortest * 3));
+        let max_wait = shortest.map_or(SNUB_TIMEOUT, |shortest| MIN_TIME_OWED.max(shortest * 3));
         let measured = source.time_for(source.bytes_owed() + u64::from(block_length), now);
-        // The rate of a source that had nothing to do says nothing of how fast it is.
+        // The measured rate of an idle source does not show how fast it is.
         let alone = shortest.unwrap_or(SNUB_TIMEOUT).as_secs_f64();
-        let takes = if source.owes() { measured } else { measured.min(alone) };
-        Self { id, source, max_wait: patience, time_needed: takes }
+        let time_needed = if source.owes() { measured } else { measured.min(alone) };
+        Self { id, source, max_wait, time_needed }
     }
 
     fn may_take_over(&self, debt: &OwedBlock, is_solo: bool, now: Instant) -> bool {
@@ -143,7 +144,7 @@ impl<'a> IdleSource<'a> {
         {
             return false;
         }
-        // A piece that one source shall fill alone is left to it for longer, but not for ever.
+        // A piece that one source should fill alone stays with it for longer, but not forever.
         let patience = if is_solo { self.max_wait.max(STALL_TIMEOUT) } else { self.max_wait };
         let is_overdue = now.saturating_duration_since(debt.since) >= patience;
         debt.is_snubbed || (is_overdue && debt.time_needed >= self.time_needed * 2.0)

@@ -1,17 +1,17 @@
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Geometry, PieceIndex};
 
-/// Which pieces a source has.
+/// The pieces that a source has.
 #[derive(Debug, Clone)]
 pub enum Have {
-    /// All of them.
+    /// All pieces.
     All,
-    /// Some of them.
+    /// Some pieces.
     Some(Bitfield),
 }
 
 impl Have {
-    /// Returns true if a piece is among them.
+    /// Returns true if the source has a piece.
     pub fn has(&self, piece: PieceIndex) -> bool {
         match self {
             Self::All => true,
@@ -19,12 +19,12 @@ impl Have {
         }
     }
 
-    /// Returns true if the source is known to have all.
+    /// Returns true if the source is known to have all pieces.
     pub const fn is_all(&self) -> bool {
         matches!(self, Self::All)
     }
 
-    /// Returns `All` in place of a full bitfield.
+    /// Converts a full bitfield to `All`.
     pub(super) fn or_all(self) -> Self {
         match self {
             Self::Some(pieces) if pieces.is_full() => Self::All,
@@ -32,7 +32,7 @@ impl Have {
         }
     }
 
-    /// Adds a piece; returns true if it is new.
+    /// Adds a piece. Returns true if it is new.
     pub(super) fn insert(&mut self, piece: PieceIndex) -> bool {
         match self {
             Self::All => false,
@@ -40,7 +40,7 @@ impl Have {
         }
     }
 
-    /// Removes a piece; returns true if it was in the set.
+    /// Removes a piece. Returns true if it was present.
     pub(super) fn remove(&mut self, piece: PieceIndex, geometry: &Geometry) -> bool {
         if let Self::All = self {
             *self = Self::Some(Bitfield::full(geometry));

@@ -1,10 +1,10 @@
-//! The choker of a closed group: whoever is served is chosen by the clock, and by nothing else in between.
+//! The choker of a closed group: served peers are selected only at fixed intervals.
 //!
-//! Every interval the regular slots go to those interested neighbours that sent most in the last one, ties at random. One
-//! optimistic neighbour is chosen at random among those that are choked and interested, at intervals of its own. Both clocks begin
-//! shortly after the first neighbour is interested, so that those which connect together at the start are chosen among.
+//! At each interval, the regular slots go to the interested neighbours that sent most during the last one, ties at random.
+//! One optimistic neighbour is chosen at random among the choked and interested ones, at intervals of its own. Both timers
+//! start shortly after the first neighbour is interested, so that all neighbours that connect at the start can be selected.
 //!
-//! It is a pure machine: whoever drives it passes the time in and carries out what it selects.
+//! A pure state machine: the driver passes in the time and carries out the selection.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,32 +16,32 @@ use super::random::SeededRandom;
 #[cfg(test)]
 mod tests;
 
-/// How long after the first interest the first selection is.
+/// Delay of the first selection after the first interest.
 const GATHERING_DELAY: Duration = Duration::from_millis(300);
 
-/// How a closed group chooses whom it serves.
+/// Configuration of an interval choker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IntervalChokerConfig {
-    /// How many regular slots there are; the optimistic one comes on top.
+    /// Number of regular slots; the optimistic slot is additional.
     pub slots: usize,
-    /// How often the regular slots are given.
+    /// Interval between selections of regular slots.
     pub regular_interval: Duration,
-    /// How often the optimistic neighbour is chosen.
+    /// Interval between selections of the optimistic neighbour.
     pub optimistic_interval: Duration,
-    /// Where randomness starts.
+    /// Seed for random choices.
     pub seed: u64,
 }
 
-/// Who is choked and who is unchoked at one moment.
+/// The changes made by one selection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChokeSelection {
-    /// Those that are not served any more.
+    /// Peers that are no longer served.
     pub choked: Vec<PeerKey>,
-    /// Those that are served from now on.
+    /// Peers that are served from now on.
     pub unchoked: Vec<PeerKey>,
 }
 
-/// Who is served, and what is known of those that might be.
+/// The served peers and the candidates.
 #[derive(Debug)]
 pub struct IntervalChoker {
     slots: usize,
@@ -50,7 +50,7 @@ pub struct IntervalChoker {
     optimistic_timer: IntervalTimer,
     peers: BTreeMap<PeerKey, IntervalPeer>,
     regular: BTreeSet<PeerKey>,
-    /// May have a regular slot as well.
+    /// May hold a regular slot as well.
     optimistic: Option<PeerKey>,
 }
 
@@ -58,11 +58,11 @@ pub struct IntervalChoker {
 #[derive(Debug, Default)]
 struct IntervalPeer {
     is_interested: bool,
-    /// Bytes that it sent since the regular slots were last given.
+    /// Bytes received from it since the last selection of regular slots.
     received: u64,
 }
 
-/// Strikes once an interval once it has begun.
+/// A timer that fires once per interval after its start.
 #[derive(Debug)]
 struct IntervalTimer {
     interval: Duration,
@@ -70,7 +70,7 @@ struct IntervalTimer {
 }
 
 impl IntervalChoker {
-    /// Begins with nobody to serve.
+    /// Creates a choker without neighbours.
     pub fn new(config: IntervalChokerConfig) -> Self {
         Self {
             slots: config.slots,
@@ -83,35 +83,35 @@ impl IntervalChoker {
         }
     }
 
-    /// Notes that a neighbour wants something from us.
+    /// Records that a neighbour is interested.
     pub fn interested(&mut self, peer: PeerKey) {
         self.peers.entry(peer).or_default().is_interested = true;
     }
 
-    /// Notes that a neighbour wants nothing from us. It keeps its slot until the next selection.
+    /// Records that a neighbour is not interested. It keeps its slot until the next selection.
     pub fn not_interested(&mut self, peer: PeerKey) {
         self.peers.entry(peer).or_default().is_interested = false;
     }
 
-    /// Forgets a neighbour. Its slot stays free until the next selection.
+    /// Removes a neighbour. Its slot stays free until the next selection.
     pub fn remove(&mut self, peer: PeerKey) {
         self.peers.remove(&peer);
         self.regular.remove(&peer);
         self.optimistic.take_if(|optimistic| *optimistic == peer);
     }
 
-    /// Counts bytes that came from a neighbour.
+    /// Counts bytes received from a neighbour.
     pub fn received(&mut self, peer: PeerKey, bytes: u64) {
         let candidate = self.peers.entry(peer).or_default();
         candidate.received = candidate.received.saturating_add(bytes);
     }
 
-    /// Forgets who sent what: it earns nothing where nothing is wanted any more.
+    /// Resets the received bytes, because contributions no longer count once nothing is missing here.
     pub fn forget_received(&mut self) {
         self.peers.values_mut().for_each(|candidate| candidate.received = 0);
     }
 
-    /// Returns those that have a regular slot.
+    /// Returns the peers with a regular slot.
     pub fn regular(&self) -> impl Iterator<Item = PeerKey> {
         self.regular.iter().copied()
     }
@@ -121,26 +121,26 @@ impl IntervalChoker {
         self.optimistic
     }
 
-    /// Chooses anew whom to serve, if the time for that has come.
+    /// Selects the served neighbours, if a selection is due.
     pub fn select(&mut self, now: Instant) -> Option<ChokeSelection> {
         if self.peers.values().any(|candidate| candidate.is_interested) {
             self.regular_timer.start(now + GATHERING_DELAY);
             self.optimistic_timer.start(now + GATHERING_DELAY);
         }
-        let (gives_regular, gives_optimistic) =
+        let (is_regular_due, is_optimistic_due) =
             (self.regular_timer.has_elapsed(now), self.optimistic_timer.has_elapsed(now));
-        if !gives_regular && !gives_optimistic {
+        if !is_regular_due && !is_optimistic_due {
             return None;
         }
         let before = self.served();
-        if gives_regular {
+        if is_regular_due {
             self.assign_regular();
         }
-        if gives_optimistic {
+        if is_optimistic_due {
             self.choose_optimistic();
         }
         let after = self.served();
-        debug_assert!(self.regular.len() <= self.slots, "more are served than there are slots");
+        debug_assert!(self.regular.len() <= self.slots, "more peers served than slots");
         Some(ChokeSelection {
             choked: before.difference(&after).copied().collect(),
             unchoked: after.difference(&before).copied().collect(),
@@ -158,7 +158,7 @@ impl IntervalChoker {
         self.forget_received();
     }
 
-    /// Chooses one of those that wait. If nobody does, the present one stays as long as it is interested.
+    /// Chooses one of the waiting neighbours. If none waits, the current one stays as long as it is interested.
     fn choose_optimistic(&mut self) {
         let waiting: Vec<PeerKey> = self.waiting().collect();
         let lots = waiting.into_iter().map(|peer| (self.random.next_u64(), peer)).max();
@@ -166,7 +166,7 @@ impl IntervalChoker {
         self.optimistic = lots.map(|(_, peer)| peer).or(stays);
     }
 
-    /// Returns those that are choked and interested.
+    /// Returns the choked and interested neighbours.
     fn waiting(&self) -> impl Iterator<Item = PeerKey> {
         let interested = self.peers.iter().filter(|(_, candidate)| candidate.is_interested);
         interested.map(|(peer, _)| *peer).filter(|peer| !self.is_served(*peer))
@@ -186,22 +186,22 @@ impl IntervalChoker {
 }
 
 impl IntervalTimer {
-    /// The shortest interval, so that a clock always goes on.
+    /// Minimum interval, so that the timer always advances.
     const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
     fn new(interval: Duration) -> Self {
         Self { interval: interval.max(Self::MIN_INTERVAL), due: None }
     }
 
-    /// Sets the first stroke, if the clock has not begun.
+    /// Sets the first time to fire, unless the timer has been started.
     fn start(&mut self, first: Instant) {
         self.due.get_or_insert(first);
     }
 
-    /// Returns true if a stroke is due, and sets the next one.
+    /// Returns true if the timer is due, and schedules it again.
     fn has_elapsed(&mut self, now: Instant) -> bool {
         let Some(due) = self.due.filter(|due| now >= *due) else { return false };
-        // Strokes that were missed are left out, and those that follow stay on the grid.
+        // Missed intervals are skipped; the next one stays on the grid.
         let missed = now.saturating_duration_since(due).as_nanos() / self.interval.as_nanos();
         let missed = u32::try_from(missed).unwrap_or(u32::MAX - 1);
         self.due = Some(due + self.interval.saturating_mul(missed + 1));

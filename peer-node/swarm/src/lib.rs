@@ -1,19 +1,13 @@
-//! The swarm engine: decides which block is asked of which source, and when a source is left.
+//! The swarm engine: decides which block to request from which source, and when to disconnect a source.
 //!
-//! It is a pure machine. It knows no socket, no clock and no dialect: whoever drives it tells it what happened
-//! ([`Swarm::source_joined`], [`Swarm::block_arrived`], [`Swarm::piece_checked`], …) and when, and asks it what to do
-//! ([`Swarm::poll`]) until it has nothing more to say. The bytes themselves stay with the driver, which assembles,
-//! verifies and stores them.
+//! A pure state machine. The driver passes in events with their time ([`Swarm::block_arrived`], …), polls actions
+//! ([`Swarm::poll`]) until there are none, and assembles, verifies and stores the bytes.
 //!
-//! The rules: a random piece first, so that downloaders that begin together soon have something for each other; then the
-//! rarest, ties at random, but the last piece before its equals (it anchors the manifest). A piece is filled by one source
-//! where that can be, so that a bad one has one culprit; each source gets as many requests in flight as keep it busy
-//! without a queue building up, and none while it chokes us. In the endgame, when nothing is left to begin, a block that
-//! one source owes for too long is asked of another as well, and cancelled where it is not needed any more. A source that
-//! turns a request down without a word on whether it has the piece rests for half a second, and is asked again. A source
-//! that stalls, whose pieces fail twice, or that turns everything down for several such rests, is left; where sources are on trial (see
-//! [`SwarmConfig::max_on_trial`]), one whose first piece fails is left at once. Where a driver's
-//! world knows neither rarity nor endgame, its [`SwarmConfig`] says so; there a request without an answer is repeated.
+//! Piece order: a random piece first, so that leechers that start together soon have something to exchange; then rarest first,
+//! ties at random except that the last piece wins them (it anchors the manifest). One source fills a piece where possible, so
+//! that a bad piece has one culprit. In the endgame, a block that one source owes for too long is requested from a second one.
+//! A source that rejects requests pauses; one that stalls, sends bad pieces or keeps rejecting is disconnected.
+//! [`SwarmConfig`] adapts the engine to dialects without rarity or endgame, in which unanswered requests are repeated.
 
 mod action;
 mod active_pieces;
@@ -54,16 +48,16 @@ use source::SwarmSource;
 pub use source::{DisconnectReason, SourceId, SourceIds};
 use source_trial::Verdicts;
 
-/// How long a source may owe us a block without sending a byte before others are asked for it too.
+/// How long a source may owe a block without sending a byte before other sources are asked for it as well.
 const SNUB_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long it may owe us a block without sending a byte before it is left.
+/// How long a source may owe a block without sending a byte before it is disconnected.
 const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often the engine wants to be polled while sources owe it something or rest.
+/// How often the engine wants to be polled while sources owe blocks or pause.
 const TICK: Duration = Duration::from_millis(100);
 
-/// One content on its way here, from any number of sources.
+/// The download of one content from any number of sources.
 #[derive(Debug)]
 pub struct Swarm {
     geometry: Geometry,
@@ -75,36 +69,38 @@ pub struct Swarm {
     verdicts: Verdicts,
     actions: VecDeque<SwarmAction>,
     next_tick: Option<Instant>,
-    /// When it is next looked for what is late: that means looking at all that is owed.
+    /// When to check for overdue requests next. The check scans all owed blocks, so it is rate-limited.
     next_overdue_check: Instant,
 }
 
 impl Swarm {
-    /// Starts on a content of which the pieces that `is_here` names are here and verified.
+    /// Creates a swarm. `have` returns true for the pieces that are already on disk and verified.
     pub fn new(
         geometry: Geometry,
         config: SwarmConfig,
         now: Instant,
-        is_here: impl Fn(PieceIndex) -> bool,
+        have: impl Fn(PieceIndex) -> bool,
     ) -> Self {
-        let picker = Picker::new(&geometry, SeededRandom::from_seed(config.seed), is_here);
-        let (active, sources, turns) = (ActivePieces::default(), BTreeMap::new(), RequestTurns::default());
-        let (verdicts, queue, next_tick, next_look) = (Verdicts::default(), VecDeque::new(), None, now);
+        let picker = Picker::new(&geometry, SeededRandom::from_seed(config.seed), have);
+        let (active, sources, request_turns) =
+            (ActivePieces::default(), BTreeMap::new(), RequestTurns::default());
+        let (verdicts, actions, next_tick, next_overdue_check) =
+            (Verdicts::default(), VecDeque::new(), None, now);
         Self {
             geometry,
             config,
             picker,
             active,
             sources,
-            request_turns: turns,
+            request_turns,
             verdicts,
-            actions: queue,
+            actions,
             next_tick,
-            next_overdue_check: next_look,
+            next_overdue_check,
         }
     }
 
-    /// Takes in a source, what it has, and whether it chokes us.
+    /// Adds a source with its pieces and whether it chokes us.
     pub fn source_joined(&mut self, id: SourceId, have: Have, choked: bool, now: Instant) {
         self.source_lost(id);
         let have = have.or_all();
@@ -115,31 +111,31 @@ impl Swarm {
         self.update_interest(id);
     }
 
-    /// Returns true if a source takes part.
+    /// Returns true if the source takes part.
     pub fn has_source(&self, id: SourceId) -> bool {
         self.sources.contains_key(&id)
     }
 
-    /// Notes that fewer requests may wait at a source than at others.
+    /// Limits the number of outstanding requests at a source.
     pub fn source_limits_requests(&mut self, id: SourceId, most: usize) {
         if let Some(source) = self.sources.get_mut(&id) {
             source.limit_requests(most);
         }
     }
 
-    /// Takes in the round-trip time of the path to a source, and over how many connections it sends.
+    /// Sets the measured round-trip time to a source and the number of its connections.
     pub fn source_measured(&mut self, id: SourceId, rtt: Duration, connections: usize) {
         if let Some(source) = self.sources.get_mut(&id) {
             source.measured(rtt, connections);
         }
     }
 
-    /// Has a piece that is missing begun before all others.
+    /// Has a missing piece started before all others.
     pub fn prioritise(&mut self, piece: PieceIndex) {
         self.picker.prioritise(piece);
     }
 
-    /// Notes that a source has one more piece.
+    /// Records that a source has gained a piece.
     pub fn source_has(&mut self, id: SourceId, piece: PieceIndex) {
         let Some(source) = self.sources.get_mut(&id) else { return };
         if source.have.insert(piece) {
@@ -150,8 +146,7 @@ impl Swarm {
         }
     }
 
-    /// Notes that a source serves no requests for now: what it was asked for is asked of others. It answers its requests
-    /// all the same.
+    /// Records that a source chokes us. Its blocks are requested from others, though it still answers its requests.
     pub fn source_choked(&mut self, id: SourceId) {
         let Some(source) = self.sources.get_mut(&id) else { return };
         source.choked = true;
@@ -159,7 +154,7 @@ impl Swarm {
         self.release(id, owed);
     }
 
-    /// Notes that a source serves requests again.
+    /// Records that a source serves requests again.
     pub fn source_unchoked(&mut self, id: SourceId) {
         if let Some(source) = self.sources.get_mut(&id) {
             source.choked = false;
@@ -170,7 +165,7 @@ impl Swarm {
         }
     }
 
-    /// Forgets a source; what it owed is asked of others.
+    /// Removes a source. The blocks it owes are requested from other sources.
     pub fn source_lost(&mut self, id: SourceId) {
         if let Some(source) = self.sources.remove(&id) {
             self.picker.source_left(&source.have);
@@ -179,7 +174,7 @@ impl Swarm {
         }
     }
 
-    /// Notes that some bytes of a block that is under way have come from a source.
+    /// Records that a source has sent some bytes of a requested block.
     pub fn bytes_arrived(&mut self, id: SourceId, bytes: u64, now: Instant) {
         self.restore_pieces(id);
         if let Some(source) = self.sources.get_mut(&id) {
@@ -187,8 +182,7 @@ impl Swarm {
         }
     }
 
-    /// Takes in a whole block, whose bytes were reported with [`Swarm::bytes_arrived`]; says whether it is wanted. If not,
-    /// its bytes are to be dropped.
+    /// Records a complete block, reported with [`Swarm::bytes_arrived`] before. Returns false if its bytes are unwanted.
     pub fn block_arrived(&mut self, id: SourceId, block: Block, now: Instant) -> bool {
         let Some(source) = self.sources.get_mut(&id) else { return false };
         source.answered(block, true, now);
@@ -210,7 +204,7 @@ impl Swarm {
         true
     }
 
-    /// Notes that a source will not send a block that it was asked for.
+    /// Records that a source will not send a requested block because it lacks the piece.
     pub fn block_rejected(&mut self, id: SourceId, block: Block, now: Instant) {
         if !self.answered_without_data(id, block, now) {
             return;
@@ -230,8 +224,7 @@ impl Swarm {
         }
     }
 
-    /// Notes that a source turns a request down, though it may have the piece: after a rest it is asked again, unless it has
-    /// given nothing after several of them.
+    /// Records a rejection by a source that may have the piece. It pauses; after too many pauses it is disconnected.
     pub fn block_turned_down(&mut self, id: SourceId, block: Block, now: Instant) {
         if !self.answered_without_data(id, block, now) {
             return;
@@ -243,7 +236,7 @@ impl Swarm {
         }
     }
 
-    /// Takes in an answer without a block; says whether the block is still wanted of that source.
+    /// Handles an answer without data. Returns true if the block is still expected from that source.
     fn answered_without_data(&mut self, id: SourceId, block: Block, now: Instant) -> bool {
         let Some(source) = self.sources.get_mut(&id) else { return false };
         source.answered(block, false, now);
@@ -251,20 +244,20 @@ impl Swarm {
         self.active.is_requested(id, block)
     }
 
-    /// Takes in the verdict on a piece. Says whose bytes were bad, if that is certain.
+    /// Handles the verification result of a piece. Returns the source of the bad bytes, if it is certain.
     pub fn piece_checked(&mut self, piece: PieceIndex, good: bool) -> Option<SourceId> {
-        let givers = self.close_piece(piece, Some(good));
+        let contributors = self.close_piece(piece, Some(good));
         self.verdicts.add(piece, good);
         if good {
             self.piece_done(piece);
             return None;
         }
         self.picker.put_back(piece);
-        let [culprit] = *givers.as_slice() else { return None };
+        let [culprit] = *contributors.as_slice() else { return None };
         let is_poisoned = self.is_poisoned() && self.is_any_proven();
         let source = self.sources.get_mut(&culprit)?;
-        // Where sources are on trial, one that has never given anything right has no second chance, and nobody has where others are
-        // right and much is wrong.
+        // While sources are on trial, an untested source gets no second chance. Nor does any source once much data is bad and
+        // other sources are proven.
         let is_last_chance = self.config.max_on_trial.is_some() && (source.is_untested() || is_poisoned);
         if source.record_failure(piece) || is_last_chance {
             self.disconnect(culprit, DisconnectReason::BadData);
@@ -272,28 +265,28 @@ impl Swarm {
         Some(culprit)
     }
 
-    /// Notes that a piece that was to be checked could not be stored; it will be fetched again.
+    /// Records that a piece could not be stored. It will be fetched again.
     pub fn piece_not_stored(&mut self, piece: PieceIndex) {
         self.close_piece(piece, None);
         self.picker.put_back(piece);
     }
 
-    /// Closes a piece with the verdict on it, if there is one; returns who gave it.
+    /// Closes a piece with its verification result, if there is one. Returns the contributing sources.
     fn close_piece(&mut self, piece: PieceIndex, good: Option<bool>) -> Vec<SourceId> {
-        let givers = self.active.finished(piece, good.unwrap_or(true));
-        for giver in &givers {
-            if let Some(source) = self.sources.get_mut(giver) {
+        let contributors = self.active.finished(piece, good.unwrap_or(true));
+        for contributor in &contributors {
+            if let Some(source) = self.sources.get_mut(contributor) {
                 if let Some(good) = good {
                     source.verdict_received(good);
                 }
-                self.request_turns.mark_ready(*giver);
+                self.request_turns.mark_ready(*contributor);
             }
         }
         self.request_turns.wake_all();
-        givers
+        contributors
     }
 
-    /// Returns the next thing to do, or nothing until something happens or [`Swarm::deadline`] passes.
+    /// Returns the next action, or `None` until an event occurs or [`Swarm::deadline`] passes.
     pub fn poll(&mut self, now: Instant) -> Option<SwarmAction> {
         if self.actions.is_empty() {
             self.decide(now);
@@ -306,27 +299,27 @@ impl Swarm {
         action
     }
 
-    /// Returns when to poll again if nothing happens before.
+    /// Returns when to poll again if no event occurs before.
     pub const fn deadline(&self) -> Option<Instant> {
         self.next_tick
     }
 
-    /// Says whether every piece is here.
+    /// Returns true if all pieces are complete.
     pub fn is_complete(&self) -> bool {
         self.picker.done_count() == self.geometry.piece_count()
     }
 
-    /// Counts the pieces that are here and verified.
+    /// Returns the number of verified pieces.
     pub fn pieces_done(&self) -> u32 {
         self.picker.done_count()
     }
 
-    /// Counts the sources that are sending, or were asked to.
+    /// Returns the number of sources that owe blocks.
     pub fn active_sources(&self) -> usize {
         self.sources.values().filter(|source| source.owes()).count()
     }
 
-    /// Counts the pieces that are missing and that no source has.
+    /// Returns the number of missing pieces that no source has.
     pub fn unavailable_pieces(&self) -> usize {
         if self.sources.values().any(|source| source.have.is_all()) {
             return 0;
@@ -337,26 +330,26 @@ impl Swarm {
             .count()
     }
 
-    /// Returns what a source has given since it joined, in bytes, and its rate in bytes per second.
+    /// Returns the bytes received from a source since it joined, and its rate in bytes per second.
     pub fn source_traffic(&self, id: SourceId, now: Instant) -> Option<(u64, f64)> {
         self.sources.get(&id).map(|source| (source.received, source.rate.rate(now)))
     }
 
     fn decide(&mut self, now: Instant) {
-        let is_time_to_look = now >= self.next_overdue_check;
-        if is_time_to_look {
+        let is_check_due = now >= self.next_overdue_check;
+        if is_check_due {
             self.next_overdue_check = now + TICK;
             match self.config.overdue {
                 OverduePolicy::Duplicate => self.disconnect_stalled(now),
                 OverduePolicy::Repeat(after) => self.repeat_unanswered(after, now),
             }
-            let rested =
+            let resumed =
                 self.sources.iter_mut().filter_map(|(id, source)| source.try_end_pause(now).then_some(*id));
-            rested.for_each(|id| self.request_turns.mark_ready(id));
+            resumed.for_each(|id| self.request_turns.mark_ready(id));
             self.release_late_pieces(now);
         }
         self.fill_pipelines(now);
-        if is_time_to_look && self.config.overdue == OverduePolicy::Duplicate {
+        if is_check_due && self.config.overdue == OverduePolicy::Duplicate {
             self.duplicate_overdue(now);
         }
     }
@@ -378,16 +371,14 @@ impl Swarm {
         self.sources.get(&id).is_none_or(|source| source.useful_pieces == 0)
     }
 
-    /// Has a source told when it has begun or ceased to have something that is missing.
+    /// Tells a source whether we are interested, if that has changed.
     fn update_interest(&mut self, id: SourceId) {
         let change = self.sources.get_mut(&id).and_then(SwarmSource::interest_changed);
         self.actions.extend(change.map(|on| SwarmAction::Interest { source: id, on }));
     }
 
-    /// Lets blocks that a source owes be asked of others, and gives pieces of which nothing is here back to the picker.
-    ///
-    /// Pieces that wait for a source are given up when there are too many: sources that refuse a block of each would
-    /// otherwise have everything else held for ever.
+    /// Releases blocks that a source owes so that others can be asked for them, and returns untouched pieces to the picker.
+    /// Stranded pieces beyond the budget are dropped, or sources that refuse one block of each piece could stop all progress.
     fn release(&mut self, id: SourceId, owed: Vec<Block>) {
         for block in owed {
             if let Some(piece) = self.active.released(id, block) {

@@ -1,4 +1,4 @@
-//! Requests without an answer, and how they are repeated where a request cannot be taken back.
+//! Repeats unanswered requests in dialects where a request cannot be cancelled.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use super::source::SourceId;
 use super::{OverduePolicy, Swarm};
 
 impl Swarm {
-    /// Takes the requests of silent sources for lost. What they owe is requested of others that have nothing else to do, or of
-    /// the same source when it is its turn again.
+    /// Considers the requests of silent sources lost. Their blocks are requested from other idle sources, or from the same
+    /// source when its turn comes.
     pub(super) fn repeat_unanswered(&mut self, after: Duration, now: Instant) {
         let is_silent = |(_, source): &(&SourceId, &super::SwarmSource)| source.silent_for(now) >= after;
         let silent: Vec<SourceId> = self.sources.iter().filter(is_silent).map(|(id, _)| *id).collect();
@@ -21,12 +21,12 @@ impl Swarm {
             for block in owed {
                 self.request_elsewhere(id, block.piece, now);
             }
-            // After those that others owe nothing.
+            // Ready, but behind the sources that just received its requests.
             self.request_turns.mark_ready(id);
         }
     }
 
-    /// Requests a piece of another source than the one that is silent, if one has room.
+    /// Requests a piece from another source than the silent one, if one has room.
     fn request_elsewhere(&mut self, silent: SourceId, piece: PieceIndex, now: Instant) {
         let others = self.sources.keys().copied().filter(|id| *id != silent && self.has_room(*id));
         for id in others.collect::<Vec<_>>() {
@@ -36,14 +36,14 @@ impl Swarm {
         }
     }
 
-    /// Begins the piece again that a source was last asked for, if it has not answered and nobody else was asked.
+    /// Starts the piece again that was last requested from a source, if it did not answer and no other source was asked.
     pub(super) fn repeat_request(&mut self, id: SourceId, now: Instant) -> Option<Block> {
         let piece = self.sources.get(&id)?.unanswered_piece()?;
         self.begin_piece(id, now, |other| other == piece)
     }
 
-    /// Takes a whole piece in that was requested before its request was taken for lost, if it is still missing and nobody else
-    /// has been asked; returns true if it is wanted.
+    /// Accepts a complete piece that arrives after its request was considered lost, if it is still missing and no other source
+    /// was asked. Returns true if it is wanted.
     pub(super) fn accept_late(&mut self, id: SourceId, block: Block) -> bool {
         let is_repeating = matches!(self.config.overdue, OverduePolicy::Repeat(_));
         let is_whole = block.length == self.geometry.length_of(block.piece);

@@ -1,4 +1,4 @@
-//! Which missing piece comes next: the rarest.
+//! Picks the next piece to fetch: rarest first.
 
 use std::collections::BTreeSet;
 
@@ -13,29 +13,25 @@ mod rarity_order;
 #[cfg(test)]
 mod tests;
 
-/// Keeps the missing pieces in the order in which they shall be fetched.
+/// Keeps the missing pieces in the order in which they should be fetched.
 ///
-/// Sources that have everything change no order and are not counted, so a swarm of seeds costs nothing here; a source
-/// that has some pieces costs a step for each.
+/// Sources that have everything do not affect the order and are not counted, so a swarm of seeds costs nothing here. Other
+/// sources cost one step per piece.
 #[derive(Debug)]
 pub(super) struct Picker {
     order: RarityOrder,
     done: Bitfield,
     done_count: u32,
     geometry: Geometry,
-    /// Those that come before all others.
+    /// Pieces that come before all others.
     prioritised: BTreeSet<PieceIndex>,
 }
 
 impl Picker {
-    pub(super) fn new(
-        geometry: &Geometry,
-        random: SeededRandom,
-        is_here: impl Fn(PieceIndex) -> bool,
-    ) -> Self {
+    pub(super) fn new(geometry: &Geometry, random: SeededRandom, have: impl Fn(PieceIndex) -> bool) -> Self {
         let (mut order, mut done) = (RarityOrder::new(geometry, random), Bitfield::empty(geometry));
         for piece in geometry.pieces() {
-            if is_here(piece) {
+            if have(piece) {
                 done.insert(piece);
             } else {
                 order.insert(piece);
@@ -45,17 +41,17 @@ impl Picker {
         Self { order, done, done_count, geometry: *geometry, prioritised: BTreeSet::new() }
     }
 
-    /// Has a missing piece come before all others.
+    /// Moves a missing piece before all others.
     pub(super) fn prioritise(&mut self, piece: PieceIndex) {
         if !self.done.has(piece) {
             self.prioritised.insert(piece);
         }
     }
 
-    /// Takes a piece out of the order that is in a hurry, that a source has and `may_give` accepts.
+    /// Takes a prioritised piece that `fits` accepts.
     fn take_prioritised(&mut self, fits: impl Fn(&PieceIndex) -> bool) -> Option<PieceIndex> {
-        let waits = |piece: &&PieceIndex| self.order.contains(**piece) && fits(piece);
-        let piece = self.prioritised.iter().find(waits).copied()?;
+        let is_available = |piece: &&PieceIndex| self.order.contains(**piece) && fits(piece);
+        let piece = self.prioritised.iter().find(is_available).copied()?;
         self.order.remove(piece);
         Some(piece)
     }
@@ -80,19 +76,23 @@ impl Picker {
         }
     }
 
-    /// Takes in that a source turned out not to have a piece. If it was thought to have everything until now, it was not
-    /// counted, and the pieces it is still thought to have are counted from now on.
-    pub(super) fn piece_withdrawn(&mut self, piece: PieceIndex, left: &Have, was_all: bool) {
+    /// Records that a source turned out to lack a piece. If the source was assumed to have everything, it was not counted; its
+    /// remaining pieces are counted from now on.
+    pub(super) fn piece_withdrawn(&mut self, piece: PieceIndex, remaining: &Have, was_all: bool) {
         if was_all {
-            self.source_joined(left);
+            self.source_joined(remaining);
         } else {
             self.order.piece_lost(piece);
         }
     }
 
-    /// Takes the next piece out of the order that a source has and `may_give` accepts.
-    pub(super) fn take(&mut self, have: &Have, may_give: impl Fn(PieceIndex) -> bool) -> Option<PieceIndex> {
-        let fits = |piece: &PieceIndex| have.has(*piece) && may_give(*piece);
+    /// Takes the next piece that a source has and `may_supply` accepts.
+    pub(super) fn take(
+        &mut self,
+        have: &Have,
+        may_supply: impl Fn(PieceIndex) -> bool,
+    ) -> Option<PieceIndex> {
+        let fits = |piece: &PieceIndex| have.has(*piece) && may_supply(*piece);
         if let Some(piece) = self.take_prioritised(fits) {
             return Some(piece);
         }
@@ -106,13 +106,13 @@ impl Picker {
         Some(piece)
     }
 
-    /// Takes a random piece out of the order that a source has and `may_give` accepts.
+    /// Takes a random piece that a source has and `may_supply` accepts.
     pub(super) fn take_random(
         &mut self,
         have: &Have,
-        may_give: impl Fn(PieceIndex) -> bool,
+        may_supply: impl Fn(PieceIndex) -> bool,
     ) -> Option<PieceIndex> {
-        let fits = |piece: &PieceIndex| have.has(*piece) && may_give(*piece);
+        let fits = |piece: &PieceIndex| have.has(*piece) && may_supply(*piece);
         if let Some(piece) = self.take_prioritised(fits) {
             return Some(piece);
         }
@@ -121,7 +121,7 @@ impl Picker {
         Some(piece)
     }
 
-    /// Puts a piece back that was taken and is not here after all.
+    /// Puts back a piece that was taken but not completed.
     pub(super) fn put_back(&mut self, piece: PieceIndex) {
         if !self.done.has(piece) {
             self.order.insert(piece);
@@ -134,12 +134,12 @@ impl Picker {
         self.done_count += u32::from(self.done.insert(piece));
     }
 
-    /// Returns the pieces that are not here yet.
+    /// Returns the missing pieces.
     pub(super) fn missing(&self) -> impl Iterator<Item = PieceIndex> {
         self.geometry.pieces().filter(|piece| !self.done.has(*piece))
     }
 
-    /// Counts the pieces that are not here yet and that a source has.
+    /// Returns the number of missing pieces that a source has.
     pub(super) fn useful_count(&self, have: &Have) -> usize {
         match have {
             Have::All => (self.geometry.piece_count() - self.done_count) as usize,

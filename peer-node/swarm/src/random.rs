@@ -1,9 +1,9 @@
-/// A small generator of pseudo-random numbers (`SplitMix64`): one seed gives one history.
+/// A small pseudo-random generator (`SplitMix64`); the same seed gives the same sequence.
 #[derive(Debug, Clone)]
 pub struct SeededRandom(u64);
 
 impl SeededRandom {
-    /// Starts from a seed.
+    /// Creates a generator with a seed.
     pub const fn from_seed(seed: u64) -> Self {
         Self(seed)
     }

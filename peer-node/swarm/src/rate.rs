@@ -17,7 +17,7 @@ impl RateMeter {
         Self { started: now, slots: [0; SLOTS], current: 0 }
     }
 
-    /// Counts bytes that went by.
+    /// Adds transferred bytes.
     pub fn add(&mut self, bytes: u64, now: Instant) {
         self.advance(now);
         if let Some(slot) = self.slot(self.current) {
@@ -25,7 +25,7 @@ impl RateMeter {
         }
     }
 
-    /// Returns the rate.
+    /// Returns the rate in bytes per second.
     pub fn rate(&self, now: Instant) -> f64 {
         let mut meter = self.clone();
         meter.advance(now);
@@ -40,7 +40,7 @@ impl RateMeter {
         usize::try_from(number).ok().and_then(|number| self.slots.get_mut(number % SLOTS))
     }
 
-    /// Empties the slots that have passed.
+    /// Clears the slots that have expired.
     fn advance(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.started).as_millis() / SLOT_LENGTH.as_millis();
         let number = u64::try_from(elapsed).unwrap_or(u64::MAX);

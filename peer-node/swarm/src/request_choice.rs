@@ -1,4 +1,4 @@
-//! Which block a source that has room is asked for next.
+//! Chooses the next block to request from a source with room.
 
 use std::time::Instant;
 
@@ -8,14 +8,13 @@ use super::active_pieces::ActivePiece;
 use super::source::{SourceId, SwarmSource};
 use super::{PieceOrder, Swarm, SwarmAction};
 
-/// A source has a hand in no more than so many pieces on their way, or in so many bytes of them if that is more, while the last
-/// verdict on it was not good. However late verdicts come, a liar is asked for no more than these and the one that the first
-/// verdict lets it begin: the second makes it known. Where much of what came was wrong, it is one piece. The bytes are what a distant source sends in the round trips before the
-/// first verdict.
+/// Maximum number of moving pieces that an unproven source contributes to, or of bytes in them if that allows more. It
+/// limits what a liar can spoil before verification exposes it; where much data was bad, it is one piece. The bytes
+/// cover what a distant source sends in the round trips before its first piece is verified.
 const MAX_ON_TRIAL: (usize, u64) = (2, 2 << 20);
 
 impl Swarm {
-    /// Gives every source that has room its next requests, in turn, so that none is served before the others.
+    /// Gives all sources with room their next requests, in turn, so that none is filled before the others.
     pub(super) fn fill_pipelines(&mut self, now: Instant) {
         while let Some(id) = self.request_turns.next() {
             if !self.has_room(id) {
@@ -41,8 +40,8 @@ impl Swarm {
         self.actions.push_back(SwarmAction::Request { source: id, block });
     }
 
-    /// Chooses in this order: repeat what a source did not answer, unless it was requested elsewhere; go on with a piece that the source fills already or that its filler lost; begin the next
-    /// piece; help with a piece that another fills.
+    /// Chooses in this order: repeat an unanswered request, unless it was made elsewhere; continue a piece that the source is
+    /// filling or that lost its source; start the next piece; help with a piece that another source is filling.
     fn choose(&mut self, id: SourceId, now: Instant) -> Option<Block> {
         let may_join = self.may_add_piece(id);
         if let Some(block) = self.repeat_request(id, now) {
@@ -55,13 +54,13 @@ impl Swarm {
         self.continue_piece(id, may_join).or_else(|| may_join.then(|| other(self)).flatten())
     }
 
-    /// Says whether a source may have a hand in one more piece.
+    /// Returns true if a source may contribute to one more piece.
     pub(super) fn may_add_piece(&self, id: SourceId) -> bool {
         let is_proven = self.sources.get(&id).is_some_and(SwarmSource::is_proven);
         let piece = u64::from(self.geometry.piece_length()).max(1);
-        let most = usize::try_from(MAX_ON_TRIAL.1 / piece).unwrap_or(usize::MAX).max(MAX_ON_TRIAL.0);
-        let most = if self.is_poisoned() { 1 } else { most };
-        is_proven || self.active.count_moving_by(id) < most
+        let max_pieces = usize::try_from(MAX_ON_TRIAL.1 / piece).unwrap_or(usize::MAX).max(MAX_ON_TRIAL.0);
+        let max_pieces = if self.is_poisoned() { 1 } else { max_pieces };
+        is_proven || self.active.count_moving_by(id) < max_pieces
     }
 
     fn continue_piece(&self, id: SourceId, may_join: bool) -> Option<Block> {
@@ -69,12 +68,12 @@ impl Swarm {
         let is_lost =
             |active: &ActivePiece| active.contributors().all(|other| !self.sources.contains_key(&other));
         let fits = |active: &ActivePiece| active.has_contributor(id) || (may_join && is_lost(active));
-        // All but the first block of a piece are found at once.
+        // Fast path for all blocks but the first of a piece.
         let last = source.filling.and_then(|piece| self.active.get(piece)).filter(|active| fits(active));
         last.and_then(|active| first_wanted_from(source, active)).or_else(|| self.wanted_block(source, fits))
     }
 
-    /// Begins the next piece that a source has and `may_be_begun` accepts, and returns its first block.
+    /// Starts the next piece that a source has and `may_be_begun` accepts, and returns its first block.
     pub(super) fn begin_piece(
         &mut self,
         id: SourceId,
@@ -94,7 +93,7 @@ impl Swarm {
         let piece = match self.config.order {
             PieceOrder::Random => self.picker.take_random(&source.have, fits),
             PieceOrder::Rarest if is_first => {
-                // The last one proves a manifest: everybody's first would otherwise be the same.
+                // The last piece proves a manifest, and choosing it first would give all leechers the same first piece.
                 let last = self.geometry.last_piece();
                 let other = self.picker.take_random(&source.have, |piece| Some(piece) != last && fits(piece));
                 other.or_else(|| self.picker.take_random(&source.have, fits))
@@ -105,20 +104,20 @@ impl Swarm {
         self.active.open(&self.geometry, piece, length)
     }
 
-    /// Says whether one more piece may be under way.
+    /// Returns true if the budget allows one more piece in progress.
     fn has_budget(&self) -> bool {
         let moving = self.active.moving_bytes();
         moving == 0 || moving + u64::from(self.geometry.piece_length()) <= self.config.budget
     }
 
-    /// Says whether a source has a missing piece that is not begun. This is much cheaper than to look for one.
+    /// Returns true if a source has a missing piece that is not in progress. Much cheaper than searching for one.
     fn has_piece_to_begin(&self, source: &SwarmSource) -> bool {
         source.useful_pieces > self.active.len()
             || source.useful_pieces > self.active.pieces().filter(|piece| source.have.has(*piece)).count()
     }
 
-    /// Says whether nothing more can be begun: not even at a source that chokes us now. Before that, to ask for a block twice
-    /// takes from the swarm what it could send somebody else.
+    /// Returns true if no more pieces can be started, not even from sources that choke us now. Before that, duplicate requests
+    /// would take capacity from the swarm.
     pub(super) fn is_endgame(&self) -> bool {
         !self.has_budget() || !self.sources.values().any(|source| self.has_piece_to_begin(source))
     }
@@ -136,7 +135,7 @@ impl Swarm {
     }
 }
 
-/// Returns the first block of a piece that nobody was asked for, if this source may be.
+/// Returns the first unrequested block of a piece, if this source may supply it.
 fn first_wanted_from(source: &SwarmSource, active: &ActivePiece) -> Option<Block> {
     let block = active.first_wanted()?;
     (source.may_supply(block.piece) && !source.owes_block(block)).then_some(block)

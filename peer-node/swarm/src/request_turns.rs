@@ -1,24 +1,24 @@
-//! Whose turn it is to be asked for something.
+//! Round robin over the sources that can be asked for blocks.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use super::source::SourceId;
 
-/// Which sources are worth a look when requests are made: to look at each of two hundred after every block would cost more
-/// than all else that the engine does.
+/// Tracks which sources are worth checking when requests are made. Checking hundreds of sources after every block would
+/// cost more than everything else in the engine.
 #[derive(Debug, Default)]
 pub(super) struct RequestTurns {
-    /// Those that may have room for a request.
+    /// Sources that may have room for a request.
     ready: BTreeSet<SourceId>,
-    /// Those that have room, but there was nothing to ask of them.
+    /// Sources with room for which there was nothing to request.
     idle: BTreeSet<SourceId>,
-    /// Whose turn it was last.
+    /// The source that was returned last.
     last: Option<SourceId>,
 }
 
 impl RequestTurns {
-    /// Returns the next one that may have room; there is one until all are said to be full or idle.
+    /// Returns the next source that may have room, or `None` once all are marked full or idle.
     pub(super) fn next(&mut self) -> Option<SourceId> {
         let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
         let next = self.ready.range((after, Bound::Unbounded)).next().or_else(|| self.ready.first());
@@ -26,31 +26,31 @@ impl RequestTurns {
         self.last
     }
 
-    /// Notes that a source may have room.
+    /// Marks a source that may have room.
     pub(super) fn mark_ready(&mut self, id: SourceId) {
         self.idle.remove(&id);
         self.ready.insert(id);
     }
 
-    /// Notes that a source has no room until it answers.
+    /// Marks a source that has no room until it answers.
     pub(super) fn mark_full(&mut self, id: SourceId) {
         self.ready.remove(&id);
     }
 
-    /// Notes that a source has room and there is nothing to ask of it.
+    /// Marks a source with room for which there is nothing to request.
     pub(super) fn mark_idle(&mut self, id: SourceId) {
         self.ready.remove(&id);
         self.idle.insert(id);
     }
 
-    /// Notes that there may be something to ask of a source, if it is idle.
+    /// Makes an idle source ready, because there may be something to request from it.
     pub(super) fn wake(&mut self, id: SourceId) {
         if self.idle.remove(&id) {
             self.ready.insert(id);
         }
     }
 
-    /// Notes that there may be something to ask of all that are idle.
+    /// Makes all idle sources ready, because there may be something to request from them.
     pub(super) fn wake_all(&mut self) {
         self.ready.append(&mut self.idle);
     }
@@ -60,7 +60,7 @@ impl RequestTurns {
         self.idle.remove(&id);
     }
 
-    /// Returns those for which there was nothing to ask.
+    /// Returns the idle sources.
     pub(super) fn idle(&self) -> Vec<SourceId> {
         self.idle.iter().copied().collect()
     }

@@ -1,64 +1,63 @@
-//! How many bytes to keep requested from one source.
+//! Decides how many bytes to keep requested from one source.
 
 use std::time::{Duration, Instant};
 
-/// The least that a busy source is asked for, so that it is not idle while the network or a processor hesitates. What waits at a
-/// slow source could be asked of others: in a swarm of peers that begin together, all would wait at the one seed for the
-/// same pieces.
+/// Minimum window of a busy source, so that it does not idle when the network or a processor hesitates. It is small because
+/// requests queued at a slow source could go to others; leechers that start together would all wait at the one seed.
 const MIN_WINDOW: u64 = 512 << 10;
 
-/// What a source is asked for before its rate is known: enough for the first round trips of a fast and distant one.
+/// Window before the rate is known: enough for the first round trips of a fast, distant source.
 const INITIAL_WINDOW: u64 = 1 << 20;
 
-/// Small blocks make it so many of them at least, and twice as many at first: 512 KiB of BitTorrent's would lie at a peer of
-/// 20 KB/s for 26 seconds, and 64 KiB do for 3.
+/// With small blocks, the minimum window is this many blocks, and the initial one twice as many. Otherwise the minimum would
+/// occupy a slow BitTorrent peer for too long.
 const MIN_BLOCKS: u64 = 4;
 
-/// The most that one source is asked for. At a round-trip time of 100 ms it suffices for 1 Gbit/s.
+/// Maximum window: enough for 1 Gbit/s at a round-trip time of 100 ms.
 const MAX_WINDOW: u64 = 16 << 20;
 
-/// The window covers so many round trips at the measured rate: one for what is on its way, the others because a lost segment
-/// holds back whatever comes behind it for one or two.
+/// Number of round trips at the measured rate that the window covers: one for the data in flight, the others because a lost
+/// segment holds back everything behind it for one or two.
 const ROUND_TRIPS: u32 = 3;
 
-/// The same while the rate still grows: a sender in slow start doubles it in each round trip, and the measurement is one behind.
+/// The same while the rate still grows: a sender in slow start doubles it every round trip, and the measurement lags by one.
 const INITIAL_ROUND_TRIPS: u32 = 6;
 
-/// The window covers so much more time, for processors and disks that hesitate.
+/// Additional time that the window covers, for hesitating processors and disks.
 const SLACK: Duration = Duration::from_millis(10);
 
-/// The rate is measured over a round trip, and over this time at least.
+/// Minimum time over which the rate is measured; otherwise it is a round trip.
 const MIN_ROUND: Duration = Duration::from_millis(20);
 
-/// The rate is taken to be settled after so many rounds in which it has not grown by a quarter.
+/// Number of rounds without growth by a quarter after which the rate counts as settled.
 const FLAT_ROUNDS: u32 = 3;
 
-/// The highest rate counts for as long as this, and for so many round trips.
+/// How long the highest rate is remembered: the longer of a time and a number of round trips.
 const RATE_MEMORY: (Duration, u32) = (Duration::from_secs(2), 16);
 
-/// Without a measured round-trip time the window covers this much time at least.
+/// Minimum time that the window covers without a measured round-trip time.
 const UNMEASURED_TIME: Duration = Duration::from_millis(300);
 
-/// Sources of blocks as small as BitTorrent's are asked for this much time at least: those of other makers collect requests and
-/// answer in pulses, Transmission every half second, however short the path is.
+/// Minimum time that the window covers for sources with BitTorrent's small blocks. Other clients collect requests and answer
+/// them in bursts, Transmission every half second, however short the path is.
 const SMALL_BLOCK_TIME: Duration = Duration::from_millis(1200);
 
-/// Four blocks of BitTorrent's dialect at most; the native dialect has longer ones.
+/// Upper bound for small windows: four blocks of the BitTorrent dialect. The native dialect has longer blocks.
 const MAX_SMALL_BLOCKS: u64 = MIN_BLOCKS * (32 << 10);
 
 /// A window of bytes in flight: what the source delivers in a few round trips.
 ///
-/// It follows the rate at which bytes arrive, not how long blocks take. Blocks take longer when a lost segment holds them back,
-/// and then arrive together; that says nothing about how much the path carries. The rate is the highest of the last seconds, and as
-/// the window covers several round trips, it can always grow further.
+/// It follows the rate at which bytes arrive, not the time that blocks take. When a lost segment holds blocks back, they take
+/// longer and then arrive together, which says nothing about the capacity of the path. The rate is the highest of the last
+/// seconds. As the window covers several round trips, it can always grow further.
 #[derive(Debug, Clone)]
 pub(super) struct RequestWindow {
     min_bytes: u64,
     initial_bytes: u64,
     bytes: u64,
-    /// The round-trip time that was measured below.
+    /// Measured round-trip time of the path.
     rtt: Option<Duration>,
-    /// Each of them is to have blocks to send.
+    /// Number of connections, each of which should have blocks to send.
     connections: u64,
     min_block_time: Option<Duration>,
     round: RateRound,
@@ -84,11 +83,11 @@ struct BestRate {
 
 impl RequestWindow {
     pub(super) fn new(block_length: u32, now: Instant) -> Self {
-        let fewest = MIN_BLOCKS * u64::from(block_length);
+        let min_bytes = MIN_BLOCKS * u64::from(block_length);
         Self {
-            min_bytes: MIN_WINDOW.min(fewest),
-            initial_bytes: INITIAL_WINDOW.min(2 * fewest),
-            bytes: INITIAL_WINDOW.min(2 * fewest),
+            min_bytes: MIN_WINDOW.min(min_bytes),
+            initial_bytes: INITIAL_WINDOW.min(2 * min_bytes),
+            bytes: INITIAL_WINDOW.min(2 * min_bytes),
             rtt: None,
             connections: 1,
             min_block_time: None,
@@ -98,12 +97,12 @@ impl RequestWindow {
         }
     }
 
-    /// Returns how many bytes may be in flight.
+    /// Returns the maximum number of bytes in flight.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Returns over how many connections the source sends, as far as that matters.
+    /// Returns the number of the source's connections, bounded by the window.
     pub(super) const fn connections(&self) -> u64 {
         self.connections
     }
@@ -118,24 +117,24 @@ impl RequestWindow {
         (self.flat_rounds >= FLAT_ROUNDS).then(|| self.best_rate.rate())
     }
 
-    /// Takes in the round-trip time of the path, and over how many connections the source sends.
+    /// Sets the round-trip time of the path and the number of the source's connections.
     pub(super) fn measured(&mut self, rtt: Duration, connections: usize) {
         let connections = u64::try_from(connections).unwrap_or(u64::MAX).max(1);
         (self.rtt, self.connections) = (Some(rtt), connections.min(MAX_WINDOW / self.min_bytes.max(1) / 4));
         self.bytes = self.bytes.max(self.min_bytes * self.connections);
     }
 
-    /// Notes that the source is asked again after it had nothing to do: that time says nothing about its rate.
+    /// Restarts the measurement because the source was idle, which says nothing about its rate.
     pub(super) const fn restart_round(&mut self, now: Instant) {
         self.round = RateRound { begun: now, bytes: 0 };
     }
 
-    /// Takes in how long a block took from its request on.
+    /// Records the time between the request of a block and its arrival.
     pub(super) fn block_took(&mut self, delay: Duration) {
         self.min_block_time = Some(self.min_block_time.map_or(delay, |shortest| shortest.min(delay)));
     }
 
-    /// Takes in bytes of a source that was busy.
+    /// Records bytes from a busy source.
     pub(super) fn arrived(&mut self, bytes: u64, now: Instant) {
         self.round.bytes += bytes;
         let elapsed = now.saturating_duration_since(self.round.begun);
@@ -143,6 +142,7 @@ impl RequestWindow {
             return;
         }
         let rate = per_second(self.round.bytes, elapsed);
+        // While the rate grows by more than a quarter per round, the window keeps its initial margin.
         if rate > self.best_rate.rate().saturating_mul(5) / 4 {
             self.flat_rounds = 0;
         } else {
@@ -157,7 +157,7 @@ impl RequestWindow {
     /// Returns the window that fits the measured rate.
     fn fitting_window(&self) -> u64 {
         let is_settled = self.flat_rounds >= FLAT_ROUNDS;
-        let (rounds, least) = if is_settled {
+        let (rounds, min) = if is_settled {
             (ROUND_TRIPS, self.min_bytes * self.connections)
         } else {
             (INITIAL_ROUND_TRIPS, self.initial_bytes.max(self.min_bytes * self.connections))
@@ -170,10 +170,10 @@ impl RequestWindow {
             covered = covered.max(SMALL_BLOCK_TIME);
         }
         let bytes = u128::from(self.best_rate.rate()) * covered.as_micros() / 1_000_000;
-        u64::try_from(bytes).unwrap_or(MAX_WINDOW).clamp(least, MAX_WINDOW)
+        u64::try_from(bytes).unwrap_or(MAX_WINDOW).clamp(min, MAX_WINDOW)
     }
 
-    /// Returns the round-trip time, or the best guess.
+    /// Returns the round-trip time, or the best estimate.
     pub(super) fn rtt(&self) -> Duration {
         self.rtt.or(self.min_block_time).unwrap_or(MIN_ROUND)
     }

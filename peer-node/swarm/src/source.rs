@@ -11,110 +11,109 @@ use super::rate::RateMeter;
 use super::request_window::RequestWindow;
 use super::source_trial::SourceRecord;
 
-/// Whoever was asked for all that it may owe is asked again when it has answered one part in so many: requests that go out
-/// together cost both sides few system calls and the other one few wake-ups. From four rqbit seeders a download takes 2.1 s
-/// a GiB like this, and 2.4 s with a new request for every block that comes.
+/// A source whose pipeline was full is refilled once one part in this many has been answered. Sending requests in batches
+/// saves system calls on both sides and wake-ups on the other (see docs/performance.md).
 const REFILL_DIVISOR: usize = 4;
 
-/// How long a source that has turned a request down is asked for nothing: it may have too many waiting.
+/// How long a source that rejected a request gets no further ones: its queue may be full.
 const REJECTION_PAUSE: Duration = Duration::from_millis(500);
 
-/// A block is cut so that a connection of a source takes about this long for it: what is written behind it waits no longer, and
-/// the window has some of them. Of several connections the slowest one decides when a piece is whole, so their blocks are shorter.
+/// Blocks are sized so that one connection takes about this long for each: data queued behind a block waits no longer, and
+/// the window holds several. With several connections the slowest one determines when a piece is complete, so blocks are shorter.
 const BLOCK_TIME: Duration = Duration::from_millis(250);
 const BLOCK_TIME_WITH_SEVERAL_CONNECTIONS: Duration = Duration::from_millis(100);
 
-/// The longest block that is requested of a source whose rate is not known yet, in bytes; half of it if it has several connections.
+/// Maximum block length in bytes for a source with unknown rate; half of it if the source has several connections.
 const MAX_UNPROVEN_BLOCK: u32 = 256 << 10;
 
-/// The longest pause between two requests to a source that answers none.
+/// Maximum delay between repeated requests to a source that does not answer.
 const MAX_REPEAT_DELAY: Duration = Duration::from_secs(20);
 
-/// After so many rejections without a block between them a source rests, and while it is on trial.
+/// Number of consecutive rejections after which a source pauses, in general and while on trial.
 const MAX_REJECTIONS: u32 = 8;
 const MAX_REJECTIONS_ON_TRIAL: u32 = 2;
 
-/// After so many rests without a block a source is left.
+/// Number of pauses without a block in between after which a source is disconnected.
 const MAX_PAUSES: u32 = 8;
 
 /// A source of one content, numbered by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
 
-/// Numbers the sources of one content, whoever finds them; its clones count together.
+/// Allocates source ids for one content; clones share the counter.
 #[derive(Debug, Clone, Default)]
 pub struct SourceIds(Arc<AtomicU32>);
 
 impl SourceIds {
-    /// Returns a number that was not given before.
+    /// Returns an unused id.
     pub fn next(&self) -> SourceId {
         SourceId(self.0.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// Why a source is left.
+/// Why a source is disconnected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DisconnectReason {
-    /// It sent pieces that are not the content's.
+    /// It sent pieces that failed verification.
     #[error("it sent wrong bytes")]
     BadData,
     /// It sent nothing for too long.
     #[error("it stopped sending")]
     Stalled,
-    /// It turned down all that it was asked for, for too long.
-    #[error("it turns all requests down")]
+    /// It rejected all requests for too long.
+    #[error("it rejects all requests")]
     Refusing,
 }
 
-/// Whether a source was asked for all that it may owe, and for nothing since.
+/// Whether the request pipeline of a source is being refilled or was filled to its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hysteresis {
     Refilling,
     Full,
 }
 
-/// What the engine knows of a source.
+/// The engine's state of one source.
 #[derive(Debug)]
 pub(super) struct SwarmSource {
     pub(super) have: Have,
-    /// How many of the pieces it has are missing here.
+    /// Number of its pieces that are missing here.
     pub(super) useful_pieces: usize,
-    /// Whether it was told that we want something of it.
+    /// Whether our interest was sent to it.
     is_interest_sent: bool,
-    /// Whether it serves no requests for now.
+    /// Whether it chokes us.
     pub(super) choked: bool,
     pub(super) received: u64,
     pub(super) rate: RateMeter,
     pub(super) window: RequestWindow,
-    /// The piece it was last asked for a block of.
+    /// The piece of the block that was last requested from it.
     pub(super) filling: Option<PieceIndex>,
-    /// What it was asked for and has not answered, with the time of the request.
+    /// Unanswered requests with their times.
     in_flight: BTreeMap<Block, Instant>,
     bytes_owed: u64,
-    /// Bytes that have come of blocks that are not whole.
+    /// Bytes received of incomplete blocks.
     partial_bytes: u64,
     hysteresis: Hysteresis,
-    /// How many requests may wait there, if that is less than at others.
+    /// Limit for its outstanding requests, if lower than the general one.
     max_requests: usize,
-    /// When it last sent something, or was first asked after a pause.
+    /// When it last sent something, or was asked again after owing nothing.
     last_received_at: Instant,
-    /// Until when it is asked for nothing, and how often that was since it last gave a block.
+    /// End of its current pause, and the number of pauses since its last block.
     paused_until: Option<Instant>,
     pauses: u32,
-    /// How many requests it has rejected since it last gave a block.
+    /// Number of rejections since its last block.
     rejections: u32,
-    /// How often its requests were taken for lost since it last sent a byte.
+    /// Number of times its requests were considered lost since its last byte.
     unanswered: u32,
     /// The piece of its first failure.
     failed_piece: Option<PieceIndex>,
     record: SourceRecord,
-    /// Whether others are asked for what it owes because it says nothing.
+    /// Whether other sources are asked for what it owes because it is silent.
     is_benched: bool,
 }
 
 impl SwarmSource {
     pub(super) fn new(have: Have, choked: bool, useful: usize, block_length: u32, now: Instant) -> Self {
-        let (pace, rate) = (RequestWindow::new(block_length, now), RateMeter::new(now));
+        let (window, rate) = (RequestWindow::new(block_length, now), RateMeter::new(now));
         Self {
             have,
             useful_pieces: useful,
@@ -122,7 +121,7 @@ impl SwarmSource {
             choked,
             received: 0,
             rate,
-            window: pace,
+            window,
             filling: None,
             in_flight: BTreeMap::new(),
             bytes_owed: 0,
@@ -140,20 +139,21 @@ impl SwarmSource {
         }
     }
 
-    /// Says whether it is to be told that we want something of it, or nothing more, if that has changed.
+    /// Returns our new interest in the source, if it has changed.
     pub(super) fn interest_changed(&mut self) -> Option<bool> {
         let on = self.useful_pieces > 0;
         (std::mem::replace(&mut self.is_interest_sent, on) != on).then_some(on)
     }
 
-    /// Notes how many requests may wait there.
-    pub(super) const fn limit_requests(&mut self, most: usize) {
-        self.max_requests = most;
+    /// Sets the limit for its outstanding requests.
+    pub(super) const fn limit_requests(&mut self, max_requests: usize) {
+        self.max_requests = max_requests;
     }
 
-    /// Says whether it may be asked for one more block, when it may owe so many.
+    /// Returns true if another block can be requested from it, given the general limit on requests.
     pub(super) fn has_room(&self, max_requests: usize) -> bool {
         let (mut requests, mut bytes) = (max_requests.min(self.max_requests), self.window.bytes());
+        // A full pipeline is refilled only after part of it was answered, so that requests go out in batches.
         if self.hysteresis == Hysteresis::Full {
             requests -= requests / REFILL_DIVISOR;
             bytes -= bytes / REFILL_DIVISOR as u64;
@@ -163,7 +163,7 @@ impl SwarmSource {
         is_ready && self.in_flight.len() < requests && (!self.owes() || in_flight < bytes)
     }
 
-    /// Lets it rest after it has turned a request down; says whether it may stay: it has not done that too often.
+    /// Pauses it after a rejection. Returns false if it has paused too often and should be disconnected.
     pub(super) fn turned_down(&mut self, now: Instant) -> bool {
         if self.paused_until.is_none() {
             self.paused_until = Some(now + REJECTION_PAUSE);
@@ -172,30 +172,30 @@ impl SwarmSource {
         self.pauses <= MAX_PAUSES
     }
 
-    /// Notes that it has rejected a request for good. One that rejects many in a row, or several while it is on trial, rests like
-    /// one that turns them down for now; returns whether it may stay.
+    /// Records a final rejection. A source that rejects many requests in a row, or several while on trial, pauses as after a
+    /// temporary rejection. Returns false if it should be disconnected.
     pub(super) fn rejected(&mut self, is_on_trial: bool, now: Instant) -> bool {
         self.rejections = self.rejections.saturating_add(1);
-        let most = if is_on_trial { MAX_REJECTIONS_ON_TRIAL } else { MAX_REJECTIONS };
-        self.rejections < most || self.turned_down(now)
+        let limit = if is_on_trial { MAX_REJECTIONS_ON_TRIAL } else { MAX_REJECTIONS };
+        self.rejections < limit || self.turned_down(now)
     }
 
-    /// Says whether it rests.
+    /// Returns true while it pauses.
     pub(super) const fn is_paused(&self) -> bool {
         self.paused_until.is_some()
     }
 
-    /// Ends its rest if that is over; says whether it is.
+    /// Ends its pause if that has expired. Returns true if it ended.
     pub(super) fn try_end_pause(&mut self, now: Instant) -> bool {
         self.paused_until.take_if(|until| *until <= now).is_some()
     }
 
-    /// Notes that it was asked for all that it may owe.
+    /// Marks its pipeline as full.
     pub(super) const fn mark_full(&mut self) {
         self.hysteresis = Hysteresis::Full;
     }
 
-    /// Takes in the verdict on a piece that it had a hand in.
+    /// Records the verification result of a piece that it contributed to.
     pub(super) const fn verdict_received(&mut self, good: bool) {
         self.record = self.record.after(good);
     }
@@ -205,27 +205,27 @@ impl SwarmSource {
         matches!(self.record, SourceRecord::Untested)
     }
 
-    /// Says whether the last verdict on a piece that it had a hand in was good.
+    /// Returns true if the latest piece that it contributed to was valid.
     pub(super) const fn is_proven(&self) -> bool {
         matches!(self.record, SourceRecord::Proven(_))
     }
 
-    /// Returns how many pieces that it had a hand in were good since the last bad one.
+    /// Returns the number of valid pieces that it contributed to since the last invalid one.
     pub(super) const fn valid_in_a_row(&self) -> u32 {
         if let SourceRecord::Proven(pieces) = self.record { pieces } else { 0 }
     }
 
-    /// Notes whether others are asked for what it owes because it says nothing.
+    /// Sets whether other sources are asked for what it owes because it is silent.
     pub(super) const fn set_benched(&mut self, on: bool) {
         self.is_benched = on;
     }
 
-    /// Returns true while others are asked for what it owes because it sends nothing.
+    /// Returns true while other sources are asked for what it owes because it is silent.
     pub(super) const fn is_benched(&self) -> bool {
         self.is_benched
     }
 
-    /// Returns the blocks that it was asked for and has not answered, with the time of the request.
+    /// Returns its unanswered requests with their times.
     pub(super) fn owed(&self) -> impl Iterator<Item = (Block, Instant)> {
         self.in_flight.iter().map(|(block, since)| (*block, *since))
     }
@@ -238,7 +238,7 @@ impl SwarmSource {
         self.bytes_owed
     }
 
-    /// Estimates how many seconds it takes for so many bytes at its present rate.
+    /// Estimates how many seconds it needs for `bytes` at its current rate.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     pub(super) fn time_for(&self, bytes: u64, now: Instant) -> f64 {
         bytes as f64 / self.rate.rate(now).max(1.0)
@@ -252,7 +252,7 @@ impl SwarmSource {
         self.in_flight.contains_key(&block)
     }
 
-    /// Says whether it owes a block of a piece: one of an earlier attempt, perhaps, that it was told to forget.
+    /// Returns true if it owes a block of the piece, possibly from an earlier, cancelled attempt.
     pub(super) fn owes_piece(&self, piece: PieceIndex) -> bool {
         let first = Block { piece, begin: 0, length: 0 };
         self.in_flight.range(first..).next().is_some_and(|(block, _)| block.piece == piece)
@@ -279,13 +279,13 @@ impl SwarmSource {
         self.last_received_at = now;
     }
 
-    /// Takes in the round-trip time of the path to it, and over how many connections it sends.
+    /// Sets the round-trip time of the path to it and the number of its connections.
     pub(super) fn measured(&mut self, rtt: Duration, connections: usize) {
         self.window.measured(rtt, connections);
     }
 
-    /// Returns how long the blocks of a piece should be that it is asked for, within these bounds: a power of two.
-    pub(super) fn block_length(&self, least: u32, most: u32) -> u32 {
+    /// Returns the block length for pieces requested from it, between the bounds: a power of two.
+    pub(super) fn block_length(&self, min: u32, max: u32) -> u32 {
         let connections = self.window.connections();
         let (time, unproven) = if connections > 1 {
             (BLOCK_TIME_WITH_SEVERAL_CONNECTIONS, MAX_UNPROVEN_BLOCK / 2)
@@ -297,7 +297,7 @@ impl SwarmSource {
             u64::try_from(bytes).unwrap_or(u64::MAX)
         });
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).max(1);
-        (1 << wanted.ilog2()).clamp(least.min(most), most)
+        (1 << wanted.ilog2()).clamp(min.min(max), max)
     }
 
     pub(super) fn answered(&mut self, block: Block, with_data: bool, now: Instant) {
@@ -325,8 +325,8 @@ impl SwarmSource {
         self.silent_for(now) >= SNUB_TIMEOUT
     }
 
-    /// Takes all that it owes for lost, and returns it. It may be asked for something else at once, since a request can get lost,
-    /// and then after longer and longer pauses; a source that has stopped within a block first has to finish that.
+    /// Considers all its requests lost and returns their blocks. The first time it may be asked again at once, since a request
+    /// can get lost; then after growing delays. A source that stopped within a block must finish it first.
     pub(super) fn give_up_requests(&mut self, after: Duration, now: Instant) -> Vec<Block> {
         let is_within_block = self.partial_bytes > 0;
         let pause = after * 2u32.saturating_pow(self.unanswered.saturating_sub(1).min(8));
@@ -339,22 +339,22 @@ impl SwarmSource {
         std::mem::take(&mut self.in_flight).into_keys().collect()
     }
 
-    /// Returns the piece that it was last asked for, if it has sent nothing since that was taken for lost.
+    /// Returns the piece last requested from it, if it has sent nothing since those requests were considered lost.
     pub(super) const fn unanswered_piece(&self) -> Option<PieceIndex> {
         if self.unanswered > 0 { self.filling } else { None }
     }
 
-    /// Ends the pause of a source that has answered after all, or serves anew.
+    /// Ends the pause of a source that has answered after all or unchoked us.
     pub(super) const fn end_silence(&mut self) {
         (self.paused_until, self.unanswered) = (None, 0);
     }
 
-    /// Notes that a piece it alone gave was bad; says whether that was once too often.
+    /// Records that a piece filled by it alone was bad. Returns true if it was not the first one.
     pub(super) fn record_failure(&mut self, piece: PieceIndex) -> bool {
         self.failed_piece.replace(piece).is_some()
     }
 
-    /// Says whether it may be asked for a piece: it has it, and has not given it wrongly before.
+    /// Returns true if a piece may be requested from it: it has the piece and has not sent it wrong before.
     pub(super) fn may_supply(&self, piece: PieceIndex) -> bool {
         self.have.has(piece) && self.failed_piece != Some(piece)
     }

@@ -1,12 +1,11 @@
-//! How much is requested of sources that have given few right pieces or none.
+//! Limits how much is requested from untested sources.
 //!
-//! Each of them may be a liar, and new ones cost nothing. So together they have few pieces under way, and a download beside many
-//! liars costs little more than one without. Every right piece earns a source some of its own, so that an honest one is soon
-//! asked for all that its path can carry, while one that lies now and then never has much that would be lost with it. A source
-//! on trial that keeps a piece for long loses its place in that number, though not the piece: those that come next are not to
-//! wait for one that says nothing or trickles. Where much of what came was wrong, and somebody has proved to be right, strangers
-//! are tried one piece at a time. A piece that came wrong goes to the source with the best record of those that have it: many may lie
-//! about the same piece.
+//! Any of them may be a liar, and new identities cost nothing. So untested sources share a small number of trial slots, and
+//! many liars slow a download only a little. Every valid piece earns a source pieces of its own, so an honest source soon
+//! gets all that its path can carry, while a source that lies occasionally never holds much. A source on trial that holds a
+//! piece for too long loses its trial slot, though not the piece, so that silent or trickling sources do not delay others.
+//! Where much data was bad and some source is proven, untested sources are tried one piece at a time. A piece that failed goes
+//! to the source with the best record, since many may lie about the same piece.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -17,31 +16,31 @@ use super::Swarm;
 use super::have::Have;
 use super::source::{SourceId, SwarmSource};
 
-/// The largest share of a content that may be under way from them: one in so many pieces.
+/// Share of the content that may be in progress on trial: one piece in this many.
 const TRIAL_SHARE: u32 = 10;
 
-/// One wrong piece to so many right ones is much, once there are more wrong ones than places on trial.
+/// One invalid piece per this many valid ones counts as poisoned, once there are more invalid ones than trial slots.
 const POISONED_RATIO: u32 = 8;
 
-/// How many pieces a source may have under way for each right one that it gave since its last wrong one, whatever others have.
+/// Pieces that a source may have in progress per valid piece since its last invalid one, independent of trial slots.
 const EARNED_PER_PIECE: usize = 1;
 
-/// How long one of them keeps its place in round trips, and at least.
+/// How long a source keeps a trial slot: a number of round trips, and at least a time.
 const TRIAL_TIMEOUT: (u32, Duration) = (4, Duration::from_millis(200));
 
-/// What the verdicts on the pieces that a source had a hand in say of it.
+/// The record of a source, from the verification of pieces that it contributed to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SourceRecord {
-    /// None was good yet.
+    /// No valid piece yet.
     Untested,
-    /// The last one was good; so many were since the last bad one.
+    /// The latest piece was valid; with the number of valid ones since the last invalid one.
     Proven(u32),
-    /// One was, but not the last.
+    /// Some pieces were valid, but not the latest one.
     Doubted,
 }
 
 impl SourceRecord {
-    /// Returns what it is after a verdict.
+    /// Returns the record after a verification result.
     pub(super) const fn after(self, good: bool) -> Self {
         match (good, self) {
             (true, Self::Proven(pieces)) => Self::Proven(pieces.saturating_add(1)),
@@ -52,12 +51,12 @@ impl SourceRecord {
     }
 }
 
-/// What was found of the pieces that came.
+/// Verification results of all pieces.
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {
     valid: u32,
     invalid: u32,
-    /// The pieces that came wrong and have not come right since.
+    /// Pieces that failed and have not been valid since.
     failed: BTreeSet<PieceIndex>,
 }
 
@@ -72,7 +71,7 @@ impl Verdicts {
         }
     }
 
-    /// Returns true unless a piece came wrong before and another source that may give it has a better record.
+    /// Returns false if the piece failed before and another source that may supply it has a better record.
     pub(super) fn is_best_for(
         &self,
         piece: PieceIndex,
@@ -89,14 +88,14 @@ impl Verdicts {
         !self.failed.contains(&piece) || !sources.values().any(is_better)
     }
 
-    /// Returns true if more was wrong than a few pieces and a small share of all.
+    /// Returns true if more pieces were invalid than `few` and than a small share of the valid ones.
     const fn has_many_errors(&self, few: u32) -> bool {
         self.invalid > few && self.invalid > self.valid / POISONED_RATIO
     }
 }
 
 impl Swarm {
-    /// Returns how many pieces may be under way that no source has earned, if that is limited.
+    /// Returns the number of trial slots, if trials are enabled.
     fn trial_slots(&self) -> Option<usize> {
         self.config.max_on_trial?;
         Some(if self.is_poisoned() && self.is_any_proven() { 1 } else { self.max_trial_slots() as usize })
@@ -107,18 +106,18 @@ impl Swarm {
         self.config.max_on_trial.unwrap_or(u32::MAX).min(share)
     }
 
-    /// Returns true if sources are on trial here and much of what came was wrong.
+    /// Returns true if trials are enabled and much of the received data was bad.
     pub(super) fn is_poisoned(&self) -> bool {
         self.config.max_on_trial.is_some() && self.verdicts.has_many_errors(self.max_trial_slots())
     }
 
-    /// Returns true if a source may begin another piece: one that it has earned, or while a place is free. Of those that are late,
-    /// which hold none, one on trial first finishes what it has, and a proven one has as many places as all others together.
+    /// Returns true if a source may start another piece: one that it has earned, or one in a free trial slot. Late sources
+    /// hold no trial slots. On trial they must first finish what they have; proven ones may use as many slots as all others.
     pub(super) fn may_begin(&self, id: SourceId, now: Instant) -> bool {
         let Some(places) = self.trial_slots() else { return true };
         let Some(source) = self.sources.get(&id) else { return false };
         let earned = earned_by(source);
-        // Hardly any source has a hand in all that is under way, so that nothing needs to be counted most of the time.
+        // Fast path: hardly any source contributes to all pieces in progress.
         if self.active.len() < earned {
             return true;
         }
@@ -135,12 +134,13 @@ impl Swarm {
         held.sum::<usize>() < places
     }
 
-    /// Returns true if sources are on trial here and one of them is proven.
+    /// Returns true if trials are enabled and some source is proven.
     pub(super) fn is_any_proven(&self) -> bool {
         self.config.max_on_trial.is_some() && self.sources.values().any(SwarmSource::is_proven)
     }
 
-    /// Returns true if a source may be asked for what another one owes: one on trial may not while a third, proven one serves us.
+    /// Returns true if a source may be asked for what another one owes. An untested source may not while a third, proven source
+    /// serves us.
     pub(super) fn may_duplicate(&self, id: SourceId, debtor: SourceId, now: Instant) -> bool {
         let serves = |(other, source): (&SourceId, &SwarmSource)| {
             *other != debtor && source.is_proven() && !source.choked && !source.is_snubbing(now)
@@ -148,18 +148,18 @@ impl Swarm {
         self.config.max_on_trial.is_none() || self.is_proven(id) || !self.sources.iter().any(serves)
     }
 
-    /// Returns true if a source is here whose last piece was right.
+    /// Returns true if the source is connected and its latest piece was valid.
     pub(super) fn is_proven(&self, id: SourceId) -> bool {
         self.sources.get(&id).is_some_and(SwarmSource::is_proven)
     }
 
-    /// Returns true if a source was asked and has never sent anything, and others are proven.
+    /// Returns true if a source was benched and others are proven.
     pub(super) fn is_expendable(&self, source: &SwarmSource) -> bool {
         source.is_benched() && self.is_any_proven()
     }
 
-    /// Has pieces begun by others that sources on trial hold and say nothing about, and lets those that found nothing to do look
-    /// again: places become free by the passing of time.
+    /// Releases the pieces of silent sources on trial so that others can start them, and wakes idle sources, since trial
+    /// slots become free over time.
     pub(super) fn release_late_pieces(&mut self, now: Instant) {
         if self.config.max_on_trial.is_none() || self.sources.values().all(SwarmSource::is_proven) {
             return;
@@ -184,8 +184,8 @@ impl Swarm {
         self.request_turns.wake_all();
     }
 
-    /// Restores the pieces of a benched source that sends something after all. Pieces that others have begun meanwhile it shares
-    /// with them.
+    /// Restores the pieces of a benched source that sends data after all. It shares those that other sources have started in
+    /// the meantime.
     pub(super) fn restore_pieces(&mut self, id: SourceId) {
         let Some(source) = self.sources.get_mut(&id).filter(|source| source.is_benched()) else { return };
         source.set_benched(false);
@@ -200,12 +200,12 @@ impl Swarm {
     }
 }
 
-/// Returns how many pieces a source may have under way in its own right.
+/// Returns how many pieces a source has earned to have in progress.
 const fn earned_by(source: &SwarmSource) -> usize {
     source.valid_in_a_row() as usize * EARNED_PER_PIECE
 }
 
-/// Returns true if a source has owed a block for longer than it may hold a place.
+/// Returns true if a source has owed a block for longer than it may hold a trial slot.
 fn is_late(source: &SwarmSource, now: Instant) -> bool {
     let (trips, least) = TRIAL_TIMEOUT;
     let patience = (source.window.rtt() * trips).max(least);

@@ -1,4 +1,4 @@
-//! The engine in simulated swarms, with a clock of their own.
+//! The engine in simulated swarms with a simulated clock.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -133,8 +133,8 @@ fn only_the_liar_is_disconnected_at_little_cost() {
     assert!(outcome.fetched < (256 << 20) * 102 / 100, "{} bytes fetched", outcome.fetched);
 }
 
-/// Has a source give nothing but bad pieces of 1 MiB, each with its verdict so many blocks after its last one. Returns how much
-/// it was asked for.
+/// Lets a source send nothing but bad pieces of 1 MiB. Each is verified `lateness` blocks after its last one. Returns how much
+/// was requested from it.
 fn requested_from_a_liar(lateness: &[usize]) -> u64 {
     let (geometry, now) = (Geometry::new(64 << 20, 1 << 20).unwrap(), Instant::now());
     let config = SwarmConfig { block_length: 16 << 10, ..CONFIG };
@@ -246,7 +246,7 @@ fn the_budget_bounds_what_is_under_way() {
             |action| if let SwarmAction::Request { block, .. } = action { Some(block.piece) } else { None },
         )
         .collect();
-    assert_eq!(pieces.len(), 1, "a second piece of 16 MiB would be over the budget of 24 MiB");
+    assert_eq!(pieces.len(), 1, "a second piece of 16 MiB would exceed the budget of 24 MiB");
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn trickle_does_not_delay_a_solo_piece() {
     assert_eq!(swarm.poll(start), asks(fast, second));
     assert!(swarm.block_arrived(slow, first, start) && swarm.block_arrived(fast, second, start));
     assert_eq!(swarm.poll(start), Some(SwarmAction::Verify { piece: first.piece }));
-    assert_eq!(swarm.piece_checked(first.piece, false), None, "two had a hand in it");
+    assert_eq!(swarm.piece_checked(first.piece, false), None, "two sources contributed to it");
     assert_eq!(swarm.poll(start), asks(slow, first));
     while swarm.poll(start).is_some() {}
     for second in 1..20 {
@@ -329,7 +329,7 @@ proptest! {
         prop_assert!(requested_from_a_liar(&lateness) <= 3 << 20);
     }
 
-    /// Whatever the sources are like, the download ends if every piece is to be had from an honest, living one.
+    /// Whatever the sources do, the download completes if every piece is available from an honest, living source.
     #[test]
     fn download_completes_whenever_it_can(
         seed: u64,
@@ -348,6 +348,6 @@ proptest! {
         }
         let outcome = simulate(geometry, SwarmConfig { seed, ..CONFIG }, sources);
         prop_assert!(outcome.finished.is_some());
-        prop_assert!(!outcome.disconnected.contains_key(&SourceId(0)), "the honest source was left");
+        prop_assert!(!outcome.disconnected.contains_key(&SourceId(0)), "the honest source was disconnected");
     }
 }

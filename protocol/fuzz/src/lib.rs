@@ -1,5 +1,5 @@
-//! Every decoder of the protocol, fed with any bytes: none may panic, and what has one encoding must encode to what was
-//! decoded. Driven by the fuzz targets, and by an ordinary test over the files in `corpus`.
+//! Fuzz targets for every decoder of the protocol: none may panic on any input, and canonical formats must encode to
+//! the decoded bytes. They are driven by the fuzzer, and by an ordinary test over the files in `corpus`.
 
 use protocol::bencode;
 use protocol::bitfield::Bitfield;
@@ -24,10 +24,10 @@ use protocol::tracker::udp::{AddressFamily, UdpRequest, UdpResponse};
 use protocol::tracker::{AnnounceReply, AnnounceRequest, ScrapeReply, ScrapeRequest};
 use protocol::units::parse_size;
 
-/// What is fed with bytes.
+/// A function that is fed with arbitrary bytes.
 pub type FuzzTarget = fn(&[u8]);
 
-/// All targets, each under the name of its file and of its folder in the corpus.
+/// All targets with their names, which are those of their files and of their folders in the corpus.
 pub const TARGETS: [(&str, FuzzTarget); 18] = [
     ("frames", frames),
     ("index_requests", index_requests),
@@ -49,7 +49,7 @@ pub const TARGETS: [(&str, FuzzTarget); 18] = [
     ("lan_chunks", lan_chunks),
 ];
 
-/// A stream of frames, in pieces whose length the first byte gives, behind a preamble.
+/// A preamble and a stream of frames, in fragments whose length is the first byte.
 pub fn frames(bytes: &[u8]) {
     let Some((step, stream)) = bytes.split_first() else { return };
     if let Some(head) = stream.first_chunk() {
@@ -73,7 +73,7 @@ pub fn frames(bytes: &[u8]) {
     }
 }
 
-/// What a node sends an index.
+/// Messages from a node to an index.
 pub fn index_requests(bytes: &[u8]) {
     let known = decode_body::<RequestEnvelope>(bytes);
     let decoded = RequestEnvelope::decode(bytes).ok().and_then(|decoded| match decoded {
@@ -91,14 +91,14 @@ pub fn index_requests(bytes: &[u8]) {
     }
 }
 
-/// What an index sends a node.
+/// Messages from an index to a node.
 pub fn index_replies(bytes: &[u8]) {
     if let Ok(message) = decode_body::<IndexMessage>(bytes) {
         assert_eq!(encode_body(&message).as_deref(), Ok(bytes));
     }
 }
 
-/// What nodes send each other.
+/// Messages between nodes.
 pub fn peer_messages(bytes: &[u8]) {
     let is_unknown = PeerMessage::unknown_kind(bytes).is_some();
     if let Ok(message) = decode_body::<PeerMessage>(bytes) {
@@ -107,7 +107,7 @@ pub fn peer_messages(bytes: &[u8]) {
     }
 }
 
-/// A manifest, and a bitfield of the same content.
+/// A manifest and a bitfield of the same content.
 pub fn manifests(bytes: &[u8]) {
     let Some((size, rest)) = bytes.split_first_chunk() else { return };
     let Ok(geometry) = Geometry::for_native(u64::from_be_bytes(*size)) else { return };
@@ -122,15 +122,15 @@ pub fn manifests(bytes: &[u8]) {
     }
 }
 
-/// A key exchange of BitTorrent, on either side, in portions whose length the first byte gives. Bytes that were not made for its
-/// random secrets cannot complete it, so the torrent is named whatever was asked for.
+/// A BitTorrent key exchange on either side, in fragments whose length is the first byte. Arbitrary bytes cannot
+/// complete an exchange with a random secret, so every requested torrent is identified.
 pub fn key_exchanges(bytes: &[u8]) {
     let Some((step, stream)) = bytes.split_first() else { return };
     let (portion, infohash) = (usize::from(*step).max(1), protocol::infohash::Infohash::from_bytes([7; 20]));
     let secret = || ExchangeSecret::new(&[*step; SECRET_LEN]);
     let mut responder = Responder::new(secret());
     for part in stream.chunks(portion) {
-        match responder.receive(part).map(|answer| answer.next) {
+        match responder.receive(part).map(|output| output.next) {
             Ok(ResponderNext::Identify(_)) if responder.identify(infohash).is_err() => break,
             Ok(ResponderNext::Done(_)) | Err(_) => break,
             Ok(_) => {}
@@ -166,18 +166,18 @@ pub fn metainfo(bytes: &[u8]) {
     let Ok(metainfo) = Metainfo::parse(bytes) else { return };
     assert!(!metainfo.name().is_empty());
     let _ = (metainfo.tiers(), metainfo.comment(), metainfo.created_by(), metainfo.encoding());
-    let mut places = std::collections::BTreeSet::new();
+    let mut stored = std::collections::BTreeSet::new();
     for file in metainfo.files().iter().filter(|file| !file.is_padding) {
         let names: Vec<String> = file.path.stored_components().collect();
         assert!(
             names.iter().all(|name| !["", ".", ".."].contains(&name.as_str()) && !name.contains(['/', '\0']))
         );
-        assert!(places.insert(names), "two files have the place of {}", file.path);
+        assert!(stored.insert(names), "two files have the storage path of {}", file.path);
     }
-    assert!(metainfo.with_legacy_names().is_none_or(|before| before.infohash() == metainfo.infohash()));
+    assert!(metainfo.with_legacy_names().is_none_or(|legacy| legacy.infohash() == metainfo.infohash()));
 }
 
-/// What a BitTorrent client sends: a handshake and messages, in pieces whose length the first byte gives.
+/// A handshake and messages of a BitTorrent client, in fragments whose length is the first byte.
 pub fn peer_wire(bytes: &[u8]) {
     let Some((step, stream)) = bytes.split_first() else { return };
     if let Some(head) = stream.first_chunk::<HANDSHAKE_HEAD_LEN>() {
@@ -198,14 +198,14 @@ pub fn peer_wire(bytes: &[u8]) {
                 Err(_) => return,
             }
         }
-        let left = input.len();
-        kept.drain(..kept.len() - left);
-        assert!(left < 64 + MAX_EXTENDED as usize, "{left} bytes of less than a message are kept");
+        let unread = input.len();
+        kept.drain(..kept.len() - unread);
+        assert!(unread < 64 + MAX_EXTENDED as usize, "{unread} bytes of an incomplete message are kept");
     }
 }
 
-/// What a peer of a configured swarm sends in either framing: a handshake and messages, in pieces whose length the first byte
-/// gives.
+/// A handshake and messages of a peer of a configured swarm in either framing, in fragments whose length is the first
+/// byte.
 pub fn configured_wire(bytes: &[u8]) {
     let Some((step, stream)) = bytes.split_first() else { return };
     if let Some(head) = stream.first_chunk::<{ configured::HANDSHAKE_LEN }>()
@@ -214,7 +214,8 @@ pub fn configured_wire(bytes: &[u8]) {
         assert_eq!(handshake.encode(), *head);
     }
     let Ok(geometry) = Geometry::new(100_000, 16_384) else { return };
-    let told = stream.first_chunk().and_then(|head| configured::Framing::of_first_message(*head, &geometry));
+    let detected =
+        stream.first_chunk().and_then(|head| configured::Framing::of_first_message(*head, &geometry));
     for framing in [configured::Framing::Inclusive, configured::Framing::Exclusive] {
         let (mut decoder, mut kept) = (configured::ConfiguredDecoder::new(geometry, framing), Vec::new());
         let mut is_first = true;
@@ -224,21 +225,21 @@ pub fn configured_wire(bytes: &[u8]) {
             loop {
                 match decoder.next(&mut input) {
                     Ok(Some(configured::ConfiguredItem::Message(message))) => {
-                        assert!(!std::mem::take(&mut is_first) || told == Some(framing), "{message:?}");
+                        assert!(!std::mem::take(&mut is_first) || detected == Some(framing), "{message:?}");
                     }
                     Ok(Some(_)) => is_first = false,
                     Ok(None) => break,
                     Err(_) => break 'stream,
                 }
             }
-            let left = input.len();
-            kept.drain(..kept.len() - left);
-            assert!(left < decoder.max_header_len(), "{left} bytes of less than a message are kept");
+            let unread = input.len();
+            kept.drain(..kept.len() - unread);
+            assert!(unread < decoder.max_header_len(), "{unread} bytes of an incomplete message are kept");
         }
     }
 }
 
-/// The files that configure a swarm.
+/// The configuration files of a swarm.
 pub fn configured_files(bytes: &[u8]) {
     match configured::CommonConfig::parse(bytes) {
         Ok((common, _)) => assert!(common.geometry.piece_count() > 0 && !common.file_name().contains('/')),
@@ -250,7 +251,7 @@ pub fn configured_files(bytes: &[u8]) {
     }
 }
 
-/// What a client asks a tracker over HTTP.
+/// Requests of clients to trackers over HTTP.
 pub fn tracker_queries(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     if let Ok(request) = AnnounceRequest::from_query(text) {
@@ -261,7 +262,7 @@ pub fn tracker_queries(bytes: &[u8]) {
     }
 }
 
-/// What a tracker answers an announce over HTTP.
+/// Replies of trackers to announces over HTTP.
 pub fn tracker_replies(bytes: &[u8]) {
     if let Ok(Ok(reply)) = AnnounceReply::parse(bytes) {
         for (compact, short) in [(true, true), (false, true), (false, false)] {
@@ -270,7 +271,7 @@ pub fn tracker_replies(bytes: &[u8]) {
     }
 }
 
-/// What a tracker answers a scrape over HTTP.
+/// Replies of trackers to scrapes over HTTP.
 pub fn scrape_replies(bytes: &[u8]) {
     if let Ok(Ok(reply)) = ScrapeReply::parse(bytes) {
         assert!(ScrapeReply::parse(&reply.encode()).is_ok());
@@ -302,7 +303,7 @@ pub fn queries(bytes: &[u8]) {
     }
 }
 
-/// Paths that are shared, and names that are made safe.
+/// Share paths, and the mapping of names to safe ones.
 pub fn share_paths(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     for safe in [safe_file_name(text), local_file_name(text)] {

@@ -3,23 +3,23 @@ use super::scanner::Scanner;
 use super::value::Value;
 use crate::limits::MAX_BENCODE_DEPTH;
 
-/// What a document may look like.
+/// How strictly a document is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rules {
-    /// Canonical, to the last byte.
+    /// Canonical documents only.
     Strict,
-    /// As the world writes it.
+    /// Also unsorted or repeated keys and trailing bytes.
     Lenient,
 }
 
-/// A list or dictionary that has begun and not ended.
+/// A list or dictionary that is still open.
 #[derive(Debug, Clone, Copy)]
 enum NestingLevel<'a> {
     List,
     Dictionary { last_key: Option<&'a [u8]> },
 }
 
-/// Checks a whole document; everything inside the value that comes out can be walked without a fault.
+/// Checks a whole document; everything inside the returned value can be walked without errors.
 pub(super) fn check(document: &[u8], rules: Rules) -> Result<Value<'_>, BencodeError> {
     let mut scanner = Scanner::new(document);
     skip_value(&mut scanner, rules)?;
@@ -30,7 +30,7 @@ pub(super) fn check(document: &[u8], rules: Rules) -> Result<Value<'_>, BencodeE
     Ok(Value::new(document.get(..scanner.offset()).unwrap_or_default(), 0))
 }
 
-/// Reads past one value with everything in it.
+/// Skips one value with everything in it.
 pub(super) fn skip_value(scanner: &mut Scanner<'_>, rules: Rules) -> Result<(), BencodeError> {
     let mut levels = Vec::new();
     loop {
@@ -62,7 +62,8 @@ fn open_level<'a>(
     Ok(())
 }
 
-/// Reads the end of the innermost level if it is there, otherwise the key if that level has keys.
+/// Reads the end of the innermost level, or else the next key if that level is a dictionary. Returns true if a level
+/// was closed.
 fn close_level_or_read_key<'a>(
     scanner: &mut Scanner<'a>,
     levels: &mut Vec<NestingLevel<'a>>,

@@ -1,54 +1,54 @@
 use thiserror::Error;
 
-/// Tells what is wrong with a bencoded document, and where.
+/// An error in a bencoded document, with its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{fault} at byte {at}")]
 pub struct BencodeError {
     /// What is wrong.
     pub fault: BencodeFault,
-    /// The byte it was found at, counted from 0.
+    /// The byte offset of the error, from 0.
     pub at: usize,
 }
 
-/// Tells what is wrong with a bencoded document.
+/// What is wrong with a bencoded document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum BencodeFault {
     /// The document ends before the value does.
-    #[error("the document breaks off")]
+    #[error("the document ends unexpectedly")]
     Truncated,
-    /// Something stands where a value should begin.
+    /// A byte that cannot begin a value.
     #[error("no value begins with {}", display_byte(*byte))]
     InvalidValue {
-        /// What stands there.
+        /// The byte.
         byte: u8,
     },
-    /// Something stands in a number that is not a digit.
-    #[error("{} is no digit of a number", display_byte(*byte))]
+    /// A byte in a number that is not a digit.
+    #[error("{} is not a digit", display_byte(*byte))]
     InvalidDigit {
-        /// What stands there.
+        /// The byte.
         byte: u8,
     },
     /// A number has no digits.
     #[error("a number without digits")]
     MissingDigits,
-    /// A number begins with a zero that it does not need, or is `-0`.
-    #[error("a number that begins with a needless zero")]
+    /// A number begins with a superfluous zero, or is `-0`.
+    #[error("a number with a leading zero")]
     LeadingZero,
-    /// A number has more than 64 bits.
+    /// A number does not fit in 64 bits.
     #[error("a number of more than 64 bits")]
     NumberTooLarge,
-    /// A string is longer than what is left of the document.
-    #[error("a string of {length} bytes where {left} are left")]
+    /// A string is longer than the rest of the document.
+    #[error("a string of {length} bytes with only {left} bytes left")]
     StringTooLong {
-        /// The length it claims.
+        /// The claimed length.
         length: u64,
-        /// How many bytes follow.
+        /// The number of bytes that follow.
         left: usize,
     },
-    /// Lists and dictionaries are inside each other more often than anything needs.
-    #[error("more than {limit} lists and dictionaries inside each other")]
+    /// Lists and dictionaries are nested too deep.
+    #[error("lists and dictionaries nested more than {limit} levels deep")]
     TooDeep {
-        /// The most that is read.
+        /// The limit.
         limit: usize,
     },
     /// A key of a dictionary is not a string.
@@ -60,18 +60,18 @@ pub enum BencodeFault {
     /// A key is smaller than the one before it.
     #[error("a key that is out of order")]
     UnsortedKey,
-    /// A key stands twice.
-    #[error("a key that was there before")]
+    /// A key occurs twice.
+    #[error("a duplicate key")]
     DuplicateKey,
-    /// Something follows the value.
+    /// Bytes follow the value.
     #[error("{count} bytes after the end of the value")]
     TrailingBytes {
-        /// How many.
+        /// The number of bytes.
         count: usize,
     },
 }
 
-/// Shows a byte so that it cannot hurt a terminal.
+/// Formats a byte so that it is safe to display on a terminal.
 fn display_byte(byte: u8) -> String {
     if byte.is_ascii_graphic() { format!("`{}`", char::from(byte)) } else { format!("the byte 0x{byte:02x}") }
 }

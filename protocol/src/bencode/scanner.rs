@@ -1,6 +1,6 @@
 use super::error::{BencodeError, BencodeFault};
 
-/// Reads the small parts of a document, one after the other: numbers, strings, single bytes.
+/// Reads the tokens of a document: numbers, strings, single bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scanner<'a> {
     document: &'a [u8],
@@ -12,22 +12,22 @@ impl<'a> Scanner<'a> {
         Self { document, offset: 0 }
     }
 
-    /// Returns how many bytes were read.
+    /// Returns the number of bytes read.
     pub(super) const fn offset(&self) -> usize {
         self.offset
     }
 
-    /// Returns what was not read yet.
+    /// Returns the unread bytes.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.document.get(self.offset..).unwrap_or_default()
     }
 
-    /// Returns the next byte without reading it.
+    /// Returns the next byte without consuming it.
     pub(super) fn peek(&self) -> Result<u8, BencodeError> {
         self.document.get(self.offset).copied().ok_or_else(|| self.fault(BencodeFault::Truncated))
     }
 
-    /// Passes over one byte.
+    /// Skips one byte.
     pub(super) const fn skip(&mut self) {
         self.offset += 1;
     }
@@ -62,7 +62,7 @@ impl<'a> Scanner<'a> {
         Ok(string)
     }
 
-    /// Reads a number without sign and the byte that ends it.
+    /// Reads an unsigned number and the byte that ends it.
     fn digits(&mut self, end: u8) -> Result<u64, BencodeError> {
         let begin = self.offset;
         let mut number = 0u64;

@@ -15,7 +15,7 @@ fn tree() -> impl Strategy<Value = Tree> {
     })
 }
 
-/// Bytes that look like bencode more often than chance would have it.
+/// Generates bytes that resemble bencode more often than random ones.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
     let token = prop::sample::select(vec![
         "i", "e", "l", "d", "0", "1", "3", "9", ":", "-", "1:a", "1:b", "0:", "i0e", "i-1e", "de", "le",
@@ -129,7 +129,7 @@ fn depth_is_bounded_without_recursion() {
 fn errors_name_fault_and_offset_and_are_display_safe() {
     let error = parse(b"li5e\x1b[2J").unwrap_err();
     assert_eq!(error.to_string(), "no value begins with the byte 0x1b at byte 4");
-    assert_eq!(parse(b"i1xe").unwrap_err().to_string(), "`x` is no digit of a number at byte 2");
+    assert_eq!(parse(b"i1xe").unwrap_err().to_string(), "`x` is not a digit at byte 2");
 }
 
 proptest! {

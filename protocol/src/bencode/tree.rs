@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::value::Value;
 
-/// A value to be written: its dictionaries hold each key once and in order, so what comes out is canonical.
+/// A value to be encoded. Its dictionaries have unique, sorted keys, so the encoding is canonical.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
     /// An integer.
@@ -16,17 +16,17 @@ pub enum Tree {
 }
 
 impl Tree {
-    /// Makes a dictionary; of equal keys the last counts.
+    /// Creates a dictionary; of equal keys, the last one counts.
     pub fn dictionary<'a>(entries: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
         Self::Dictionary(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
-    /// Makes a list.
+    /// Creates a list.
     pub fn list(items: impl IntoIterator<Item = Self>) -> Self {
         Self::List(items.into_iter().collect())
     }
 
-    /// Writes it out.
+    /// Encodes the value.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.write(&mut out);
@@ -74,7 +74,7 @@ impl From<u32> for Tree {
 }
 
 impl From<u64> for Tree {
-    /// Takes a size or a count; what 63 bits cannot hold becomes the largest that they can.
+    /// Converts a size or a count; values over 63 bits are clamped.
     fn from(number: u64) -> Self {
         Self::Integer(number.try_into().unwrap_or(i64::MAX))
     }
@@ -99,7 +99,7 @@ impl From<Vec<u8>> for Tree {
 }
 
 impl From<Value<'_>> for Tree {
-    /// Copies a value that was read; of keys that stand more than once, the first counts.
+    /// Copies a parsed value; of repeated keys, the first one counts.
     fn from(value: Value<'_>) -> Self {
         if let Some(number) = value.as_integer() {
             Self::Integer(number)

@@ -1,10 +1,10 @@
 use super::check::{Rules, skip_value};
 use super::scanner::Scanner;
 
-/// A value of a checked document: a view of the bytes it was written in.
+/// A value of a checked document: a view of its original bytes.
 ///
-/// Taking a value apart walks its bytes and copies nothing. Looking up a key walks the dictionary from its beginning, so
-/// whoever needs many keys goes through [`Entries`] once.
+/// Access to parts of a value walks its bytes and copies nothing. Each key lookup walks the dictionary from its
+/// beginning; for many keys, iterate over [`Entries`] once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a> {
     span: &'a [u8],
@@ -16,17 +16,17 @@ impl<'a> Value<'a> {
         Self { span, offset: at }
     }
 
-    /// Returns the bytes it was written in, from its first to its last.
+    /// Returns the original bytes of the value.
     pub const fn span(&self) -> &'a [u8] {
         self.span
     }
 
-    /// Returns where in the document it begins.
+    /// Returns the value's offset in the document.
     pub const fn offset(&self) -> usize {
         self.offset
     }
 
-    /// Names what it is, for a message.
+    /// Returns the name of its type, for messages.
     pub const fn kind(&self) -> &'static str {
         match self.span.first() {
             Some(b'i') => "an integer",
@@ -60,17 +60,17 @@ impl<'a> Value<'a> {
         self.as_bytes().and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
-    /// Returns what is in it if it is a list.
+    /// Returns its items if it is a list.
     pub fn as_list(&self) -> Option<Items<'a>> {
         (self.span.first() == Some(&b'l')).then(|| Items(ValueReader::contents_of(*self)))
     }
 
-    /// Returns keys and values if it is a dictionary, in the order in which they were written.
+    /// Returns its keys and values if it is a dictionary, in their original order.
     pub fn as_dictionary(&self) -> Option<Entries<'a>> {
         (self.span.first() == Some(&b'd')).then(|| Entries(ValueReader::contents_of(*self)))
     }
 
-    /// Returns the value of a key if it is a dictionary that has it; of several, the first.
+    /// Returns the first value of `key` if it is a dictionary that has the key.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<Self> {
         let key = key.as_ref();
         self.as_dictionary()?.find(|(found, _)| *found == key).map(|(_, value)| value)
@@ -89,7 +89,7 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// The keys and values of a dictionary, in the order in which they were written.
+/// The keys and values of a dictionary, in their original order.
 #[derive(Debug, Clone)]
 pub struct Entries<'a>(ValueReader<'a>);
 
@@ -114,7 +114,7 @@ impl<'a> ValueReader<'a> {
         Self { rest: value.span.get(1..value.span.len() - 1).unwrap_or_default(), offset: value.offset + 1 }
     }
 
-    /// Takes the next value. The document was checked, so what is left either is empty or begins with one.
+    /// Returns the next value. The document was checked, so the rest is either empty or begins with a value.
     fn next_value(&mut self) -> Option<Value<'a>> {
         if self.rest.is_empty() {
             return None;

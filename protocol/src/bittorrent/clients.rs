@@ -1,6 +1,6 @@
-//! The names of clients, read from their ids (BEP 20).
+//! Client names derived from peer ids (BEP 20).
 
-/// The two letters of ids like `-TR4060-`, with what they stand for.
+/// The client codes of ids like `-TR4060-`, with the names of the clients.
 const AZUREUS: [(&[u8; 2], &str); 30] = [
     (b"7T", "aTorrent"),
     (b"AZ", "Vuze"),
@@ -34,10 +34,10 @@ const AZUREUS: [(&[u8; 2], &str); 30] = [
     (b"st", "SharkTorrent"),
 ];
 
-/// The beginnings of ids like `A2-1-37-0-`.
+/// The prefixes of ids like `A2-1-37-0-`, with the names of the clients.
 const DASHED: [(&[u8], &str); 2] = [(b"A2-", "aria2"), (b"M", "BitTorrent")];
 
-/// Returns a client's name and version, if the id is of a known kind.
+/// Returns a client's name and version, if the id has a known format.
 pub(super) fn client_name(id: &[u8; 20]) -> Option<String> {
     azureus_name(id).or_else(|| dashed_name(id))
 }
@@ -55,7 +55,7 @@ fn azureus_name(id: &[u8; 20]) -> Option<String> {
     Some(with_version(name, &numbers?))
 }
 
-/// Reads one place of a version: digits, then letters that go on from ten.
+/// Parses one component of a version: a digit, or a letter for a number from 10.
 const fn version_number(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
@@ -66,10 +66,10 @@ const fn version_number(digit: u8) -> Option<u8> {
 }
 
 fn with_version(name: String, numbers: &[u8]) -> String {
-    // Two places at least, so that 4.0 does not read as 4.
+    // Show at least two components: 4.0 instead of 4.
     let used = numbers.iter().rposition(|number| *number != 0).map_or(2, |last| (last + 1).max(2));
-    let places: Vec<String> = numbers.iter().take(used).map(u8::to_string).collect();
-    if numbers.iter().all(|number| *number == 0) { name } else { format!("{name} {}", places.join(".")) }
+    let components: Vec<String> = numbers.iter().take(used).map(u8::to_string).collect();
+    if numbers.iter().all(|number| *number == 0) { name } else { format!("{name} {}", components.join(".")) }
 }
 
 fn dashed_name(id: &[u8; 20]) -> Option<String> {

@@ -6,67 +6,68 @@ use crate::limits::{MAX_BITTORRENT_BLOCK, MAX_EXTENDED, MAX_SKIPPED_MESSAGE};
 #[cfg(test)]
 mod tests;
 
-/// The length of a block's message without the block.
+/// The length of a block message without the block's bytes.
 const BLOCK_HEAD: u32 = 9;
 
-/// A stream that is not one of messages.
+/// A protocol violation in a stream of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BitTorrentMessageError {
-    /// No message is so long.
+    /// The message is over the length limit.
     #[error("a message of {length} bytes")]
     TooLong {
-        /// The length that was announced.
+        /// The announced length.
         length: u32,
     },
-    /// A message has not the length that it must have.
+    /// The length does not match the message type.
     #[error("a message of kind {id} with a length of {length} bytes")]
     WrongLength {
-        /// What it would be.
+        /// The message type.
         id: u8,
-        /// The length that was announced.
+        /// The announced length.
         length: u32,
     },
 }
 
-/// What a stream consists of.
+/// An item of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BitTorrentItem<'a> {
     /// A message.
     Message(BitTorrentMessage<'a>),
-    /// A block begins: so many bytes follow, as [`BitTorrentItem::Bytes`]. Whether it was asked for has to be judged now.
+    /// The head of a block, whose bytes follow as [`BitTorrentItem::Bytes`]. The caller checks now whether it
+    /// requested the block.
     Block(BlockSpec),
-    /// Bytes of the block that began last, at least one.
+    /// Bytes of the current block, at least one.
     Bytes(&'a [u8]),
 }
 
-/// Finds the messages in what one side of a connection sends, however it arrives.
+/// An incremental decoder for the messages of one side of a connection.
 ///
-/// It holds nothing of the stream: bytes that it does not consume, less than a message, are to be offered again with
-/// those that follow. Of messages that are unknown, or of an extension and too long, nothing needs to be kept at all.
+/// It buffers nothing: the caller passes unconsumed bytes, less than a message, again together with those that
+/// follow. Unknown messages and overlong extension messages are skipped without buffering.
 #[derive(Debug)]
 pub struct BitTorrentDecoder {
-    /// How long a bitfield of the torrent is, in bytes.
+    /// The length of the torrent's bitfield in bytes.
     bitfield: u32,
     state: DecoderState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DecoderState {
-    /// A message comes next.
+    /// The next byte begins a message.
     Header,
-    /// So many bytes of a block are to come.
+    /// `remaining` bytes of a block are outstanding.
     Block { remaining: u32 },
-    /// So many bytes of an unknown message are to come.
+    /// `remaining` bytes of a skipped message are outstanding.
     Skipping { remaining: u32 },
 }
 
 impl BitTorrentDecoder {
-    /// Begins behind the handshake of a connection about a torrent with that geometry.
+    /// Creates a decoder for the stream behind the handshake, for a torrent with this geometry.
     pub const fn new(geometry: &Geometry) -> Self {
         Self { bitfield: geometry.piece_count().div_ceil(8), state: DecoderState::Header }
     }
 
-    /// Returns the next part of the stream and takes it off `input`, or nothing if more bytes are needed. An error is final.
+    /// Consumes the next item from `input` and returns it, or `None` if more bytes are needed. Errors are final.
     pub fn next<'a>(
         &mut self,
         input: &mut &'a [u8],
@@ -81,12 +82,12 @@ impl BitTorrentDecoder {
                 DecoderState::Block { remaining: 0 } | DecoderState::Skipping { remaining: 0 } => {
                     self.state = DecoderState::Header
                 }
-                DecoderState::Block { remaining: left } => {
-                    let bytes = take_up_to(input, left);
+                DecoderState::Block { remaining } => {
+                    let bytes = take_up_to(input, remaining);
                     return Ok((!bytes.is_empty()).then_some(BitTorrentItem::Bytes(bytes)));
                 }
-                DecoderState::Skipping { remaining: left } => {
-                    if take_up_to(input, left).is_empty() {
+                DecoderState::Skipping { remaining } => {
+                    if take_up_to(input, remaining).is_empty() {
                         return Ok(None);
                     }
                 }
@@ -94,7 +95,7 @@ impl BitTorrentDecoder {
         }
     }
 
-    /// Says whether bytes of a block are to come.
+    /// Returns true if bytes of a block are outstanding.
     pub const fn is_in_block(&self) -> bool {
         matches!(self.state, DecoderState::Block { remaining: 1.. })
     }
@@ -129,14 +130,14 @@ impl BitTorrentDecoder {
 
 enum DecodeStep<'a> {
     Item(BitTorrentItem<'a>),
-    /// An unknown message, so many bytes of which are to come.
+    /// A message to skip, with `length` outstanding bytes.
     Skip {
         length: u32,
     },
     More,
 }
 
-/// What the body of a message consists of.
+/// The structure of a message body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MessageKind {
     Empty,
@@ -149,7 +150,7 @@ enum MessageKind {
 }
 
 impl MessageKind {
-    /// Judges a message by its length; nothing stands for one that is not known.
+    /// Checks the length of a message; returns `None` if the message is to be skipped.
     const fn of(id: u8, length: u32, bitfield: u32) -> Result<Option<Self>, BitTorrentMessageError> {
         let (kind, expected) = match id {
             id::CHOKE | id::UNCHOKE | id::INTERESTED | id::NOT_INTERESTED | id::HAVE_ALL | id::HAVE_NONE => {
@@ -175,7 +176,7 @@ impl MessageKind {
     }
 }
 
-/// Reads a message of a kind whose length was found right.
+/// Decodes a message whose length has been checked.
 fn read(id: u8, kind: MessageKind, body: &[u8], length: u32) -> Option<BitTorrentItem<'_>> {
     Some(BitTorrentItem::Message(match kind {
         MessageKind::Empty => match id {
@@ -216,12 +217,12 @@ fn read(id: u8, kind: MessageKind, body: &[u8], length: u32) -> Option<BitTorren
     }))
 }
 
-/// Takes off what is here of the bytes that are left.
-fn take_up_to<'a>(input: &mut &'a [u8], left: &mut u32) -> &'a [u8] {
-    let count = input.len().min(*left as usize);
+/// Consumes at most `remaining` bytes of `input`.
+fn take_up_to<'a>(input: &mut &'a [u8], remaining: &mut u32) -> &'a [u8] {
+    let count = input.len().min(*remaining as usize);
     let (bytes, rest) = input.split_at(count);
     *input = rest;
-    // At most what was left.
-    *left -= u32::try_from(count).unwrap_or(*left);
+    // `count` is at most `remaining`.
+    *remaining -= u32::try_from(count).unwrap_or(*remaining);
     bytes
 }

@@ -1,17 +1,17 @@
 use crate::bencode::{BencodeError, Tree, parse_lenient};
 
-/// What a client says of itself in the handshake of the extension protocol (BEP 10), as far as it matters here.
+/// The supported fields of the extension protocol's handshake (BEP 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ExtendedHandshake {
-    /// How many requests may wait there; more may be dropped or rejected (`reqq`).
+    /// The maximum number of outstanding requests that the client accepts; it may drop or reject more (`reqq`).
     pub requests: Option<usize>,
 }
 
 impl ExtendedHandshake {
-    /// The extension that it is a message of.
+    /// The extension id of the handshake.
     pub const ID: u8 = 0;
 
-    /// Returns the document that says it. No extension is named: the other side has none to speak.
+    /// Encodes the handshake. It announces no extensions, because none is supported.
     pub fn encode(&self) -> Vec<u8> {
         let text = |text: &str| Tree::Bytes(text.into());
         let version = concat!("Peerdex ", env!("CARGO_PKG_VERSION"));
@@ -21,7 +21,7 @@ impl ExtendedHandshake {
         Tree::dictionary(entries.into_iter().chain(requests)).encode()
     }
 
-    /// Reads a document. What it says besides, rightly or wrongly, is passed over; that no request may wait is not believed.
+    /// Decodes a handshake. All other fields are ignored, and so is a `reqq` of 0.
     pub fn decode(document: &[u8]) -> Result<Self, BencodeError> {
         let requests = parse_lenient(document)?.get("reqq").and_then(|requests| requests.as_unsigned());
         let requests = requests.filter(|requests| *requests > 0);
@@ -59,16 +59,19 @@ mod tests {
         }
         let crowded: Vec<String> = (0..10_000).map(|number| format!("5:{number:05}i1e")).collect();
         let crowded = crowded.concat();
-        let heard = ExtendedHandshake::decode(format!("d1:md{crowded}e4:reqqi9ee").as_bytes());
-        assert_eq!(heard, Ok(ExtendedHandshake { requests: Some(9) }));
+        let decoded = ExtendedHandshake::decode(format!("d1:md{crowded}e4:reqqi9ee").as_bytes());
+        assert_eq!(decoded, Ok(ExtendedHandshake { requests: Some(9) }));
     }
 
     #[test]
     fn absurd_request_counts_are_ignored() {
         for nonsense in ["i0e", "i-5e", "3:512", "le", "i99999999999999999999e"] {
             let document = format!("d4:reqq{nonsense}e");
-            let heard = ExtendedHandshake::decode(document.as_bytes());
-            assert!(heard.is_err() || heard == Ok(ExtendedHandshake::default()), "{nonsense}: {heard:?}");
+            let decoded = ExtendedHandshake::decode(document.as_bytes());
+            assert!(
+                decoded.is_err() || decoded == Ok(ExtendedHandshake::default()),
+                "{nonsense}: {decoded:?}"
+            );
         }
         assert!(ExtendedHandshake::decode(b"d4:reqqi5e").is_err() && ExtendedHandshake::decode(b"").is_err());
         let many = ExtendedHandshake::decode(b"d4:reqqi9000000000000000000ee").unwrap();

@@ -1,4 +1,4 @@
-//! The bytes of the dialect as they stand in its specifications: they must never change.
+//! The bytes of the dialect as in its specifications. They must never change.
 
 use super::{
     BitTorrentHandshake, BitTorrentHandshakeError, BitTorrentMessage, BlockSpec, PeerId, ReservedBits,

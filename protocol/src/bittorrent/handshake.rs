@@ -1,47 +1,47 @@
 use super::PeerId;
 use crate::infohash::Infohash;
 
-/// How every handshake begins.
+/// The prefix of every handshake.
 pub const PROTOCOL: [u8; 20] = *b"\x13BitTorrent protocol";
 
 /// The length of a handshake in bytes.
 pub const HANDSHAKE_LEN: usize = 68;
 
-/// The length of a handshake without its peer id: enough to know what it is about, and to answer it.
+/// The length of a handshake without its peer id, which is enough to identify the torrent and to answer.
 pub const HANDSHAKE_HEAD_LEN: usize = 48;
 
 /// The first message of both sides (BEP 3, "peer protocol").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BitTorrentHandshake {
-    /// What the sender speaks besides the original protocol.
+    /// The extensions that the sender supports.
     pub reserved: ReservedBits,
-    /// The torrent that the connection is about.
+    /// The torrent of the connection.
     pub infohash: Infohash,
-    /// Who speaks.
+    /// The sender's id.
     pub peer_id: PeerId,
 }
 
-/// The eight bytes of a handshake in which clients announce what they speak.
+/// The eight bytes of a handshake that announce the supported extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReservedBits([u8; 8]);
 
-/// Bytes that are not the beginning of a handshake.
+/// The bytes are not the beginning of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it does not speak the BitTorrent protocol")]
 pub struct BitTorrentHandshakeError;
 
 impl BitTorrentHandshake {
-    /// Returns the 68 bytes.
+    /// Encodes the handshake.
     pub fn encode(&self) -> [u8; HANDSHAKE_LEN] {
         let mut bytes = [0; HANDSHAKE_LEN];
         let parts = [&PROTOCOL[..], &self.reserved.0, self.infohash.as_bytes(), self.peer_id.as_bytes()];
-        for (place, byte) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
-            *place = *byte;
+        for (target, byte) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
+            *target = *byte;
         }
         bytes
     }
 
-    /// Reads all but the peer id, which some send only when they were answered.
+    /// Decodes everything but the peer id, which some clients send only after an answer.
     pub fn decode_head(
         head: &[u8; HANDSHAKE_HEAD_LEN],
     ) -> Result<(ReservedBits, Infohash), BitTorrentHandshakeError> {
@@ -59,22 +59,22 @@ impl ReservedBits {
     const EXTENDED: (usize, u8) = (5, 0x10);
     const FAST: (usize, u8) = (7, 0x04);
 
-    /// Returns what this program announces.
+    /// Returns the extensions that this program supports.
     pub const fn ours() -> Self {
         Self([0, 0, 0, 0, 0, Self::EXTENDED.1, 0, Self::FAST.1])
     }
 
-    /// Takes eight bytes of a handshake.
+    /// Wraps eight bytes of a handshake.
     pub const fn from_bytes(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
 
-    /// Says whether the fast extension is spoken (BEP 6).
+    /// Returns true if the fast extension is supported (BEP 6).
     pub fn has_fast(self) -> bool {
         self.has(Self::FAST)
     }
 
-    /// Says whether the extension protocol is spoken (BEP 10).
+    /// Returns true if the extension protocol is supported (BEP 10).
     pub fn has_extended(self) -> bool {
         self.has(Self::EXTENDED)
     }

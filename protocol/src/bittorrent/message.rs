@@ -1,70 +1,70 @@
 use crate::geometry::Block;
 
-/// A range of bytes of a piece as it stands on the wire: nothing is known of it yet.
+/// A byte range of a piece as it appears on the wire, not yet validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlockSpec {
     /// The piece.
     pub piece: u32,
-    /// Where in the piece it begins, in bytes.
+    /// The range's offset in the piece, in bytes.
     pub begin: u32,
     /// Its length in bytes.
     pub length: u32,
 }
 
-/// A message between two peers, but for blocks, of which [`block_head`] makes the head.
+/// A message between two peers, except blocks, whose head is encoded by [`block_head`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BitTorrentMessage<'a> {
-    /// Nothing, but the connection is alive.
+    /// Keeps an idle connection open.
     KeepAlive,
-    /// Requests are not served from now on, and those that wait are forgotten (with the fast extension: each is rejected).
+    /// The sender no longer serves requests and drops queued ones (with the fast extension, it rejects each of them).
     Choke,
-    /// Requests are served from now on.
+    /// The sender serves requests from now on.
     Unchoke,
-    /// The other side has pieces that this one wants.
+    /// The sender wants pieces that the receiver has.
     Interested,
-    /// The other side has nothing that this one wants.
+    /// The sender wants no piece that the receiver has.
     NotInterested,
-    /// One more piece that this side has.
+    /// The sender completed a piece.
     Have {
-        /// Which.
+        /// The piece.
         piece: u32,
     },
-    /// The pieces that this side has; only as the first message.
+    /// The pieces that the sender has; only as the first message.
     Bitfield(&'a [u8]),
-    /// Asks for a block.
+    /// Requests a block.
     Request(BlockSpec),
-    /// A block that was asked for is no longer wanted.
+    /// Cancels a request.
     Cancel(BlockSpec),
-    /// The port of the other side's DHT node (BEP 5).
+    /// The port of the sender's DHT node (BEP 5).
     Port(u16),
-    /// A piece that the other side had better ask for (BEP 6).
+    /// Suggests a piece to request (BEP 6).
     Suggest {
-        /// Which.
+        /// The piece.
         piece: u32,
     },
-    /// Instead of a bitfield: this side has all pieces (BEP 6).
+    /// Instead of a bitfield: the sender has all pieces (BEP 6).
     HaveAll,
-    /// Instead of a bitfield: this side has no piece (BEP 6).
+    /// Instead of a bitfield: the sender has no piece (BEP 6).
     HaveNone,
-    /// A block that was asked for does not come (BEP 6).
+    /// A requested block will not be sent (BEP 6).
     Reject(BlockSpec),
-    /// A piece that is served even to who is choked (BEP 6).
+    /// A piece that is served even while the receiver is choked (BEP 6).
     AllowedFast {
-        /// Which.
+        /// The piece.
         piece: u32,
     },
     /// A message of an extension (BEP 10).
     Extended {
-        /// Which: by the number that its receiver has given it, or [`ExtendedHandshake::ID`].
+        /// The extension's number, as assigned by the receiver, or [`ExtendedHandshake::ID`].
         ///
         /// [`ExtendedHandshake::ID`]: super::ExtendedHandshake::ID
         extension: u8,
-        /// What it says.
+        /// The payload.
         body: &'a [u8],
     },
 }
 
-/// The number that says what a message is.
+/// The message types.
 pub(super) mod id {
     pub(in super::super) const CHOKE: u8 = 0;
     pub(in super::super) const UNCHOKE: u8 = 1;
@@ -85,7 +85,7 @@ pub(super) mod id {
 }
 
 impl BitTorrentMessage<'_> {
-    /// Appends the message with its length.
+    /// Appends the message with its length prefix to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match *self {
             Self::KeepAlive => out.extend_from_slice(&[0; 4]),
@@ -110,19 +110,19 @@ impl BitTorrentMessage<'_> {
     }
 }
 
-/// Returns what stands before a block's bytes.
+/// Encodes the head of a block: everything before its bytes.
 pub fn block_head(block: BlockSpec) -> [u8; 13] {
     let mut head = [id::PIECE; 13];
-    let (length, place) = head.split_at_mut(4);
+    let (length, rest) = head.split_at_mut(4);
     length.copy_from_slice(&block.length.saturating_add(9).to_be_bytes());
-    if let Some((_, place)) = place.split_first_mut() {
-        place.copy_from_slice(&(u64::from(block.piece) << 32 | u64::from(block.begin)).to_be_bytes());
+    if let Some((_, position)) = rest.split_first_mut() {
+        position.copy_from_slice(&(u64::from(block.piece) << 32 | u64::from(block.begin)).to_be_bytes());
     }
     head
 }
 
 fn write_message(out: &mut Vec<u8>, id: u8, body: &[u8]) {
-    // Only a bitfield may be long, and the geometry has bounded it.
+    // Only a bitfield may be long, and the geometry bounds its length.
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX).saturating_add(1);
     out.extend_from_slice(&length.to_be_bytes());
     out.push(id);

@@ -2,15 +2,15 @@ use std::fmt;
 
 use super::clients;
 
-/// How our own ids begin: client and version, as most clients write it (BEP 20).
+/// The prefix of this program's ids: client code and version in the usual format (BEP 20).
 const CLIENT_PREFIX: [u8; 8] = *b"-PX0200-";
 
-/// Who a peer of the BitTorrent dialect says it is: 20 bytes that last as long as its run (BEP 3, `peer_id`).
+/// The self-chosen id of a BitTorrent peer: 20 bytes, valid for one run (BEP 3, `peer_id`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId([u8; 20]);
 
 impl PeerId {
-    /// Makes an id of this program from random bytes.
+    /// Creates an id of this program from random bytes.
     pub const fn ours(random: [u8; 12]) -> Self {
         let mut bytes = [0; 20];
         let (head, tail) = bytes.split_at_mut(CLIENT_PREFIX.len());
@@ -19,23 +19,23 @@ impl PeerId {
         Self(bytes)
     }
 
-    /// Takes 20 bytes for an id.
+    /// Wraps 20 bytes as an id.
     pub const fn from_bytes(bytes: [u8; 20]) -> Self {
         Self(bytes)
     }
 
-    /// Returns the 20 bytes.
+    /// Returns the id's bytes.
     pub const fn as_bytes(&self) -> &[u8; 20] {
         &self.0
     }
 
-    /// Returns the name of the client and its version, as far as they are known; fit to be shown to people.
+    /// Returns the client's name and version, if known; safe to display.
     pub fn client(&self) -> Option<String> {
         clients::client_name(&self.0)
     }
 }
 
-/// Writes the client's name, or what can be read of the id.
+/// Formats the client's name, or else the readable prefix of the id.
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(client) = self.client() {

@@ -1,43 +1,43 @@
-//! Several messages hashed side by side, each from its own state and cut in its own way.
+//! Parallel hashing of several messages, each from its own state and in its own fragmentation.
 //!
-//! The messages go in lockstep over the blocks that all of them have at hand; one that is at its end gives its place to
-//! the next. The last of all may have to go alone, at the speed of one stream.
+//! The messages advance in lockstep over the blocks that all of them have available; the next message replaces one
+//! that has ended. The last message may have to run alone, at the speed of one stream.
 //!
-//! What it costs stands at the heads of [`sha256::lanes`](crate::sha256::lanes) and [`sha1::lanes`](crate::sha1::lanes).
+//! The block functions are in [`sha256::lanes`](crate::sha256::lanes) and [`sha1::lanes`](crate::sha1::lanes).
 
 use std::slice;
 
 use super::{BLOCK_LEN, BlockState, Hasher, WIDE_LANES, is_wide};
 
-/// How many messages run together at most where eight do not.
+/// The maximum number of messages in parallel on processors without AVX-512.
 const LANES: usize = 4;
 
-/// Returns how many messages are best hashed side by side on this machine: with more of them they take hardly less time.
+/// Returns the best batch size on this machine; larger batches are hardly faster.
 pub fn min_batch_len() -> usize {
     if is_wide() { WIDE_LANES } else { 2 }
 }
 
-/// A hasher and what it is to take in.
+/// A hasher and its input.
 #[derive(Debug, Clone)]
 pub struct HashInput<'a, S> {
-    /// Where the bytes go.
+    /// The hasher.
     pub hasher: Hasher<S>,
-    /// The bytes, one part after the other.
+    /// The input, in parts.
     pub parts: Vec<&'a [u8]>,
 }
 
-/// Lets every hasher take in its parts: the same as [`Hasher::update`] for each of them, in less time.
+/// Updates every hasher with its parts, faster than separate calls of [`Hasher::update`].
 pub fn update_all<S: BlockState>(messages: &mut [HashInput<'_, S>]) {
     update_in_groups(messages, if is_wide() { WIDE_LANES } else { LANES });
 }
 
-/// Does so with at most so many at a time: [`WIDE_LANES`] or [`LANES`].
-fn update_in_groups<S: BlockState>(messages: &mut [HashInput<'_, S>], most: usize) {
+/// Updates the hashers, with at most `max_lanes` at a time: [`WIDE_LANES`] or [`LANES`].
+fn update_in_groups<S: BlockState>(messages: &mut [HashInput<'_, S>], max_lanes: usize) {
     let mut waiting = messages.iter_mut();
-    let mut running: Vec<HashStream<'_, '_, S>> = Vec::with_capacity(most);
+    let mut running: Vec<HashStream<'_, '_, S>> = Vec::with_capacity(max_lanes);
     loop {
         running.retain_mut(HashStream::advance);
-        while running.len() < most {
+        while running.len() < max_lanes {
             let Some(message) = waiting.next() else { break };
             let mut stream = HashStream::new(message);
             if stream.advance() {
@@ -47,7 +47,7 @@ fn update_in_groups<S: BlockState>(messages: &mut [HashInput<'_, S>], most: usiz
         match running.as_mut_slice() {
             [] => return,
             [alone] => alone.run(),
-            several if most == WIDE_LANES && several.len() >= S::min_wide_lanes() => {
+            several if max_lanes == WIDE_LANES && several.len() >= S::min_wide_lanes() => {
                 lockstep::<S, WIDE_LANES>(several)
             }
             two @ [_, _] => lockstep::<S, 2>(two),
@@ -57,11 +57,11 @@ fn update_in_groups<S: BlockState>(messages: &mut [HashInput<'_, S>], most: usiz
     }
 }
 
-/// A message on its way through the block function.
+/// A message that is being hashed.
 struct HashStream<'m, 'a, S> {
     hasher: &'m mut Hasher<S>,
     parts: slice::Iter<'m, &'a [u8]>,
-    /// Whole blocks that the hasher's state has not been advanced over.
+    /// Whole blocks over which the hasher's state has not been advanced yet.
     blocks: &'a [[u8; BLOCK_LEN]],
 }
 
@@ -70,7 +70,7 @@ impl<'m, 'a, S: BlockState> HashStream<'m, 'a, S> {
         Self { hasher: &mut message.hasher, parts: message.parts.iter(), blocks: &[] }
     }
 
-    /// Goes on to the next part if no blocks are at hand; says whether there are any now.
+    /// Moves on to the next part if no blocks are available; returns false at the end of the message.
     fn advance(&mut self) -> bool {
         while self.blocks.is_empty() {
             let Some(part) = self.parts.next() else { return false };
@@ -79,17 +79,17 @@ impl<'m, 'a, S: BlockState> HashStream<'m, 'a, S> {
         true
     }
 
-    /// Advances the state over the blocks at hand.
+    /// Advances the state over all available blocks.
     fn run(&mut self) {
         self.hasher.state.advance(self.blocks);
         self.blocks = &[];
     }
 }
 
-/// Advances the first `N` streams, if there are so many, over as many blocks as each of them has at hand.
+/// Advances the first `N` streams over as many blocks as all of them have available.
 fn lockstep<S: BlockState, const N: usize>(streams: &mut [HashStream<'_, '_, S>]) {
     let Some(first) = streams.first() else { return };
-    // Where there is no stream, the first goes along once more.
+    // Unused lanes repeat the first stream.
     let (mut states, mut runs) = ([first.hasher.state; N], [first.blocks; N]);
     for ((state, run), stream) in states.iter_mut().zip(&mut runs).zip(streams.iter()) {
         (*state, *run) = (stream.hasher.state, stream.blocks);
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::sha256::Sha256State;
 
-    /// A message's first state and its parts.
+    /// Generates the initial state and the parts of a message.
     fn message() -> impl Strategy<Value = ([u8; 32], Vec<Vec<u8>>)> {
         let part = prop_oneof![
             prop::collection::vec(any::<u8>(), 0..200),
@@ -136,8 +136,8 @@ mod tests {
                 prop_assert_eq!(ours.hasher.state(), hasher.state());
                 prop_assert_eq!(by_four.hasher.state(), hasher.state());
                 let length = parts.iter().map(|part| part.len() as u64).sum();
-                let right = hasher.clone().finish(length);
-                prop_assert_eq!((ours.hasher.finish(length), by_four.hasher.finish(length)), (right, right));
+                let expected = hasher.clone().finish(length);
+                prop_assert_eq!((ours.hasher.finish(length), by_four.hasher.finish(length)), (expected, expected));
             }
         }
 

@@ -1,8 +1,8 @@
-//! Eight words in a register of x86-64, one of each of eight streams, for rounds that are plain arithmetic.
+//! Registers of x86-64 with one word of each of eight streams, for rounds in plain arithmetic.
 //!
-//! All of it is safe: who calls has found the instructions, or says so.
+//! All functions are safe: their callers have the same target features, or have checked for them.
 
-#![expect(clippy::many_single_char_names, reason = "eight streams and sixteen words want short names")]
+#![expect(clippy::many_single_char_names, reason = "eight streams and sixteen words need short names")]
 
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_extract_epi32, _mm256_permute2x128_si256, _mm256_set_epi32,
@@ -15,30 +15,30 @@ use super::{BLOCK_LEN, WIDE_LANES};
 /// One word of each stream.
 pub(crate) type WordColumn = __m256i;
 
-/// 16 words of the schedule of each stream, by four.
+/// 16 words of the schedule of each stream, in groups of four.
 pub(crate) type MessageSchedule = [[WordColumn; 4]; 4];
 
-// Functions of three bits (FIPS 180-4, 4.1), as tables: bit 4x + 2y + z is what x, y and z give.
+// Truth tables of functions of three bits (FIPS 180-4, 4.1): bit 4x + 2y + z is the result for x, y and z.
 
-/// y if x, otherwise z.
+/// y if x is set, otherwise z.
 pub(crate) const CHOOSE: i32 = 0b1100_1010;
 
-/// Whether one or all of them are set.
+/// Set if one or all three are set.
 pub(crate) const PARITY: i32 = 0b1001_0110;
 
-/// Whether two at least are set.
+/// Set if at least two are set.
 pub(crate) const MAJORITY: i32 = 0b1110_1000;
 
-/// Says whether the processor has what this takes: registers of 256 bits, and AVX-512's rotations and three-way logic for them.
-/// The functions here and in the two files named `avx512.rs` enable these three features and no others.
+/// Returns true if the processor has 256-bit registers, and AVX-512's rotations and three-way logic for them. The
+/// functions here and in the two files named `avx512.rs` enable these three features and no others.
 pub(crate) fn is_supported() -> bool {
     std::arch::is_x86_feature_detected!("avx2")
         && std::arch::is_x86_feature_detected!("avx512f")
         && std::arch::is_x86_feature_detected!("avx512vl")
 }
 
-/// Advances the state of each stream over the blocks that they have in `common`, which no run has fewer of; `rounds` are those
-/// over one block of each.
+/// Advances the state of each stream over the first `common` blocks of its run, which every run must have; `rounds`
+/// computes the rounds over one block of each.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
 pub(crate) fn advance<const N: usize>(
@@ -61,14 +61,14 @@ pub(crate) fn advance<const N: usize>(
     }
     for (number, column) in columns.into_iter().enumerate() {
         for (state, word) in states.iter_mut().zip(scatter(column)) {
-            if let Some(place) = state.get_mut(number) {
-                *place = word;
+            if let Some(target) = state.get_mut(number) {
+                *target = word;
             }
         }
     }
 }
 
-/// Puts a word of each stream into a register, that of the first stream lowest.
+/// Loads a word of each stream into a register, the first stream lowest.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn gather(words: [u32; WIDE_LANES]) -> WordColumn {
@@ -76,7 +76,7 @@ fn gather(words: [u32; WIDE_LANES]) -> WordColumn {
     _mm256_set_epi32(h, g, f, e, d, c, b, a)
 }
 
-/// Takes the words out of a register.
+/// Stores the words of a register.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn scatter(column: WordColumn) -> [u32; WIDE_LANES] {
@@ -93,7 +93,7 @@ fn scatter(column: WordColumn) -> [u32; WIDE_LANES] {
     .map(i32::cast_unsigned)
 }
 
-/// Takes a block of each stream: the first words of its schedule.
+/// Loads a block of each stream: the first words of its schedule.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load(blocks: [&[u8; BLOCK_LEN]; WIDE_LANES]) -> MessageSchedule {
@@ -104,26 +104,26 @@ fn load(blocks: [&[u8; BLOCK_LEN]; WIDE_LANES]) -> MessageSchedule {
     [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]]
 }
 
-/// Takes eight big-endian words of one stream.
+/// Loads eight big-endian words of one stream.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn row(bytes: &[u8; 32]) -> __m256i {
     let ([a, b, c, d], _) = bytes.as_chunks::<8>() else { return _mm256_setzero_si256() };
     let [a, b, c, d] = [a, b, c, d].map(|two| i64::from_le_bytes(*two));
-    // Together one load of 32 bytes.
+    // Compiles to a single load of 32 bytes.
     let bytes = _mm256_set_epi64x(d, c, b, a);
-    // Each word's bytes the other way round; places count within each half of the register.
+    // Reverse the bytes of each word; shuffle indices count within each half of the register.
     let (low, high) = (0x0405_0607_0001_0203, 0x0c0d_0e0f_0809_0a0b);
     _mm256_shuffle_epi8(bytes, _mm256_set_epi64x(high, low, high, low))
 }
 
-/// Makes columns of rows.
+/// Transposes rows into columns.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn transpose([a, b, c, d, e, f, g, h]: [__m256i; WIDE_LANES]) -> [WordColumn; WIDE_LANES] {
     let twos = |x, y| (_mm256_unpacklo_epi32(x, y), _mm256_unpackhi_epi32(x, y));
     let fours = |x, y| (_mm256_unpacklo_epi64(x, y), _mm256_unpackhi_epi64(x, y));
-    // A register of these has words of two places, one in each half.
+    // Each resulting register has two columns, one in each half.
     let quarters = |a, b, c, d| {
         let ((ab, ab_after), (cd, cd_after)) = (twos(a, b), twos(c, d));
         (fours(ab, cd), fours(ab_after, cd_after))

@@ -12,22 +12,22 @@ use crate::share_path::SharePath;
 #[cfg(test)]
 mod tests;
 
-/// What the peers of a configured swarm have agreed on: `Common.cfg`.
+/// The common configuration of a configured swarm: `Common.cfg`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommonConfig {
-    /// How many neighbours are served for what they give.
+    /// The number of neighbours unchoked for their upload rate.
     pub preferred_neighbors: usize,
-    /// How often those are chosen anew.
+    /// The interval between two choices of preferred neighbours.
     pub unchoking_interval: Duration,
-    /// How often the neighbour that is served by lot is chosen anew.
+    /// The interval between two choices of the optimistically unchoked neighbour.
     pub optimistic_unchoking_interval: Duration,
     /// The plain name of the file.
     pub file_name: SharePath,
-    /// How the file is cut into pieces.
+    /// The division of the file into pieces.
     pub geometry: Geometry,
 }
 
-/// The keys, in the order in which they are usually written.
+/// The keys, in their usual order.
 const KEYS: [&str; 6] = [
     "NumberOfPreferredNeighbors",
     "UnchokingInterval",
@@ -44,29 +44,29 @@ const FILE_NAME: usize = 3;
 const FILE_SIZE: usize = 4;
 const PIECE_SIZE: usize = 5;
 
-/// What was found in the file.
+/// The keys found in the file.
 #[derive(Debug, Default)]
 struct FoundKeys<'a> {
-    /// The line of each key, and its value.
+    /// The line and the value of each key.
     keys: [Option<(usize, &'a str)>; KEYS.len()],
-    /// The keys for which an unknown one was probably meant.
+    /// True for each missing key that was probably misspelled.
     misspelled: [bool; KEYS.len()],
 }
 
 impl CommonConfig {
-    /// Reads the file and judges all of it; also returns what is suspicious about it.
+    /// Parses and validates the whole file; also returns warnings about it.
     pub fn parse(bytes: &[u8]) -> Result<(Self, Vec<ConfigWarning>), ConfigError> {
         let (mut faults, mut warnings) = (Vec::new(), Vec::new());
         let found = find(bytes, &mut faults, &mut warnings)?;
-        let mut judge = CommonConfigReader { found: &found, faults: &mut faults };
-        let preferred = judge.number(PREFERRED, MAX_CONFIGURED_PEERS as u64);
-        let unchoking = judge.number(UNCHOKING, MAX_CONFIGURED_INTERVAL.into());
-        let optimistic = judge.number(OPTIMISTIC, MAX_CONFIGURED_INTERVAL.into());
-        let file_name = judge.file_name(&mut warnings);
-        let size = judge.number(FILE_SIZE, MAX_FILE_SIZE);
-        let piece_size = judge.number(PIECE_SIZE, MAX_CONFIGURED_PIECE.into());
-        let geometry = size.zip(piece_size).and_then(|(size, piece)| judge.geometry(size, piece));
-        let whole = (|| {
+        let mut reader = CommonConfigReader { found: &found, faults: &mut faults };
+        let preferred = reader.number(PREFERRED, MAX_CONFIGURED_PEERS as u64);
+        let unchoking = reader.number(UNCHOKING, MAX_CONFIGURED_INTERVAL.into());
+        let optimistic = reader.number(OPTIMISTIC, MAX_CONFIGURED_INTERVAL.into());
+        let file_name = reader.file_name(&mut warnings);
+        let size = reader.number(FILE_SIZE, MAX_FILE_SIZE);
+        let piece_size = reader.number(PIECE_SIZE, MAX_CONFIGURED_PIECE.into());
+        let geometry = size.zip(piece_size).and_then(|(size, piece)| reader.geometry(size, piece));
+        let config = (|| {
             Some(Self {
                 preferred_neighbors: usize::try_from(preferred?).ok()?,
                 unchoking_interval: Duration::from_secs(unchoking?),
@@ -77,8 +77,8 @@ impl CommonConfig {
         })();
         faults.sort_by_key(|fault| (fault.line == 0, fault.line));
         warnings.sort_by_key(|warning| warning.line);
-        let whole = whole.filter(|_| faults.is_empty()).ok_or(ConfigError { faults })?;
-        Ok((whole, warnings))
+        let config = config.filter(|_| faults.is_empty()).ok_or(ConfigError { faults })?;
+        Ok((config, warnings))
     }
 
     /// Returns the plain name of the file.
@@ -87,7 +87,8 @@ impl CommonConfig {
     }
 }
 
-/// Finds the keys. A doubled one is a fault, and so is an unknown one that resembles a missing one; others are ignored.
+/// Finds the keys. A duplicate key is a fault, and so is an unknown key that resembles a missing one; other unknown
+/// keys are ignored.
 fn find<'a>(
     bytes: &'a [u8],
     faults: &mut Vec<ConfigFault>,
@@ -102,17 +103,17 @@ fn find<'a>(
             Some((key, Some((first, _)))) => {
                 faults.push(ConfigFault { line, reason: FaultReason::DuplicateKey { key, first: *first } });
             }
-            Some((_, place)) => *place = Some((line, value.trim_start())),
+            Some((_, slot)) => *slot = Some((line, value.trim_start())),
         }
     }
     if is_empty {
         return Err(ConfigError { faults: vec![ConfigFault { line: 0, reason: FaultReason::Empty }] });
     }
     let missing = KEYS.iter().zip(&found.keys).zip(&mut found.misspelled);
-    for ((key, _), is_misspelt) in missing.filter(|((_, place), _)| place.is_none()) {
-        if let Some(slip) = unknown.iter().position(|(_, found)| is_typo_of(found, key)) {
-            let (line, found) = unknown.remove(slip);
-            *is_misspelt = true;
+    for ((key, _), is_misspelled) in missing.filter(|((_, slot), _)| slot.is_none()) {
+        if let Some(index) = unknown.iter().position(|(_, found)| is_typo_of(found, key)) {
+            let (line, found) = unknown.remove(index);
+            *is_misspelled = true;
             faults.push(ConfigFault {
                 line,
                 reason: FaultReason::MisspelledKey { found: found.to_owned(), key },
@@ -127,14 +128,14 @@ fn find<'a>(
     Ok(found)
 }
 
-/// Judges what was found.
+/// Validates the values of the keys that were found.
 struct CommonConfigReader<'a, 'b> {
     found: &'b FoundKeys<'a>,
     faults: &'b mut Vec<ConfigFault>,
 }
 
 impl<'a> CommonConfigReader<'a, '_> {
-    /// Returns the value of a key; a key that is missing or has no value is a fault, reported once.
+    /// Returns the value of a key; a missing key or value is a fault, reported once.
     fn value(&mut self, which: usize) -> Option<(usize, &'static str, &'a str)> {
         let key = *KEYS.get(which)?;
         let (line, reason) = match self.found.keys.get(which).copied().flatten() {

@@ -4,65 +4,65 @@ use super::ConfiguredPeerId;
 use crate::escape::excerpt;
 use crate::limits::{MAX_CONFIG, MAX_CONFIGURED_PEERS, MAX_CONFIGURED_PIECES};
 
-/// So many faults are told; of more it is only said how many there are.
+/// The maximum number of faults shown; of the rest only the number is shown.
 const MAX_REPORTED: usize = 20;
 
-/// What is wrong with a file that configures a swarm, in the order of its lines.
+/// The faults of a configuration file, ordered by line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// At least one.
+    /// The faults; at least one.
     pub faults: Vec<ConfigFault>,
 }
 
-/// One thing that is wrong.
+/// One fault of a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFault {
-    /// The line, from 1; 0 for what is wrong with the whole.
+    /// The line, from 1; 0 for a fault of the whole file.
     pub line: usize,
-    /// What.
+    /// What is wrong.
     pub reason: FaultReason,
 }
 
-/// What can be wrong with a file that configures a swarm.
+/// What is wrong with a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultReason {
-    /// Nobody writes so much.
+    /// The file is over the size limit.
     #[error("the file is larger than {MAX_CONFIG} bytes")]
     TooLarge,
-    /// It is not text.
-    #[error("the file is not text in UTF-8")]
+    /// The file is not UTF-8 text.
+    #[error("the file is not UTF-8 text")]
     NotText,
-    /// It says nothing.
+    /// The file has no content.
     #[error("the file is empty")]
     Empty,
-    /// An unknown key stands where a missing one was probably meant.
+    /// An unknown key that is probably a missing key, misspelled.
     #[error("unknown key \"{}\"; did you mean {key}?", excerpt(.found))]
     MisspelledKey {
-        /// What is there.
+        /// The unknown key.
         found: String,
-        /// The key that is missing.
+        /// The missing key.
         key: &'static str,
     },
-    /// A key that must be there is not.
+    /// A required key is missing.
     #[error("{0} is missing")]
     MissingKey(&'static str),
-    /// A key stands there twice.
-    #[error("{key} stands in line {first} already")]
+    /// A key occurs twice.
+    #[error("duplicate {key}; first defined on line {first}")]
     DuplicateKey {
-        /// Which.
+        /// The key.
         key: &'static str,
-        /// Where it is first.
+        /// The line of its first occurrence.
         first: usize,
     },
     /// A key has no value.
     #[error("{0} has no value")]
     MissingValue(&'static str),
-    /// A value should be a number.
+    /// A value is not a number.
     #[error("{key} is not a number: \"{}\"", excerpt(.value))]
     NotANumber {
-        /// Which.
+        /// The key.
         key: &'static str,
-        /// What is there instead.
+        /// The value.
         value: String,
     },
     /// A number is 0.
@@ -71,98 +71,98 @@ pub enum FaultReason {
     /// A number is too large.
     #[error("{key} is over the limit of {limit}")]
     OverLimit {
-        /// Which.
+        /// The key.
         key: &'static str,
-        /// The largest that it may be.
+        /// The largest allowed value.
         limit: u64,
     },
     /// The file would have too many pieces.
     #[error(
-        "PieceSize is absurd: the file would have {pieces} pieces, and the limit is {MAX_CONFIGURED_PIECES}"
+        "PieceSize is too small: the file would have {pieces} pieces; the limit is {MAX_CONFIGURED_PIECES}"
     )]
     TooManyPieces {
-        /// How many.
+        /// The number of pieces.
         pieces: u64,
     },
-    /// The file's name leads elsewhere.
-    #[error("FileName is not the plain name of a file: \"{}\"", excerpt(.0))]
+    /// The file's name is not a single path component.
+    #[error("FileName is not a plain file name: \"{}\"", excerpt(.0))]
     BadFileName(String),
-    /// A line has too few or too many words.
-    #[error("a peer's line is `id host port has_file`, and this one has {words} words")]
+    /// A line has too few or too many fields.
+    #[error("expected `id host port has_file`, found {words} fields")]
     WrongFieldCount {
-        /// How many it has.
+        /// The number of fields.
         words: usize,
     },
     /// A peer is listed twice.
-    #[error("peer {id} stands in line {first} already")]
+    #[error("duplicate peer {id}; first listed on line {first}")]
     DuplicateId {
-        /// Who.
+        /// The peer.
         id: ConfiguredPeerId,
-        /// Where it is first.
+        /// The line of its first occurrence.
         first: usize,
     },
-    /// Two peers cannot listen in one place.
-    #[error("{} and port {port} stand in line {first} already", excerpt(.host))]
+    /// Two peers have the same address.
+    #[error("duplicate address {} port {port}; first listed on line {first}", excerpt(.host))]
     DuplicateAddress {
         /// The host.
         host: String,
         /// The port.
         port: u16,
-        /// Where they are first.
+        /// The line of its first occurrence.
         first: usize,
     },
-    /// Nobody can be reached there.
+    /// The host is not a valid name or address.
     #[error("the host is neither a name nor an address that can be reached: \"{}\"", excerpt(.0))]
     BadHost(String),
-    /// Neither 0 nor 1.
-    #[error("has_file is 0 or 1, not \"{}\"", excerpt(.0))]
+    /// The flag is neither 0 nor 1.
+    #[error("has_file must be 0 or 1, not \"{}\"", excerpt(.0))]
     BadFlag(String),
-    /// There is nobody.
+    /// No peer is listed.
     #[error("no peer is listed")]
     NoPeers,
-    /// There are too many.
+    /// Too many peers are listed.
     #[error("more than {MAX_CONFIGURED_PEERS} peers are listed")]
     TooManyPeers,
-    /// Nobody could give anything.
+    /// No peer has the file at the start.
     #[error("no peer has the file: at least one line must end in 1")]
     NoSeed,
 }
 
-/// Something in a file that configures a swarm that is probably not what its author meant, but no reason to refuse it.
+/// A suspicious entry of a configuration file, which is no reason to refuse the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigWarning {
     /// The line, from 1.
     pub line: usize,
-    /// What it is.
+    /// What is suspicious.
     pub reason: WarningReason,
 }
 
-/// What may be suspicious about a file that configures a swarm.
+/// What is suspicious about a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WarningReason {
-    /// A key without a meaning here, as other programs add them.
+    /// An unsupported key, as added by other programs.
     #[error("unknown key \"{}\" ignored", excerpt(.0))]
     UnknownKey(String),
-    /// A file name may contain `#`, but not after a blank here.
+    /// The file name is cut at a `#` after whitespace, which begins a comment.
     #[error("FileName ends before the comment: \"{}\"", excerpt(.0))]
     CommentAfterFileName(String),
 }
 
 impl ConfigError {
-    /// Returns a text with a line per fault, each with the name of the file before it.
+    /// Returns a text with one line per fault, each prefixed with the name of the file.
     pub fn display_for<'a>(&'a self, file: &'a str) -> impl fmt::Display + 'a {
         FaultLines { lines: self.faults.iter().map(|fault| (fault.line, &fault.reason)).collect(), file }
     }
 }
 
 impl ConfigWarning {
-    /// Returns a text with a line per warning, each with the name of the file before it.
+    /// Returns a text with one line per warning, each prefixed with the name of the file.
     pub fn display_all<'a>(warnings: &'a [Self], file: &'a str) -> impl fmt::Display + 'a {
         FaultLines { lines: warnings.iter().map(|warning| (warning.line, &warning.reason)).collect(), file }
     }
 }
 
-/// Remarks about the lines of a file.
+/// Faults or warnings, each with its line.
 struct FaultLines<'a, T> {
     lines: Vec<(usize, T)>,
     file: &'a str,
@@ -191,34 +191,33 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Returns the lines of a file that are neither blank nor comments, with their numbers from 1 and without blanks around them.
+/// Returns the trimmed lines of a file that are neither blank nor comments, with their numbers from 1.
 pub(super) fn lines(bytes: &[u8]) -> Result<impl Iterator<Item = (usize, &str)>, ConfigError> {
     let fault = |reason| ConfigError { faults: vec![ConfigFault { line: 0, reason }] };
     if bytes.len() > MAX_CONFIG {
         return Err(fault(FaultReason::TooLarge));
     }
     let text = str::from_utf8(bytes).map_err(|_| fault(FaultReason::NotText))?;
-    // Some editors put a byte order mark before everything they save.
+    // Some editors write a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
     Ok(lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')))
 }
 
-/// Returns a line without the comment at its end: a `#` after a blank, and all that follows.
+/// Returns a line without its trailing comment: a `#` after whitespace and everything behind it.
 pub(super) fn without_comment(line: &str) -> &str {
-    let is_comment =
-        |place: &usize| line.get(..*place).is_some_and(|head| head.ends_with(char::is_whitespace));
-    let comment = line.match_indices('#').map(|(place, _)| place).find(is_comment);
-    comment.and_then(|place| line.get(..place)).map_or(line, str::trim_end)
+    let is_comment = |at: &usize| line.get(..*at).is_some_and(|head| head.ends_with(char::is_whitespace));
+    let comment = line.match_indices('#').map(|(at, _)| at).find(is_comment);
+    comment.and_then(|at| line.get(..at)).map_or(line, str::trim_end)
 }
 
-/// Judges a number.
+/// Parses a number from 1 to `limit`.
 pub(super) fn number(key: &'static str, value: &str, limit: u64) -> Result<u64, FaultReason> {
     let is_digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     if !is_digits {
         return Err(FaultReason::NotANumber { key, value: value.to_owned() });
     }
-    // Digits that fit no number at all are a number that is too large.
+    // Digits that overflow `u64` are a number over the limit.
     match value.parse().unwrap_or(u64::MAX) {
         0 => Err(FaultReason::Zero(key)),
         number if number > limit => Err(FaultReason::OverLimit { key, limit }),

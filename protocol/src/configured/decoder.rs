@@ -5,82 +5,83 @@ use crate::geometry::{Geometry, PieceIndex};
 #[cfg(test)]
 mod tests;
 
-/// The number of a piece before its bytes.
+/// The length of the piece index before a piece's bytes.
 const PIECE_HEADER_LEN: u32 = 4;
 
-/// A stream that is not one of messages.
+/// A protocol violation in a stream of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ConfiguredMessageError {
-    /// No message of this content is so long.
-    #[error("a message with a length of {length} bytes")]
+    /// The message is longer than any valid message of this content.
+    #[error("the message length of {length} bytes is over the limit")]
     TooLong {
-        /// The length that was announced.
+        /// The announced length.
         length: u32,
     },
-    /// A message has not the length that it must have.
-    #[error("a message of type {id} with a length of {length} bytes")]
+    /// The length does not match the message type.
+    #[error("a message of type {id} with the wrong length of {length} bytes")]
     WrongLength {
-        /// What it would be.
+        /// The message type.
         id: u8,
-        /// The length that was announced.
+        /// The announced length.
         length: u32,
     },
-    /// Nobody knows what such a message is.
-    #[error("a message of the unknown type {id}")]
+    /// The message type is unknown.
+    #[error("unknown message type {id}")]
     Unknown {
-        /// Its type.
+        /// The message type.
         id: u8,
     },
-    /// A message is about a piece that the content does not have.
-    #[error("a message about piece {piece} of {pieces}")]
+    /// A message names a piece that the content does not have.
+    #[error("piece index {piece} is out of range: the file has {pieces} pieces")]
     NoSuchPiece {
-        /// The number that was named, from 0.
+        /// The piece index, from 0.
         piece: u32,
-        /// How many there are.
+        /// The number of pieces.
         pieces: u32,
     },
-    /// A piece has not the length that it must have.
-    #[error("{got} bytes for piece {piece}, which has {expected}")]
+    /// A piece has the wrong length.
+    #[error("piece {piece} has {expected} bytes, not {got}")]
     WrongPieceLength {
-        /// Which piece.
+        /// The piece index.
         piece: u32,
-        /// How long it is.
+        /// The length of the piece.
         expected: u32,
-        /// How long it was announced to be.
+        /// The announced length.
         got: u32,
     },
 }
 
-/// What a stream consists of.
+/// An item of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfiguredItem<'a> {
     /// A message.
     Message(ConfiguredMessage<'a>),
-    /// A piece begins: all its bytes follow, as [`ConfiguredItem::Bytes`]. Whether it was asked for has to be judged now.
+    /// The head of a piece, whose bytes follow as [`ConfiguredItem::Bytes`]. The caller checks now whether it
+    /// requested the piece.
     Piece(PieceIndex),
-    /// Bytes of the piece that began last, at least one.
+    /// Bytes of the current piece, at least one.
     Bytes(&'a [u8]),
 }
 
-/// Finds the messages in what one side of a connection sends, however it arrives.
+/// An incremental decoder for the messages of one side of a connection.
 ///
-/// It holds nothing of the stream: bytes that it does not consume, less than a message, are to be offered again with
-/// those that follow.
+/// It buffers nothing: the caller passes unconsumed bytes, less than a message, again together with those that
+/// follow.
 #[derive(Debug)]
 pub struct ConfiguredDecoder {
     geometry: Geometry,
     framing: Framing,
-    /// How many bytes of a piece are to come.
+    /// The number of outstanding bytes of the current piece.
     remaining: u32,
 }
 
 impl ConfiguredDecoder {
-    /// Begins behind the handshake of a connection about a content with that geometry.
+    /// Creates a decoder for the stream behind the handshake, for a content with this geometry.
     pub const fn new(geometry: Geometry, framing: Framing) -> Self {
         Self { geometry, framing, remaining: 0 }
     }
 
-    /// Returns the next part of the stream and takes it off `input`, or nothing if more bytes are needed. An error is final.
+    /// Consumes the next item from `input` and returns it, or `None` if more bytes are needed. Errors are final.
     pub fn next<'a>(
         &mut self,
         input: &mut &'a [u8],
@@ -90,23 +91,23 @@ impl ConfiguredDecoder {
         }
         let (bytes, rest) = input.split_at(input.len().min(self.remaining as usize));
         *input = rest;
-        // At most what was left.
+        // `bytes` is at most `remaining` long.
         self.remaining -= u32::try_from(bytes.len()).unwrap_or(self.remaining);
         Ok((!bytes.is_empty()).then_some(ConfiguredItem::Bytes(bytes)))
     }
 
-    /// Says whether bytes of a piece are to come.
+    /// Returns true if bytes of a piece are outstanding.
     pub const fn is_in_piece(&self) -> bool {
         self.remaining > 0
     }
 
-    /// Returns the longest that anything before a piece's bytes can be with its length, in bytes.
+    /// Returns the maximum length of anything before a piece's bytes, including the length prefix, in bytes.
     pub const fn max_header_len(&self) -> usize {
-        let bitfield = self.bitfield() as usize;
+        let bitfield = self.bitfield_len() as usize;
         5 + if bitfield > 4 { bitfield } else { 4 }
     }
 
-    const fn bitfield(&self) -> u32 {
+    const fn bitfield_len(&self) -> u32 {
         self.geometry.piece_count().div_ceil(8)
     }
 
@@ -116,11 +117,12 @@ impl ConfiguredDecoder {
     ) -> Result<Option<ConfiguredItem<'a>>, ConfiguredMessageError> {
         let Some((length, rest)) = input.split_first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*length);
-        let longest = self.bitfield().max(PIECE_HEADER_LEN.saturating_add(self.geometry.piece_length()));
+        let longest = self.bitfield_len().max(PIECE_HEADER_LEN.saturating_add(self.geometry.piece_length()));
         let body = self.framing.body_of(length).filter(|body| *body <= longest);
         let body = body.ok_or(ConfiguredMessageError::TooLong { length });
         let Some((&id, rest)) = rest.split_first() else {
-            // What is too long is refused before anything of it is here; of no length at all the type says more.
+            // Refuse an overlong message before its body arrives. For a length of 0, wait for the type, which yields
+            // a more precise error.
             return if length == 0 { Ok(None) } else { body.map(|_| None) };
         };
         let wrong = ConfiguredMessageError::WrongLength { id, length };
@@ -135,19 +137,19 @@ impl ConfiguredDecoder {
         Ok(Some(item))
     }
 
-    /// Returns how many bytes have to be here before a message can be read; nothing if it has a wrong length.
+    /// Returns the number of body bytes needed to decode a message; `None` if its length is wrong for its type.
     fn header_len(&self, id: u8, body: u32) -> Result<Option<u32>, ConfiguredMessageError> {
         let expected = match id {
             id::CHOKE | id::UNCHOKE | id::INTERESTED | id::NOT_INTERESTED | id::DONE => 0,
             id::HAVE | id::REQUEST => 4,
-            id::BITFIELD => self.bitfield(),
+            id::BITFIELD => self.bitfield_len(),
             id::PIECE => return Ok((body > PIECE_HEADER_LEN).then_some(PIECE_HEADER_LEN)),
             _ => return Err(ConfiguredMessageError::Unknown { id }),
         };
         Ok((body == expected).then_some(expected))
     }
 
-    /// Reads a message whose length was found right.
+    /// Decodes a message whose length has been checked.
     fn read<'a>(
         &self,
         id: u8,

@@ -3,21 +3,21 @@ use std::fmt;
 use super::message::id;
 use crate::geometry::Geometry;
 
-/// What the length before a message counts.
+/// What the length prefix of a message counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// The number of the message's kind and what follows: a choke is `00 00 00 01 00`.
+    /// The message type and the payload: a choke is `00 00 00 01 00`.
     Inclusive,
-    /// Only what follows that number: a choke is `00 00 00 00 00`.
+    /// Only the payload: a choke is `00 00 00 00 00`.
     Exclusive,
 }
 
 impl Framing {
-    /// How many bytes of a first message tell the framing.
+    /// The number of bytes of the first message that determine the framing.
     pub const HEAD_LEN: usize = 5;
 
-    /// Tells the framing from the beginning of the first message behind a handshake; nothing if it fits neither, or if it is a
-    /// piece, which cannot be the first.
+    /// Detects the framing from the beginning of the first message behind a handshake. Returns `None` if it fits
+    /// neither framing, or if it is a piece, which cannot be the first message.
     pub fn of_first_message(head: [u8; Self::HEAD_LEN], geometry: &Geometry) -> Option<Self> {
         let [a, b, c, d, id] = head;
         let body = match id {
@@ -30,7 +30,7 @@ impl Framing {
         [Self::Inclusive, Self::Exclusive].into_iter().find(|framing| framing.length_of(body) == length)
     }
 
-    /// Returns the length that is sent before a message with so many bytes behind the number of its kind.
+    /// Returns the length prefix of a message with this payload length.
     pub(super) const fn length_of(self, body: u32) -> u32 {
         match self {
             Self::Inclusive => body.saturating_add(1),
@@ -38,7 +38,7 @@ impl Framing {
         }
     }
 
-    /// Returns how many bytes follow the number of a message's kind; nothing for a length that does not even count that.
+    /// Returns the payload length for a length prefix; `None` if the prefix does not even cover the type.
     pub(super) const fn body_of(self, length: u32) -> Option<u32> {
         match self {
             Self::Inclusive => length.checked_sub(1),

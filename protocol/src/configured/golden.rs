@@ -1,4 +1,4 @@
-//! The bytes of the dialect as they stand in its specification: they must never change.
+//! The bytes of the dialect as in its specification. They must never change.
 
 use super::{
     ConfiguredHandshake, ConfiguredHandshakeError, ConfiguredMessage, ConfiguredPeerId, Framing, piece_head,
@@ -46,9 +46,9 @@ fn handshake_bytes_are_frozen() {
 #[test]
 fn other_headers_are_refused() {
     let good = ConfiguredHandshake { peer_id: ConfiguredPeerId(7) }.encode();
-    for place in 0..28 {
+    for index in 0..28 {
         let mut bytes = good;
-        bytes[place] ^= 0x20;
-        assert_eq!(ConfiguredHandshake::decode(&bytes), Err(ConfiguredHandshakeError), "{place}");
+        bytes[index] ^= 0x20;
+        assert_eq!(ConfiguredHandshake::decode(&bytes), Err(ConfiguredHandshakeError), "{index}");
     }
 }

@@ -4,53 +4,53 @@ use super::ConfiguredPeerId;
 use crate::escape::display_safe;
 use crate::geometry::PieceIndex;
 
-/// What a peer writes into its log, in the exact words of the dialect; shown without the time, which stands before it as
+/// An entry of a peer's log, in the exact wording of the dialect. Displayed without the time, which precedes it as
 /// `[Time]: `.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// Whose log it is.
+    /// The peer that writes the log.
     pub us: ConfiguredPeerId,
     /// What happened.
     pub event: LogEvent,
 }
 
-/// What happened to a peer.
+/// An event in the log of a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogEvent {
-    /// It has connected to another one.
+    /// It connected to a peer.
     Connects(ConfiguredPeerId),
-    /// Another one has connected to it.
+    /// A peer connected to it.
     Connected(ConfiguredPeerId),
-    /// Those that it serves for what they give are others now.
+    /// Its preferred neighbours changed.
     Preferred(Vec<ConfiguredPeerId>),
-    /// The one that it serves by lot is another one now.
+    /// Its optimistically unchoked neighbour changed.
     Optimistic(ConfiguredPeerId),
-    /// Another one serves it from now on.
+    /// A peer unchoked it.
     Unchoked(ConfiguredPeerId),
-    /// Another one serves it no more.
+    /// A peer choked it.
     Choked(ConfiguredPeerId),
-    /// Another one has a piece more.
+    /// A peer completed a piece.
     Have(ConfiguredPeerId, PieceIndex),
-    /// Another one wants something of it.
+    /// A peer is interested in its pieces.
     Interested(ConfiguredPeerId),
-    /// Another one wants nothing of it.
+    /// A peer is no longer interested in its pieces.
     NotInterested(ConfiguredPeerId),
-    /// A piece has come and is stored.
+    /// It received and stored a piece.
     Downloaded {
-        /// Which.
+        /// The piece.
         piece: PieceIndex,
-        /// From whom.
+        /// The source.
         from: ConfiguredPeerId,
-        /// How many pieces it has now.
+        /// The number of pieces that it has now.
         count: u32,
     },
-    /// All pieces are here.
+    /// It has all pieces.
     Complete,
-    /// A file that it did not receive itself stood in the place of the content; no other program has such a line.
+    /// It moved away a file that it had not downloaded itself. No other program writes this line.
     Unverified {
-        /// Its name.
+        /// The file's old name.
         from: String,
-        /// The name that it has now.
+        /// The file's new name.
         to: String,
     },
 }
@@ -63,8 +63,8 @@ impl fmt::Display for LogLine {
             LogEvent::Connected(peer) => write!(f, "Peer {us} is connected from Peer {peer}."),
             LogEvent::Preferred(peers) => {
                 write!(f, "Peer {us} has the preferred neighbors ")?;
-                for (place, peer) in peers.iter().enumerate() {
-                    write!(f, "{}{peer}", if place > 0 { "," } else { "" })?;
+                for (index, peer) in peers.iter().enumerate() {
+                    write!(f, "{}{peer}", if index > 0 { "," } else { "" })?;
                 }
                 f.write_str(".")
             }

@@ -1,34 +1,35 @@
 use super::Framing;
 use crate::geometry::PieceIndex;
 
-/// A message between two peers, but for pieces, of which [`piece_head`] makes the head.
+/// A message between two peers, except pieces, whose head is encoded by [`piece_head`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfiguredMessage<'a> {
-    /// Requests are not served from now on.
+    /// The sender no longer serves requests.
     Choke,
-    /// Requests are served from now on.
+    /// The sender serves requests from now on.
     Unchoke,
-    /// The other side has pieces that this one wants.
+    /// The sender wants pieces that the receiver has.
     Interested,
-    /// The other side has nothing that this one wants.
+    /// The sender wants no piece that the receiver has.
     NotInterested,
-    /// One more piece that this side has.
+    /// The sender completed a piece.
     Have {
-        /// Which.
+        /// The piece.
         piece: PieceIndex,
     },
-    /// The pieces that this side has: a bit each, the high one first. Bits behind the last piece mean nothing.
+    /// The pieces that the sender has: one bit per piece, the high bit first. Bits behind the last piece are ignored.
     Bitfield(&'a [u8]),
-    /// Asks for a whole piece.
+    /// Requests a whole piece.
     Request {
-        /// Which.
+        /// The piece.
         piece: PieceIndex,
     },
-    /// This side has the whole file and waits for the same word from everybody; said by one family of programs only.
+    /// The sender has the whole file and waits until all peers have sent this message. Used by one family of programs
+    /// only.
     Done,
 }
 
-/// The number that says what a message is.
+/// The message types.
 pub(super) mod id {
     pub(in super::super) const CHOKE: u8 = 0;
     pub(in super::super) const UNCHOKE: u8 = 1;
@@ -42,10 +43,10 @@ pub(super) mod id {
 }
 
 impl ConfiguredMessage<'_> {
-    /// Appends the message with its length.
+    /// Appends the message with its length prefix to `out`.
     pub fn encode(&self, framing: Framing, out: &mut Vec<u8>) {
         let mut put = |id: u8, body: &[u8]| {
-            // Only a bitfield is longer than a few bytes, and the geometry has bounded it.
+            // Only a bitfield is longer than a few bytes, and the geometry bounds its length.
             let body_length = u32::try_from(body.len()).unwrap_or(u32::MAX);
             out.extend_from_slice(&framing.length_of(body_length).to_be_bytes());
             out.push(id);
@@ -64,14 +65,14 @@ impl ConfiguredMessage<'_> {
     }
 }
 
-/// Returns what stands before the bytes of a piece of that length.
+/// Encodes the head of a piece of this length: everything before its bytes.
 pub fn piece_head(framing: Framing, piece: PieceIndex, length: u32) -> [u8; 9] {
     let mut head = [id::PIECE; 9];
     let length = framing.length_of(length.saturating_add(4)).to_be_bytes();
-    let (before, rest) = head.split_at_mut(4);
-    before.copy_from_slice(&length);
-    if let Some((_, place)) = rest.split_first_mut() {
-        place.copy_from_slice(&piece.get().to_be_bytes());
+    let (prefix, rest) = head.split_at_mut(4);
+    prefix.copy_from_slice(&length);
+    if let Some((_, index)) = rest.split_first_mut() {
+        index.copy_from_slice(&piece.get().to_be_bytes());
     }
     head
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// The number of a peer, as `PeerInfo.cfg` gives it and its handshake says it.
+/// The number of a peer in `PeerInfo.cfg` and in its handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConfiguredPeerId(pub u32);
 

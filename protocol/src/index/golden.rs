@@ -1,4 +1,4 @@
-//! The bytes of every message, frozen.
+//! Golden bytes of every message.
 
 use std::net::SocketAddr;
 
@@ -139,7 +139,7 @@ fn unknown_request_kind_differs_from_a_damaged_one() {
     let known = RequestEnvelope { id: 5, request: Request::Renew };
     assert_eq!(decode(5, &[0, 0, 0, 6]), Ok(DecodedRequest::Known(known)));
     assert_eq!(decode(5, &[0, 0, 1, 0, 9, 9]), Ok(DecodedRequest::Unknown { id: 5, kind: 256 }));
-    // A byte is left over, a peer reference of an unknown kind, half a number.
+    // A trailing byte, a peer reference of an unknown kind, half a number.
     for damaged in [&[0, 0, 0, 6, 0][..], &[0, 0, 0, 9, 0, 0, 0, 2], &[0, 0, 1]] {
         assert!(decode(5, damaged).is_err(), "{damaged:?}");
     }
@@ -248,7 +248,7 @@ fn signed_text_is_frozen() {
     assert_eq!(hex(&text), expected.replace(' ', ""));
 }
 
-/// Encodes a message, puts other bytes in the place of some of them, and decodes it.
+/// Encodes a message, replaces the bytes `from` by `to`, and decodes the result.
 fn with<M: Encode + Decode<()>>(message: &M, from: &[u8], to: &[u8]) -> Result<M, FrameError> {
     let bytes = encode_body(message).unwrap();
     let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
@@ -259,11 +259,11 @@ fn with<M: Encode + Decode<()>>(message: &M, from: &[u8], to: &[u8]) -> Result<M
 fn bytes_without_a_value_are_refused() {
     let search = Request::Search { query: "abcd".into(), after: None, limit: 1 };
     assert!(with(&search, b"abcd", "a\u{301}d".as_bytes()).is_ok());
-    // No UTF-8 at all, spelled too long, half a surrogate pair, beyond the last character, cut.
+    // Not UTF-8, overlong, half a surrogate pair, beyond the last code point, truncated.
     for text in [b"\xff\xfe\xfd\xfc", b"a\xc0\x80d", b"a\xed\xa0\x80", b"\xf4\x90\x80\x80", b"abc\xc3"] {
         assert!(with(&search, b"abcd", text).is_err(), "{text:?}");
     }
-    // Neither something nor nothing.
+    // Neither `Some` nor `None`.
     for tag in [2, 7, 0xff] {
         assert!(with(&search, b"abcd\0", &[b'a', b'b', b'c', b'd', tag]).is_err(), "{tag}");
     }
@@ -272,7 +272,7 @@ fn bytes_without_a_value_are_refused() {
     for cut in [2, 0xff] {
         assert!(with(&hits, &[0, 0, 1], &[0, 0, cut]).is_err(), "{cut}");
     }
-    // Neither all of a file nor a part.
+    // Neither a complete nor a partial share.
     for share in [2, 0xff] {
         assert!(with(&file(), &[0xaa, 0, 0, 0, 1], &[0xaa, 0, 0, 0, share]).is_err(), "{share}");
     }

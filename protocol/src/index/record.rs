@@ -5,19 +5,19 @@ use crate::digest::Digest;
 use crate::limits::MAX_FILE_SIZE;
 use crate::share_path::{SharePath, SharePathError};
 
-/// How much of a content a node has.
+/// How much of a file's content a node has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum Share {
-    /// All of it.
+    /// The complete content.
     Complete,
-    /// Some pieces, and more to come.
+    /// Some pieces; the download is still running.
     Partial,
 }
 
-/// One file that a node shares, as it stands on the wire; [`FileRecord::check`] says whether it may be believed.
+/// One file that a node shares, as it appears on the wire; [`FileRecord::check`] validates it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct FileRecord {
-    /// Where it stands among the node's files: a path with `/`, relative.
+    /// The file's relative path among the node's files, with `/` as separator.
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
@@ -27,30 +27,30 @@ pub struct FileRecord {
     pub share: Share,
 }
 
-/// A record that is refused.
+/// Why a record is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// The path is not one that can be shared.
+    /// The path is not a valid share path.
     #[error(transparent)]
     Path(#[from] SharePathError),
     /// The size is over the limit.
     #[error("a file of {size} bytes is over the limit of {MAX_FILE_SIZE} bytes")]
     TooLarge {
-        /// The size that was claimed.
+        /// The claimed size.
         size: u64,
     },
-    /// Only the empty content has the digest of nothing, and it has no other.
+    /// Size and digest contradict each other: only the empty content has the empty digest.
     #[error("{size} bytes cannot have the digest {digest}")]
     Impossible {
-        /// The size that was claimed.
+        /// The claimed size.
         size: u64,
-        /// The digest that was claimed.
+        /// The claimed digest.
         digest: Digest,
     },
 }
 
 impl FileRecord {
-    /// Judges the record whole and returns its path.
+    /// Checks the whole record and returns its path.
     pub fn check(&self) -> Result<SharePath, RecordError> {
         let (size, digest) = (self.size, self.digest);
         if size > MAX_FILE_SIZE {
@@ -63,34 +63,35 @@ impl FileRecord {
     }
 }
 
-/// What a list of files amounts to: two sides that have the same summary have the same list.
+/// A summary of a list of files: two sides with the same summary have the same list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
 pub struct ListSummary {
-    /// How many files are in it.
+    /// The number of files.
     pub files: u32,
-    /// The hash of them all.
+    /// The hash of all records, independent of their order.
     pub hash: ListHash,
 }
 
 impl ListSummary {
-    /// Counts a record that joins the list.
+    /// Adds a record to the summary.
     pub fn add(&mut self, record: &FileRecord) {
         self.files = self.files.saturating_add(1);
         self.hash.toggle(record);
     }
 
-    /// Counts a record that leaves the list.
+    /// Removes a record from the summary.
     pub fn remove(&mut self, record: &FileRecord) {
         self.files = self.files.saturating_sub(1);
         self.hash.toggle(record);
     }
 }
 
-/// Where a page of search results ended: what was told so far. The order of results changes with who comes and goes,
-/// so that no place in it would do. For the index alone to read; at most [`MAX_CURSOR_HITS`](crate::limits::MAX_TOLD) marks.
+/// Where a page of search results ended: the hits sent so far. The order of results changes as nodes come and go, so
+/// a position would not be stable. Opaque to nodes; at most [`MAX_CURSOR_HITS`](crate::limits::MAX_CURSOR_HITS)
+/// marks.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct SearchCursor {
-    /// A mark for each hit.
+    /// One mark per hit.
     pub sent: Vec<u64>,
 }
 

@@ -2,65 +2,65 @@ use bincode::{Decode, Encode};
 
 use crate::units::DisplaySize;
 
-/// Why the index does not do what was asked. Of those marked final, the connection is closed behind them.
+/// Why the index refuses a request. After a refusal marked final, the index closes the connection.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, thiserror::Error)]
 pub enum Refusal {
-    /// The bytes are no message (final).
+    /// The bytes are not a message (final).
     #[error("the index could not read the message: {reason}")]
     Malformed {
-        /// What is wrong with them.
+        /// What is wrong with the bytes.
         reason: String,
     },
-    /// The message is not one for this moment, such as a search before the greeting (final).
-    #[error("the message came out of order: {expected} was expected")]
+    /// The message is not allowed in this state, such as a search before the greeting (final).
+    #[error("message out of order: expected {expected}")]
     OutOfOrder {
-        /// What was expected.
+        /// The expected message.
         expected: String,
     },
-    /// The signature is not one of the key that is the node's id (final).
-    #[error("the node could not prove that its identity is its own")]
+    /// The signature does not match the key that is the node's id (final).
+    #[error("the node could not prove its identity")]
     BadProof,
-    /// The listening port is one that no peer may claim (final).
+    /// No peer may claim this listening port (final).
     #[error("port {port} cannot be registered; choose another one")]
     BadPort {
         /// The port.
         port: u16,
     },
-    /// The search text could not be understood.
+    /// The search text is invalid.
     #[error("{reason}")]
     BadQuery {
-        /// What is wrong with it.
+        /// What is wrong with the text.
         reason: String,
     },
-    /// A record of a registration cannot be believed; nothing of that registration was taken.
+    /// A record of a registration is invalid; the whole registration was rejected.
     #[error("the index refuses {path:?}: {reason}")]
     BadRecord {
-        /// The path of the record, escaped.
+        /// The record's path, escaped.
         path: String,
-        /// What is wrong with it.
+        /// What is wrong with the record.
         reason: String,
     },
-    /// There are more than so many; nothing was taken.
+    /// A count is over its limit; the whole request was rejected.
     #[error("too many {what}: the limit is {limit}")]
     TooMany {
-        /// Of what.
+        /// What is counted.
         what: String,
         /// The limit.
         limit: u64,
     },
-    /// No node of that id or address is known.
-    #[error("no such peer is known to the index")]
+    /// The index knows no node with this id or address.
+    #[error("the index knows no such peer")]
     NoSuchPeer,
-    /// The index has no room for another connection (final).
+    /// The index has reached its connection limit (final).
     #[error("the index is full; try again in {retry_after} s")]
     Busy {
         /// Seconds to wait.
         retry_after: u32,
     },
-    /// The index cannot write to its disk; searches go on.
-    #[error("the index cannot store registrations at the moment; it will be told again")]
+    /// The index cannot write to its disk; searches still work.
+    #[error("the index cannot store registrations at the moment; retrying automatically")]
     StoreUnavailable,
-    /// The node, or all at its address together, ask for more in a second than they may; nothing was done.
+    /// The node, or all nodes at its address together, exceeded the request rate; the request was not executed.
     #[error("too many requests; try again in {} s", f64::from(*.retry_after) / 1000.0)]
     TooFast {
         /// Milliseconds to wait.
@@ -69,24 +69,24 @@ pub enum Refusal {
     /// The index does not serve this address or this node (final).
     #[error("the index does not serve this {what}")]
     NotAllowed {
-        /// Whether it is the address or the node.
+        /// What is blocked: the address or the node.
         what: String,
     },
-    /// The index does not know this kind of request. Only on connections of version 2.
+    /// The index does not know this kind of request (version 2 only).
     #[error("the index does not support requests of kind {kind}; it may be an older release")]
     Unsupported {
-        /// The number of the kind.
+        /// The unknown kind.
         kind: u32,
     },
-    /// The files would take more bytes than a budget has; nothing was taken. Only to nodes that announce
+    /// The files would exceed a byte budget; the whole registration was rejected. Only sent to nodes that announce
     /// [`IndexFeatures::BUDGETS`](crate::features::IndexFeatures::BUDGETS).
     #[error("{what} would take {} of at most {}", DisplaySize(*.wanted), DisplaySize(*.limit))]
     OverBudget {
-        /// What has the budget: the list of the node, for one.
+        /// What the budget applies to, such as the node's list.
         what: String,
-        /// The bytes that it would take with the files.
+        /// The bytes needed with the files.
         wanted: u64,
-        /// The bytes that it may take.
+        /// The budget in bytes.
         limit: u64,
     },
 }

@@ -7,193 +7,198 @@ use crate::digest::Digest;
 use crate::features::IndexFeatures;
 use crate::node_id::NodeId;
 
-/// What the index answers.
+/// The index's answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Reply {
-    /// To a hello: what the node must sign.
+    /// To [`Hello`](super::Request::Hello): the challenge that the node must sign.
     Challenge {
-        /// Random bytes, good for this connection alone.
+        /// Random bytes, valid for this connection only.
         nonce: [u8; 32],
     },
-    /// To a proof: the node is known.
+    /// To [`Proof`](super::Request::Proof): the node is authenticated.
     Welcome {
-        /// Where the index sees it: the address of its connection, with the port that it claims.
+        /// The node's address as the index sees it: the source address of its connection and the claimed port.
         you: SocketAddr,
-        /// The node must send something within so many seconds, or it counts as gone.
+        /// The node counts as offline if it sends nothing for this many seconds.
         lease: u32,
-        /// What the index still has of its list.
+        /// The node's list as the index has stored it.
         list: ListSummary,
     },
-    /// To a change of the list or a renewal: it is on disk, and this is the list now.
+    /// To a change of the list or a renewal: the change is on disk, and this is the resulting list.
     List(ListSummary),
-    /// To a search: what fits best first, and of what fits as well the most available first.
+    /// To a search: the best match first; among equal matches, the most available first.
     Hits {
-        /// A page of them.
+        /// One page of hits.
         hits: Vec<Hit>,
-        /// Where to go on, if there are more.
+        /// Where the next page begins, if there is one.
         more: Option<SearchCursor>,
-        /// Whether the search was cut off, by time or by number, so that there may be more all the same.
+        /// True if a time or result limit stopped the search, so there may be hits beyond those listed.
         truncated: bool,
     },
-    /// To a locate: who has it and is there.
+    /// To [`Locate`](super::Request::Locate): the online sources of a content.
     Sources {
-        /// Every address before the second node of any, apart from that in random order, so that nobody is asked by everybody.
+        /// In random order, which spreads the load over all sources; but the first node of every address comes before
+        /// the second node of any.
         sources: Vec<ContentSource>,
     },
-    /// To a browse.
+    /// To [`Browse`](super::Request::Browse).
     Listing {
-        /// Whose list it is.
+        /// The node that shares the files.
         source: NodeId,
-        /// A page of it.
+        /// One page of its list.
         files: Vec<FileRecord>,
-        /// Whether there are more.
+        /// True if there are more pages.
         more: bool,
     },
     /// To a request for statistics.
     Statistics(Statistics),
     /// The request is refused.
     Refused(Refusal),
-    /// To an offer of a torrent or the end of one.
+    /// To an offered or withdrawn torrent.
     Offers {
-        /// How many torrents the node offers now.
+        /// The number of torrents that the node offers now.
         torrents: u32,
-        /// Where other clients ask for them, if the index is a tracker.
+        /// The announce address for other clients, if the index runs a tracker.
         tracker: Option<TrackerLocation>,
     },
-    /// To a question for torrents.
+    /// To a query for torrents.
     Torrents {
-        /// Those that most nodes offer first, at most [`MAX_TORRENT_HINTS`](crate::limits::MAX_TORRENT_HINTS).
+        /// The hints offered by the most nodes first, at most
+        /// [`MAX_TORRENT_HINTS`](crate::limits::MAX_TORRENT_HINTS).
         hints: Vec<TorrentHint>,
     },
-    /// To a greeting of version 2: what the node must sign, and what the index is.
+    /// To [`Greet`](super::Request::Greet): the challenge that the node must sign, and the index's features.
     Greeting {
-        /// Random bytes, good for this connection alone.
+        /// Random bytes, valid for this connection only.
         nonce: [u8; 32],
-        /// What the index understands.
+        /// The features that the index supports.
         features: IndexFeatures,
-        /// The index's clock: seconds since 1970.
+        /// The index's clock, in seconds since 1970.
         time: u64,
     },
     /// To a search with sources, ordered like [`Reply::Hits`].
     HitsWithSources {
-        /// A page of them.
+        /// One page of hits.
         hits: Vec<HitWithSources>,
-        /// Where to go on, if there are more.
+        /// Where the next page begins, if there is one.
         more: Option<SearchCursor>,
-        /// Whether the search was cut off, by time or by number, so that there may be more all the same.
+        /// True if a time or result limit stopped the search, so there may be hits beyond those listed.
         truncated: bool,
     },
     /// To a request for suggestions.
     Suggestions {
-        /// The words that occur in no name, at most [`MAX_UNKNOWN_WORDS`](crate::limits::MAX_UNKNOWN_WORDS).
+        /// The words of the search that occur in no name, at most
+        /// [`MAX_UNKNOWN_WORDS`](crate::limits::MAX_UNKNOWN_WORDS).
         words: Vec<WordSuggestions>,
     },
     /// To a search for nodes.
     Nodes {
-        /// Those that are there and reachable, at most [`MAX_NODES_FOUND`](crate::limits::MAX_NODES_FOUND).
+        /// The matching nodes that are online and reachable, at most
+        /// [`MAX_NODES_FOUND`](crate::limits::MAX_NODES_FOUND).
         nodes: Vec<NodeAddress>,
     },
-    /// To a report of nodes that do not answer.
+    /// To a report of unreachable nodes.
     Checking {
-        /// How many of them the index calls because of it.
+        /// The number of nodes that the index probes because of the report.
         nodes: u32,
     },
 }
 
-/// A word that occurs in no name, and words of names that are spelled like it.
+/// A word that occurs in no name, and similarly spelled words that do.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct WordSuggestions {
     /// The word, folded.
     pub word: String,
-    /// Words that are spelled like it, the most likely one first, at most
-    /// [`MAX_ALTERNATIVES`](crate::limits::MAX_NEAR_WORDS).
+    /// Similarly spelled words, the most likely one first, at most
+    /// [`MAX_ALTERNATIVES`](crate::limits::MAX_ALTERNATIVES).
     pub alternatives: Vec<String>,
 }
 
-/// Where a node listens.
+/// A node and its listening address.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct NodeAddress {
-    /// Who it is.
+    /// The node's id.
     pub node: NodeId,
-    /// Where it listens.
+    /// Its listening address.
     pub address: SocketAddr,
 }
 
-/// One content that matches a search, and where it can be fetched.
+/// One content that matches a search, with some of its sources.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct HitWithSources {
     /// The hit.
     pub hit: Hit,
-    /// Some of its sources in random order, at most [`MAX_HIT_SOURCES`](crate::limits::MAX_HIT_SOURCES); none for hits after the
-    /// first [`MAX_SOURCED_HITS`](crate::limits::MAX_SOURCED_HITS).
+    /// Some of its sources in random order, at most [`MAX_HIT_SOURCES`](crate::limits::MAX_HIT_SOURCES); empty for
+    /// hits after the first [`MAX_SOURCED_HITS`](crate::limits::MAX_SOURCED_HITS).
     pub sources: Vec<ContentSource>,
 }
 
 /// One content that matches a search.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Hit {
-    /// The content.
+    /// The content's SHA-256.
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
-    /// The paths under which it is shared, those that match first, at most
+    /// The paths under which it is shared, matching paths first, at most
     /// [`MAX_HIT_NAMES`](crate::limits::MAX_HIT_NAMES).
     pub names: Vec<String>,
-    /// How many addresses of nodes that are there have all of it.
+    /// The number of online addresses that have the complete content.
     pub complete: u32,
-    /// How many have some of it.
+    /// The number of online addresses that have a part of it.
     pub partial: u32,
 }
 
-/// A node that has a content.
+/// A source of a content.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct ContentSource {
-    /// Who it is.
+    /// The node's id.
     pub node: NodeId,
-    /// Where it listens.
+    /// Its listening address.
     pub address: SocketAddr,
     /// How much of the content it has.
     pub share: Share,
 }
 
-/// What an index holds.
+/// Counters of an index.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Statistics {
-    /// Nodes that are there and reachable.
+    /// Nodes that are online and reachable.
     pub online: u32,
-    /// Nodes of which a list is kept.
+    /// Nodes whose list is stored.
     pub nodes: u32,
     /// Files in those lists.
     pub files: u64,
-    /// Different contents among them.
+    /// Distinct contents in those lists.
     pub contents: u64,
-    /// The sizes of those contents, added up, in bytes.
+    /// The total size of those contents in bytes.
     pub bytes: u64,
-    /// Searches answered since the index was started.
+    /// Searches answered since the index started.
     pub searches: u64,
-    /// Seconds since the index was started.
+    /// Seconds since the index started.
     pub uptime: u64,
 }
 
-/// What the index says unasked.
+/// An unsolicited message from the index.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Notice {
-    /// The node's port was called back and answered: its files are listed from now on.
+    /// The index has probed the node's port successfully: its files are listed from now on.
     Reachable {
-        /// Where it was reached.
+        /// The probed address.
         address: SocketAddr,
     },
-    /// The node's port does not answer, or as many nodes of its address are listed as may be: its files are kept, but not listed.
+    /// The node's port does not answer, or its address has reached the limit of listed nodes: its files are stored,
+    /// but not listed.
     Unreachable {
-        /// Where it was looked for.
+        /// The probed address.
         address: SocketAddr,
-        /// What happened, in words.
+        /// What happened, as text.
         reason: String,
     },
-    /// Another connection greeted with the same identity; this one is closed.
+    /// Another connection authenticated with the same identity; this connection is closed.
     Replaced,
-    /// The index is being stopped; this connection is closed.
+    /// The index is shutting down; this connection is closed.
     ShuttingDown,
-    /// The connection is closed because of this.
+    /// The reason why the connection is closed.
     Refused(Refusal),
 }

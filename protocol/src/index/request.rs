@@ -9,145 +9,147 @@ use crate::features::IndexFeatures;
 use crate::infohash::Infohash;
 use crate::node_id::NodeId;
 
-/// What a node asks of the index.
+/// A request from a node to the index.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Request {
-    /// The first message of version 1: who is here. Answered by a challenge.
+    /// The first message of version 1. Answered by [`Challenge`](super::Reply::Challenge).
     Hello {
         /// The node's public key.
         node: NodeId,
         /// The port on which it accepts peers.
         port: u16,
-        /// The program and its version, for people.
+        /// The program's name and version, for display.
         agent: String,
     },
-    /// The second message: an ed25519 signature of [`proof_text`]. Answered by a welcome.
+    /// The second message: an ed25519 signature of [`proof_text`]. Answered by [`Welcome`](super::Reply::Welcome).
     Proof {
         /// The signature.
         signature: [u8; 64],
     },
-    /// The node will send its whole list anew: what it does not mention before [`Request::EndList`] goes.
+    /// The node sends its whole list again; paths that it does not repeat before [`Request::EndList`] are removed.
     BeginList,
-    /// Files that the node shares; a path that is known already is replaced. All are taken or none.
+    /// Adds files to the node's list, or replaces them if their path is known. Atomic: all files are accepted or
+    /// none.
     Register {
         /// At most [`MAX_BATCH`](crate::limits::MAX_BATCH).
         files: Vec<FileRecord>,
     },
-    /// Paths that the node shares no longer; unknown ones are ignored.
+    /// Removes paths from the node's list; unknown paths are ignored.
     Unregister {
         /// At most [`MAX_BATCH`](crate::limits::MAX_BATCH).
         paths: Vec<String>,
     },
     /// The list begun by [`Request::BeginList`] is complete.
     EndList,
-    /// The node is still there.
+    /// Renews the node's lease.
     Renew,
-    /// Contents that match a search text.
+    /// Searches for contents.
     Search {
-        /// The text, as [`Query`](crate::query::Query) reads it.
+        /// The search text, parsed by [`Query`](crate::query::Query).
         query: String,
-        /// Where the page before ended.
+        /// Where the previous page ended.
         after: Option<SearchCursor>,
         /// At most [`MAX_HITS`](crate::limits::MAX_HITS).
         limit: u16,
     },
-    /// Who has a content.
+    /// Asks for the sources of a content.
     Locate {
         /// The content.
         digest: Digest,
         /// At most [`MAX_SOURCES`](crate::limits::MAX_SOURCES).
         limit: u16,
     },
-    /// The files of one node, in the order of their paths.
+    /// Lists the files of one node, ordered by path.
     Browse {
-        /// Whose.
+        /// The node.
         peer: PeerRef,
-        /// The last path of the page before.
+        /// The last path of the previous page.
         after: Option<String>,
         /// At most [`MAX_LISTING`](crate::limits::MAX_LISTING).
         limit: u16,
     },
-    /// What the index holds altogether.
+    /// Asks for the index's counters.
     Statistics,
-    /// The node can make a torrent, and offers its content to whoever asks the index's tracker for it. Good until it is
-    /// withdrawn or the node is gone; offering it again changes nothing.
+    /// The node can create a torrent, and offers its content to the clients of the index's tracker. Valid until it is
+    /// withdrawn or the node goes offline; repeating it has no effect.
     OfferTorrent {
         /// The torrent.
         hint: TorrentHint,
     },
-    /// The node offers a torrent no longer; one that it did not offer is ignored.
+    /// Withdraws an offered torrent; ignored if the node does not offer it.
     WithdrawTorrent {
         /// The torrent.
         infohash: Infohash,
     },
-    /// Which contents a torrent is said to stand for.
+    /// Asks which contents a torrent represents, according to the nodes that offer it.
     FindTorrent {
         /// The torrent.
         infohash: Infohash,
     },
-    /// Which torrents are said to stand for a content.
+    /// Asks which torrents represent a content, according to the nodes that offer them.
     TorrentsOf {
         /// The content.
         digest: Digest,
     },
-    /// The first message of version 2: who is here. Answered by a greeting.
+    /// The first message of version 2. Answered by [`Greeting`](super::Reply::Greeting).
     Greet {
         /// The node's public key.
         node: NodeId,
         /// The port on which it accepts peers.
         port: u16,
-        /// The program and its version, for people.
+        /// The program's name and version, for display.
         agent: String,
-        /// What the node understands.
+        /// The features that the node supports.
         features: IndexFeatures,
     },
-    /// The same as a search; the first hits carry some of their sources. Only to an index that announced
+    /// Like [`Search`](Self::Search); the first hits carry some of their sources. Only to an index that announced
     /// [`IndexFeatures::SEARCH_WITH_SOURCES`].
     SearchWithSources {
-        /// The text, as [`Query`](crate::query::Query) reads it.
+        /// The search text, parsed by [`Query`](crate::query::Query).
         query: String,
-        /// Where the page before ended.
+        /// Where the previous page ended.
         after: Option<SearchCursor>,
         /// At most [`MAX_HITS`](crate::limits::MAX_HITS).
         limit: u16,
     },
-    /// Which words of a search occur in no name, and what is spelled like them. Only to an index that announced
+    /// Asks which words of a search occur in no name, and for similarly spelled words. Only to an index that
+    /// announced
     /// [`IndexFeatures::SUGGESTIONS`].
     Suggest {
-        /// The text, as [`Query`](crate::query::Query) reads it.
+        /// The search text, parsed by [`Query`](crate::query::Query).
         query: String,
     },
-    /// Which nodes have an id that begins with some digits. Only to an index that announced
+    /// Asks which nodes have an id with this prefix. Only to an index that announced
     /// [`IndexFeatures::FIND_NODES`].
     FindNodes {
         /// 4 to 64 hexadecimal digits.
         prefix: String,
     },
-    /// Which contents the torrent with a key is said to stand for. Only to an index that announced
+    /// Like [`FindTorrent`](Self::FindTorrent), by the torrent's key. Only to an index that announced
     /// [`IndexFeatures::TORRENT_KEYS`].
     FindTorrentByKey {
-        /// What stands for the torrent in a key exchange (MSE).
+        /// The key that represents the torrent in a key exchange (MSE).
         key: TorrentKey,
     },
-    /// Sources that the index named do not answer where it says that they listen; it looks for itself. Only to an index that
-    /// announced [`IndexFeatures::UNREACHABLE_REPORTS`].
+    /// Reports sources that do not answer at the address that the index named; the index probes them. Only to an
+    /// index that announced [`IndexFeatures::UNREACHABLE_REPORTS`].
     ReportUnreachable {
         /// At most [`MAX_REPORTED`](crate::limits::MAX_REPORTED).
         nodes: Vec<NodeAddress>,
     },
 }
 
-/// How a person names a peer.
+/// How a user names a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub enum PeerRef {
     /// By its id.
     Node(NodeId),
-    /// By where it listens.
+    /// By its listening address.
     Address(SocketAddr),
 }
 
-/// Returns the text that a node signs to prove that its id is its own: bound to the index's nonce and to the port that
-/// it claims, so that a proof serves once.
+/// Returns the text that a node signs to prove that it owns its id. The text contains the index's nonce and the
+/// claimed port, so a signature cannot be replayed.
 pub fn proof_text(nonce: &[u8; 32], node: &NodeId, port: u16) -> Vec<u8> {
     let mut text = b"peerdex hello 1\0".to_vec();
     text.extend_from_slice(nonce);

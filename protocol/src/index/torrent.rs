@@ -5,49 +5,50 @@ use crate::infohash::Infohash;
 use crate::limits::{MAX_COMPONENT, MAX_TORRENT_PIECE, MAX_TRACKER_URL};
 use crate::share_path::{SharePath, SharePathError};
 
-/// Which content a torrent of one file stands for, by the word of the nodes that offer it.
+/// Which content a single-file torrent represents, as claimed by the nodes that offer it.
 ///
-/// It is a hint: a torrent of one file is a function of its content, name and piece length, so whoever has the content
-/// makes it again and compares the infohash. [`TorrentHint::check`] says whether it is possible at all.
+/// It is a hint: the infohash of a single-file torrent follows from its content, name and piece length, so a node
+/// with the content creates the torrent again and compares the infohash. [`TorrentHint::check`] rejects impossible
+/// hints.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct TorrentHint {
-    /// The torrent.
+    /// The torrent's infohash.
     pub infohash: Infohash,
-    /// Its content.
+    /// The SHA-256 of its content.
     pub digest: Digest,
-    /// The file's name in the torrent: one component of a path.
+    /// The file's name in the torrent: a single path component.
     pub name: String,
     /// The length of the torrent's pieces in bytes.
     pub piece_length: u32,
 }
 
-/// A hint that is refused.
+/// Why a hint is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HintError {
-    /// The name is none that a file can have.
+    /// The name is not a valid file name.
     #[error(transparent)]
     Name(#[from] SharePathError),
     /// The name is a path of several components.
-    #[error("the name of a torrent of one file has no folders")]
+    #[error("the name of a single-file torrent must not contain a folder")]
     NotAFileName,
-    /// No torrent has such pieces.
-    #[error("pieces of {piece_length} bytes; they have 1 to {MAX_TORRENT_PIECE}")]
+    /// The piece length is out of range.
+    #[error("piece length {piece_length} is not between 1 and {MAX_TORRENT_PIECE} bytes")]
     PieceLength {
-        /// The length that was claimed.
+        /// The claimed length.
         piece_length: u32,
     },
-    /// A torrent has content.
-    #[error("the digest is that of nothing, and a torrent of nothing has no pieces")]
+    /// The content is empty, which no torrent can represent.
+    #[error("the digest is that of the empty content, which no torrent can represent")]
     Empty,
 }
 
 impl TorrentHint {
-    /// Returns how many bytes the hint counts as at the index: those of its fields.
+    /// Returns the number of bytes that the hint counts against the index's budgets: the sum of its fields.
     pub const fn weight(&self) -> usize {
         20 + 32 + 4 + self.name.len()
     }
 
-    /// Judges the hint whole.
+    /// Checks the whole hint.
     pub fn check(&self) -> Result<(), HintError> {
         if self.name.len() <= MAX_COMPONENT && self.name.contains('/') {
             return Err(HintError::NotAFileName);
@@ -63,19 +64,19 @@ impl TorrentHint {
     }
 }
 
-/// Where the index's tracker is.
+/// Where the index's tracker listens.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum TrackerLocation {
-    /// At the host of the index, on this port, under `/announce`. The node knows the host better than the index does:
-    /// it is the one that it has dialled.
+    /// On this port of the index's host, under `/announce`. The node knows the host better than the index does,
+    /// because it has dialed it.
     Port(u16),
     /// At this announce URL.
     Url(String),
 }
 
 impl TrackerLocation {
-    /// Writes the announce URL, for a node that reached the index at `host`, a name or an address. Gives nothing if the
-    /// index's own URL is none that may be announced to, or shown.
+    /// Returns the announce URL for a node that reached the index at `host`, a name or an address; `None` if the
+    /// index's own URL is not a supported tracker URL or not safe to display.
     pub fn url(&self, host: &str) -> Option<String> {
         let url = match self {
             Self::Port(port) if host.contains(':') && !host.starts_with('[') => {

@@ -8,32 +8,33 @@ use super::{Card, ChunkName};
 use crate::escape::excerpt;
 use crate::limits::{MAX_ANNOUNCED, MAX_ANNOUNCEMENT, MAX_ANNOUNCEMENT_SENT};
 
-/// What one datagram says: who sends it has these chunks.
+/// One datagram: its sender has these chunks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LanAnnouncement {
     /// The chunks.
     pub chunks: Vec<ChunkName>,
-    /// What programs of ours say besides.
+    /// The extra key of Peerdex nodes.
     pub card: Option<Card>,
-    /// The name of the sender. Programs of 2025 and 2026 skip announcements without one; it is not read here.
+    /// The sender's name. Programs of 2025 and 2026 skip announcements without one; [`LanAnnouncement::decode`]
+    /// ignores it.
     pub username: Option<String>,
 }
 
 /// A datagram that is not an announcement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnnouncementError {
-    /// It is longer than any that is read.
+    /// The datagram is over the length limit.
     #[error("it is longer than {MAX_ANNOUNCEMENT} bytes")]
     TooLong,
-    /// It is not JSON, or not an object with chunks.
+    /// The datagram is not JSON, or not an object with chunks.
     #[error("it is not an announcement in JSON: {0}")]
     Malformed(String),
-    /// It names too many chunks.
+    /// The datagram names too many chunks.
     #[error("it names more than {MAX_ANNOUNCED} chunks")]
     TooManyChunks,
 }
 
-/// Everything else in the object is skipped, however it looks.
+/// Everything else in the object is skipped, whatever its type.
 #[derive(Deserialize)]
 struct RawAnnouncement {
     chunks: Value,
@@ -41,16 +42,16 @@ struct RawAnnouncement {
 }
 
 impl LanAnnouncement {
-    /// Reads a datagram. Names that cannot be those of chunks are left out.
+    /// Parses a datagram. Invalid chunk names are skipped.
     ///
-    /// The chunks are a list of names, or an object: of one whose keys are names these are taken, otherwise its values, be they
-    /// names or lists of names.
+    /// The chunks are a list of names or an object. For each entry of an object, the key is used if it is a chunk
+    /// name, otherwise the value: a name or a list of names.
     pub fn decode(bytes: &[u8]) -> Result<Self, AnnouncementError> {
         if bytes.len() > MAX_ANNOUNCEMENT {
             return Err(AnnouncementError::TooLong);
         }
         let malformed = |error: serde_json::Error| AnnouncementError::Malformed(excerpt(&error.to_string()));
-        // A list would be taken for the fields in their order.
+        // serde would accept a JSON list as the fields in their order.
         if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
             return Err(AnnouncementError::Malformed("it is not an object".to_owned()));
         }
@@ -69,12 +70,16 @@ impl LanAnnouncement {
                     }
                 }
             }
-            _ => return Err(AnnouncementError::Malformed("the chunks are no list".to_owned())),
+            _ => {
+                return Err(AnnouncementError::Malformed(
+                    "`chunks` is neither a list nor an object".to_owned(),
+                ));
+            }
         }
         Ok(Self { chunks, card: raw.peerdex.and_then(Card::read), username: None })
     }
 
-    /// Writes it as one datagram, as Python's `json.dumps` would.
+    /// Encodes the announcement as one datagram, formatted like Python's `json.dumps`.
     pub fn encode(&self) -> Vec<u8> {
         let names: Vec<String> = self.chunks.iter().map(|name| quoted(name.as_str())).collect();
         let username = self.username.as_ref().map(|name| format!(", \"username\": {}", quoted(name)));
@@ -83,8 +88,9 @@ impl LanAnnouncement {
         format!("{{\"chunks\": [{}]{username}{card}}}", names.join(", ")).into_bytes()
     }
 
-    /// Writes it as datagrams of at most [`MAX_ANNOUNCEMENT_SENT`] bytes, since programs in the wild read no more of one. Who
-    /// speaks stands in each of them, and a chunk's digest beside its name. One that says nothing gives none.
+    /// Encodes the announcement as datagrams of at most [`MAX_ANNOUNCEMENT_SENT`] bytes, because other programs read
+    /// no more of one. Each datagram carries the sender, and the digest of each of its chunks. An empty announcement
+    /// yields no datagram.
     pub fn datagrams(self) -> Vec<Vec<u8>> {
         split::split(self, MAX_ANNOUNCEMENT_SENT)
     }

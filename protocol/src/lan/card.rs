@@ -10,10 +10,10 @@ use crate::digest::{Digest, parse_hex};
 use crate::limits::MAX_ANNOUNCED;
 use crate::node_id::NodeId;
 
-/// The version of the card that is written and read here. One of another version is ignored, like any unknown key.
+/// The supported version of the card. Cards of other versions are ignored, like any unknown key.
 const VERSION: u64 = 1;
 
-/// What the announcements of one run of a program have in common, drawn at random when it starts: so it knows its own.
+/// Random bytes in all announcements of one run of a program, by which it recognizes its own announcements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cookie([u8; 8]);
 
@@ -23,7 +23,7 @@ pub struct Cookie([u8; 8]);
 pub struct ParseCookieError;
 
 impl Cookie {
-    /// Takes 8 random bytes for a cookie.
+    /// Creates a cookie from 8 random bytes.
     pub const fn from_bytes(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
@@ -43,17 +43,17 @@ impl FromStr for Cookie {
     }
 }
 
-/// The extra key of announcements of ours: `"peerdex": {"version": 1, "cookie": …}`. Everything in it is a claim. A node that
-/// shows one with its id answers searches in the native dialect.
+/// The extra key of announcements by Peerdex nodes: `"peerdex": {"version": 1, "cookie": …}`. Everything in it is an
+/// unproven claim. A node that includes its id answers searches in the native dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
-    /// Which run of which program speaks.
+    /// Identifies the sender's run.
     pub cookie: Cookie,
-    /// Which node speaks, and the port on which it accepts peers; none if it is no node.
+    /// The sender's node id and the port on which it accepts peers; `None` if it is not a node.
     pub node: Option<(NodeId, u16)>,
-    /// The digests of chunks that are announced.
+    /// The digests of announced chunks.
     pub digests: BTreeMap<ChunkName, Digest>,
-    /// Contents that the node shares, not necessarily all.
+    /// Contents that the node shares; not necessarily all of them.
     pub contents: Vec<Digest>,
 }
 
@@ -70,17 +70,17 @@ struct RawCard {
 }
 
 impl Card {
-    /// Makes a card that says no more than who speaks.
+    /// Creates a card with nothing but a cookie.
     pub const fn of(cookie: Cookie) -> Self {
         Self { cookie, node: None, digests: BTreeMap::new(), contents: Vec::new() }
     }
 
-    /// Returns the same card without what differs between the datagrams of one announcement.
+    /// Returns the part of the card that all datagrams of an announcement have in common.
     pub(super) const fn without_lists(&self) -> Self {
         Self { cookie: self.cookie, node: self.node, digests: BTreeMap::new(), contents: Vec::new() }
     }
 
-    /// Reads a card; what is not one, or is one of another version, is none.
+    /// Parses a card; returns `None` if it is invalid or has another version.
     pub(super) fn read(value: Value) -> Option<Self> {
         let raw: RawCard = serde_json::from_value(value).ok()?;
         if raw.version != VERSION || raw.digests.len() > MAX_ANNOUNCED || raw.contents.len() > MAX_ANNOUNCED {
@@ -100,7 +100,7 @@ impl Card {
         })
     }
 
-    /// Writes it as the value of its key.
+    /// Encodes the card as the JSON value of its key.
     pub(super) fn write(&self) -> String {
         let node = self.node.map(|(node, port)| format!(", \"node\": \"{node}\", \"port\": {port}"));
         let pairs =
@@ -120,7 +120,7 @@ impl Card {
     }
 }
 
-/// Writes a text as JSON.
+/// Encodes a text as a JSON string.
 pub(super) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }

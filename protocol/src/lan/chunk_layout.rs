@@ -3,12 +3,12 @@ use std::ops::Range;
 
 use crate::limits::MAX_CHUNK_COUNT;
 
-/// Into how many chunks files are cut: from 1 to [`MAX_CHUNK_COUNT`].
+/// The number of chunks per file, from 1 to [`MAX_CHUNK_COUNT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkCount(NonZeroU16);
 
 impl ChunkCount {
-    /// Takes a number for a count, if it can be one.
+    /// Creates a count; `None` if it is out of range.
     pub fn new(count: u16) -> Option<Self> {
         NonZeroU16::new(count).filter(|count| count.get() <= MAX_CHUNK_COUNT).map(Self)
     }
@@ -20,14 +20,14 @@ impl ChunkCount {
 }
 
 impl Default for ChunkCount {
-    /// Five, as the programs in the wild do it.
+    /// Five, the usual number of other programs.
     fn default() -> Self {
         Self(NonZeroU16::MIN.saturating_add(4))
     }
 }
 
-/// How a file is cut: into chunks of `ceil(size / count)` bytes, of which the last is the rest. A file too small for so many
-/// gives fewer, and none of them is empty.
+/// How a file is split: into chunks of `ceil(size / count)` bytes; the last chunk has the rest. A file with fewer
+/// than `count` bytes has fewer chunks. No chunk is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkLayout {
     size: u64,
@@ -35,24 +35,24 @@ pub struct ChunkLayout {
 }
 
 impl ChunkLayout {
-    /// Cuts a file of `size` bytes.
+    /// Splits a file of `size` bytes.
     pub fn new(size: u64, count: ChunkCount) -> Self {
         Self { size, chunk_len: size.div_ceil(u64::from(count.get())).max(1) }
     }
 
-    /// Returns how many chunks there are; an empty file has none.
+    /// Returns the number of chunks; an empty file has none.
     pub fn chunk_count(&self) -> u16 {
-        // At most the count that the file was cut with.
+        // At most the count that was passed to `new`.
         u16::try_from(self.size.div_ceil(self.chunk_len)).unwrap_or(u16::MAX)
     }
 
-    /// Returns which bytes of the file a chunk holds; the first chunk is 1.
+    /// Returns the byte range of a chunk; the first chunk is 1.
     pub fn range(&self, number: u16) -> Option<Range<u64>> {
         let start = u64::from(number.checked_sub(1)?).checked_mul(self.chunk_len)?;
         (start < self.size).then(|| start..self.size.min(start.saturating_add(self.chunk_len)))
     }
 
-    /// Says whether chunks of these lengths, in order, are all chunks of some file.
+    /// Returns true if chunks of these lengths, in order, make up a whole file.
     pub fn is_complete(lengths: &[u64], count: ChunkCount) -> bool {
         let Some(size) = lengths.iter().try_fold(0_u64, |sum, length| sum.checked_add(*length)) else {
             return false;
@@ -65,29 +65,29 @@ impl ChunkLayout {
     }
 }
 
-/// How long a chunk must be, as far as other chunks of its file show.
+/// The length that a chunk must have, derived from other chunks of its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkLengthRule {
     number: u16,
     count: ChunkCount,
-    /// The length of all chunks but the last, if it is known.
+    /// The length of all chunks but the last, if known.
     full_len: Option<u64>,
 }
 
 impl ChunkLengthRule {
-    /// Makes the rule for the chunk of this number out of the numbers and lengths of others.
+    /// Derives the rule for chunk `number` from the numbers and lengths of other chunks.
     pub fn new(number: u16, count: ChunkCount, others: impl IntoIterator<Item = (u16, u64)>) -> Self {
         let mut others = others.into_iter().filter(|(other, _)| *other != number && *other < count.get());
-        // The smallest number belongs least to a last chunk.
+        // The lowest number is the least likely to be the last chunk, which may be shorter.
         let full = others.by_ref().min().map(|(_, length)| length);
         Self { number, count, full_len: full }
     }
 
-    /// Returns whether the chunk can have this length; none if nothing is known.
+    /// Returns true if the chunk can have this length; `None` if nothing is known.
     pub fn allows(&self, length: u64) -> Option<bool> {
         let full = self.full_len?;
         let is_last = self.number == self.count.get();
-        // The rest of a file in so many chunks is shorter than the others by less than their number.
+        // The last chunk is shorter than the others by less than the number of chunks.
         let missing = full.checked_sub(length);
         Some(missing.is_some_and(|missing| missing == 0 || is_last && missing < u64::from(self.count.get())))
     }

@@ -5,14 +5,14 @@ use crate::escape::{display_safe, excerpt};
 use crate::limits::{MAX_CHUNK_COUNT, MAX_CHUNK_NAME};
 use crate::share_path::{SharePath, SharePathError};
 
-/// The name of a chunk: a file's name without its extension, `_`, and the chunk's number from 1 on.
+/// The name of a chunk: the file's name without its extension, `_`, and the chunk's number, from 1.
 ///
-/// It is a single plain component of a path that is not hidden, so it names a file in one folder and nothing outside. It is
-/// shown with [`display_safe`], since it may hold marks that reorder text.
+/// It is a single path component and not hidden, so it cannot name anything outside its folder. It is displayed with
+/// [`display_safe`], because it may contain characters that reorder text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChunkName {
     text: String,
-    /// Where the number's underscore stands.
+    /// The offset of the underscore before the number.
     end: usize,
     number: u16,
 }
@@ -20,27 +20,27 @@ pub struct ChunkName {
 /// A text that is not the name of a chunk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChunkNameError {
-    /// It is too long.
-    #[error("a name of {bytes} bytes: with its number, it may have at most {MAX_CHUNK_NAME}")]
+    /// The name is too long.
+    #[error("the chunk name has {bytes} bytes; the limit is {MAX_CHUNK_NAME}")]
     TooLong {
-        /// How long it is.
+        /// Its length.
         bytes: usize,
     },
-    /// It does not end in a number.
+    /// The name does not end in a number.
     #[error(
-        "{0} does not end in an underscore and a number from 1 to {MAX_CHUNK_COUNT}, as the name of a chunk does"
+        "{0} is not a chunk name: it does not end in an underscore and a number from 1 to {MAX_CHUNK_COUNT}"
     )]
     MissingNumber(String),
-    /// It names a folder too, or what is hidden.
+    /// The name contains a folder, or is hidden.
     #[error("{0} is not the name of a file in one folder")]
     NotAFileName(String),
-    /// It cannot be the name of a file.
+    /// The name is not a valid file name.
     #[error(transparent)]
     Path(#[from] SharePathError),
 }
 
 impl ChunkName {
-    /// Names a chunk of a file; the extension of `file`, if it has one, is left out.
+    /// Returns the name of a chunk of `file`, whose extension is dropped.
     pub fn of_file(file: &str, number: u16) -> Result<Self, ChunkNameError> {
         let stem = match file.rsplit_once('.') {
             Some((stem, _)) if !stem.is_empty() => stem,
@@ -49,7 +49,7 @@ impl ChunkName {
         format!("{stem}_{number}").parse()
     }
 
-    /// Names another chunk of the same file.
+    /// Returns the name of another chunk of the same file.
     pub fn sibling(&self, number: u16) -> Result<Self, ChunkNameError> {
         format!("{}_{number}", self.file()).parse()
     }
@@ -64,7 +64,7 @@ impl ChunkName {
         self.text.get(..self.end).unwrap_or_default()
     }
 
-    /// Returns which of the file's chunks it is; the first is 1.
+    /// Returns the chunk's number, from 1.
     pub const fn number(&self) -> u16 {
         self.number
     }
@@ -82,7 +82,7 @@ impl FromStr for ChunkName {
         let is_plain = !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
         let number = number.parse().ok().filter(|number| is_plain && *number <= MAX_CHUNK_COUNT);
         let number = number.ok_or_else(no_number)?;
-        // Judged as a whole for the length, and without the number for what is left of the file's own name.
+        // The whole name is checked for its length, the part before the number as a file name of its own.
         let (whole, file_path) = (SharePath::parse(text)?, SharePath::parse(file)?);
         let is_basic = whole.is_basic() && file_path.is_basic();
         if !is_basic || file_path.components().count() > 1 || file.starts_with('.') {

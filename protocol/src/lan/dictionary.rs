@@ -6,34 +6,34 @@ use super::{ChunkName, ChunkNameError};
 use crate::escape::excerpt;
 use crate::limits::MAX_CHUNK_HOLDERS;
 
-/// A line of `content_dictionary.txt`: who has a chunk, as in `cherry_1: 192.168.1.7, 192.168.1.9`.
+/// A line of `content_dictionary.txt`: the holders of a chunk, as in `cherry_1: 192.168.1.7, 192.168.1.9`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DictionaryLine {
     /// The chunk.
     pub chunk: ChunkName,
-    /// Who has announced it, in the order in which they are to be asked.
+    /// The addresses that have announced it, in the order in which they are tried.
     pub holders: Vec<IpAddr>,
 }
 
-/// A line that is none of a dictionary.
+/// Why a line is not a dictionary line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DictionaryLineError {
-    /// There is no `: ` in it.
-    #[error("no chunk and addresses stand in it: {0}")]
+    /// The line contains no `: `.
+    #[error("expected `CHUNK: ADDRESS, ...`, found {0}")]
     NoAddresses(String),
-    /// What stands in front is not a chunk.
+    /// The part before the colon is not a chunk name.
     #[error(transparent)]
     Chunk(#[from] ChunkNameError),
-    /// What stands behind is not an address.
+    /// The part after the colon contains something other than addresses.
     #[error("{0} is not an address")]
     NotAnAddress(String),
-    /// There are too many.
-    #[error("more than {MAX_CHUNK_HOLDERS} addresses have the chunk")]
+    /// The line has too many addresses.
+    #[error("more than {MAX_CHUNK_HOLDERS} addresses for one chunk")]
     TooMany,
 }
 
 impl fmt::Display for DictionaryLine {
-    /// Writes the line as it stands in the file, without its end.
+    /// Formats the line as in the file, without the line ending.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.chunk.as_str())?;
         for (at, holder) in self.holders.iter().enumerate() {
@@ -48,7 +48,7 @@ impl FromStr for DictionaryLine {
 
     fn from_str(line: &str) -> Result<Self, DictionaryLineError> {
         let missing = || DictionaryLineError::NoAddresses(excerpt(line));
-        // No address has a colon and a space in it, but a name may.
+        // A chunk name may contain a colon and a space; an address cannot.
         let (chunk, holders) = line.rsplit_once(": ").ok_or_else(missing)?;
         let address =
             |text: &str| text.trim().parse().map_err(|_| DictionaryLineError::NotAnAddress(excerpt(text)));

@@ -1,4 +1,4 @@
-//! The bytes of every message and line, frozen.
+//! Golden bytes of every message and line.
 
 use std::collections::BTreeMap;
 

@@ -11,55 +11,55 @@ use crate::escape::excerpt;
 
 pub use scanner::ReplyScanner;
 
-/// A JSON object that came as the reply to a request, as far as it concerns the request.
+/// The relevant part of a JSON object that was received as the reply to a request.
 ///
 /// Programs of 2025 and 2026 answer `{"chunk name": "forest_1", "data": "iVBORw0…"}` or `{"error": "File not found"}`. All other
-/// keys are skipped; of a key that occurs twice the last value counts.
+/// keys are skipped; if a key occurs twice, the last value counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JsonReply {
-    /// Whether the object was closed before the stream ended.
+    /// True if the object was closed before the stream ended.
     pub is_complete: bool,
-    /// The text of `chunk name` or `chunk_name`.
+    /// The value of `chunk name` or `chunk_name`.
     pub chunk: Option<String>,
-    /// The text of `error`.
+    /// The value of `error`.
     pub error: Option<String>,
-    /// The text of `data`.
+    /// The location of the value of `data`.
     pub data: Option<DataText>,
 }
 
-/// Where the text of `data` stands.
+/// The location of the value of `data` in a reply.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataText {
-    /// Its place in the reply, in bytes, without the quotes; to the end of the stream if it was not closed.
+    /// Its byte range in the reply, without the quotes; up to the end of the stream if the string was not closed.
     pub range: Range<u64>,
-    /// Whether it has no other characters than those of base64.
+    /// True if it contains only base64 characters.
     pub is_base64: bool,
 }
 
-/// What a reply holds.
+/// The content of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplyContent {
-    /// The chunk's bytes, as they are.
+    /// The chunk's raw bytes.
     Raw,
-    /// The chunk's bytes in base64, at this place of the reply.
+    /// The chunk's bytes in base64, at this range of the reply.
     Base64(Range<u64>),
-    /// JSON without the chunk.
+    /// A JSON object without the chunk.
     Error(ChunkReplyError),
 }
 
-/// A JSON reply that does not hold the chunk that was requested.
+/// Why a JSON reply does not contain the requested chunk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChunkReplyError {
-    /// It reports an error.
+    /// The reply reports an error.
     #[error("it answered in JSON with an error: {0}")]
     Reported(String),
-    /// It holds another chunk.
+    /// The reply contains another chunk.
     #[error("it answered in JSON with another chunk: {0}")]
     OtherChunk(String),
-    /// The chunk is not base64.
+    /// The data is not base64.
     #[error("it answered in JSON, and \"data\" is not valid base64")]
     NotBase64,
-    /// There is no chunk in it.
+    /// The reply contains no data.
     #[error("it answered in JSON without the chunk: \"data\" is missing or empty")]
     MissingData,
     /// The stream ended within the object.
@@ -68,13 +68,13 @@ pub enum ChunkReplyError {
 }
 
 impl JsonReply {
-    /// Returns true if this is the complete reply with the chunk, so that no more bytes are to be expected.
+    /// Returns true if this is the complete reply with the chunk, so no more bytes will follow.
     pub fn is_reply_to(&self, chunk: &ChunkName) -> bool {
         self.chunk.is_some() && matches!(self.content(chunk), ReplyContent::Base64(_))
     }
 
-    /// Returns what the reply to a request for a chunk holds. An object that was not closed is the beginning of a JSON file
-    /// unless it has the keys of a reply.
+    /// Returns the content of the reply to a request for `chunk`. An object that was not closed is taken as raw
+    /// bytes, the beginning of a JSON file, unless it has the keys of a reply.
     pub fn content(&self, chunk: &ChunkName) -> ReplyContent {
         let is_named = self.chunk.as_deref() == Some(chunk.as_str());
         let data = self.data.as_ref();

@@ -5,27 +5,27 @@ use super::{ChunkName, ChunkNameError};
 use crate::escape::excerpt;
 use crate::limits::MAX_CHUNK_REQUEST;
 
-/// A request that cannot be answered.
+/// Why a request cannot be answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// It does not end.
-    #[error("a request is longer than {MAX_CHUNK_REQUEST} bytes")]
+    /// The request is over the length limit.
+    #[error("the request is longer than {MAX_CHUNK_REQUEST} bytes")]
     TooLong,
-    /// It is not JSON, or not an object that names a chunk.
+    /// The request is not JSON, or not an object that names a chunk.
     #[error("it is not a request in JSON: {0}")]
     Malformed(String),
-    /// What it names cannot be a chunk.
-    #[error("it asks for what cannot be a chunk: {0}")]
+    /// The requested name is not a chunk name.
+    #[error("it requests an invalid chunk name: {0}")]
     Name(#[from] ChunkNameError),
 }
 
-/// What programs of the dialect send a chunk as.
+/// The format in which a program sends a chunk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReplyFormat {
-    /// As its bytes.
+    /// Raw bytes.
     #[default]
     Raw,
-    /// As base64 in a JSON object, as the programs of 2025 and 2026 do.
+    /// Base64 in a JSON object, like the programs of 2025 and 2026.
     Json,
 }
 
@@ -34,7 +34,7 @@ pub enum ReplyFormat {
 pub struct ChunkRequest {
     /// The chunk.
     pub chunk: ChunkName,
-    /// What the answer should be, as far as the request shows it.
+    /// The expected reply format, as far as the request shows it.
     pub format: ReplyFormat,
 }
 
@@ -46,8 +46,8 @@ struct RawRequest {
     requested_in_json: Option<String>,
 }
 
-/// Writes the request for a chunk, with nothing behind it. For a program of the JSON variant it has both keys: some of them know
-/// one, some the other.
+/// Encodes the request for a chunk, without a terminator. For a program of the JSON variant it has both keys, because
+/// some of them know only one or the other.
 pub fn encode_request(chunk: &ChunkName, variant: ReplyFormat) -> Vec<u8> {
     let name = quoted(chunk.as_str());
     let second = match variant {
@@ -57,26 +57,26 @@ pub fn encode_request(chunk: &ChunkName, variant: ReplyFormat) -> Vec<u8> {
     format!("{{\"requested_content\": {name}{second}}}").into_bytes()
 }
 
-/// Returns what stands before and behind the base64 of a chunk in a JSON reply.
+/// Returns the text before and after the base64 of a chunk in a JSON reply.
 pub fn json_reply_frame(chunk: &ChunkName) -> [Vec<u8>; 2] {
     let head = format!("{{\"chunk name\": {}, \"data\": \"", quoted(chunk.as_str()));
     [head.into_bytes(), b"\"}".to_vec()]
 }
 
-/// Puts a request together from what comes over a connection, in however many parts.
+/// Assembles a request from the fragments that arrive on a connection.
 #[derive(Debug, Default)]
 pub struct RequestReader {
     bytes: Vec<u8>,
 }
 
 impl RequestReader {
-    /// Takes in some bytes; returns the request once it is whole. The error is final.
+    /// Adds received bytes; returns the request once it is complete. Errors are final.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Option<ChunkRequest>, RequestError> {
         self.bytes.extend_from_slice(bytes);
         if self.bytes.len() > MAX_CHUNK_REQUEST {
             return Err(RequestError::TooLong);
         }
-        // A list would be taken for the fields in their order.
+        // serde would accept a JSON list as the fields in their order.
         if self.bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
             return Err(RequestError::Malformed("it is not an object".to_owned()));
         }

@@ -138,7 +138,7 @@ fn request_key_selects_the_reply_format() {
         read(r#"{"requested content": "a_1", "requested_content": "a_1"}"#),
         request(ReplyFormat::Raw)
     );
-    // Nobody is answered whose keys cannot be told apart, or who wants to encrypt first.
+    // Ambiguous keys and requests for encryption are refused.
     for text in [
         "{}",
         r#"{"key": "123"}"#,
@@ -206,8 +206,8 @@ proptest! {
             }
         }
         prop_assert_eq!(chunks, whole.chunks);
-        let said = whole.card.map(|card| (card.digests, card.contents)).unwrap_or_default();
-        prop_assert_eq!((digests, contents), said);
+        let expected = whole.card.map(|card| (card.digests, card.contents)).unwrap_or_default();
+        prop_assert_eq!((digests, contents), expected);
     }
 
     #[test]
@@ -230,7 +230,7 @@ proptest! {
             prop_assert_eq!(read, None);
             read = reader.push(part).unwrap();
         }
-        // With both keys, either answer serves.
+        // With both keys, either reply format is accepted.
         prop_assert_eq!(read, Some(ChunkRequest { chunk: name, format: ReplyFormat::Raw }));
     }
 

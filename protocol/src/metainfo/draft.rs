@@ -2,56 +2,57 @@ use super::{Metainfo, MetainfoError, path};
 use crate::bencode::Tree;
 use crate::digest::Digest;
 
-/// A torrent that is to be written.
+/// A torrent to be encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetainfoDraft {
-    /// The name of the file, or of the folder that holds the files.
+    /// The name of the file, or of the folder that contains the files.
     pub name: String,
     /// The length of every piece but the last, in bytes.
     pub piece_length: u32,
-    /// What it holds.
+    /// The files.
     pub content: DraftContent,
-    /// Whether peers may come from its trackers alone.
+    /// True if peers may only come from its trackers.
     pub private: bool,
-    /// The trackers' addresses by tier.
+    /// The tracker URLs by tier.
     pub tiers: Vec<Vec<String>>,
-    /// What is said beside that, which is no part of its infohash.
+    /// The fields that do not affect the infohash.
     pub optional: DraftOptionalFields,
 }
 
-/// What is written into a torrent for those who look at it; its infohash does not depend on it.
+/// The informational fields of a torrent, which do not affect its infohash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DraftOptionalFields {
-    /// A remark.
+    /// A comment.
     pub comment: Option<String>,
-    /// The name of the program that makes it.
+    /// The name of the program that creates it.
     pub created_by: Option<String>,
-    /// When it is made, in seconds since 1970.
+    /// The creation time, in seconds since 1970.
     pub creation_date: Option<u64>,
     /// The SHA-256 of its only file.
     pub digest: Option<Digest>,
 }
 
-/// The content of a torrent that is to be written.
+/// The content of a torrent to be encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DraftContent {
-    /// One file of that many bytes, under the torrent's name.
+    /// One file of this length in bytes, under the torrent's name.
     Single(u64),
-    /// Files in a folder of the torrent's name, in the order in which their bytes were hashed.
+    /// Files in a folder with the torrent's name, in the order in which they were hashed.
     Files(Vec<DraftFile>),
 }
 
-/// A file of a torrent that is to be written.
+/// A file of a torrent to be encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DraftFile {
-    /// The components of its path below the torrent's folder.
+    /// The path components below the torrent's folder.
     pub path: Vec<String>,
     /// Its length in bytes.
     pub length: u64,
 }
 
 impl MetainfoDraft {
-    /// Writes the `.torrent`, with one hash a piece; what would not be read back is refused.
+    /// Encodes the `.torrent` with one hash per piece. Returns an error if [`Metainfo::parse`] would not read it back
+    /// unchanged.
     pub fn encode(&self, hashes: &[[u8; 20]]) -> Result<Vec<u8>, MetainfoError> {
         self.check_names()?;
         let mut root = vec![("info", self.info(hashes))];
@@ -62,17 +63,17 @@ impl MetainfoDraft {
             let tier = |tier: &Vec<String>| Tree::list(tier.iter().map(|address| address.as_str().into()));
             root.push(("announce-list", Tree::list(self.tiers.iter().map(tier))));
         }
-        let notes = &self.optional;
-        root.extend(notes.comment.as_deref().map(|comment| ("comment", comment.into())));
-        root.extend(notes.created_by.as_deref().map(|program| ("created by", program.into())));
-        root.extend(notes.creation_date.map(|date| ("creation date", date.into())));
-        root.extend(notes.digest.map(|digest| ("sha256", digest.to_string().as_str().into())));
+        let optional = &self.optional;
+        root.extend(optional.comment.as_deref().map(|comment| ("comment", comment.into())));
+        root.extend(optional.created_by.as_deref().map(|program| ("created by", program.into())));
+        root.extend(optional.creation_date.map(|date| ("creation date", date.into())));
+        root.extend(optional.digest.map(|digest| ("sha256", digest.to_string().as_str().into())));
         let bytes = Tree::dictionary(root).encode();
         Metainfo::parse(&bytes)?;
         Ok(bytes)
     }
 
-    /// Refuses names that would be read back as others.
+    /// Refuses names that parsing would map to other names.
     fn check_names(&self) -> Result<(), MetainfoError> {
         path::check_outgoing_name(&self.name).map_err(MetainfoError::Name)?;
         let DraftContent::Files(files) = &self.content else { return Ok(()) };

@@ -4,58 +4,58 @@ use crate::bencode::BencodeError;
 use crate::limits::{MAX_FILE_SIZE, MAX_TORRENT, MAX_TORRENT_FILES, MAX_TORRENT_PIECE};
 use crate::share_path::SharePathError;
 
-/// Tells why a `.torrent` is not used.
+/// Why a `.torrent` is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MetainfoError {
-    /// It is longer than any that is read.
-    #[error("the torrent has {bytes} bytes; at most {MAX_TORRENT} are read")]
+    /// The `.torrent` is over the size limit.
+    #[error("the torrent has {bytes} bytes; the limit is {MAX_TORRENT}")]
     TooLarge {
         /// Its length.
         bytes: usize,
     },
-    /// It is not bencode.
+    /// The `.torrent` is not bencode.
     #[error("not a torrent: {0}")]
     Bencode(#[from] BencodeError),
-    /// Something is not there without which there is no torrent.
+    /// A required key is missing.
     #[error("the torrent has no `{key}`")]
     Missing {
-        /// Its key.
+        /// The key.
         key: &'static str,
     },
-    /// Something is not of the kind that it must be.
-    #[error("`{key}` at byte {at} is {found} where {expected} belongs")]
+    /// A value has the wrong type.
+    #[error("`{key}` at byte {at} is {found}, expected {expected}")]
     WrongType {
-        /// Its key.
+        /// The key of the value.
         key: &'static str,
-        /// What it should be.
+        /// The expected type.
         expected: &'static str,
-        /// What it is.
+        /// The actual type.
         found: &'static str,
-        /// Where it stands.
+        /// The offset of the value.
         at: usize,
     },
-    /// A key stands twice, and programs would differ in which one counts.
-    #[error("`{key}` stands there twice, the second time at byte {at}")]
+    /// A key occurs twice, which programs would interpret differently.
+    #[error("duplicate `{key}` at byte {at}")]
     DuplicateKey {
         /// The key.
         key: &'static str,
-        /// Where its second value stands.
+        /// The offset of its second value.
         at: usize,
     },
-    /// It is a torrent of version 2 (BEP 52) alone.
-    #[error("a torrent of version 2 alone (BEP 52), which is not supported; hybrid ones and version 1 are")]
+    /// The torrent is of version 2 only (BEP 52).
+    #[error("torrents of version 2 only (BEP 52) are not supported; use a hybrid or version 1 torrent")]
     VersionTwo,
-    /// Its pieces are described wrongly.
-    #[error("its pieces cannot be: {0}")]
+    /// The pieces are invalid.
+    #[error("invalid pieces: {0}")]
     Pieces(#[from] PiecesFault),
-    /// Its files are described wrongly.
-    #[error("its files cannot be: {0}")]
+    /// The files are invalid.
+    #[error("invalid files: {0}")]
     Files(#[from] FilesFault),
-    /// The name of a torrent that is to be written is no name for a file or folder.
-    #[error("its name cannot be: {0}")]
+    /// The name of a torrent to be encoded is not a valid file name.
+    #[error("invalid name: {0}")]
     Name(PathFault),
-    /// The path of a file cannot be.
-    #[error("file {file} cannot be: {fault}")]
+    /// The path of a file is invalid.
+    #[error("invalid path of file {file}: {fault}")]
     Path {
         /// The file's number, from 1.
         file: usize,
@@ -64,48 +64,48 @@ pub enum MetainfoError {
     },
 }
 
-/// Tells what is wrong with the pieces of a torrent.
+/// What is wrong with the pieces of a torrent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PiecesFault {
-    /// There are no pieces of that length.
-    #[error("a piece length of {length} bytes; 1 to {MAX_TORRENT_PIECE} are accepted")]
+    /// The piece length is out of range.
+    #[error("piece length {length} is not between 1 and {MAX_TORRENT_PIECE} bytes")]
     Length {
-        /// The length of a piece.
+        /// The piece length.
         length: i64,
     },
-    /// The hashes break off.
-    #[error("{bytes} bytes of hashes, which is no multiple of 20")]
+    /// The last hash is incomplete.
+    #[error("{bytes} bytes of hashes, which is not a multiple of 20")]
     PartialHash {
-        /// How many bytes of hashes there are.
+        /// The length of all hashes in bytes.
         bytes: usize,
     },
-    /// The number of hashes does not fit the size.
-    #[error("{found} hashes, where {size} bytes in pieces of {piece_length} have {expected}")]
+    /// The number of hashes does not match the size.
+    #[error("{found} hashes, expected {expected} for {size} bytes in pieces of {piece_length}")]
     Count {
-        /// How many hashes there are.
+        /// The number of hashes.
         found: usize,
-        /// How many there should be.
+        /// The expected number.
         expected: u64,
         /// The size of the content.
         size: u64,
-        /// The length of a piece.
+        /// The piece length.
         piece_length: u32,
     },
 }
 
-/// Tells what is wrong with the list of a torrent's files, or with their sizes.
+/// What is wrong with the list of a torrent's files, or with their sizes.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FilesFault {
-    /// It says in two ways what its content is.
+    /// The torrent has the keys of both single-file and multi-file torrents.
     #[error("it has both `length` and `files`")]
     LengthAndFiles,
     /// The list is empty.
     #[error("the list of files is empty")]
     Empty,
-    /// The list is longer than any that is read.
+    /// The list is over the length limit.
     #[error("more than {MAX_TORRENT_FILES} files")]
     TooManyFiles,
-    /// A file has less than no bytes.
+    /// A file has a negative length.
     #[error("file {file} has a length of {length}")]
     NegativeLength {
         /// The file's number, from 1.
@@ -113,36 +113,36 @@ pub enum FilesFault {
         /// Its length.
         length: i64,
     },
-    /// All files together are larger than the network carries.
-    #[error("up to file {file} they have more than {MAX_FILE_SIZE} bytes together")]
+    /// The total size is over the limit.
+    #[error("more than {MAX_FILE_SIZE} bytes in total, exceeded by file {file}")]
     TooLarge {
-        /// The number, from 1, of the file that was too much.
+        /// The number, from 1, of the file that exceeds the limit.
         file: usize,
     },
-    /// There is nothing to transfer.
-    #[error("they have no bytes at all")]
+    /// The total size is 0.
+    #[error("all files are empty")]
     NoContent,
 }
 
-/// Tells what is wrong with the path of a file in a torrent.
+/// What is wrong with the path of a file in a torrent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PathFault {
     /// The path has no components.
-    #[error("it has no path")]
+    #[error("the path is empty")]
     Missing,
-    /// The path has more components than are accepted.
-    #[error("it lies more than {limit} folders deep")]
+    /// The path has too many components.
+    #[error("the path is more than {limit} folders deep")]
     TooDeep {
-        /// The most that is accepted.
+        /// The limit.
         limit: usize,
     },
-    /// One component of a torrent that is to be written holds what separates components.
-    #[error("the name `{component}` holds a `/`")]
+    /// A component of a torrent to be encoded contains a separator.
+    #[error("the name `{component}` contains a `/`")]
     Separator {
         /// The beginning of the component, display-safe.
         component: String,
     },
-    /// One component of a torrent that is to be written is none that can be stored.
+    /// A component of a torrent to be encoded is not a valid file name.
     #[error(transparent)]
     Unsafe(#[from] SharePathError),
 }

@@ -7,28 +7,28 @@ use super::{fields, path, storage_names};
 use crate::bencode::{Items, Value};
 use crate::limits::{MAX_FILE_SIZE, MAX_TORRENT_FILES};
 
-/// How the names of padding began before BEP 47 was there.
+/// The name prefix of padding files before BEP 47.
 const LEGACY_PADDING_PREFIX: &str = "_____padding_file_";
 
-/// One file of a torrent, and where in the content it lies.
+/// One file of a torrent, and its range in the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSpan {
-    /// Its path: the torrent's name if it is the only file, otherwise that name and what lies below it. Where it is stored
-    /// is said by [`TorrentPath::stored_components`]: no two files are stored at one place, and none where a folder is. That
-    /// does not count padding.
+    /// Its path: the torrent's name, followed by the path below it unless it is the only file. Its storage path is
+    /// [`TorrentPath::stored_components`]: unique among the torrent's files and never that of a folder, except for
+    /// padding.
     pub path: TorrentPath,
-    /// Where in the content it begins.
+    /// Its offset in the content.
     pub offset: u64,
     /// Its length in bytes, which may be 0.
     pub length: u64,
-    /// Tells whether it is no file but zeros that let the next file begin with a piece (BEP 47).
+    /// True if it is not a file but padding zeros that align the next file to a piece (BEP 47).
     pub is_padding: bool,
 }
 
-/// The name of a torrent, and whether it is another one than the torrent has.
+/// The name of a torrent, and true if it was mapped from an unstorable name.
 pub(super) type TorrentName<'a> = (&'a str, bool);
 
-/// Makes the only file of a torrent.
+/// Creates the only file of a torrent.
 pub(super) fn single_file(
     (name, is_mapped): TorrentName<'_>,
     length: i64,
@@ -37,7 +37,7 @@ pub(super) fn single_file(
     Ok(FileSpan { path: path::single_file_path(name, is_mapped), offset: 0, length, is_padding: false })
 }
 
-/// Reads the list of files; symbolic links (BEP 47) are left out.
+/// Parses the list of files; symbolic links (BEP 47) are skipped.
 pub(super) fn read(
     name: TorrentName<'_>,
     list: Items<'_>,
@@ -61,8 +61,8 @@ pub(super) fn read(
     Ok(files)
 }
 
-/// Reads one entry of the list. A symbolic link may lack everything and is no content, whatever it says of its length;
-/// padding may lack its path, and its length if it has none.
+/// Parses one entry of the list. A symbolic link may lack all other keys and has no content, whatever its length
+/// field; padding may lack its path, and its length if it is 0.
 fn file(
     torrent: TorrentName<'_>,
     number: usize,
@@ -95,7 +95,7 @@ fn file(
     Ok(Some(FileSpan { path, offset, length, is_padding: false }))
 }
 
-/// Returns the components of a path below the torrent's folder, from `path.utf-8` if that is what it says.
+/// Returns the components of a path below the torrent's folder, from `path.utf-8` if that is valid UTF-8.
 fn components<'a>(
     path: Option<Value<'a>>,
     utf8: Option<Value<'a>>,
@@ -111,7 +111,7 @@ fn components<'a>(
     names.map(|name| fields::bytes(Some(name), "path").map(|bytes| texts.decode(bytes))).collect()
 }
 
-/// Returns a length that is none below 0 and does not make the content too large.
+/// Returns the length if it is not negative and does not take the content over the size limit.
 fn checked_length(file: usize, length: i64, offset: u64) -> Result<u64, FilesFault> {
     let Ok(length) = u64::try_from(length) else {
         return Err(FilesFault::NegativeLength { file, length });

@@ -21,13 +21,13 @@ const KEYS: [&str; 9] = [
     "file tree",
 ];
 
-/// What the `info` dictionary says: the content.
+/// The validated `info` dictionary, which describes the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct InfoDictionary {
     pub(super) infohash: Infohash,
     pub(super) name: String,
     pub(super) geometry: Geometry,
-    /// Where in the torrent the hashes of the pieces stand.
+    /// The range of the piece hashes in the `.torrent`.
     pub(super) hashes: Range<usize>,
     pub(super) files: Vec<FileSpan>,
     pub(super) is_single_file: bool,
@@ -63,7 +63,7 @@ impl InfoDictionary {
     }
 }
 
-/// Returns the torrent's name as one component that is fit for a path, and whether the torrent has another one.
+/// Returns the torrent's name as one storable path component, and true if it was mapped.
 fn torrent_name(
     name: Option<Value<'_>>,
     utf8: Option<Value<'_>>,
@@ -77,8 +77,8 @@ fn torrent_name(
     Ok((name.into_owned(), is_mapped))
 }
 
-/// Reads a flag that some programs write as a text. What is neither means yes: a torrent that is private without need loses
-/// less than one that is not although it should be.
+/// Parses a flag that some programs write as a text. Any other type means true: treating a public torrent as private
+/// does less harm than the reverse.
 fn is_truthy(flag: Value<'_>) -> bool {
     match (flag.as_integer(), flag.as_bytes()) {
         (Some(number), _) => number != 0,
@@ -94,13 +94,13 @@ fn geometry(size: u64, length: i64) -> Result<Geometry, MetainfoError> {
     let piece_length = u32::try_from(length).ok().filter(|length| (1..=MAX_TORRENT_PIECE).contains(length));
     let piece_length = piece_length.ok_or(PiecesFault::Length { length })?;
     Geometry::new(size, piece_length).map_err(|_| {
-        // More pieces than can be counted, so certainly more than there are hashes.
+        // The number of pieces overflows, so it certainly exceeds the number of hashes.
         let expected = size.min(MAX_FILE_SIZE).div_ceil(piece_length.into());
         PiecesFault::Count { found: 0, expected, size, piece_length }.into()
     })
 }
 
-/// Returns where the hashes stand, of which there must be one a piece.
+/// Returns the range of the hashes; their number must be the number of pieces.
 fn hashes(pieces: Option<Value<'_>>, geometry: &Geometry) -> Result<Range<usize>, MetainfoError> {
     let bytes = fields::bytes(pieces, "pieces")?;
     if !bytes.len().is_multiple_of(20) {

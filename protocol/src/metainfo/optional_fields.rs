@@ -4,7 +4,7 @@ use super::text_decoder::TextDecoder;
 use crate::bencode::Value;
 use crate::digest::Digest;
 
-/// What a torrent says beside its content and its trackers. Nothing depends on it, so what is odd is left out.
+/// The informational fields of a torrent. Nothing depends on them, so invalid ones are ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OptionalFields {
     pub(super) comment: Option<String>,

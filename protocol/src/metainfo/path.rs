@@ -1,4 +1,4 @@
-//! Makes paths of what a torrent says of its files, each alone.
+//! Builds the path of each file of a torrent, independently of the other files.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::escape::excerpt;
 use crate::limits::MAX_TORRENT_DEPTH;
 use crate::share_path::{SharePath, is_file_name, safe_file_name};
 
-/// Returns a name that can be stored, and whether it is another one than the torrent has.
+/// Returns a storable name, and true if it was mapped from an unstorable one.
 pub(super) fn storable_component(name: Cow<'_, str>) -> (Cow<'_, str>, bool) {
     if is_file_name(&name) { (name, false) } else { (Cow::Owned(safe_file_name(&name)), true) }
 }
@@ -18,7 +18,8 @@ pub(super) fn single_file_path(name: &str, is_mapped: bool) -> TorrentPath {
     TorrentPath::new(name.to_owned(), is_mapped)
 }
 
-/// Returns the path of a padding file. Its own names are often the same, and it is never created.
+/// Returns the path of a padding file. The torrent's own names for padding are often duplicates, and padding is never
+/// stored.
 pub(super) fn padding_path(torrent: &str, length: u64) -> TorrentPath {
     TorrentPath::new(format!("{torrent}/.pad/{length}"), false)
 }
@@ -34,15 +35,15 @@ pub(super) fn path_below<'a>(
         if depth > MAX_TORRENT_DEPTH {
             return Err(PathFault::TooDeep { limit: MAX_TORRENT_DEPTH });
         }
-        let (name, is_new) = storable_component(name);
-        is_mapped |= is_new;
+        let (name, is_mapped_name) = storable_component(name);
+        is_mapped |= is_mapped_name;
         text.push('/');
         text.push_str(&name);
     }
     if depth == 0 { Err(PathFault::Missing) } else { Ok(TorrentPath::new(text, is_mapped)) }
 }
 
-/// Refuses a name that a torrent of ours must not hold, because it would be read back as another one.
+/// Refuses a name that a torrent must not be encoded with, because parsing would map it to another name.
 pub(super) fn check_outgoing_name(name: &str) -> Result<(), PathFault> {
     if name.contains('/') {
         return Err(PathFault::Separator { component: excerpt(name) });

@@ -1,35 +1,36 @@
-//! Assigns each file of a torrent a path that no other file has.
+//! Assigns each file of a torrent a unique storage path.
 
 use std::collections::{HashMap, HashSet};
 
 use super::files::FileSpan;
 use crate::share_path::numbered_file_name;
 
-/// Stands before each component of a place. It is the smallest separator there is, so in order a folder stands directly
-/// before what is in it.
+/// The separator before each component of a storage path. It is the smallest character, so a folder sorts directly
+/// before its content.
 const SEPARATOR: char = '\0';
 
-/// The place of a file, below the torrent's folder, under names that are safe on every system.
+/// The storage path of a file below the torrent's folder, with names that are safe on every system.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct StorageName {
     path: String,
-    /// Whether the torrent has other names. Of files that want one place, one that has exactly these names keeps it.
+    /// True if the torrent has other names. Among conflicting files, one with exactly these names keeps the path.
     is_changed: bool,
-    /// The file's place in the torrent's list.
+    /// The file's index in the torrent's list.
     file_index: usize,
 }
 
-/// Gives files that would be at the place of another file, or of a folder, the next free number in their names.
+/// Adds the next free number to the names of files whose storage path is that of another file or of a folder.
 ///
-/// What counts is the name under which a file may be created anywhere, so `a?` and `a*` are one. Upper and lower case are
-/// two, as on most systems of those who make torrents. Which file gets which name follows from the torrent alone.
+/// Names are compared after mapping them to names that are safe on every system, so `a?` and `a*` conflict. Upper and
+/// lower case are distinct, as on the systems of most torrent creators. The result depends on the torrent alone.
 pub(super) fn resolve_conflicts(files: &mut [FileSpan]) {
-    let places = StorageNames::of(files);
-    if !places.has_conflicts() {
+    let storage = StorageNames::of(files);
+    if !storage.has_conflicts() {
         return;
     }
-    let displaced = places.displaced_files(files);
+    let displaced = storage.displaced_files(files);
     let mut numbered: HashSet<String> = HashSet::new();
+    // The next number to try per path, so that many equal names do not take quadratic time.
     let mut next: HashMap<&str, u32> = HashMap::new();
     let mut names = Vec::new();
     for (file, path) in displaced.files {
@@ -38,8 +39,8 @@ pub(super) fn resolve_conflicts(files: &mut [FileSpan]) {
         loop {
             let name = numbered_file_name(name, *number, true);
             *number = number.saturating_add(1);
-            let place = format!("{folder}{SEPARATOR}{name}");
-            if !places.is_taken(&place) && numbered.insert(place) {
+            let candidate = format!("{folder}{SEPARATOR}{name}");
+            if !storage.is_taken(&candidate) && numbered.insert(candidate) {
                 names.push((file, name));
                 break;
             }
@@ -50,32 +51,32 @@ pub(super) fn resolve_conflicts(files: &mut [FileSpan]) {
             file.path.store_as(name);
         }
     }
-    for twin in displaced.duplicates {
-        if let Some(file) = files.get_mut(twin) {
+    for duplicate in displaced.duplicates {
+        if let Some(file) = files.get_mut(duplicate) {
             file.path.mark_duplicate();
         }
     }
 }
 
-/// The places of all files, in order.
+/// The storage paths of all files, sorted.
 #[derive(Debug)]
 struct StorageNames(Vec<StorageName>);
 
-/// Files that cannot have the place that they want.
+/// Files that need another storage path.
 #[derive(Debug)]
 struct DisplacedFiles<'a> {
-    /// In the order of the torrent, each with the place that it wants.
+    /// The displaced files in the order of the torrent, each with its original storage path.
     files: Vec<(usize, &'a str)>,
-    /// Files that have the path of an earlier one.
+    /// Files that have the same path as an earlier file.
     duplicates: Vec<usize>,
 }
 
 impl StorageNames {
     fn of(files: &[FileSpan]) -> Self {
         let real = files.iter().enumerate().filter(|(_, file)| !file.is_padding);
-        let mut places: Vec<StorageName> = real.map(|(number, file)| StorageName::of(number, file)).collect();
-        places.sort_unstable();
-        Self(places)
+        let mut names: Vec<StorageName> = real.map(|(number, file)| StorageName::of(number, file)).collect();
+        names.sort_unstable();
+        Self(names)
     }
 
     fn has_conflicts(&self) -> bool {
@@ -85,34 +86,33 @@ impl StorageNames {
         })
     }
 
-    /// Returns true if a place is wanted by a file, or is a folder.
+    /// Returns true if `path` is the original storage path of a file, or a folder.
     fn is_taken(&self, path: &str) -> bool {
-        let at = self.0.partition_point(|place| place.path.as_str() < path);
-        self.0.get(at).is_some_and(|place| place.path == path) || self.has_folder(path)
+        let at = self.0.partition_point(|name| name.path.as_str() < path);
+        self.0.get(at).is_some_and(|name| name.path == path) || self.has_folder(path)
     }
 
-    /// Returns true if a file lies below a place.
+    /// Returns true if `path` is a folder, with a file below it.
     fn has_folder(&self, path: &str) -> bool {
         let below = format!("{path}{SEPARATOR}");
-        let at = self.0.partition_point(|place| place.path < below);
-        self.0.get(at).is_some_and(|place| place.path.starts_with(&below))
+        let at = self.0.partition_point(|name| name.path < below);
+        self.0.get(at).is_some_and(|name| name.path.starts_with(&below))
     }
 
     fn displaced_files<'a>(&'a self, files: &[FileSpan]) -> DisplacedFiles<'a> {
         let mut displaced = DisplacedFiles { files: Vec::new(), duplicates: Vec::new() };
         for group in self.0.chunk_by(|one, other| one.path == other.path) {
             let Some(first) = group.first() else { continue };
+            // The first file keeps its path, unless that is also a folder.
             let kept = usize::from(!self.has_folder(&first.path));
-            displaced
-                .files
-                .extend(group.iter().skip(kept).map(|place| (place.file_index, place.path.as_str())));
+            displaced.files.extend(group.iter().skip(kept).map(|name| (name.file_index, name.path.as_str())));
             let mut seen = HashSet::new();
-            let text = |place: &StorageName| files.get(place.file_index).map(|file| file.path.as_str());
+            let text = |name: &StorageName| files.get(name.file_index).map(|file| file.path.as_str());
             displaced.duplicates.extend(
                 group
                     .iter()
-                    .filter(|place| group.len() > 1 && !seen.insert(text(place)))
-                    .map(|place| place.file_index),
+                    .filter(|name| group.len() > 1 && !seen.insert(text(name)))
+                    .map(|name| name.file_index),
             );
         }
         displaced.files.sort_unstable();

@@ -7,7 +7,7 @@ mod reading;
 use super::*;
 use crate::bencode::Tree;
 
-/// Changes one entry of a dictionary inside a tree, or takes it out.
+/// Sets one entry of a dictionary inside a tree, or removes it.
 fn set(tree: &mut Tree, path: &[&str], value: Option<Tree>) {
     let Tree::Dictionary(entries) = tree else { panic!("{path:?} is in no dictionary") };
     match (path, value) {
@@ -18,7 +18,7 @@ fn set(tree: &mut Tree, path: &[&str], value: Option<Tree>) {
     }
 }
 
-/// Returns a torrent of one file of 50 000 bytes in pieces of 16 KiB.
+/// Returns a torrent of one file of 50,000 bytes in pieces of 16 KiB.
 fn single() -> Tree {
     Tree::dictionary([
         ("announce", "http://127.0.0.1:6969/announce".into()),
@@ -39,7 +39,7 @@ fn entry(length: i64, path: &[&str]) -> Tree {
     Tree::dictionary([("length", length.into()), ("path", path)])
 }
 
-/// Returns a torrent of the files given, in one piece.
+/// Returns a torrent of these files in one piece.
 fn multi(files: impl IntoIterator<Item = Tree>) -> Tree {
     let mut torrent = single();
     set(&mut torrent, &["info", "length"], None);
@@ -53,7 +53,7 @@ fn read(torrent: &Tree) -> Result<Metainfo, MetainfoError> {
     Metainfo::parse(&torrent.encode())
 }
 
-/// Returns the message with which a torrent is refused.
+/// Returns the error message for an invalid torrent.
 fn refusal(torrent: &Tree) -> String {
     read(torrent).map(|metainfo| metainfo.name().to_owned()).unwrap_err().to_string()
 }

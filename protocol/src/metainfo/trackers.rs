@@ -1,17 +1,17 @@
 use crate::bencode::Value;
 use crate::limits::{MAX_TRACKER_URL, MAX_TRACKERS};
 
-/// Collects the trackers' addresses by tier (BEP 12); what cannot be an address is left out.
+/// Collects the tracker URLs by tier (BEP 12); invalid ones are skipped.
 pub(super) fn tiers(announce: Option<Value<'_>>, announce_list: Option<Value<'_>>) -> Vec<Vec<String>> {
     let mut found = TierCollector::default();
     for tier in announce_list.and_then(|list| list.as_list()).into_iter().flatten() {
         match tier.as_list() {
             Some(tier) => found.add_tier(tier),
-            // Some programs write the addresses without tiers.
+            // Some programs write URLs without tiers.
             None => found.add_tier([tier]),
         }
     }
-    // Some write the only address where the list belongs.
+    // Some programs write a single URL as the value of `announce-list`.
     for single in [announce, announce_list].into_iter().flatten() {
         if found.tiers.is_empty() {
             found.add_tier([single]);
@@ -47,7 +47,7 @@ impl TierCollector {
     }
 }
 
-/// Tells whether a text has the form of an address; whether it can be announced to is for others to say.
+/// Returns true if the text has the form of a URL; whether its scheme is supported is checked elsewhere.
 fn is_address(text: &str) -> bool {
     text.len() <= MAX_TRACKER_URL && text.contains("://") && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -3,21 +3,21 @@ use bincode::{Decode, Encode};
 use crate::limits::MODIFIED_SECONDS;
 use crate::share_path::SharePath;
 
-/// What is kept of a file besides its bytes.
+/// The metadata of a shared file that is preserved in a download.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct FileDetails {
     /// Its share path.
     pub path: String,
-    /// When its bytes were last changed, in seconds since 1970.
+    /// Its modification time, in seconds since 1970.
     pub seconds: i64,
-    /// The nanoseconds of that second.
+    /// The nanoseconds of the modification time.
     pub nanoseconds: u32,
-    /// Whether its owner may execute it.
+    /// True if its owner may execute it.
     pub executable: bool,
 }
 
 impl FileDetails {
-    /// Returns true if the path is a share path and the time is one that a file may have.
+    /// Returns true if the path is a valid share path and the time is in the accepted range.
     pub fn is_valid(&self) -> bool {
         let (earliest, latest) = MODIFIED_SECONDS;
         SharePath::parse(&self.path).is_ok()

@@ -1,4 +1,4 @@
-//! The bytes of every message, frozen.
+//! Golden bytes of every message.
 
 use proptest::prelude::*;
 
@@ -87,7 +87,7 @@ fn unknown_kind_differs_from_a_damaged_message() {
     let kind = |bytes: &[u8]| PeerMessage::unknown_kind(bytes);
     assert_eq!(kind(&[0, 0, 1, 0, 5, 6]), Some(256));
     assert_eq!(kind(&[0xff; 4]), Some(u32::MAX));
-    // A channel is missing, a byte is left over, half a number.
+    // A missing channel, a trailing byte, half a number.
     assert_eq!(kind(&[0, 0, 0, 14]), None);
     assert_eq!(kind(&[0, 0, 0, 3, 0]), None);
     assert_eq!(kind(&[0, 0, 1]), None);
@@ -128,7 +128,7 @@ proptest! {
     }
 }
 
-/// Any message that peers exchange once they have greeted.
+/// Returns any message that peers exchange after their greeting.
 fn message() -> impl Strategy<Value = PeerMessage> {
     let digest = any::<[u8; 32]>().prop_map(Digest::from_bytes);
     let block = any::<(u32, u32, u32, u32)>().prop_map(|(channel, piece, begin, length)| BlockRef {
@@ -156,8 +156,8 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         any::<(u32, u32)>().prop_map(|(channel, piece)| PeerMessage::WrongPiece { channel, piece }),
         any::<([u8; 16], u8)>().prop_map(|(key, connections)| PeerMessage::Widen { key, connections }),
         any::<[u8; 16]>().prop_map(|key| PeerMessage::Join { key }),
-        any::<u32>().prop_map(|place| PeerMessage::Choke { position: place }),
-        any::<(u32, u32)>().prop_map(|(place, length)| PeerMessage::Queued { position: place, length }),
+        any::<u32>().prop_map(|position| PeerMessage::Choke { position }),
+        any::<(u32, u32)>().prop_map(|(position, length)| PeerMessage::Queued { position, length }),
         any::<u32>().prop_map(|channel| PeerMessage::Close { channel }),
         any::<u32>().prop_map(|channel| PeerMessage::NotShared { channel }),
         any::<(u32, String, i64, u32, bool)>().prop_map(

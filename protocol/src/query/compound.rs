@@ -1,45 +1,46 @@
 use std::iter;
 
-/// What joins two parts of a compound word.
+/// How two parts of a compound word are joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Joint {
-    /// A sign that separates words: `_`, `-` or `.`.
+    /// By a separator: `_`, `-` or `.`.
     Separator,
-    /// A capital letter that begins a word in the middle of another: the `B` of `bigBuck`.
+    /// By a capital letter that begins a word: the `B` of `bigBuck`.
     Capital,
 }
 
-/// Words that were typed as one: `big_buck-bunny`, `bigBuckBunny`. Each of them is searched for.
+/// Several words typed as one: `big_buck-bunny`, `bigBuckBunny`. Each of them must match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compound {
     first: String,
-    /// The other parts, none of them empty, each with what joins it to the part in front of it.
+    /// The other parts, none of them empty, each with its joint to the previous part.
     rest: Vec<(Joint, String)>,
 }
 
-/// What a text without white space says, once it is cut into words.
+/// A text without whitespace, split into words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SplitWords {
-    /// Nothing but signs.
+    /// No words, only separators.
     Empty,
     /// One word, folded.
     Word(String),
-    /// Several.
+    /// Several words.
     Compound(Compound),
 }
 
-/// The most characters between two words of a name that are typed as one.
+/// The maximum number of characters in a name between two parts of a compound word.
 const MAX_GAP: usize = 4;
 
 impl Compound {
-    /// Returns the folded parts, each with whether a capital joins it to the part before and to the part behind it.
+    /// Returns the folded parts, each with two flags: whether a capital joins it to the previous part, and to the
+    /// next.
     pub fn parts(&self) -> impl Iterator<Item = (&str, [bool; 2])> {
         let is_capital = |joint: Option<Joint>| joint == Some(Joint::Capital);
-        let before = iter::once(None).chain(self.rest.iter().map(|(joint, _)| Some(*joint)));
-        let behind = self.rest.iter().map(|(joint, _)| Some(*joint)).chain(iter::once(None));
+        let previous = iter::once(None).chain(self.rest.iter().map(|(joint, _)| Some(*joint)));
+        let next = self.rest.iter().map(|(joint, _)| Some(*joint)).chain(iter::once(None));
         self.words()
-            .zip(before.zip(behind))
-            .map(move |(part, (before, behind))| (part, [is_capital(before), is_capital(behind)]))
+            .zip(previous.zip(next))
+            .map(move |(part, (previous, next))| (part, [is_capital(previous), is_capital(next)]))
     }
 
     /// Returns the folded parts, none of them empty.
@@ -57,8 +58,8 @@ impl Compound {
         &self.first
     }
 
-    /// Returns how many bytes from the beginning of a text the compound takes, if the text begins with it: its parts
-    /// one behind the other, separated by any signs but `/`, or by nothing where a capital joins them.
+    /// Returns the length in bytes of the compound at the beginning of `text`, if it is there: its parts in order,
+    /// separated by punctuation other than `/`, or adjacent where a capital joins them.
     pub(super) fn length_at(&self, text: &str) -> Option<usize> {
         let mut length = text.starts_with(&self.first).then_some(self.first.len())?;
         for (joint, part) in &self.rest {
@@ -68,7 +69,7 @@ impl Compound {
     }
 }
 
-/// Returns how many bytes stand in front of a part where it may be said to follow directly.
+/// Returns the number of bytes before `part`, if it follows closely enough.
 fn gap(text: &str, joint: Joint, part: &str) -> Option<usize> {
     if joint == Joint::Capital && text.starts_with(part) {
         return Some(0);
@@ -86,7 +87,7 @@ fn gap(text: &str, joint: Joint, part: &str) -> Option<usize> {
     None
 }
 
-/// Cuts a text into words at `_`, `-`, `.` and where a capital begins a word, and folds each with `fold`.
+/// Splits a text into words at `_`, `-`, `.` and at capitals that begin a word, and folds each with `fold`.
 pub(super) fn split_words(text: &str, fold: impl Fn(&str) -> String) -> SplitWords {
     let mut parts: Vec<(Joint, String)> = Vec::new();
     for (joint, piece) in split_parts(text) {
@@ -103,30 +104,31 @@ pub(super) fn split_words(text: &str, fold: impl Fn(&str) -> String) -> SplitWor
     }
 }
 
-/// Returns the pieces of a text, each with what stands in front of it.
+/// Returns the parts of a text, each with its joint to the previous part.
 fn split_parts(text: &str) -> Vec<(Joint, &str)> {
     let mut pieces = Vec::new();
-    for between_signs in text.split(is_separator) {
+    for segment in text.split(is_separator) {
         let (mut from, mut joint) = (0, Joint::Separator);
-        for at in word_capitals(between_signs) {
-            pieces.push((joint, between_signs.get(from..at).unwrap_or_default()));
+        for at in word_capitals(segment) {
+            pieces.push((joint, segment.get(from..at).unwrap_or_default()));
             (from, joint) = (at, Joint::Capital);
         }
-        pieces.push((joint, between_signs.get(from..).unwrap_or_default()));
+        pieces.push((joint, segment.get(from..).unwrap_or_default()));
     }
     pieces
 }
 
-/// Returns where capitals begin words: behind a small letter, and in front of one if behind another capital, as the
-/// `S` of `HTTPServer`.
+/// Returns the offsets of capitals that begin words: after a lower-case letter, or between a capital and a lower-case
+/// letter, like the `S` of `HTTPServer`.
 fn word_capitals(text: &str) -> Vec<usize> {
     let letters: Vec<(usize, char)> = text.char_indices().collect();
+    // Each window has the letter before a candidate, the candidate, and the letter after it if there is one.
     let begins = |window: &[(usize, char)]| match window {
         [(_, before), (at, letter), behind @ ..] if letter.is_uppercase() => {
-            let is_behind_small = before.is_lowercase();
+            let is_after_lowercase = before.is_lowercase();
             let is_last_capital =
                 before.is_uppercase() && behind.first().is_some_and(|(_, next)| next.is_lowercase());
-            (is_behind_small || is_last_capital).then_some(*at)
+            (is_after_lowercase || is_last_capital).then_some(*at)
         }
         _ => None,
     };

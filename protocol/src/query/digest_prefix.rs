@@ -2,30 +2,30 @@ use crate::digest::Digest;
 use crate::escape::excerpt;
 use thiserror::Error;
 
-/// The fewest digits worth asking for: fewer would fit too many files.
+/// The minimum number of digits: fewer would match too many files.
 const MIN_DIGITS: usize = 4;
 
-/// The digits of a whole digest.
+/// The number of digits of a complete digest.
 const MAX_DIGITS: usize = 64;
 
-/// Tells why a text is not the start of a digest.
+/// Why a text is not a digest prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DigestPrefixError {
-    /// There are too few or too many digits.
-    #[error("a digest has 64 hexadecimal digits, of which 4 or more are needed, and not {digits}")]
+    /// The number of digits is out of range.
+    #[error("expected 4 to 64 hexadecimal digits, found {digits}")]
     Length {
-        /// How many characters there are.
+        /// The number of characters.
         digits: usize,
     },
-    /// Something is not a hexadecimal digit.
+    /// A character is not a hexadecimal digit.
     #[error("`{text}` has characters other than the hexadecimal digits 0-9 and a-f")]
     NotHexadecimal {
-        /// What was written, shortened and display-safe.
+        /// The text, shortened and display-safe.
         text: String,
     },
 }
 
-/// Holds the first 4 to 64 hexadecimal digits of a digest, as the range of digests that begin with them.
+/// The first 4 to 64 hexadecimal digits of a digest, stored as the range of digests that begin with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestPrefix {
     low: [u8; 32],
@@ -34,37 +34,37 @@ pub struct DigestPrefix {
 }
 
 impl DigestPrefix {
-    /// Reads hexadecimal digits, in upper or lower case.
+    /// Parses hexadecimal digits in upper or lower case.
     pub fn parse(text: &str) -> Result<Self, DigestPrefixError> {
         let digits = text.chars().count();
         if !(MIN_DIGITS..=MAX_DIGITS).contains(&digits) {
             return Err(DigestPrefixError::Length { digits });
         }
-        // One digit a place: those not given are open from 0 to 15.
-        let mut places = [None; MAX_DIGITS];
-        for (place, character) in places.iter_mut().zip(text.chars()) {
+        // Missing digits stay `None`; they become 0 in the lower bound and f in the upper bound.
+        let mut nibbles = [None; MAX_DIGITS];
+        for (nibble, character) in nibbles.iter_mut().zip(text.chars()) {
             let not_hexadecimal = || DigestPrefixError::NotHexadecimal { text: excerpt(text) };
-            *place = Some(hex_digit(character).ok_or_else(not_hexadecimal)?);
+            *nibble = Some(hex_digit(character).ok_or_else(not_hexadecimal)?);
         }
-        Ok(Self { low: pack(&places, 0x0), high: pack(&places, 0xf), digits })
+        Ok(Self { low: pack(&nibbles, 0x0), high: pack(&nibbles, 0xf), digits })
     }
 
-    /// Tells whether a digest begins with these digits.
+    /// Returns true if the digest begins with these digits.
     pub fn matches(&self, digest: &Digest) -> bool {
         (self.low..=self.high).contains(digest.as_bytes())
     }
 
-    /// Gives the lowest and the highest digest that begin with these digits, both inclusive.
+    /// Returns the lowest and the highest digest that begin with these digits, both inclusive.
     pub fn range(&self) -> ([u8; 32], [u8; 32]) {
         (self.low, self.high)
     }
 
-    /// Gives the number of digits, from 4 to 64.
+    /// Returns the number of digits, from 4 to 64.
     pub fn digits(&self) -> usize {
         self.digits
     }
 
-    /// Gives the digest, if all its digits are known.
+    /// Returns the digest, if the prefix is complete.
     pub fn full_digest(&self) -> Option<Digest> {
         (self.digits == MAX_DIGITS).then(|| Digest::from_bytes(self.low))
     }
@@ -74,12 +74,12 @@ fn hex_digit(character: char) -> Option<u8> {
     character.to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// Packs two digits into each byte, with one given digit in all open places.
-fn pack(places: &[Option<u8>; MAX_DIGITS], open: u8) -> [u8; 32] {
+/// Packs two digits into each byte; missing digits are replaced by `fill`.
+fn pack(nibbles: &[Option<u8>; MAX_DIGITS], fill: u8) -> [u8; 32] {
     let mut bytes = [0; 32];
-    let (pairs, _) = places.as_chunks::<2>();
+    let (pairs, _) = nibbles.as_chunks::<2>();
     for (byte, [first, second]) in bytes.iter_mut().zip(pairs) {
-        *byte = first.unwrap_or(open) << 4 | second.unwrap_or(open);
+        *byte = first.unwrap_or(fill) << 4 | second.unwrap_or(fill);
     }
     bytes
 }
@@ -133,13 +133,13 @@ mod tests {
             kept in 0_usize..32,
             digits in 4_usize..=64,
         ) {
-            let mut near = other;
-            near[..kept].copy_from_slice(&bytes[..kept]);
+            let mut similar = other;
+            similar[..kept].copy_from_slice(&bytes[..kept]);
             let text = hexadecimal(&bytes);
             let prefix = DigestPrefix::parse(&text[..digits]).unwrap();
             prop_assert!(prefix.matches(&Digest::from_bytes(bytes)));
-            let expected = hexadecimal(&near).starts_with(&text[..digits]);
-            prop_assert_eq!(prefix.matches(&Digest::from_bytes(near)), expected);
+            let expected = hexadecimal(&similar).starts_with(&text[..digits]);
+            prop_assert_eq!(prefix.matches(&Digest::from_bytes(similar)), expected);
         }
 
         #[test]

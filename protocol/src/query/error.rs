@@ -2,25 +2,25 @@ use super::digest_prefix::DigestPrefixError;
 use crate::units::SizeError;
 use thiserror::Error;
 
-/// Tells why a text is not a search, and what to write instead.
+/// Why a text is not a valid search, with a suggested correction.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QueryError {
-    /// The text is longer than any that is accepted.
+    /// The text is over the length limit.
     #[error("the search is too long; write at most {limit} bytes")]
     TooLong {
-        /// The most that is accepted, in bytes.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The text has more terms than are accepted.
+    /// The text has too many terms.
     #[error("the search has too many terms; write at most {limit}")]
     TooManyTerms {
-        /// The most that is accepted.
+        /// The limit.
         limit: usize,
     },
-    /// Nothing says what to find.
+    /// The search has no term, or only exclusions.
     #[error("the search does not say what to find; write a word, ext:iso, size:>100M, or * for everything")]
     Empty,
-    /// A size filter has something in it that is no size.
+    /// A size filter contains an invalid size.
     #[error("`{term}` is not a size to search for; write size:>100M, size:<=2G, size:100M..2G or size:1234")]
     BadSize {
         /// The term, shortened and display-safe.
@@ -28,19 +28,19 @@ pub enum QueryError {
         /// What is wrong with the size.
         source: SizeError,
     },
-    /// A size filter leaves no size at all.
+    /// A size filter matches no size at all.
     #[error("no file can have the size `{term}`; write the smaller size first, as in size:100M..2G")]
     ImpossibleSize {
         /// The term, shortened and display-safe.
         term: String,
     },
-    /// An extension filter has no extension in it, or what cannot be one.
+    /// An extension filter contains no extension, or an invalid one.
     #[error("`{term}` is not an extension to search for; write ext:iso, ext:tar.gz or ext:mp3,flac")]
     BadExtension {
         /// The term, shortened and display-safe.
         term: String,
     },
-    /// A digest filter has something in it that is not the start of a digest.
+    /// A digest filter contains something other than a digest prefix.
     #[error("`{term}` is not the start of a digest; write sha256: and 4 to 64 of the digits 0-9 and a-f")]
     BadDigest {
         /// The term, shortened and display-safe.
@@ -48,26 +48,26 @@ pub enum QueryError {
         /// What is wrong with the digits.
         source: DigestPrefixError,
     },
-    /// A filter does not exist.
+    /// The filter does not exist.
     #[error(
-        "unknown filter {key}:; there are ext:, size:, sha256: and digest: (in quotes it is searched for: \"{term}\")"
+        "unknown filter {key}:; use ext:, size:, sha256: or digest:, or search for the text in quotes: \"{term}\""
     )]
     UnknownKey {
-        /// The name in front of the colon, shortened and display-safe.
+        /// The name before the colon, shortened and display-safe.
         key: String,
         /// The term, shortened and display-safe.
         term: String,
     },
-    /// An option does not exist.
-    #[error("unknown option {option} (in quotes it is searched for: \"{option}\")")]
+    /// The option does not exist.
+    #[error("unknown option {option}; search for the text in quotes: \"{option}\"")]
     UnknownOption {
         /// The option, shortened and display-safe.
         option: String,
     },
-    /// A quote is opened and not closed.
+    /// A quote is not closed.
     #[error("the quote in `{term}` is not closed; write a second \" where it ends")]
     UnclosedQuote {
-        /// What follows the quote, shortened and display-safe.
+        /// The quote and the text after it, shortened and display-safe.
         term: String,
     },
 }

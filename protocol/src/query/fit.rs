@@ -1,27 +1,27 @@
-//! How well a name fits what is searched for.
+//! How well a name matches a search.
 
 use super::compound::Compound;
 use super::{HashWord, Query};
 use crate::digest::Digest;
 
-/// The most places of one name at which a word is looked at.
+/// The maximum number of occurrences of a word in one name that are examined.
 const MAX_OCCURRENCES: usize = 64;
 
-/// How well a name fits a query; the better, the less.
+/// How well a name matches a query; better fits are smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fit {
-    /// All that is searched for stands in it as words of their own, and what was typed as one word stands together.
+    /// All terms occur as whole words, and the parts of compound words are adjacent.
     Exact,
-    /// All that is searched for stands in it as words of their own.
+    /// All terms occur as whole words.
     Words,
-    /// Words of it begin with what is searched for, or are it.
+    /// All terms occur as whole words or at the beginning of words.
     Prefixes,
-    /// Something stands in the middle of a word.
+    /// A term occurs only in the middle or at the end of a word.
     Substrings,
 }
 
 impl Fit {
-    /// Returns what comes behind this for a query.
+    /// Returns the next worse fit that is possible for a query.
     pub fn next_worse(self, query: &Query) -> Option<Self> {
         let has_compounds = !query.compounds().is_empty();
         let can_fit_less = has_compounds || query.literals().any(|word| open_ends(word) != [false, false]);
@@ -34,7 +34,7 @@ impl Fit {
         }
     }
 
-    /// Returns how well a folded path fits a query that it matches: as well as what fits worst.
+    /// Returns how well a folded path fits a query that it matches: the fit of the worst term.
     pub fn of(query: &Query, folded: &str, digest: &Digest) -> Self {
         let words = query.words().iter().map(|word| Self::of_word(folded, word));
         let compounds = query.compounds().iter().map(|compound| Self::of_compound(folded, compound));
@@ -57,18 +57,19 @@ impl Fit {
         }
     }
 
-    /// Returns how well a word fits where it fits best, or in the first of very many places.
+    /// Returns the best fit of a word among its first occurrences.
     fn of_word(folded: &str, word: &str) -> Self {
         best_occurrence(folded, word, open_ends(word), |_| Some(word.len()))
     }
 }
 
-/// Looks for the best of the places at which a text stands that begins with `beginning` and is as long as `length` says;
-/// `[open_before, open_behind]` says at which of its sides a word may go on.
+/// Returns the best fit among the occurrences of a text that begins with `beginning` and whose length is determined
+/// by `length`. `[open_before, open_after]` are the sides at which the text is part of a word, so a word could
+/// continue there.
 fn best_occurrence(
     folded: &str,
     beginning: &str,
-    [open_before, open_behind]: [bool; 2],
+    [open_before, open_after]: [bool; 2],
     length: impl Fn(&str) -> Option<usize>,
 ) -> Fit {
     let mut best = Fit::Substrings;
@@ -79,9 +80,9 @@ fn best_occurrence(
         let rest = folded.get(start..).unwrap_or_default();
         if let Some(length) = length(rest) {
             let before = folded.get(..start).and_then(|text| text.chars().next_back());
-            let behind = rest.get(length..).and_then(|text| text.chars().next());
+            let after = rest.get(length..).and_then(|text| text.chars().next());
             let begins = !open_before || !before.is_some_and(char::is_alphanumeric);
-            let ends = !open_behind || !behind.is_some_and(char::is_alphanumeric);
+            let ends = !open_after || !after.is_some_and(char::is_alphanumeric);
             match (begins, ends) {
                 (true, true) => return Fit::Exact,
                 (true, false) => best = Fit::Prefixes,
@@ -93,13 +94,13 @@ fn best_occurrence(
     best
 }
 
-/// Returns whether a word of a name may go on before the beginning of a text, and behind its end.
+/// Returns for both ends of a text whether it is a letter or digit, so a word of a name could continue there.
 pub fn open_ends(text: &str) -> [bool; 2] {
     [text.chars().next(), text.chars().next_back()].map(|end| end.is_some_and(char::is_alphanumeric))
 }
 
 impl Query {
-    /// Returns the words that are searched for as they were typed, compounds left out.
+    /// Returns all words except compounds.
     fn literals(&self) -> impl Iterator<Item = &str> {
         self.words().iter().map(String::as_str).chain(self.hash_words().map(HashWord::word))
     }

@@ -3,9 +3,9 @@ use crate::escape::excerpt;
 use crate::units::parse_size;
 use std::ops::RangeInclusive;
 
-/// Reads what follows `size:`: a comparison, a range with or without an end, or an exact size.
+/// Parses the value of `size:`: a comparison, a range with at most one open end, or an exact size.
 ///
-/// A range includes both its ends. The term is what to quote in an error.
+/// Ranges are inclusive. `term` is quoted in errors.
 pub(super) fn parse_size_range(text: &str, term: &str) -> Result<RangeInclusive<u64>, QueryError> {
     let size =
         |text: &str| parse_size(text).map_err(|source| QueryError::BadSize { term: excerpt(term), source });

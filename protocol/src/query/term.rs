@@ -8,13 +8,14 @@ use crate::escape::excerpt;
 use crate::fold::fold;
 use std::ops::RangeInclusive;
 
-/// The fewest hexadecimal digits that a bare word may mean a digest with; shorter ones are often words.
+/// The minimum number of hexadecimal digits for a bare word to be a possible digest prefix; shorter ones are often
+/// words.
 const MIN_HASH_WORD: usize = 8;
 
-/// The digits of a whole digest: a bare word of so many means nothing else.
+/// The number of digits of a complete digest: a bare word of this length is always a digest.
 const DIGEST_DIGITS: usize = 64;
 
-/// Holds a word that may be the start of a digest as well as a part of a name.
+/// A word that may be a digest prefix as well as a part of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashWord {
     word: String,
@@ -22,12 +23,12 @@ pub struct HashWord {
 }
 
 impl HashWord {
-    /// Gives the word as it would stand in a folded path.
+    /// Returns the folded word, as it would occur in a path.
     pub fn word(&self) -> &str {
         &self.word
     }
 
-    /// Gives the word as the start of a digest.
+    /// Returns the word as a digest prefix.
     pub fn prefix(&self) -> &DigestPrefix {
         &self.prefix
     }
@@ -36,24 +37,24 @@ impl HashWord {
 /// One condition on a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Term {
-    /// Applies to every file.
+    /// Matches every file.
     Everything,
     /// A part of the folded path.
     Word(String),
     /// Several parts of the folded path.
     Compound(Compound),
-    /// A part of the folded path, or the start of the digest.
+    /// A part of the folded path, or a digest prefix.
     Hash(HashWord),
-    /// Endings of the folded path, with their dots, of which any will do.
+    /// Alternative endings of the folded path, with their dots.
     Extension(Vec<String>),
     Size(RangeInclusive<u64>),
     Digest(DigestPrefix),
-    /// Applies where all of several do.
+    /// Matches where all terms match.
     All(Vec<Self>),
 }
 
 impl Term {
-    /// Reads what a token asks for, all of it; nothing if there is nothing in it to look for.
+    /// Parses a token into its terms, all of which must match; empty if the token contains nothing to search for.
     pub(super) fn parse(token: &Token<'_>) -> Result<Vec<Self>, QueryError> {
         let text = token.text;
         if token.quoted || token.excluded && text == "*" {
@@ -73,7 +74,8 @@ impl Term {
         Ok(hash_word(text).or_else(|| word_terms(text)).into_iter().collect())
     }
 
-    /// Returns how many single conditions there are in it. Recurses once: what is excluded is parsed into one list of conditions.
+    /// Returns the number of elementary conditions. Recurses at most once, because an exclusion is a flat list of
+    /// terms.
     pub(super) fn leaf_count(&self) -> usize {
         match self {
             Self::Compound(compound) => compound.words().count(),
@@ -82,7 +84,7 @@ impl Term {
         }
     }
 
-    /// Returns true if a file meets the condition.
+    /// Returns true if a file matches the term.
     pub(super) fn matches(&self, folded_path: &str, size: u64, digest: &Digest) -> bool {
         match self {
             Self::Everything => true,
@@ -110,8 +112,8 @@ fn word_terms(text: &str) -> Option<Term> {
     }
 }
 
-/// Reads a text with asterisks, as shells have them: `*.flac`, `report*.pdf`, `*draft*`. What stands between them is
-/// required, and an extension behind the last one is the end of the name.
+/// Parses a text with asterisks, similar to a shell pattern: `*.flac`, `report*.pdf`, `*draft*`. The texts between
+/// asterisks are required, and an extension after the last one must be the end of the name.
 fn wildcard_terms(text: &str) -> Vec<Term> {
     let (before, last) = text.rsplit_once('*').unwrap_or(("", text));
     let mut terms: Vec<Term> = before.split('*').filter_map(word_terms).collect();
@@ -135,7 +137,7 @@ fn hash_word(text: &str) -> Option<Term> {
     }
 }
 
-/// Reads extensions between commas, each with or without its dot.
+/// Parses comma-separated extensions, each with or without its dot.
 fn extensions(value: &str, term: &str) -> Result<Vec<String>, QueryError> {
     let ending = |extension: &str| {
         let folded = fold(extension.strip_prefix('.').unwrap_or(extension));

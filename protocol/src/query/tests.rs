@@ -4,7 +4,7 @@ use crate::limits::MAX_QUERY_TERMS;
 use crate::units::SizeError;
 use proptest::prelude::*;
 
-/// Begins with deadbeef00.
+/// Returns a digest that begins with deadbeef00.
 fn some_digest() -> Digest {
     let mut bytes = [0; 32];
     bytes[..4].copy_from_slice(&[0xde, 0xad, 0xbe, 0xef]);
@@ -137,7 +137,7 @@ fn long_and_complex_queries_are_refused() {
     for text in
         [".*(a+)+$", "^(a|a)*$", "%", "a' OR '1'='1", "a\0b", "${a}", "`a`", &stars, &"(".repeat(MAX_QUERY)]
     {
-        // It is refused, or its signs mean nothing: names have to contain its words.
+        // The query is refused, or its punctuation has no special meaning: names must contain its words.
         if let Ok(query) = Query::parse(text) {
             assert!(!query.matches(&fold("x"), 1, &some_digest()), "{text:?}");
             let found = query.matches(&fold(&name), 1, &some_digest());
@@ -177,7 +177,7 @@ fn mistakes_are_reported_with_a_correction() {
     assert!(message.contains("size:\\u{1b}[2J") && message.contains("write size:>100M"), "{message}");
 }
 
-/// A term as a person might mean it: how it is written, and a slow way to tell whether it applies.
+/// A model of a term: its query text, and a slow but simple implementation of matching.
 #[derive(Debug, Clone)]
 enum ModelTerm {
     Word(String),

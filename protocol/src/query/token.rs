@@ -2,7 +2,7 @@ use super::error::QueryError;
 use crate::escape::excerpt;
 use crate::limits::MAX_QUERY_TERMS;
 
-/// One term as it was typed, without its minus and its quotes.
+/// One term as typed, without its minus and quotes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Token<'a> {
     pub(super) excluded: bool,
@@ -10,7 +10,7 @@ pub(super) struct Token<'a> {
     pub(super) text: &'a str,
 }
 
-/// Cuts a search into its terms. A quote counts only at the start of a term, and ends the term where it closes.
+/// Splits a search into terms. A quote counts only at the start of a term, and the closing quote ends the term.
 pub(super) fn split(text: &str) -> Result<Vec<Token<'_>>, QueryError> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
@@ -18,14 +18,14 @@ pub(super) fn split(text: &str) -> Result<Vec<Token<'_>>, QueryError> {
         if tokens.len() == MAX_QUERY_TERMS {
             return Err(QueryError::TooManyTerms { limit: MAX_QUERY_TERMS });
         }
-        let (token, behind) = next_token(rest)?;
+        let (token, remainder) = next_token(rest)?;
         tokens.push(token);
-        rest = behind.trim_start();
+        rest = remainder.trim_start();
     }
     Ok(tokens)
 }
 
-/// Takes the first term off a text that does not begin with white space.
+/// Splits the first term off a text that does not begin with whitespace.
 fn next_token(text: &str) -> Result<(Token<'_>, &str), QueryError> {
     let negated = text.strip_prefix('-').filter(|rest| rest.starts_with(|c: char| !c.is_whitespace()));
     let (excluded, body) = (negated.is_some(), negated.unwrap_or(text));

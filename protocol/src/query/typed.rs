@@ -1,4 +1,4 @@
-//! What is refused when a person types it, although it can be searched for: it looks like something else.
+//! Stricter parsing of searches that users type, to catch mistyped options and filters.
 
 use super::error::QueryError;
 use super::token::{self, Token};
@@ -6,8 +6,8 @@ use super::{KEYS, Query};
 use crate::escape::excerpt;
 
 impl Query {
-    /// Reads a search as a person typed it: like [`Query::parse`], but refuses options and filters that do not exist. In
-    /// quotes they are searched for.
+    /// Parses a search as typed by a user: like [`Query::parse`], but refuses unknown options and filters unless they
+    /// are quoted.
     pub fn parse_typed(text: &str) -> Result<Self, QueryError> {
         let query = Self::parse(text)?;
         for token in token::split(text)? {
@@ -37,7 +37,7 @@ fn check(token: &Token<'_>) -> Result<(), QueryError> {
     }
 }
 
-/// Returns true for what can be the name of a filter. A single letter is a drive.
+/// Returns true if the text could be the name of a filter. A single letter is taken for a drive.
 fn is_key(text: &str) -> bool {
     text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
@@ -55,11 +55,11 @@ mod tests {
         let error = |text: &str| Query::parse_typed(text).unwrap_err().to_string();
         assert_eq!(
             error("debian artist:foo"),
-            "unknown filter artist:; there are ext:, size:, sha256: and digest: (in quotes it is searched for: \"artist:foo\")"
+            "unknown filter artist:; use ext:, size:, sha256: or digest:, or search for the text in quotes: \"artist:foo\""
         );
         assert_eq!(
             error("--json debian"),
-            "unknown option --json (in quotes it is searched for: \"--json\")"
+            "unknown option --json; search for the text in quotes: \"--json\""
         );
         assert!(error("a -http://x").contains("unknown filter http:"));
     }

@@ -1,6 +1,6 @@
-//! The rounds of SHA-1 over eight streams in lockstep, a word of each in a register.
+//! The rounds of SHA-1 over eight streams in lockstep, with one word of each stream in a register.
 //!
-//! They are made of the additions, rotations and three-way logic of AVX-512 in registers of 256 bits.
+//! They use the additions, rotations and three-way logic of AVX-512 in 256-bit registers.
 
 use std::arch::x86_64::{
     _mm256_add_epi32, _mm256_rol_epi32, _mm256_set1_epi32, _mm256_ternarylogic_epi32, _mm256_xor_si256,
@@ -10,23 +10,23 @@ use super::Sha1State;
 use crate::block_hash::columns::{CHOOSE, MAJORITY, MessageSchedule, PARITY, WordColumn, advance};
 use crate::block_hash::{BLOCK_LEN, WIDE_LANES};
 
-/// A state of each stream.
+/// The states of all streams.
 type Sha1Columns = [WordColumn; 5];
 
-/// Advances each state over the blocks that the runs have in `common`.
+/// Advances each state over the first `common` blocks of its run.
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
 pub(super) fn compress(
     states: &mut [Sha1State; WIDE_LANES],
     runs: &[&[[u8; BLOCK_LEN]]; WIDE_LANES],
     common: usize,
 ) {
-    // A function with target features is not one that can be passed on; a closure is.
+    // A function with target features does not implement `Fn`; a closure does.
     advance(states.each_mut().map(|Sha1State(words)| words), runs, common, |states, schedule| {
         rounds(states, schedule)
     });
 }
 
-/// The 80 rounds over a block of each stream.
+/// Computes the 80 rounds over one block of each stream.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
 fn rounds(mut states: Sha1Columns, mut schedule: MessageSchedule) -> Sha1Columns {
@@ -37,8 +37,9 @@ fn rounds(mut states: Sha1Columns, mut schedule: MessageSchedule) -> Sha1Columns
     states
 }
 
-/// Twenty rounds, with one function and constant. As constants they make four functions of it, each called once and so part of
-/// the loop over the blocks; while the second and the last twenty were calls of one, a GiB took 0.32 instead of 0.19 CPU seconds.
+/// Computes twenty rounds with one function and constant. Both are const generics, so each of the four uses is a
+/// function of its own that is called once and inlined into the loop over the blocks; a shared call is much slower
+/// (see docs/performance.md).
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
 fn twenty_rounds<const FUNCTION: i32, const CONSTANT: u32>(
@@ -53,7 +54,7 @@ fn twenty_rounds<const FUNCTION: i32, const CONSTANT: u32>(
     four_rounds::<FUNCTION>(states, constant, schedule);
 }
 
-/// Four rounds, after which the next four words of the schedule stand behind the others, and the first four are gone.
+/// Computes four rounds; then drops the first four words of the schedule and appends the next four.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
 fn four_rounds<const FUNCTION: i32>(
@@ -61,7 +62,7 @@ fn four_rounds<const FUNCTION: i32>(
     constant: WordColumn,
     schedule: &mut MessageSchedule,
 ) {
-    // Each is named after its first word.
+    // Each group is named after its first word.
     let [w0, w4, w8, w12] = *schedule;
     for word in w0 {
         round::<FUNCTION>(states, _mm256_add_epi32(word, constant));
@@ -75,8 +76,8 @@ fn four_rounds<const FUNCTION: i32>(
     *schedule = [w4, w8, w12, [w16, w17, w18, next(w0[3], w4[1], w8[3], w16)]];
 }
 
-/// One round, with its word of the schedule and its constant added up.
-#[expect(clippy::many_single_char_names, reason = "they are the words' names in the standard")]
+/// Computes one round; `word` is the sum of the schedule word and the constant.
+#[expect(clippy::many_single_char_names, reason = "these are the names in the standard")]
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512vl")]
 fn round<const FUNCTION: i32>(states: &mut Sha1Columns, word: WordColumn) {

@@ -1,13 +1,14 @@
-//! The block function of SHA-1 over several independent states at once.
+//! The block function of SHA-1 over several independent states in parallel.
 //!
-//! Like SHA-256 it waits for itself in one stream, and rounds of other streams, put between, fill the processor's SHA unit. The
-//! instructions are those of x86-64's SHA extensions, where the processor is found to have them; elsewhere the streams go
-//! through `sha1` one after the other. Eight streams are advanced by AVX-512 where there is that, see `avx512.rs`.
+//! As with SHA-256, every round of a stream depends on the previous one; interleaved rounds of other streams keep the
+//! processor's SHA unit busy. The instructions are those of x86-64's SHA extensions, if the processor has them;
+//! otherwise the streams go through the `sha1` crate one by one. Eight streams are advanced with AVX-512 where
+//! available, see `avx512.rs`.
 //!
-//! CPU seconds per GiB (`cargo bench -p protocol --bench sha1`), pieces of 256 KiB: `sha1` in one stream 0.65 on an AMD EPYC and
-//! 0.90 on an Intel Xeon, two lanes 0.36 and 0.51 to 0.58, three 0.38 and 0.45 to 0.51, four 0.37 and 0.51, eight 0.19 on the Xeon.
+//! For the cost per GiB by number of lanes see docs/performance.md and `cargo bench -p protocol --bench sha1`.
 //!
-//! The `unsafe` calls here are of functions that need instructions, each right behind the question whether they are there.
+//! The `unsafe` calls are those of functions with target features, each directly after the check that the processor
+//! has them.
 
 use super::Sha1State;
 #[cfg(target_arch = "x86_64")]
@@ -16,16 +17,16 @@ use crate::block_hash::BLOCK_LEN;
 #[cfg(target_arch = "x86_64")]
 use crate::block_hash::columns;
 
-/// Advances each state over its own blocks, as many as the shortest run has; returns how many that is.
+/// Advances each state over its own run, by the number of blocks of the shortest run; returns that number.
 pub fn compress<const N: usize>(states: &mut [Sha1State; N], runs: [&[[u8; BLOCK_LEN]]; N]) -> usize {
     let common = runs.iter().map(|run| run.len()).min().unwrap_or(0);
-    // If there are eight.
+    // The conversions succeed for exactly eight streams.
     #[cfg(target_arch = "x86_64")]
     if let (Ok(states), Ok(runs)) = (states.as_mut_slice().try_into(), runs.as_slice().try_into())
         && columns::is_supported()
     {
-        // SAFETY: the function's only demand is that the processor has what `is_supported` has asked it for.
-        #[expect(unsafe_code, reason = "no safe call is possible of what needs features found at run time")]
+        // SAFETY: the function only requires the processor features that `is_supported` has checked.
+        #[expect(unsafe_code, reason = "calls that need features detected at run time are unsafe")]
         unsafe {
             avx512::compress(states, runs, common);
         }
@@ -33,8 +34,8 @@ pub fn compress<const N: usize>(states: &mut [Sha1State; N], runs: [&[[u8; BLOCK
     }
     #[cfg(target_arch = "x86_64")]
     if has_sha() {
-        // SAFETY: the function's only demand is that the processor has what `has_sha` has asked it for.
-        #[expect(unsafe_code, reason = "no safe call is possible of what needs features found at run time")]
+        // SAFETY: the function only requires the processor features that `has_sha` has checked.
+        #[expect(unsafe_code, reason = "calls that need features detected at run time are unsafe")]
         unsafe {
             sha_ni::compress(states, &runs, common);
         }
@@ -44,13 +45,13 @@ pub fn compress<const N: usize>(states: &mut [Sha1State; N], runs: [&[[u8; BLOCK
     common
 }
 
-/// Returns from how many streams on they are best advanced as eight, where the processor does that. Eight of a GiB each take 1.5
-/// CPU seconds so, four in lanes 2.0 and three 1.3 to 1.5; without SHA extensions there are no lanes.
+/// Returns the minimum number of streams for which advancing eight at once is faster than lanes, on processors with
+/// AVX-512. Without SHA extensions there are no lanes. The numbers are measured, see docs/performance.md.
 pub(super) fn min_wide_lanes() -> usize {
     if has_sha() { 4 } else { 2 }
 }
 
-/// Says whether the processor has the instructions of [`sha_ni`].
+/// Returns true if the processor has the instructions of [`sha_ni`].
 fn has_sha() -> bool {
     #[cfg(target_arch = "x86_64")]
     return std::arch::is_x86_feature_detected!("sha")
@@ -60,7 +61,7 @@ fn has_sha() -> bool {
     false
 }
 
-/// Does the same with one stream after the other.
+/// Advances the streams one by one.
 fn compress_one_by_one<const N: usize>(
     states: &mut [Sha1State; N],
     runs: &[&[[u8; BLOCK_LEN]]; N],
@@ -71,7 +72,7 @@ fn compress_one_by_one<const N: usize>(
     }
 }
 
-/// The rounds with the SHA extensions: of every four rounds, those of all lanes stand side by side.
+/// The rounds with the SHA extensions, interleaved over all lanes in groups of four.
 #[cfg(target_arch = "x86_64")]
 mod sha_ni {
     use std::arch::x86_64::{
@@ -82,8 +83,8 @@ mod sha_ni {
     use super::{BLOCK_LEN, Sha1State};
     use crate::block_hash::registers::{array, load, vector};
 
-    /// One stream in registers: its state, four words in one and the fifth, from which the next rounds make theirs, in
-    /// another; and the next 16 words of its schedule.
+    /// One stream in registers: its state (four words in one register, the fifth, from which the next rounds derive
+    /// theirs, in another) and the next 16 words of its schedule.
     #[derive(Clone, Copy)]
     struct Sha1Lane {
         abcd: __m128i,
@@ -91,7 +92,7 @@ mod sha_ni {
         words: [__m128i; 4],
     }
 
-    #[expect(clippy::many_single_char_names, reason = "they are the words' names in the standard")]
+    #[expect(clippy::many_single_char_names, reason = "these are the names in the standard")]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     pub(super) fn compress<const N: usize>(
         states: &mut [Sha1State; N],
@@ -104,7 +105,7 @@ mod sha_ni {
             lane.abcd = vector([*d, *c, *b, *a]);
             lane.e = vector([0, 0, 0, *e]);
         }
-        // Words are big-endian, and the first stands highest.
+        // Words are big-endian, and the first is the highest.
         let order = _mm_set_epi64x(0x0001_0203_0405_0607, 0x0809_0a0b_0c0d_0e0f);
         for number in 0..common {
             for (lane, run) in lanes.iter_mut().zip(runs) {
@@ -121,7 +122,8 @@ mod sha_ni {
         }
     }
 
-    /// The 80 rounds over the block that each lane has loaded: 20 steps of four, five steps with each of four functions.
+    /// Computes the 80 rounds over the loaded block of each lane: 20 groups of four, five groups for each of four
+    /// functions.
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     fn block<const N: usize>(lanes: &mut [Sha1Lane; N]) {
@@ -150,7 +152,7 @@ mod sha_ni {
         }
     }
 
-    /// Some steps of four rounds in all lanes, with one of the four functions.
+    /// Computes `count` groups of four rounds in all lanes, with one of the four functions.
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     fn round_groups<const N: usize, const FUNCTION: i32>(lanes: &mut [Sha1Lane; N], count: usize) {
@@ -163,7 +165,7 @@ mod sha_ni {
         }
     }
 
-    /// Makes the fifth word of the state from the first of four rounds ago, with the words of the schedule added.
+    /// Derives the fifth word of the state from the first word of four rounds ago, and adds the schedule words.
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     fn next(lane: &mut Sha1Lane) {
@@ -171,7 +173,7 @@ mod sha_ni {
         lane.e = _mm_sha1nexte_epu32(lane.e, words);
     }
 
-    /// Four rounds.
+    /// Computes four rounds.
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     fn rounds<const FUNCTION: i32>(lane: &mut Sha1Lane) {
@@ -180,7 +182,7 @@ mod sha_ni {
         lane.e = before;
     }
 
-    /// Puts the next four words of the schedule behind those that are there, and takes the first four away.
+    /// Drops the first four words of the schedule and appends the next four.
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     fn schedule(lane: &mut Sha1Lane) {
@@ -199,11 +201,11 @@ mod tests {
     fn advance_like_sha1<const N: usize>(seeds: [[u32; 5]; N], messages: &[Vec<[u8; BLOCK_LEN]>]) {
         let runs: [&[[u8; BLOCK_LEN]]; N] = std::array::from_fn(|lane| messages[lane].as_slice());
         let common = runs.iter().map(|run| run.len()).min().unwrap();
-        let mut right = seeds.map(Sha1State);
-        compress_one_by_one(&mut right, &runs, common);
+        let mut expected = seeds.map(Sha1State);
+        compress_one_by_one(&mut expected, &runs, common);
         let mut ours = seeds.map(Sha1State);
         assert_eq!(compress(&mut ours, runs), common);
-        assert_eq!(ours, right);
+        assert_eq!(ours, expected);
     }
 
     proptest! {

@@ -1,16 +1,15 @@
-//! The block function of SHA-256 over several independent states at once.
+//! The block function of SHA-256 over several independent states in parallel.
 //!
-//! In one stream every round waits for the one before, so a processor's SHA unit stands idle half of the time. Rounds
-//! of other streams, put between, fill it. The instructions are those of x86-64's SHA extensions, where the processor
-//! is found to have them; elsewhere the streams go through `sha2` one after the other. Eight streams are advanced by AVX-512
-//! where there is that, see `avx512.rs`.
+//! In one stream every round depends on the previous one, so a processor's SHA unit is idle half of the time;
+//! interleaved rounds of other streams keep it busy. The instructions are those of x86-64's SHA extensions, if the
+//! processor has them; otherwise the streams go through the `sha2` crate one by one. Eight streams are advanced with
+//! AVX-512 where available, see `avx512.rs`.
 //!
-//! CPU seconds per GiB (`cargo bench -p protocol --bench sha256`), pieces of 256 KiB: `sha2` in one stream 0.69 on an AMD EPYC
-//! and 0.90 on an Intel Xeon, two lanes 0.39 and 0.58, three 0.41 and 0.51, four 0.38 and 0.51, eight 0.34 on the Xeon. Two keep
-//! the SHA unit nearly full; the words of more do not all fit into the registers.
+//! Two lanes nearly saturate the SHA unit; the words of more lanes do not all fit in the registers. For the cost per
+//! GiB by number of lanes see docs/performance.md and `cargo bench -p protocol --bench sha256`.
 //!
-//! This file and its like for SHA-1 are the two with `unsafe` in them, each for two calls: of functions that need instructions,
-//! right behind the question whether they are there.
+//! This file and its counterpart for SHA-1 are the only ones with `unsafe`, for two calls each: of functions with
+//! target features, directly after the check that the processor has them.
 
 use sha2::block_api::compress256;
 
@@ -20,16 +19,16 @@ use super::{BLOCK_LEN, Sha256State};
 #[cfg(target_arch = "x86_64")]
 use crate::block_hash::columns;
 
-/// Advances each state over its own blocks, as many as the shortest run has; returns how many that is.
+/// Advances each state over its own run, by the number of blocks of the shortest run; returns that number.
 pub fn compress<const N: usize>(states: &mut [Sha256State; N], runs: [&[[u8; BLOCK_LEN]]; N]) -> usize {
     let common = runs.iter().map(|run| run.len()).min().unwrap_or(0);
-    // If there are eight.
+    // The conversions succeed for exactly eight streams.
     #[cfg(target_arch = "x86_64")]
     if let (Ok(states), Ok(runs)) = (states.as_mut_slice().try_into(), runs.as_slice().try_into())
         && columns::is_supported()
     {
-        // SAFETY: the function's only demand is that the processor has what `is_supported` has asked it for.
-        #[expect(unsafe_code, reason = "no safe call is possible of what needs features found at run time")]
+        // SAFETY: the function only requires the processor features that `is_supported` has checked.
+        #[expect(unsafe_code, reason = "calls that need features detected at run time are unsafe")]
         unsafe {
             avx512::compress(states, runs, common);
         }
@@ -37,8 +36,8 @@ pub fn compress<const N: usize>(states: &mut [Sha256State; N], runs: [&[[u8; BLO
     }
     #[cfg(target_arch = "x86_64")]
     if has_sha() {
-        // SAFETY: the function's only demand is that the processor has what `has_sha` has asked it for.
-        #[expect(unsafe_code, reason = "no safe call is possible of what needs features found at run time")]
+        // SAFETY: the function only requires the processor features that `has_sha` has checked.
+        #[expect(unsafe_code, reason = "calls that need features detected at run time are unsafe")]
         unsafe {
             sha_ni::compress(states, &runs, common);
         }
@@ -48,13 +47,13 @@ pub fn compress<const N: usize>(states: &mut [Sha256State; N], runs: [&[[u8; BLO
     common
 }
 
-/// Returns from how many streams on they are best advanced as eight, where the processor does that. Eight of a GiB each take 2.7
-/// CPU seconds so, four in lanes and one more 2.9, four 2.0; without SHA extensions there are no lanes.
+/// Returns the minimum number of streams for which advancing eight at once is faster than lanes, on processors with
+/// AVX-512. Without SHA extensions there are no lanes. The numbers are measured, see docs/performance.md.
 pub(super) fn min_wide_lanes() -> usize {
     if has_sha() { 5 } else { 2 }
 }
 
-/// Says whether the processor has the instructions of [`sha_ni`].
+/// Returns true if the processor has the instructions of [`sha_ni`].
 fn has_sha() -> bool {
     #[cfg(target_arch = "x86_64")]
     return std::arch::is_x86_feature_detected!("sha") && std::arch::is_x86_feature_detected!("sse4.1");
@@ -62,7 +61,7 @@ fn has_sha() -> bool {
     false
 }
 
-/// Does the same with one stream after the other.
+/// Advances the streams one by one.
 fn compress_one_by_one<const N: usize>(
     states: &mut [Sha256State; N],
     runs: &[&[[u8; BLOCK_LEN]]; N],
@@ -73,7 +72,7 @@ fn compress_one_by_one<const N: usize>(
     }
 }
 
-/// The rounds with the SHA extensions: of every four rounds, those of all lanes stand side by side.
+/// The rounds with the SHA extensions, interleaved over all lanes in groups of four.
 #[cfg(target_arch = "x86_64")]
 mod sha_ni {
     use std::arch::x86_64::{
@@ -85,7 +84,8 @@ mod sha_ni {
     use crate::block_hash::registers::{array, load, vector};
     use crate::sha256::ROUND_CONSTANTS;
 
-    /// One stream in registers: its state in the order that the instructions want, and the next 16 words of its schedule.
+    /// One stream in registers: its state in the order that the instructions require, and the next 16 words of its
+    /// schedule.
     #[derive(Clone, Copy)]
     struct Sha256Lane {
         abef: __m128i,
@@ -93,7 +93,7 @@ mod sha_ni {
         words: [__m128i; 4],
     }
 
-    #[expect(clippy::many_single_char_names, reason = "they are the words' names in the standard")]
+    #[expect(clippy::many_single_char_names, reason = "these are the names in the standard")]
     #[target_feature(enable = "sha,sse4.1")]
     pub(super) fn compress<const N: usize>(
         states: &mut [Sha256State; N],
@@ -123,14 +123,14 @@ mod sha_ni {
         }
     }
 
-    /// The 64 rounds over the block that each lane has loaded.
+    /// Computes the 64 rounds over the loaded block of each lane.
     #[inline]
     #[target_feature(enable = "sha,sse4.1")]
     fn block<const N: usize>(lanes: &mut [Sha256Lane; N]) {
         let before = *lanes;
-        let [turns @ .., last] = &ROUND_CONSTANTS;
-        // Four steps bring the words back into the registers they were in, so that none has to be moved.
-        for [first, second, third, fourth] in turns {
+        let [groups @ .., last] = &ROUND_CONSTANTS;
+        // Unrolled by four: after four steps the words are back in their original registers, so none has to be moved.
+        for [first, second, third, fourth] in groups {
             for constants in [first, second, third, fourth] {
                 for lane in lanes.iter_mut() {
                     rounds(lane, *constants);
@@ -151,7 +151,7 @@ mod sha_ni {
         }
     }
 
-    /// Four rounds, with the first of the words.
+    /// Computes four rounds with the first four words of the schedule.
     #[inline]
     #[target_feature(enable = "sha,sse4.1")]
     fn rounds(lane: &mut Sha256Lane, constants: [u32; 4]) {
@@ -161,7 +161,7 @@ mod sha_ni {
         lane.abef = _mm_sha256rnds2_epu32(lane.abef, lane.cdgh, _mm_shuffle_epi32::<0x0e>(sum));
     }
 
-    /// Puts the next four words of the schedule behind those that are there, in the place of the first.
+    /// Drops the first four words of the schedule and appends the next four.
     #[inline]
     #[target_feature(enable = "sha,sse4.1")]
     fn schedule(lane: &mut Sha256Lane) {
@@ -180,11 +180,11 @@ mod tests {
     fn advance_like_sha2<const N: usize>(seeds: [[u32; 8]; N], messages: &[Vec<[u8; BLOCK_LEN]>]) {
         let runs: [&[[u8; BLOCK_LEN]]; N] = std::array::from_fn(|lane| messages[lane].as_slice());
         let common = runs.iter().map(|run| run.len()).min().unwrap();
-        let mut right = seeds.map(Sha256State);
-        compress_one_by_one(&mut right, &runs, common);
+        let mut expected = seeds.map(Sha256State);
+        compress_one_by_one(&mut expected, &runs, common);
         let mut ours = seeds.map(Sha256State);
         assert_eq!(compress(&mut ours, runs), common);
-        assert_eq!(ours, right);
+        assert_eq!(ours, expected);
     }
 
     fn run_of_blocks() -> impl Strategy<Value = Vec<[u8; BLOCK_LEN]>> {

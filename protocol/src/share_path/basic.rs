@@ -1,4 +1,4 @@
-/// Returns true if release 0.1.0 accepts a path that the parser of this release has accepted.
+/// Returns true if release 0.1.0 accepts a path that the current parser has accepted.
 pub(super) fn is_basic(path: &str) -> bool {
     !path.starts_with('~') && path.split('/').all(is_basic_component)
 }

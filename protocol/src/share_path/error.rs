@@ -3,39 +3,39 @@ use thiserror::Error;
 /// Why a text is not the path of a shared file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SharePathError {
-    /// There is no path at all.
+    /// The path is empty.
     #[error("the path is empty")]
     Empty,
-    /// The path is longer than any that is accepted.
-    #[error("the path has {bytes} bytes; at most {limit} are accepted")]
+    /// The path is over the length limit.
+    #[error("the path has {bytes} bytes; the limit is {limit}")]
     TooLong {
         /// The length of the path in bytes.
         bytes: usize,
-        /// The most that is accepted.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The path has more components than are accepted.
-    #[error("the path has {depth} components; at most {limit} are accepted")]
+    /// The path has too many components.
+    #[error("the path has {depth} components; the limit is {limit}")]
     TooDeep {
         /// The number of components.
         depth: usize,
-        /// The most that is accepted.
+        /// The limit.
         limit: usize,
     },
-    /// The path begins at the root of a file system.
+    /// The path is absolute.
     #[error("the path `{path}` is absolute; a shared path is relative to its folder")]
     Absolute {
         /// The beginning of the path, display-safe.
         path: String,
     },
-    /// One component of the path is not a plain name.
+    /// A component of the path is not a valid name.
     #[error("component {position} of the path, `{component}`, {fault}")]
     Component {
-        /// Which component it is, counted from 1.
+        /// The component's position, from 1.
         position: usize,
         /// The beginning of the component, display-safe.
         component: String,
-        /// What is wrong with it.
+        /// What is wrong with the component.
         fault: ComponentFault,
     },
 }
@@ -43,22 +43,22 @@ pub enum SharePathError {
 /// What is wrong with one component of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ComponentFault {
-    /// Two separators follow each other, or one ends the path.
-    #[error("is empty: a `/` stands at the end or next to another")]
+    /// The path contains `//` or ends in `/`.
+    #[error("is empty: the path contains `//` or ends in `/`")]
     Empty,
     /// The component is `.` or `..`.
-    #[error("is not a name but a step within the folders")]
+    #[error("is a relative reference, not a name")]
     Traversal,
     /// The component is longer than file systems allow.
-    #[error("has {bytes} bytes; at most {limit} are accepted")]
+    #[error("has {bytes} bytes; the limit is {limit}")]
     TooLong {
         /// The length of the component in bytes.
         bytes: usize,
-        /// The most that is accepted.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The component holds a control character.
-    #[error("holds the control character U+{:04X}", u32::from(*character))]
+    /// The component contains a control character.
+    #[error("contains the control character U+{:04X}", u32::from(*character))]
     Control {
         /// The first such character.
         character: char,

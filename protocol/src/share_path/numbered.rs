@@ -1,4 +1,4 @@
-/// Returns the name with ` (number)` behind it, or before its extension if it is a file's; as it is for 0.
+/// Returns the name with ` (number)` appended, or inserted before the extension of a file; unchanged for 0.
 pub fn numbered_file_name(name: &str, number: u32, is_file: bool) -> String {
     if number == 0 {
         return name.to_owned();

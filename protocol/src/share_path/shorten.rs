@@ -1,10 +1,10 @@
-/// The longest extension, with its dot, that is kept when a name is shortened, in bytes.
+/// The maximum length of an extension that is kept when a name is shortened, in bytes with its dot.
 const MAX_EXTENSION: usize = 32;
 
-/// Shortens a file name to at most `limit` bytes, between characters. The text is cut in front of the extension, which
-/// is kept with its dot if it has at most 32 bytes and at least one byte is left for the rest.
+/// Shortens a file name to at most `limit` bytes at a character boundary. The name is cut before the extension, which
+/// is kept with its dot if it has at most 32 bytes and leaves at least one byte for the rest.
 ///
-/// Spaces at the new end of the stem are removed. The result is not empty if the limit has room for one character.
+/// Trailing spaces of the cut stem are removed. The result is not empty if the limit allows one character.
 pub fn shorten_file_name(name: &str, limit: usize) -> String {
     if name.len() <= limit {
         return name.to_owned();

@@ -96,7 +96,7 @@ fn oversized_paths_are_refused() {
 #[test]
 fn errors_name_the_position_and_are_display_safe() {
     let message = SharePath::parse("a/b\u{1b}[2J/c").unwrap_err().to_string();
-    assert_eq!(message, "component 2 of the path, `b\\u{1b}[2J`, holds the control character U+001B");
+    assert_eq!(message, "component 2 of the path, `b\\u{1b}[2J`, contains the control character U+001B");
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn long_names_keep_their_extension() {
     assert_eq!(safe_file_name(&"x".repeat(201)), "x".repeat(198));
     assert_eq!(safe_file_name(&format!("{}.iso", "é".repeat(200))), format!("{}.iso", "é".repeat(97)));
     assert_eq!(safe_file_name(&format!("a.{}", "y".repeat(300))), format!("a.{}", "y".repeat(196)));
-    // Cutting must not lay bare what was harmless before.
+    // Cutting must not expose a special name that was harmless before.
     assert_eq!(safe_file_name(&format!("con{}x.txt", " ".repeat(200))), "_con.txt");
     assert_eq!(safe_file_name(&format!("film.part{}x.json", " ".repeat(200))), "film.part.json_");
 }
@@ -222,7 +222,7 @@ fn names_are_shortened_before_the_extension() {
     assert_eq!(shorten_file_name(&format!("a.{}", "y".repeat(300)), 255).len(), 255);
 }
 
-/// Makes names of the letters that matter here, and long ones among them.
+/// Generates names from special characters, including long ones.
 fn odd_name() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -242,9 +242,9 @@ proptest! {
     #[test]
     fn accepted_paths_never_escape(text in "[a./\\\\~: ]{1,12}") {
         if let Ok(path) = SharePath::parse(&text) {
-            let place = Path::new(path.as_str());
-            prop_assert!(place.components().all(|part| matches!(part, std::path::Component::Normal(_))));
-            prop_assert_eq!(place.components().count(), path.components().count());
+            let local = Path::new(path.as_str());
+            prop_assert!(local.components().all(|part| matches!(part, std::path::Component::Normal(_))));
+            prop_assert_eq!(local.components().count(), path.components().count());
         }
     }
 

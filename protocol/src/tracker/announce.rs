@@ -6,52 +6,52 @@ use super::query::{QueryPairs, TrackerQueryError};
 use crate::infohash::Infohash;
 use crate::limits::MAX_TRACKER_ID;
 
-/// What a peer tells a tracker of itself and a torrent, in return for the addresses of others (BEP 3, "trackers").
+/// An announce: a peer reports its state for a torrent and requests the addresses of other peers (BEP 3, "trackers").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnnounceRequest {
     /// The torrent.
     pub infohash: Infohash,
-    /// Who the peer calls itself.
+    /// The peer's self-chosen id.
     pub peer_id: [u8; 20],
-    /// The port on which it takes connections; 0 if it takes none.
+    /// The port on which it accepts connections; 0 if it accepts none.
     pub port: u16,
-    /// The bytes that it has sent since it started.
+    /// The number of bytes uploaded since it started.
     pub uploaded: u64,
-    /// The bytes that it has fetched since it started.
+    /// The number of bytes downloaded since it started.
     pub downloaded: u64,
-    /// The bytes that it still lacks; [`u64::MAX`] if it cannot tell.
+    /// The number of bytes still missing; [`u64::MAX`] if unknown.
     pub left: u64,
-    /// What has happened, if this is not said merely because it is time again.
+    /// The event; `None` for a regular announce.
     pub event: Option<TrackerEvent>,
-    /// How many addresses it wants; the tracker chooses if it does not say.
+    /// The number of requested addresses; `None` leaves it to the tracker.
     pub numwant: Option<u32>,
-    /// Whether it wants the addresses as strings of bytes (BEP 23).
+    /// True to request compact addresses (BEP 23).
     pub compact: bool,
-    /// Whether it does without the ids of the peers.
+    /// True to omit the peer ids from the reply.
     pub no_peer_id: bool,
-    /// What shows that it is the same peer after its address has changed.
+    /// A key that identifies the peer after a change of its address.
     pub key: Option<u32>,
-    /// What the tracker gave it at an earlier announcement, to be given back.
+    /// The tracker id from an earlier reply, returned to the tracker.
     pub tracker_id: Option<Vec<u8>>,
-    /// The address that it claims to have. A tracker has little reason to believe it.
+    /// The address that the peer claims, which a tracker should not trust.
     pub ip: Option<IpAddr>,
 }
 
-/// What has happened to a torrent at a peer.
+/// An event in the life of a torrent at a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TrackerEvent {
-    /// It begins to take part.
+    /// The peer joined the swarm.
     Started,
-    /// It now has the whole content. Not said if it had it when it started.
+    /// The peer completed the download. Not sent if it was complete at the start.
     Completed,
-    /// It takes part no longer.
+    /// The peer left the swarm.
     Stopped,
 }
 
 impl TrackerEvent {
     const ALL: [Self; 3] = [Self::Started, Self::Completed, Self::Stopped];
 
-    /// Returns the word for it in a query.
+    /// Returns the event's name in a query.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Started => "started",
@@ -68,7 +68,7 @@ impl fmt::Display for TrackerEvent {
 }
 
 impl AnnounceRequest {
-    /// Writes the query of the URL, without a `?`.
+    /// Encodes the query of the URL, without a `?`.
     pub fn query(&self) -> String {
         let mut query = "info_hash=".to_owned();
         percent::encode(self.infohash.as_bytes(), &mut query);
@@ -101,10 +101,10 @@ impl AnnounceRequest {
         query
     }
 
-    /// Reads the query of a URL, with or without a `?`.
+    /// Parses the query of a URL, with or without a `?`.
     ///
-    /// The torrent, the peer's id and its port must be there. As clients in the wild have it, other things may be missing
-    /// or hold what is not understood, such as an unknown event or a key of another form, and count as not said.
+    /// The infohash, the peer id and the port are required. All other fields may be missing or have unsupported
+    /// values, such as an unknown event, as real clients send them; unsupported values count as missing.
     pub fn from_query(query: &str) -> Result<Self, TrackerQueryError> {
         let pairs = QueryPairs::new(query)?;
         let text = |key| Ok(pairs.bytes(key)?.and_then(|bytes| String::from_utf8(bytes).ok()));
@@ -121,7 +121,7 @@ impl AnnounceRequest {
             left: left(pairs)?,
             event: TrackerEvent::ALL.into_iter().find(|known| event == Some(known.as_str())),
             numwant: numwant.filter(|count| *count >= 0).map(|count| count.try_into().unwrap_or(u32::MAX)),
-            // BEP 23 suggests that form unless the other is asked for.
+            // BEP 23 suggests the compact form unless the client rejects it.
             compact: pairs.one("compact")? != Some("0"),
             no_peer_id: pairs.flag("no_peer_id")?,
             key: key.and_then(|key| u32::from_str_radix(&key, 16).ok()),
@@ -131,7 +131,7 @@ impl AnnounceRequest {
     }
 }
 
-/// Reads how many bytes a peer lacks. Some say -1 as long as they do not know.
+/// Parses the number of missing bytes. Some clients send -1 if it is unknown.
 fn left(pairs: QueryPairs<'_>) -> Result<u64, TrackerQueryError> {
     match pairs.one("left")? {
         Some(value) if !value.starts_with('-') => {

@@ -4,48 +4,48 @@ use super::{NamedPeer, TrackerReplyError, compact, message_text};
 use crate::bencode::{Tree, Value, parse_lenient};
 use crate::limits::{MAX_NAMED_PEERS, MAX_TRACKED_PEERS, MAX_TRACKER_ID, MAX_TRACKER_REPLY};
 
-/// The seconds between two announcements if a tracker does not say: half an hour, as most trackers have it.
+/// The announce interval in seconds if a tracker sends none: half an hour, as with most trackers.
 pub const DEFAULT_INTERVAL: u32 = 1800;
 
-/// What a tracker answers to an announcement.
+/// A tracker's reply to an announce.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AnnounceReply {
-    /// The seconds after which the tracker wants to hear of the peer again, as it said: anything from 0 on.
+    /// The announce interval in seconds as sent by the tracker; any value from 0.
     pub interval: u32,
-    /// The seconds before which the tracker does not want to hear of the peer again.
+    /// The minimum announce interval in seconds.
     pub min_interval: Option<u32>,
-    /// How many peers have the whole content.
+    /// The number of peers that have the complete content.
     pub complete: Option<u32>,
-    /// How many peers do not have it yet.
+    /// The number of peers that do not have it yet.
     pub incomplete: Option<u32>,
     /// Peers of the torrent.
     pub peers: Vec<TrackedPeer>,
-    /// Peers of which only the name of the host is told; at most [`MAX_NAMED_PEERS`].
+    /// Peers with a host name instead of an address; at most [`MAX_NAMED_PEERS`].
     pub named_peers: Vec<NamedPeer>,
-    /// A word to the person, unescaped and cut short.
+    /// A warning for the user, unescaped and truncated.
     pub warning: Option<String>,
-    /// What the tracker wants to be given back with the next announcement.
+    /// The tracker id to return with the next announce.
     pub tracker_id: Option<Vec<u8>>,
 }
 
-/// A peer that a tracker knows. Nothing is said of whether its address may be dialled.
+/// A peer in a tracker's reply. Its address is not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrackedPeer {
-    /// Where it takes connections.
+    /// The address on which it accepts connections.
     pub address: SocketAddr,
-    /// Who it calls itself, if the tracker tells.
+    /// Its self-chosen id, if the tracker sends it.
     pub peer_id: Option<[u8; 20]>,
 }
 
-/// Tells that a tracker refuses, and why: its `failure reason`, unescaped and cut short.
+/// A tracker's refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackerFailure {
-    /// The tracker's words.
+    /// The `failure reason`, unescaped and truncated.
     pub reason: String,
 }
 
 impl TrackerFailure {
-    /// Writes the body of the answer.
+    /// Encodes the body of the reply.
     pub fn encode(&self) -> Vec<u8> {
         Tree::dictionary([("failure reason", self.reason.as_str().into())]).encode()
     }
@@ -57,9 +57,9 @@ impl TrackerFailure {
 }
 
 impl AnnounceReply {
-    /// Reads the body of an answer, or the tracker's refusal.
+    /// Parses the body of a reply, or the tracker's refusal.
     ///
-    /// Keys may be in any order; numbers that cannot be are bent to what can, entries that are no addresses are left out.
+    /// Keys may be in any order; numbers out of range are clamped, invalid addresses are skipped.
     pub fn parse(body: &[u8]) -> Result<Result<Self, TrackerFailure>, TrackerReplyError> {
         let reply = dictionary(body)?;
         if let Some(failure) = TrackerFailure::from_reply(reply) {
@@ -67,7 +67,7 @@ impl AnnounceReply {
         }
         let peers = reply.get("peers");
         let peers6 = reply.get("peers6");
-        // A tracker of IPv6 alone may leave `peers` out; one that has neither has not answered.
+        // A reply with IPv6 peers only may lack `peers`; one without any of these keys is not a reply.
         if peers.is_none() && peers6.is_none() && reply.get("interval").is_none() {
             return Err(TrackerReplyError::Missing { key: "peers" });
         }
@@ -92,8 +92,8 @@ impl AnnounceReply {
         }))
     }
 
-    /// Writes the body of the answer: peers as strings of bytes if `compact`, which leaves out those of whom only a name is
-    /// known, else as dictionaries, with their ids unless `no_peer_id`.
+    /// Encodes the body of the reply. If `compact`, peers are encoded as strings and named peers are omitted;
+    /// otherwise as dictionaries, with their ids unless `no_peer_id`.
     pub fn encode(&self, compact: bool, no_peer_id: bool) -> Vec<u8> {
         let mut entries = vec![("interval", self.interval.into())];
         let addresses = || self.peers.iter().map(|peer| peer.address);
@@ -127,7 +127,7 @@ impl TrackedPeer {
         Tree::dictionary(entries)
     }
 
-    /// Reads an entry of the dictionary form whose `ip` is an address.
+    /// Parses an entry of the dictionary form whose `ip` is an address.
     fn from_dictionary(entry: Value<'_>) -> Option<Self> {
         let ip: IpAddr = entry.get("ip")?.as_text()?.parse().ok()?;
         let port: u16 = entry.get("port")?.as_unsigned()?.try_into().ok()?;
@@ -140,7 +140,7 @@ impl TrackedPeer {
     }
 }
 
-/// Takes the body of an answer for a dictionary.
+/// Parses the body of a reply as a dictionary.
 pub(super) fn dictionary(body: &[u8]) -> Result<Value<'_>, TrackerReplyError> {
     if body.len() > MAX_TRACKER_REPLY {
         return Err(TrackerReplyError::TooLong { limit: MAX_TRACKER_REPLY });
@@ -152,12 +152,12 @@ pub(super) fn dictionary(body: &[u8]) -> Result<Value<'_>, TrackerReplyError> {
     Ok(reply)
 }
 
-/// Bends a number to what a count or a number of seconds can be.
+/// Clamps a number to the range of counts and seconds.
 pub(super) fn count(number: i64) -> u32 {
     number.max(0).try_into().unwrap_or(u32::MAX)
 }
 
-/// Lists the peers of both keys, each in whichever form it has.
+/// Returns the peers of both keys, each in compact or dictionary form.
 fn tracked_peers(peers: Option<Value<'_>>, peers6: Option<Value<'_>>) -> (Vec<TrackedPeer>, Vec<NamedPeer>) {
     let (mut found, mut named) = (Vec::new(), Vec::new());
     match peers {
@@ -174,8 +174,8 @@ fn tracked_peers(peers: Option<Value<'_>>, peers6: Option<Value<'_>>) -> (Vec<Tr
             found.extend(compact::read_v4(bytes(value)).take(MAX_TRACKED_PEERS).map(TrackedPeer::without_id))
         }
     }
-    let room = MAX_TRACKED_PEERS.saturating_sub(found.len());
-    found.extend(compact::read_v6(bytes(peers6)).take(room).map(TrackedPeer::without_id));
+    let remaining = MAX_TRACKED_PEERS.saturating_sub(found.len());
+    found.extend(compact::read_v6(bytes(peers6)).take(remaining).map(TrackedPeer::without_id));
     (found, named)
 }
 

@@ -1,21 +1,21 @@
-//! Addresses of peers as strings of bytes: address and port, most significant byte first (BEP 23; BEP 7 for IPv6).
+//! Compact peer addresses: address and port in big-endian bytes (BEP 23; BEP 7 for IPv6).
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The bytes of an IPv4 address and its port.
+/// The length of an IPv4 address and its port in bytes.
 pub const V4: usize = 6;
 
-/// The bytes of an IPv6 address and its port.
+/// The length of an IPv6 address and its port in bytes.
 pub const V6: usize = 18;
 
-/// Reads addresses of IPv4. Bytes at the end that are no whole entry are left out.
+/// Decodes IPv4 addresses. An incomplete entry at the end is ignored.
 pub fn read_v4(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
     bytes.as_chunks::<V4>().0.iter().map(|[a, b, c, d, high, low]| {
         SocketAddr::from((Ipv4Addr::new(*a, *b, *c, *d), u16::from_be_bytes([*high, *low])))
     })
 }
 
-/// Reads addresses of IPv6. Bytes at the end that are no whole entry are left out.
+/// Decodes IPv6 addresses. An incomplete entry at the end is ignored.
 pub fn read_v6(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
     bytes.as_chunks::<V6>().0.iter().filter_map(|entry| {
         let (address, port) = entry.split_first_chunk::<16>()?;
@@ -24,7 +24,7 @@ pub fn read_v6(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
     })
 }
 
-/// Writes those addresses that are of IPv4.
+/// Encodes the IPv4 addresses among `addresses`.
 pub fn write_v4(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for address in addresses {
@@ -36,7 +36,7 @@ pub fn write_v4(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<u8> {
     bytes
 }
 
-/// Writes those addresses that are of IPv6.
+/// Encodes the IPv6 addresses among `addresses`.
 pub fn write_v6(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for address in addresses {

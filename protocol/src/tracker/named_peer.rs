@@ -1,19 +1,19 @@
 use crate::bencode::{Tree, Value};
 
-/// The longest name of a host, in bytes (RFC 1035).
+/// The maximum length of a host name, in bytes (RFC 1035).
 const MAX_HOST_NAME: usize = 253;
 
-/// A peer of which a tracker tells the name of its host. Nothing is said of where the name leads.
+/// A peer that a tracker identifies by a host name, which is not resolved here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedPeer {
-    /// The name: ASCII letters, digits, `-`, `_` and dots.
+    /// The host name: ASCII letters, digits, `-`, `_` and dots.
     pub host: String,
-    /// The port on which it takes connections.
+    /// The port on which it accepts connections.
     pub port: u16,
 }
 
 impl NamedPeer {
-    /// Reads an entry of the dictionary form whose `ip` is no address.
+    /// Parses an entry of the dictionary form whose `ip` is a host name.
     pub(super) fn from_dictionary(entry: Value<'_>) -> Option<Self> {
         let host = entry.get("ip")?.as_text()?;
         let port = entry.get("port")?.as_unsigned()?.try_into().ok()?;

@@ -1,8 +1,8 @@
-//! Percent coding of bytes in the query of a URL (RFC 3986, section 2.1).
+//! Percent-encoding of bytes in the query of a URL (RFC 3986, section 2.1).
 
 use std::fmt::Write;
 
-/// Writes bytes so that they are one value of a query: letters, digits and `-._~` as they are, all else as `%1f`.
+/// Encodes bytes as a query value: letters, digits and `-._~` are kept, all other bytes become `%1F`.
 pub(super) fn encode(bytes: &[u8], out: &mut String) {
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -14,8 +14,8 @@ pub(super) fn encode(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// Reads a value of a query; nothing if a `%` is not followed by two hexadecimal digits. A `+` is a space, as forms
-/// write it.
+/// Decodes a query value; `None` if a `%` is not followed by two hexadecimal digits. A `+` is a space, as in HTML
+/// forms.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();

@@ -1,59 +1,59 @@
-//! Reading the query of a URL: pairs of keys and values.
+//! Parsing of URL queries: pairs of keys and values.
 
 use super::percent;
 use crate::infohash::Infohash;
 use crate::limits::MAX_TRACKER_QUERY;
 
-/// Tells why a query is no question to a tracker.
+/// Why a query is not a valid tracker request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrackerQueryError {
-    /// It is longer than any question.
-    #[error("a query of more than {limit} bytes")]
+    /// The query is over the length limit.
+    #[error("the query is longer than {limit} bytes")]
     TooLong {
-        /// The most bytes that are read.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// Something that must be there is not.
+    /// A required key is missing.
     #[error("no {key} in the query")]
     Missing {
-        /// What is missing.
+        /// The key.
         key: &'static str,
     },
-    /// Something stands twice that can be there once only.
-    #[error("more than one {key} in the query")]
+    /// A key occurs more than once.
+    #[error("duplicate {key} in the query")]
     Repeated {
-        /// What stands twice.
+        /// The key.
         key: &'static str,
     },
-    /// A value holds a `%` that is not followed by two hexadecimal digits.
-    #[error("{key} is not percent-encoded")]
+    /// A value contains a `%` that is not followed by two hexadecimal digits.
+    #[error("{key} is not correctly percent-encoded")]
     BadEscape {
-        /// Whose value it is.
+        /// The key of the value.
         key: &'static str,
     },
-    /// A value that must be 20 bytes is not.
+    /// A value does not have 20 bytes.
     #[error("{key} is {length} bytes, not 20")]
     NotTwentyBytes {
-        /// Whose value it is.
+        /// The key of the value.
         key: &'static str,
-        /// How many bytes it has.
+        /// The length of the value in bytes.
         length: usize,
     },
-    /// A value that must be a number is not, or is too large.
-    #[error("{key} is not a number that can be")]
+    /// A value is not a number, or is out of range.
+    #[error("{key} is not a valid number")]
     NotANumber {
-        /// Whose value it is.
+        /// The key of the value.
         key: &'static str,
     },
-    /// More torrents are asked for than are answered at once.
-    #[error("more than {limit} torrents in one question")]
+    /// A scrape names too many torrents.
+    #[error("more than {limit} torrents in one request")]
     TooManyTorrents {
-        /// The most.
+        /// The limit.
         limit: usize,
     },
 }
 
-/// The query of a URL, with or without the `?`, not yet decoded.
+/// The undecoded query of a URL.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QueryPairs<'a>(&'a str);
 
@@ -65,32 +65,32 @@ impl<'a> QueryPairs<'a> {
         Ok(Self(query.strip_prefix('?').unwrap_or(query)))
     }
 
-    /// Lists the values of a key, in order.
+    /// Returns the values of a key, in order.
     pub(super) fn all(self, key: &str) -> impl Iterator<Item = &'a str> {
         let pairs = self.0.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs.filter(move |(found, _)| *found == key).map(|(_, value)| value)
     }
 
-    /// Gives the value of a key that may be there once, undecoded.
+    /// Returns the undecoded value of an optional, unique key.
     pub(super) fn one(self, key: &'static str) -> Result<Option<&'a str>, TrackerQueryError> {
         let mut values = self.all(key);
         let first = values.next();
         if values.next().is_some() { Err(TrackerQueryError::Repeated { key }) } else { Ok(first) }
     }
 
-    /// Gives the bytes of a key that may be there once.
+    /// Returns the decoded value of an optional, unique key.
     pub(super) fn bytes(self, key: &'static str) -> Result<Option<Vec<u8>>, TrackerQueryError> {
         self.one(key)?
             .map(|value| percent::decode(value).ok_or(TrackerQueryError::BadEscape { key }))
             .transpose()
     }
 
-    /// Gives the 20 bytes of a key that must be there once.
+    /// Returns the 20 bytes of a required, unique key.
     pub(super) fn twenty_bytes(self, key: &'static str) -> Result<[u8; 20], TrackerQueryError> {
         parse_twenty_bytes(key, self.one(key)?.ok_or(TrackerQueryError::Missing { key })?)
     }
 
-    /// Gives the number of a key that may be there once.
+    /// Returns the number of an optional, unique key.
     pub(super) fn number<N: std::str::FromStr>(
         self,
         key: &'static str,
@@ -100,12 +100,12 @@ impl<'a> QueryPairs<'a> {
             .transpose()
     }
 
-    /// Says whether a key is there and set to 1.
+    /// Returns true if a key is set to 1.
     pub(super) fn flag(self, key: &'static str) -> Result<bool, TrackerQueryError> {
         Ok(self.one(key)? == Some("1"))
     }
 
-    /// Lists the torrents that are asked for.
+    /// Returns the infohashes of the query.
     pub(super) fn infohashes(self) -> impl Iterator<Item = Result<Infohash, TrackerQueryError>> {
         self.all("info_hash").map(|value| parse_twenty_bytes("info_hash", value).map(Infohash::from_bytes))
     }

@@ -1,27 +1,27 @@
 use crate::bencode::BencodeError;
 
-/// Tells why the body of an answer is no answer of a tracker.
+/// Why the body of a reply is not a valid tracker reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TrackerReplyError {
-    /// It is longer than an answer may be.
-    #[error("an answer of more than {limit} bytes")]
+    /// The reply is over the length limit.
+    #[error("the tracker's reply is longer than {limit} bytes")]
     TooLong {
-        /// The most bytes that are read.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// It is not bencoded.
-    #[error("not the answer of a tracker: {0}")]
+    /// The reply is not bencoded.
+    #[error("invalid tracker reply: {0}")]
     NotBencode(#[from] BencodeError),
-    /// It is bencoded, but not a dictionary.
-    #[error("not the answer of a tracker: {kind}, not a dictionary")]
+    /// The reply is not a dictionary.
+    #[error("invalid tracker reply: {kind}, not a dictionary")]
     NotADictionary {
-        /// What it is.
+        /// The type of the value.
         kind: &'static str,
     },
-    /// It lacks what it was asked for.
-    #[error("the answer of the tracker has no `{key}`")]
+    /// A required key is missing.
+    #[error("the tracker's reply has no `{key}`")]
     Missing {
-        /// What is missing.
+        /// The key.
         key: &'static str,
     },
 }

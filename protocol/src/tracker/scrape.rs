@@ -5,33 +5,33 @@ use crate::bencode::{Tree, Value};
 use crate::infohash::Infohash;
 use crate::limits::MAX_SCRAPED;
 
-/// Asks a tracker how many peers some torrents have (BEP 48).
+/// A request for the number of peers of torrents (BEP 48).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScrapeRequest {
-    /// The torrents; none at all asks for every torrent of the tracker, which few trackers tell.
+    /// The torrents. An empty list requests all torrents of the tracker, which few trackers support.
     pub infohashes: Vec<Infohash>,
 }
 
-/// How many peers a torrent has at a tracker.
+/// The number of peers of a torrent at a tracker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScrapeEntry {
-    /// How many have the whole content.
+    /// The number of peers that have the complete content.
     pub complete: u32,
-    /// How often it was fetched to the end.
+    /// The number of completed downloads.
     pub downloaded: u32,
-    /// How many do not have it yet.
+    /// The number of peers that do not have it yet.
     pub incomplete: u32,
 }
 
-/// What a tracker answers to a scrape. Torrents that it does not know are not in it.
+/// A tracker's reply to a scrape. It lacks torrents that the tracker does not know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScrapeReply {
-    /// The torrents, in the order of their infohashes if the tracker keeps to the rules.
+    /// The torrents, ordered by infohash if the reply is canonical.
     pub torrents: Vec<(Infohash, ScrapeEntry)>,
 }
 
 impl ScrapeRequest {
-    /// Writes the query of the URL, without a `?`.
+    /// Encodes the query of the URL, without a `?`.
     pub fn query(&self) -> String {
         let mut query = String::new();
         for infohash in &self.infohashes {
@@ -41,7 +41,7 @@ impl ScrapeRequest {
         query
     }
 
-    /// Reads the query of a URL, with or without a `?`.
+    /// Parses the query of a URL, with or without a `?`.
     pub fn from_query(query: &str) -> Result<Self, TrackerQueryError> {
         let infohashes: Vec<_> =
             QueryPairs::new(query)?.infohashes().take(MAX_SCRAPED + 1).collect::<Result<_, _>>()?;
@@ -53,7 +53,7 @@ impl ScrapeRequest {
 }
 
 impl ScrapeReply {
-    /// Reads the body of an answer, or the tracker's refusal. At most [`MAX_SCRAPED`] torrents are read.
+    /// Parses the body of a reply, or the tracker's refusal. At most [`MAX_SCRAPED`] torrents are parsed.
     pub fn parse(body: &[u8]) -> Result<Result<Self, TrackerFailure>, TrackerReplyError> {
         let reply = dictionary(body)?;
         if let Some(failure) = TrackerFailure::from_reply(reply) {
@@ -67,7 +67,7 @@ impl ScrapeReply {
         Ok(Ok(Self { torrents: torrents.collect() }))
     }
 
-    /// Writes the body of the answer.
+    /// Encodes the body of the reply.
     pub fn encode(&self) -> Vec<u8> {
         let files = self.torrents.iter();
         let files = files.map(|(infohash, counts)| (infohash.as_bytes().to_vec(), counts.dictionary()));

@@ -19,11 +19,11 @@ pub(super) fn request() -> impl Strategy<Value = AnnounceRequest> {
         Just(Some(TrackerEvent::Completed)),
         Just(Some(TrackerEvent::Stopped))
     ];
-    let who = any::<([u8; 20], [u8; 20], u16, bool, bool)>();
+    let identity = any::<([u8; 20], [u8; 20], u16, bool, bool)>();
     let counts = any::<(u64, u64, u64, Option<u32>, Option<u32>)>();
     let rest = (event, prop::option::of(prop::collection::vec(any::<u8>(), 0..30)), any::<Option<IpAddr>>());
-    (who, counts, rest).prop_map(|(who, counts, (event, tracker_id, ip))| {
-        let (infohash, peer_id, port, compact, no_peer_id) = who;
+    (identity, counts, rest).prop_map(|(identity, counts, (event, tracker_id, ip))| {
+        let (infohash, peer_id, port, compact, no_peer_id) = identity;
         let (uploaded, downloaded, left, numwant, key) = counts;
         let infohash = Infohash::from_bytes(infohash);
         AnnounceRequest {
@@ -92,15 +92,15 @@ fn invalid_queries_name_the_bad_key() {
         let twice = format!("{ANNOUNCE_QUERY}&{key}=1");
         assert_eq!(AnnounceRequest::from_query(&twice), Err(TrackerQueryError::Repeated { key }));
     }
-    for (spoiled, error) in [
+    for (invalid, error) in [
         ("info_hash=abc", TrackerQueryError::NotTwentyBytes { key: "info_hash", length: 3 }),
         ("peer_id=%x", TrackerQueryError::BadEscape { key: "peer_id" }),
         ("port=65536", TrackerQueryError::NotANumber { key: "port" }),
         ("uploaded=-1", TrackerQueryError::NotANumber { key: "uploaded" }),
         ("left=all", TrackerQueryError::NotANumber { key: "left" }),
     ] {
-        let key = spoiled.split('=').next().unwrap();
-        let query = format!("{}&{spoiled}", without(key));
+        let key = invalid.split('=').next().unwrap();
+        let query = format!("{}&{invalid}", without(key));
         assert_eq!(AnnounceRequest::from_query(&query), Err(error));
     }
     let long = format!("{ANNOUNCE_QUERY}&x={}", "y".repeat(10_000));
@@ -119,9 +119,11 @@ fn odd_optional_values_are_ignored() {
 
 #[test]
 fn compact_form_is_the_default() {
-    for (said, compact) in [("&compact=1", true), ("&compact=0", false), ("&compact=yes", true), ("", true)] {
-        let request = AnnounceRequest::from_query(&ANNOUNCE_QUERY.replace("&compact=1", said)).unwrap();
-        assert_eq!(request.compact, compact, "{said}");
+    for (parameter, compact) in
+        [("&compact=1", true), ("&compact=0", false), ("&compact=yes", true), ("", true)]
+    {
+        let request = AnnounceRequest::from_query(&ANNOUNCE_QUERY.replace("&compact=1", parameter)).unwrap();
+        assert_eq!(request.compact, compact, "{parameter}");
     }
 }
 
@@ -142,13 +144,13 @@ fn long_and_invalid_messages_are_truncated() {
 
 #[test]
 fn invalid_replies_are_refused_with_an_error() {
-    for (body, words) in [
-        (b"".as_slice(), "not the answer of a tracker: the document breaks off at byte 0"),
-        (b"<html>", "not the answer of a tracker: no value begins with `<` at byte 0"),
-        (b"le", "not the answer of a tracker: a list, not a dictionary"),
-        (b"de", "the answer of the tracker has no `peers`"),
+    for (body, message) in [
+        (b"".as_slice(), "invalid tracker reply: the document ends unexpectedly at byte 0"),
+        (b"<html>", "invalid tracker reply: no value begins with `<` at byte 0"),
+        (b"le", "invalid tracker reply: a list, not a dictionary"),
+        (b"de", "the tracker's reply has no `peers`"),
     ] {
-        assert_eq!(AnnounceReply::parse(body).unwrap_err().to_string(), words);
+        assert_eq!(AnnounceReply::parse(body).unwrap_err().to_string(), message);
     }
     let long = vec![b' '; MAX_TRACKER_REPLY + 1];
     assert!(matches!(AnnounceReply::parse(&long), Err(TrackerReplyError::TooLong { .. })));

@@ -1,8 +1,8 @@
-//! Trackers over UDP (BEP 15): every question and every answer is one datagram.
+//! Trackers over UDP (BEP 15): every request and every response is one datagram.
 //!
-//! A client first asks for a connection id, which shows that it has the address it writes from; the id is good for a
-//! minute. Each question has a transaction number that its answer repeats. Options (BEP 41) may
-//! follow an announcement. Numbers are most significant byte first.
+//! A client first requests a connection id, which proves that it receives datagrams at its source address; the id is
+//! valid for a minute. Each request has a transaction id that its response repeats. Options (BEP 41) may follow an
+//! announce. Numbers are big-endian.
 
 mod fields;
 mod options;
@@ -14,30 +14,30 @@ mod tests;
 pub use request::UdpRequest;
 pub use response::{AddressFamily, UdpResponse};
 
-/// The number that begins a request for a connection id.
+/// The protocol id in a request for a connection id.
 pub const MAGIC: u64 = 0x0417_2710_1980;
 
-/// Tells why a datagram is neither a question nor an answer.
+/// Why a datagram is not a valid request or response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DatagramError {
-    /// It is shorter than what it says to be.
-    #[error("a datagram of {length} bytes breaks off")]
+    /// The datagram is too short for its action.
+    #[error("the datagram is truncated at {length} bytes")]
     Truncated {
-        /// How many bytes it has.
+        /// The length of the datagram in bytes.
         length: usize,
     },
-    /// It says to be something unknown.
-    #[error("a datagram with the unknown action {action}")]
+    /// The action is unknown.
+    #[error("unknown action {action}")]
     UnknownAction {
-        /// The number of the action.
+        /// The action.
         action: u32,
     },
-    /// It asks for a connection id in another protocol.
-    #[error("a datagram of another protocol")]
+    /// The protocol id of a connect request is wrong.
+    #[error("wrong protocol id")]
     WrongProtocol,
 }
 
-/// What a datagram is.
+/// The actions of datagrams.
 mod action {
     pub(super) const CONNECT: u32 = 0;
     pub(super) const ANNOUNCE: u32 = 1;

@@ -1,6 +1,6 @@
-//! The addresses of trackers, as far as the protocol says what is in them.
+//! Tracker URLs, as far as the protocol defines them.
 
-/// Adds a query to the URL of a tracker, which may have one already and a fragment.
+/// Adds a query to a tracker URL, which may already have a query and a fragment.
 pub fn with_query(url: &str, query: &str) -> String {
     let url = url.split('#').next().unwrap_or(url);
     let joint = match url.split_once('?') {
@@ -12,8 +12,8 @@ pub fn with_query(url: &str, query: &str) -> String {
     format!("{url}{joint}{query}")
 }
 
-/// Makes the URL at which a tracker is scraped of that at which one announces: what follows the last `/` of the path must
-/// begin with `announce`, which becomes `scrape` (BEP 48). Without it, the tracker cannot be scraped.
+/// Derives the scrape URL from an announce URL: the last path component must begin with `announce`, which is replaced
+/// by `scrape` (BEP 48). Other trackers do not support scraping.
 pub fn scrape_url(announce: &str) -> Option<String> {
     let path_end = announce.find(['?', '#']).unwrap_or(announce.len());
     let (path, rest) = announce.split_at_checked(path_end)?;
@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn query_is_appended_to_any_url() {
-        for (url, whole) in [
+        for (url, expected) in [
             ("http://t/announce", "http://t/announce?q=1"),
             ("http://t/announce?", "http://t/announce?q=1"),
             ("http://t/announce?passkey=x", "http://t/announce?passkey=x&q=1"),
@@ -36,7 +36,7 @@ mod tests {
             ("http://t/announce#here", "http://t/announce?q=1"),
             ("", "?q=1"),
         ] {
-            assert_eq!(with_query(url, "q=1"), whole);
+            assert_eq!(with_query(url, "q=1"), expected);
         }
     }
 

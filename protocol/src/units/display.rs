@@ -6,17 +6,17 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Shows a number of bytes: `0 B`, `1023 B`, `1.0 KiB`, `33.1 MiB`. Widths and alignments of the format are kept.
+/// Formats a number of bytes: `0 B`, `1023 B`, `1.0 KiB`, `33.1 MiB`. Width and alignment of the format are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DisplaySize(pub u64);
 
-/// Shows a number of bytes per second: `33.1 MiB/s`. One that is negative or not a number is shown as `0 B/s`.
+/// Formats a number of bytes per second: `33.1 MiB/s`. Negative and non-finite numbers are formatted as `0 B/s`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct DisplayRate(pub f64);
 
-/// Shows a span of time in its two largest units: `3 s`, `2 min 05 s`, `1 h 03 min`, `2 d 04 h`.
+/// Formats a duration in its two largest units: `3 s`, `2 min 05 s`, `1 h 03 min`, `2 d 04 h`.
 ///
-/// A begun second counts as a whole one, so that only nothing is shown as `0 s`; larger units are cut short.
+/// Seconds are rounded up, so only a zero duration is formatted as `0 s`; larger units are rounded down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DisplayDuration(pub Duration);
 
@@ -49,7 +49,7 @@ fn size_text(bytes: u64) -> String {
     if bytes < 1024 {
         return format!("{bytes} B");
     }
-    // In tenths, rounded, in whole numbers: 1023.96 KiB is to be 1.0 MiB and not 1024.0 KiB.
+    // Round to tenths with integers before choosing the unit: 1023.96 KiB must become 1.0 MiB, not 1024.0 KiB.
     let mut shift = 10_u32;
     let mut shown = String::new();
     for unit in UNITS {
@@ -66,7 +66,7 @@ fn size_text(bytes: u64) -> String {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "the cast takes NaN and what is negative to zero, and what is too large to the maximum"
+    reason = "the cast maps NaN and negative numbers to zero, and saturates at the maximum"
 )]
 fn rounded_bytes(rate: f64) -> u64 {
     if rate.is_finite() { rate.round() as u64 } else { 0 }

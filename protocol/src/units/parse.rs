@@ -1,51 +1,51 @@
 use crate::escape::excerpt;
 use thiserror::Error;
 
-/// The most digits after the point that are looked at; smaller parts cannot make up a byte of any unit.
+/// The maximum number of decimal digits that are parsed; further digits amount to less than a byte in every unit.
 const FRACTION_DIGITS: usize = 18;
 
-/// Tells why a text is not a size.
+/// Why a text is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SizeError {
-    /// Nothing was written where a size belongs.
+    /// The text is empty.
     #[error("the size is missing; write a number of bytes, or a number with a unit, as in 100M")]
     Empty,
-    /// The size is below zero.
-    #[error("`{text}` is below zero; write a size from 0 up")]
+    /// The size is negative.
+    #[error("`{text}` is negative; write a size of 0 or more")]
     Negative {
-        /// What was written, shortened and display-safe.
+        /// The text, shortened and display-safe.
         text: String,
     },
     /// The text does not begin with a number.
     #[error("`{text}` is not a number; write digits and at most one point, as in 100 or 1.5G")]
     NotANumber {
-        /// What was written, shortened and display-safe.
+        /// The text, shortened and display-safe.
         text: String,
     },
-    /// The number is followed by something that is no unit.
-    #[error("`{unit}` is not a unit of size; write B, K, M, G, T or P, or KiB, MB and the like")]
+    /// The number is followed by an unknown unit.
+    #[error("`{unit}` is not a unit of size; write B, K, M, G, T or P, or a form such as KiB or MB")]
     UnknownUnit {
-        /// What stood where the unit belongs, shortened and display-safe.
+        /// The unknown unit, shortened and display-safe.
         unit: String,
     },
-    /// A number of bytes has a point in it.
+    /// A number of bytes has a fraction.
     #[error("`{text}` is not a whole number of bytes; leave out the point, or add a unit, as in 1.5M")]
     FractionOfByte {
-        /// What was written, shortened and display-safe.
+        /// The text, shortened and display-safe.
         text: String,
     },
-    /// The size does not fit into 64 bits.
+    /// The size does not fit in 64 bits.
     #[error("`{text}` is larger than any file can be; write at most 16383P")]
     TooLarge {
-        /// What was written, shortened and display-safe.
+        /// The text, shortened and display-safe.
         text: String,
     },
 }
 
-/// Reads a size in bytes: `100`, `100M`, `1.5G`, `10k`, `10 KiB`, `2GB`, in upper or lower case.
+/// Parses a size in bytes: `100`, `100M`, `1.5G`, `10k`, `10 KiB`, `2GB`, in upper or lower case.
 ///
 /// `K`, `M`, `G`, `T` and `P` are powers of 1024, with or without a following `i`, `B` or `iB`. A number with a unit may
-/// have decimals; what they leave of a byte is dropped.
+/// have decimals; a fraction of a byte is dropped.
 pub fn parse_size(text: &str) -> Result<u64, SizeError> {
     let text = text.trim();
     if text.is_empty() {
@@ -77,7 +77,7 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Counts the whole bytes in a decimal fraction of a unit.
+/// Returns the number of whole bytes in a decimal fraction of a unit.
 fn fraction_bytes(digits: &str, unit: u64) -> u128 {
     let (mut numerator, mut denominator) = (0_u128, 1_u128);
     for digit in digits.bytes().take(FRACTION_DIGITS) {

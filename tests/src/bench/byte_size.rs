@@ -1,9 +1,9 @@
-//! A number of bytes as people write it.
+//! Byte counts with binary units.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A number of bytes, such as `64MiB` or `1GiB`.
+/// A number of bytes, e.g. `64MiB` or `1GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ByteSize(pub(super) u64);
 
@@ -18,8 +18,8 @@ impl FromStr for ByteSize {
             Some((text.strip_suffix(unit).or_else(|| text.strip_suffix(short))?, *shift))
         });
         let (number, shift) = unit.unwrap_or((text, 0));
-        let number: u64 = number.trim().parse().map_err(|_| format!("{text:?} is no size such as 64MiB"))?;
-        number.checked_mul(1 << shift).map(Self).ok_or_else(|| format!("{text} is too much"))
+        let number: u64 = number.trim().parse().map_err(|_| format!("{text:?} is not a size, e.g. 64MiB"))?;
+        number.checked_mul(1 << shift).map(Self).ok_or_else(|| format!("{text} is too large"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who takes part.
+//! The programs that the transfer benchmark compares.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -24,40 +24,40 @@ mod transmission;
 
 pub(super) use aria2_torrent::OPTIONS as ARIA2_TORRENT_OPTIONS;
 
-/// One way to transfer a file, or a folder of small ones.
+/// One way to transfer a file or a folder of small files.
 pub(super) trait TransferContender: Debug {
-    /// Its name on the command line and in the table.
+    /// Returns the name on the command line and in the table.
     fn name(&self) -> &'static str;
 
-    /// Says in a line how it runs.
+    /// Returns one line about how the contender runs.
     fn description(&self) -> &'static str;
 
-    /// Names what it needs and this machine does not have.
+    /// Returns what the contender needs and this machine lacks, or `None` if the contender can run.
     fn missing_requirement(&self) -> Option<String>;
 
-    /// Says from how many senders on one machine it can receive.
+    /// Returns the largest number of senders on one machine that the contender can receive from.
     fn max_senders(&self) -> usize {
         usize::MAX
     }
 
-    /// Starts so many senders and waits until they are ready.
-    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders>;
+    /// Starts `count` senders and waits until they are ready.
+    fn start_senders(&self, setup: &BenchSetup, count: usize) -> Result<Senders>;
 
-    /// Tells how to receive from them into an empty folder.
+    /// Returns the command that receives from the senders into an empty folder.
     fn receiver_command(
         &self,
-        stage: &BenchSetup,
+        setup: &BenchSetup,
         senders: &Senders,
         folder: &Path,
     ) -> Result<ReceiverCommand>;
 
-    /// Reads the rate in MB/s out of the line with which it said that it is done.
-    fn reported_rate(&self, _said: &str) -> Option<f64> {
+    /// Parses the rate in MB/s from the program's completion line.
+    fn reported_rate(&self, _line: &str) -> Option<f64> {
         None
     }
 }
 
-/// Returns all for one large file, ours first.
+/// Returns the contenders for one large file, ours first.
 pub(super) fn for_large_file() -> Vec<Box<dyn TransferContender>> {
     [
         Box::new(ours::Ours) as Box<dyn TransferContender>,
@@ -71,7 +71,7 @@ pub(super) fn for_large_file() -> Vec<Box<dyn TransferContender>> {
     .collect()
 }
 
-/// Returns all who speak BitTorrent, each with seeders of its own kind, ours first.
+/// Returns the BitTorrent contenders, ours first; each downloads from its own seeders.
 pub(super) fn for_torrent() -> Vec<Box<dyn TransferContender>> {
     vec![
         Box::new(ours_torrent::OursTorrent),
@@ -82,11 +82,11 @@ pub(super) fn for_torrent() -> Vec<Box<dyn TransferContender>> {
     ]
 }
 
-/// Returns all who speak BitTorrent, ours first, all with seeders of one of them.
+/// Returns the BitTorrent contenders, ours first; all download from the seeders of one program.
 pub(super) fn for_torrent_with_seeders(seeders: &str) -> Option<Vec<Box<dyn TransferContender>>> {
     let seeders: Rc<dyn TransferContender> =
         for_torrent().into_iter().find(|contender| contender.name() == seeders)?.into();
-    // Transmission refuses peers on the loopback, where the seeders of the others are.
+    // Transmission refuses loopback peers, and the seeders of the others are on the loopback.
     let fetchers = for_torrent().into_iter().filter(|fetcher| {
         let is_transmission = fetcher.name() == transmission::CONTENDER_NAME;
         !is_transmission || seeders.name() == transmission::CONTENDER_NAME
@@ -97,7 +97,7 @@ pub(super) fn for_torrent_with_seeders(seeders: &str) -> Option<Vec<Box<dyn Tran
     Some(fed.collect())
 }
 
-/// Returns all for many small files, ours first.
+/// Returns the contenders for many small files, ours first.
 pub(super) fn for_small_files() -> Vec<Box<dyn TransferContender>> {
     vec![
         Box::new(small_files::OursTree),
@@ -107,7 +107,7 @@ pub(super) fn for_small_files() -> Vec<Box<dyn TransferContender>> {
     ]
 }
 
-/// Names the programs among some that are not installed.
+/// Returns the names of `programs` that are not installed.
 fn not_installed(programs: &[&str]) -> Option<String> {
     let missing: Vec<&str> =
         programs.iter().copied().filter(|program| find_program(program).is_none()).collect();

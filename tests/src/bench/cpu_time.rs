@@ -1,4 +1,4 @@
-//! The processor time of running programs and of their children, as the kernel counts it.
+//! CPU time of running programs and their children, as the kernel accounts it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,16 +7,16 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::param::clock_ticks_per_second;
 
-/// What one process has used.
+/// The CPU time of one process.
 #[derive(Debug, Clone, Copy)]
 struct ProcessTimes {
     pid: u32,
     parent: u32,
-    /// User and system time in the kernel's ticks, that of children it has waited for included.
+    /// User and system time in kernel ticks, including children that were waited for.
     ticks: u64,
 }
 
-/// Returns the user and system time that some processes and all below them have used so far.
+/// Returns the user and system time that processes and all their descendants have used.
 pub(crate) fn of_trees(roots: &[u32]) -> Result<Duration> {
     let all: Vec<ProcessTimes> = fs::read_dir("/proc")
         .context("no /proc")?
@@ -34,14 +34,15 @@ pub(crate) fn of_trees(roots: &[u32]) -> Result<Duration> {
         }
     }
     let counted = all.iter().filter(|used| wanted.contains(&used.pid));
-    // Ticks are coarse and count threads that have ended; the scheduler counts exactly, but living threads only.
+    // Ticks are coarse but include threads that have exited; the scheduler's figures are exact but cover only running
+    // threads.
     let times = counted.map(|used| {
         Duration::from_millis(used.ticks * 1000 / clock_ticks_per_second()).max(of_running_threads(used.pid))
     });
     Ok(times.sum())
 }
 
-/// Returns the time on a processor that the scheduler tells for each thread of a process; nothing where it does not.
+/// Returns the scheduler's CPU time for all threads of a process, or zero if it is unavailable.
 fn of_running_threads(pid: u32) -> Duration {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Duration::ZERO };
     let nanos = threads.flatten().filter_map(|thread| {
@@ -51,7 +52,7 @@ fn of_running_threads(pid: u32) -> Duration {
     Duration::from_nanos(nanos.sum())
 }
 
-/// Reads a line of `/proc/PID/stat`; the name in it may hold anything, also blanks and brackets.
+/// Parses a line of `/proc/PID/stat`. The process name may contain anything, including blanks and brackets.
 fn parse_stat(stat: &str) -> Option<ProcessTimes> {
     let pid = stat.split(' ').next()?.parse().ok()?;
     let fields: Vec<&str> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();

@@ -1,4 +1,4 @@
-//! What was measured, and its medians.
+//! Measurements and their medians.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use super::receiver::TransferCost;
 /// One run of one contender.
 #[derive(Debug)]
 pub(super) struct Sample {
-    /// What it cost the receiver.
+    /// The cost to the receiver.
     pub(super) received: TransferCost,
-    /// The processor time of the senders meanwhile.
+    /// CPU time of the senders during the run.
     pub(super) sender_cpu: Duration,
-    /// The rate that the program itself claims, in MB/s.
+    /// Rate reported by the program itself, in MB/s.
     pub(super) reported_rate: Option<f64>,
 }
 
-/// All runs of one contender with the same number of sources, by round; none where it failed or did not run.
+/// All runs of one contender with one number of sources, by round. `None` where the contender failed or did not run.
 #[derive(Debug, Default)]
 pub(super) struct Figures(pub(super) Vec<Option<Sample>>);
 
-/// The middle, the least and the most of some values.
+/// Median, minimum and maximum of a set of values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct MedianAndRange {
     /// The median.
@@ -31,7 +31,7 @@ pub(super) struct MedianAndRange {
 }
 
 impl MedianAndRange {
-    /// Takes it of some values; none of none.
+    /// Computes the figures of `values`, or `None` if there are none.
     pub(super) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.collect();
         values.sort_by(f64::total_cmp);
@@ -44,12 +44,12 @@ impl MedianAndRange {
 }
 
 impl Figures {
-    /// Takes the spread of something over all runs.
+    /// Returns the median and range of one value of every run.
     pub(super) fn spread(&self, of: impl Fn(&Sample) -> Option<f64>) -> Option<MedianAndRange> {
         MedianAndRange::of(self.0.iter().flatten().filter_map(of))
     }
 
-    /// Says how many times as fast as these `other` ones are, in the median of the rounds in which both ran.
+    /// Returns the speed relative to `other`: the median ratio over the rounds in which both ran.
     pub(super) fn median_ratio(&self, other: &Self) -> Option<f64> {
         let rounds = self.0.iter().zip(&other.0);
         let both = rounds.filter_map(|(one, other)| Some((one.as_ref()?, other.as_ref()?)));

@@ -1,4 +1,4 @@
-//! Downloads beside hostile sources. One honest source of 100 MB/s has the file, and so many others pretend to.
+//! Downloads beside hostile sources. One honest source has the file at 100 MB/s; the other sources attack.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ const SIZE: usize = 64 << 20;
 /// The rate of the honest source.
 const RATE: &str = "100M";
 
-/// How long sources may take to be listed.
+/// Time limit for the index to list all sources.
 const LISTING_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Measures downloads beside hostile sources.
@@ -38,15 +38,15 @@ struct HostileOptions {
     bench: bool,
 }
 
-/// What was seen of a download.
+/// The cost of one download.
 #[derive(Debug, Clone, Copy)]
 struct DownloadCost {
     time: Duration,
-    /// Bytes of content that were fetched, wrong ones included.
+    /// Content bytes that were downloaded, including wrong ones.
     fetched: u64,
 }
 
-/// An attack and who mounts it; sources that lie in different ways take turns.
+/// An attack and its sources. Sources with different behaviour alternate.
 #[derive(Debug)]
 struct AttackScenario {
     name: &'static str,
@@ -55,7 +55,7 @@ struct AttackScenario {
 
 const ATTACKS: &[AttackScenario] = &[
     AttackScenario { name: "forged manifest, 2 KB/s", lies: &[Lie::ForgesSlowly(0)] },
-    AttackScenario { name: "forged manifest, place 1000", lies: &[Lie::ForgesAndChokes(0)] },
+    AttackScenario { name: "forged manifest, place 1000 in the queue", lies: &[Lie::ForgesAndChokes(0)] },
     AttackScenario {
         name: "eight forged manifests",
         lies: &[
@@ -95,7 +95,7 @@ const ATTACKS: &[AttackScenario] = &[
     },
 ];
 
-/// Runs the benchmark as the command line says.
+/// Runs the benchmark with the options of the command line.
 pub fn main() -> ExitCode {
     let options = HostileOptions::parse();
     let content = TestContent::random(64, SIZE);
@@ -129,7 +129,7 @@ pub fn main() -> ExitCode {
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Returns how long a download may take, and how many times its size it may fetch.
+/// Returns the maximum duration of a download and the maximum ratio of bytes downloaded to its size.
 fn allowed_cost(undisturbed: DownloadCost, count: usize) -> (Duration, f64) {
     (Duration::from_secs(3) + 3 * undisturbed.time, if count <= 10 { 1.25 } else { 1.5 })
 }
@@ -139,7 +139,7 @@ fn fetched_ratio(seen: DownloadCost) -> f64 {
     seen.fetched as f64 / SIZE as f64
 }
 
-/// Returns the longest time and the most bytes of some runs.
+/// Returns the longest duration and the largest byte count of several runs.
 fn worst_of_runs(content: &TestContent, lies: &[Lie], count: usize, runs: usize) -> DownloadCost {
     let all = (0..runs.max(1)).map(|_| download(content, lies, count));
     let worst = |one: DownloadCost, other: DownloadCost| DownloadCost {
@@ -153,17 +153,17 @@ fn worst_of_runs(content: &TestContent, lies: &[Lie], count: usize, runs: usize)
 fn download(content: &TestContent, lies: &[Lie], count: usize) -> DownloadCost {
     let mut network = TestNetwork::new();
     let index = network.index.address();
-    let share = |place: usize| count / lies.len() + usize::from(place < count % lies.len());
+    let share = |position: usize| count / lies.len() + usize::from(position < count % lies.len());
     let crowds = lies.iter().enumerate();
     let hostile: Vec<HostilePeer> = crowds
-        .flat_map(|(place, lie)| HostilePeer::join_many(index, "file.bin", content, *lie, share(place)))
+        .flat_map(|(position, lie)| HostilePeer::join_many(index, "file.bin", content, *lie, share(position)))
         .collect();
     let _honest = network.start_node_with(&[("file.bin", content)], &["--max-upload-rate", RATE]);
     let mut fetcher = network.start_node(&[]);
     network.wait_for_sources(content.digest, hostile.len() + 1, LISTING_TIMEOUT);
-    let begun = Instant::now();
+    let start = Instant::now();
     let answer = fetcher.peer.run(&format!("download {}", content.digest));
-    let time = begun.elapsed();
+    let time = start.elapsed();
     let done = answer.completed_downloads();
     assert_eq!(done.len(), 1, "{answer:#?}");
     fetcher.path_of(content);

@@ -1,8 +1,8 @@
-//! The benchmark of the index: a real process, real connections, names that look like those people give their files.
+//! The index benchmark: a real process, real connections and realistic file names.
 //!
-//! Nodes connect, prove who they are, answer when they are called back, and register their lists; then searches of several
-//! kinds are timed over one connection, with and without others registering meanwhile, and counted over many. At the end
-//! the index is started again. The clients run on the same machine and take their share of it.
+//! Nodes connect, authenticate, answer the reachability probe and register their lists. Searches of several kinds are
+//! then timed over one connection, with and without concurrent registrations, and counted over many connections.
+//! Finally the index is restarted. The clients share the machine with the index.
 
 mod node;
 mod node_crowd;
@@ -30,10 +30,10 @@ use queries::{QUERY_KINDS, Queries};
 use resident::resident_memory;
 use search_timing::{LatencySamples, count_searches, time_searches, time_searches_beside};
 
-/// How often each kind of query is asked where it is timed.
+/// Number of timed queries per kind.
 const QUERIES_PER_KIND: usize = 2000;
 
-/// Runs the benchmark as the command line says.
+/// Runs the benchmark with the options of the command line.
 pub fn main() -> ExitCode {
     match run(&IndexBenchOptions::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -62,15 +62,15 @@ fn run(options: &IndexBenchOptions) -> Result<()> {
     let queries = Queries::new(&lists, options, QUERIES_PER_KIND);
     let registering = || register(&mut crowd, &lists, options);
     let ((), beside) = time_searches_beside(index.address(), &queries, registering)?;
-    println!("searches now and then meanwhile: {beside}");
+    println!("occasional searches meanwhile: {beside}");
     print_memory("after the registrations", index.pid())?;
     let processors = ProcessorTime::now();
-    print_latencies("one connection, nothing else", &time_searches(index.address(), &queries)?, processors);
+    print_latencies("one connection, idle index", &time_searches(index.address(), &queries)?, processors);
     crowd.keep_registering(&lists, options);
     let (before, processors) = (Instant::now(), ProcessorTime::now());
     let beside = time_searches(index.address(), &queries)?;
     let (files, took) = (crowd.stop_registering()?, before.elapsed());
-    print_latencies("one connection, while others register", &beside, processors);
+    print_latencies("one connection, during registrations", &beside, processors);
     println!("meanwhile {} nodes registered {:.0} files/s", options.busy, per_second(files, took));
     print_memory("after more registrations", index.pid())?;
     let processors = ProcessorTime::now();
@@ -94,18 +94,18 @@ fn register(crowd: &mut NodeCrowd, lists: &NodeLists, options: &IndexBenchOption
 }
 
 fn restart(index: &mut IndexProcess) -> Result<()> {
-    let begun = Instant::now();
+    let start = Instant::now();
     let status = index.stop();
-    println!("stopped in {:.2} s (status {status:?})", begun.elapsed().as_secs_f64());
-    let begun = Instant::now();
+    println!("stopped in {:.2} s (status {status:?})", start.elapsed().as_secs_f64());
+    let start = Instant::now();
     index.restart();
     let statistics = index.session().statistics();
-    println!("started again in {:.2} s with {} files", begun.elapsed().as_secs_f64(), statistics.files);
+    println!("started again in {:.2} s with {} files", start.elapsed().as_secs_f64(), statistics.files);
     print_memory("after the start", index.pid())
 }
 
 fn print_memory(when: &str, process: u32) -> Result<()> {
-    let (now, most) = resident_memory(process).context("cannot tell the memory of the index")?;
+    let (now, most) = resident_memory(process).context("cannot read the memory usage of the index")?;
     println!("resident {when}: {} MiB, at most {} MiB", now >> 20, most >> 20);
     Ok(())
 }
@@ -121,10 +121,10 @@ fn print_latencies(what: &str, times: &[(LatencySamples, f64)], before: Option<P
 }
 
 fn print_stolen_time(before: Option<ProcessorTime>) {
-    println!("  of the processors' time, the host gave {} to others", ProcessorTime::stolen_since(before));
+    println!("  CPU time taken by the host: {}", ProcessorTime::stolen_since(before));
 }
 
-/// Writes the names and the queries to files, for other programs to be measured with.
+/// Writes the names and the queries to files, for measurements of other programs.
 fn export(lists: &NodeLists, options: &IndexBenchOptions, path: &std::path::Path) -> Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     for node in 0..options.nodes {

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: every wait ends soon after, so that what was started is stopped and what was made is removed.
+//! Ctrl-C and SIGTERM. Every wait ends soon after a signal, so that processes are stopped and temporary files removed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,10 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// How long a wait goes on before it looks whether it was interrupted.
+/// Interval at which a wait checks for an interrupt.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Starts to listen for the signals; the thread ends with the program.
+/// Starts the signal handler; its thread ends with the program.
 pub(super) fn listen() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     thread::spawn(move || {
@@ -29,7 +29,7 @@ pub(super) fn listen() -> Result<()> {
     Ok(())
 }
 
-/// Fails once the program was asked to end.
+/// Returns an error once the program was interrupted.
 pub(super) fn check() -> Result<()> {
     if INTERRUPTED.load(Ordering::Relaxed) {
         bail!("interrupted");
@@ -37,22 +37,22 @@ pub(super) fn check() -> Result<()> {
     Ok(())
 }
 
-/// Waits for what `look` finds, asking it for at most a slice of time again and again; none after `limit`.
-pub(super) fn wait<T>(limit: Duration, mut look: impl FnMut(Duration) -> Option<T>) -> Result<Option<T>> {
+/// Calls `poll` with short timeouts until it returns a value. Returns `None` after `limit`.
+pub(super) fn wait<T>(limit: Duration, mut poll: impl FnMut(Duration) -> Option<T>) -> Result<Option<T>> {
     let end = Instant::now() + limit;
     loop {
         check()?;
-        let left = end.saturating_duration_since(Instant::now());
-        if let Some(found) = look(left.min(CHECK_INTERVAL)) {
+        let remaining = end.saturating_duration_since(Instant::now());
+        if let Some(found) = poll(remaining.min(CHECK_INTERVAL)) {
             return Ok(Some(found));
         }
-        if left.is_zero() {
+        if remaining.is_zero() {
             return Ok(None);
         }
     }
 }
 
-/// Waits for a time.
+/// Waits for a duration.
 pub(super) fn pause(time: Duration) -> Result<()> {
     wait(time, |slice| {
         thread::sleep(slice);

@@ -1,7 +1,7 @@
-//! The benchmark of downloads over long lines: ours beside curl and aria2, in turn, between hosts in network namespaces.
+//! The long-line benchmark: Peerdex, curl and aria2 take turns downloading between hosts in network namespaces.
 //!
-//! A *cell* is one kind of line with everything else that matters. Its sources run as long as the cell does; the receiving
-//! program starts anew for every run, and is measured until the file is complete.
+//! A *cell* is one kind of line with all its other conditions. Its sources run as long as the cell does. The receiving
+//! program starts anew for every run and is measured until the file is complete.
 
 use std::env;
 use std::path::Path;
@@ -31,7 +31,7 @@ use contender::LineContender;
 use options::LongLinesOptions;
 use report::CellReport;
 
-/// Runs the benchmark as the command line says.
+/// Runs the benchmark with the options of the command line.
 pub fn main() -> ExitCode {
     match run(&LongLinesOptions::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,7 +56,7 @@ fn run(options: &LongLinesOptions) -> Result<()> {
     }
     interrupt::listen()?;
     let programs = match &options.programs {
-        // The receiving programs run in folders of their own.
+        // The receiving programs run in their own folders.
         Some(folder) => Programs::in_dir(&folder.canonicalize().context("no programs")?),
         None => programs().clone(),
     };
@@ -103,23 +103,23 @@ fn chosen_cells(options: &LongLinesOptions) -> Result<Vec<Cell>> {
     Ok(cells)
 }
 
-/// Leaves out who was not asked for and who is not installed.
+/// Removes the contenders that were not requested or are not installed.
 fn chosen_contenders(options: &LongLinesOptions) -> Result<Vec<LineContender>> {
     if let Some(name) = options.only.iter().find(|name| LineContender::by_name(name).is_none()) {
-        bail!("no contender is called {name}; there are {}", LineContender::names().join(", "));
+        bail!("unknown contender {name}; the contenders are {}", LineContender::names().join(", "));
     }
     let mut chosen = Vec::new();
     for contender in LineContender::ALL {
-        let is_asked_for = if options.only.is_empty() {
+        let is_requested = if options.only.is_empty() {
             contender != LineContender::OursRunning || options.running
         } else {
             options.only.iter().any(|name| name == contender.name())
         };
-        if !is_asked_for {
+        if !is_requested {
             continue;
         }
         match contender.required_programs().iter().find(|program| find_program(program).is_none()) {
-            Some(missing) => println!("MISSING: {} does not take part: no {missing}", contender.name()),
+            Some(missing) => println!("SKIPPED: {} is left out: no {missing}", contender.name()),
             None => chosen.push(contender),
         }
     }

@@ -1,4 +1,4 @@
-//! The facts about the machine that figures depend on.
+//! Facts about the machine that figures depend on.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use anyhow::Result;
 
-/// Returns a line for each fact; a fact that cannot be told is said to be unknown.
+/// Returns a line per fact; unavailable facts are "unknown".
 pub(super) fn facts(dir: &Path, warmth: &str) -> Result<Vec<(&'static str, String)>> {
     let cores = available_parallelism()?.to_string();
     Ok(vec![
@@ -19,7 +19,7 @@ pub(super) fn facts(dir: &Path, warmth: &str) -> Result<Vec<(&'static str, Strin
     ])
 }
 
-/// The processors' time as far as it has gone: all of it, and what the host of a virtual machine gave to others.
+/// CPU time so far: the total, and the part that the host of a virtual machine gave to other guests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProcessorTime {
     all: u64,
@@ -27,7 +27,7 @@ pub(super) struct ProcessorTime {
 }
 
 impl ProcessorTime {
-    /// Looks at it now; nothing where the system does not tell.
+    /// Reads the current values, or returns `None` if the system does not report them.
     pub(super) fn now() -> Option<Self> {
         let text = fs::read_to_string("/proc/stat").ok()?;
         let times = text.lines().next()?.split_whitespace().skip(1).take(8);
@@ -35,7 +35,7 @@ impl ProcessorTime {
         Some(Self { all: times.iter().sum(), stolen: *times.get(7)? })
     }
 
-    /// Says how much of it the host has given to others since an earlier look.
+    /// Describes the share of CPU time that the host took since `before`.
     pub(super) fn stolen_since(before: Option<Self>) -> String {
         let share = || {
             let (before, now) = (before?, Self::now()?);
@@ -63,7 +63,7 @@ fn memory() -> Option<String> {
     Some(format!("{} MiB", kib >> 10))
 }
 
-/// Reads a field of a file of `name: value` lines.
+/// Reads a field from a file of `name: value` lines.
 fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     text.lines().find_map(|line| {
@@ -72,14 +72,14 @@ fn field(path: &str, name: &str) -> Option<String> {
     })
 }
 
-/// Finds the type of the file system that a folder lies in: that of the longest mount point above it.
+/// Returns the file system type of a folder: that of the longest mount point above it.
 fn file_system(dir: &Path) -> Option<String> {
     let dir = dir.canonicalize().ok()?;
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     let above = mounts.lines().filter_map(|line| {
         let mut words = line.split(' ').skip(1);
-        let (place, kind) = (words.next()?, words.next()?);
-        dir.starts_with(place).then_some((place.len(), kind))
+        let (mount_point, kind) = (words.next()?, words.next()?);
+        dir.starts_with(mount_point).then_some((mount_point.len(), kind))
     });
     above.max_by_key(|(length, _)| *length).map(|(_, kind)| kind.to_owned())
 }

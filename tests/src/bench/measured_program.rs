@@ -1,8 +1,9 @@
-//! A program under measurement: this program again, which runs it as its only child and tells what it has used.
+//! A wrapper around a measured program: this program runs itself with the measured program as its only child, and
+//! reports the resources used.
 //!
-//! The kernel tells the time and the peak memory of children only to their parent and only in sum, so every measured
-//! program gets a parent of its own. What this one prints goes into the program's own output, as lines that begin with
-//! [`LINE_PREFIX`].
+//! The kernel reports the CPU time and peak memory of children only to their parent and only in total, so every
+//! measured program needs its own parent. The wrapper writes its reports into the program's output, on lines that begin
+//! with [`LINE_PREFIX`].
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
@@ -10,31 +11,31 @@ use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// The first argument of a program that is to measure another.
+/// First argument that starts this program as a wrapper.
 const MEASURE_ARGUMENT: &str = "measure";
 
-/// What our lines begin with.
+/// Prefix of the wrapper's lines.
 const LINE_PREFIX: &str = "measured:";
 
-/// What a program has used in its life.
+/// The resources that a program used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProgramUsage {
-    /// User and system time, children included.
+    /// User and system time, including children.
     pub(super) cpu: Duration,
-    /// The most memory that one process had at once, in bytes.
+    /// Peak memory of any one process, in bytes.
     pub(super) memory: u64,
-    /// Whether it ended well.
+    /// True if the program exited successfully.
     pub(super) success: bool,
 }
 
-/// Makes the command that measures another.
+/// Returns the command that runs `program` in a wrapper.
 pub(super) fn measuring_command(program: &[OsString]) -> std::io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(MEASURE_ARGUMENT).args(program);
     Ok(command)
 }
 
-/// Returns the command to measure, if that is what this program was started for.
+/// Returns the command to measure if this program was started as a wrapper.
 pub(super) fn requested_command(args: &[OsString]) -> Option<&[OsString]> {
     match args {
         [_, request, command @ ..] if request == MEASURE_ARGUMENT => Some(command),
@@ -42,7 +43,7 @@ pub(super) fn requested_command(args: &[OsString]) -> Option<&[OsString]> {
     }
 }
 
-/// Runs a command and prints its process id when it begins and what it has used when it has ended.
+/// Runs a command. Prints its process id at the start and its resource usage at the end.
 pub(super) fn run(command: &[OsString]) -> ExitCode {
     let [program, args @ ..] = command else { return ExitCode::FAILURE };
     let mut child = match Command::new(program).args(args).spawn() {
@@ -58,17 +59,17 @@ pub(super) fn run(command: &[OsString]) -> ExitCode {
     };
     let time = usage.user_time() + usage.system_time();
     let micros = time.tv_sec() * 1_000_000 + time.tv_usec();
-    // The program may have left a line unfinished.
+    // The program may have left an incomplete line.
     println!("\n{LINE_PREFIX} {micros} {} {}", usage.max_rss(), status.success());
     ExitCode::SUCCESS
 }
 
-/// Reads the line that tells the process id.
+/// Parses the line with the process id.
 pub(super) fn parse_pid(line: &str) -> Option<u32> {
     line.strip_prefix(LINE_PREFIX)?.trim().parse().ok()
 }
 
-/// Reads the line at the end.
+/// Parses the line with the resource usage.
 pub(super) fn parse_usage(line: &str) -> Option<ProgramUsage> {
     let mut words = line.strip_prefix(LINE_PREFIX)?.split_whitespace();
     let cpu = Duration::from_micros(words.next()?.parse().ok()?);

@@ -1,4 +1,4 @@
-//! The nginx servers of a run: each serves the original on a port of its own, by `sendfile`.
+//! The nginx servers of a run. Each serves the original with `sendfile` on its own port.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -14,22 +14,22 @@ use super::interrupt;
 use super::senders::Senders;
 use crate::free_port::free_port;
 
-/// Starts so many servers of the original.
-pub(super) fn start(stage: &BenchSetup, count: usize) -> Result<Senders> {
+/// Starts `count` servers of the original.
+pub(super) fn start(setup: &BenchSetup, count: usize) -> Result<Senders> {
     let mut senders = Senders::default();
     for number in 0..count {
-        let (home, own) = (
-            stage.sender_folder("nginx", number)?,
-            stage.private_folder("nginx", &format!("state-{number}"))?,
+        let (folder, own) = (
+            setup.sender_folder("nginx", number)?,
+            setup.private_folder("nginx", &format!("state-{number}"))?,
         );
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let place = own.join("nginx.conf");
-        fs::write(&place, configuration(&home, &own, address))?;
+        let config_path = own.join("nginx.conf");
+        fs::write(&config_path, configuration(&folder, &own, address))?;
         let mut command = Command::new("nginx");
-        command.arg("-p").arg(&own).arg("-c").arg(&place).arg("-e").arg(own.join("error.log"));
+        command.arg("-p").arg(&own).arg("-c").arg(&config_path).arg("-e").arg(own.join("error.log"));
         senders.start(command)?;
         senders.addresses.push(address);
-        let listens = interrupt::wait(stage.limit, |slice| {
+        let listens = interrupt::wait(setup.limit, |slice| {
             thread::sleep(slice / 10);
             TcpStream::connect(address).ok()
         })?;
@@ -40,9 +40,9 @@ pub(super) fn start(stage: &BenchSetup, count: usize) -> Result<Senders> {
     Ok(senders)
 }
 
-/// Writes the configuration of a server of what lies in `sender_folder`, which keeps what it needs in `own`.
-pub(super) fn configuration(home: &Path, own: &Path, address: SocketAddr) -> String {
-    // Workers of a server that root starts belong to somebody who may not read the folder.
+/// Returns the configuration of a server of the folder `folder`; the server keeps its own files in `own`.
+pub(super) fn configuration(folder: &Path, own: &Path, address: SocketAddr) -> String {
+    // Started by root, nginx runs its workers as a user who may not read the folder.
     let user = if geteuid().is_root() { "user root;" } else { "" };
     let own = own.display();
     format!(
@@ -55,6 +55,6 @@ pub(super) fn configuration(home: &Path, own: &Path, address: SocketAddr) -> Str
             uwsgi_temp_path {own}/uwsgi; scgi_temp_path {own}/scgi;
             server {{ listen {address}; root {}; }}
         }}\n",
-        home.display()
+        folder.display()
     )
 }

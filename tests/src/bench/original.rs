@@ -1,4 +1,4 @@
-//! What is transferred: one file of random bytes, or a folder of small ones.
+//! The content to transfer: one file of random bytes, or a folder of small files.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -11,48 +11,48 @@ use protocol::digest::Digest;
 use super::interrupt;
 use crate::content::{Noise, TestContent, digest_of_file};
 
-/// The file's name, everywhere.
+/// Name of the file everywhere.
 pub(super) const FILE_NAME: &str = "random.bin";
 
-/// The name of the folder of small files.
+/// Name of the folder of small files.
 pub(super) const TREE_NAME: &str = "small";
 
-/// How many small files there are.
+/// Number of small files.
 pub(super) const SMALL_FILE_COUNT: usize = 1000;
 
 const SMALL_FILE_SIZE: usize = 10 << 10;
 const WRITE_SIZE: usize = 4 << 20;
 
-/// What lies in a folder and is to be brought into others.
+/// Content in a folder that is to be transferred to other folders.
 #[derive(Debug)]
 pub(super) struct OriginalData {
-    /// The folder; what is shared lies in it as [`FILE_NAME`] or [`TREE_NAME`].
+    /// The folder; it contains [`FILE_NAME`] or [`TREE_NAME`].
     pub(super) folder: PathBuf,
-    /// How many bytes there are in all.
+    /// Total number of bytes.
     pub(super) size: u64,
     /// The SHA-256 of [`FILE_NAME`], or of the list of the small files' digests.
     pub(super) digest: Digest,
 }
 
 impl OriginalData {
-    /// Makes one file.
+    /// Creates the single file.
     pub(super) fn create_file(folder: &Path, size: u64) -> Result<Self> {
         let path = folder.join(FILE_NAME);
         let (mut file, mut noise, mut chunk) =
             (File::create(&path)?, Noise::from_seed(size), vec![0; WRITE_SIZE]);
-        let mut left = size;
-        while left > 0 {
+        let mut remaining = size;
+        while remaining > 0 {
             interrupt::check()?;
-            let length = usize::try_from(left).unwrap_or(WRITE_SIZE).min(WRITE_SIZE);
+            let length = usize::try_from(remaining).unwrap_or(WRITE_SIZE).min(WRITE_SIZE);
             noise.fill(&mut chunk[..length]);
             file.write_all(&chunk[..length]).with_context(|| format!("cannot write {}", path.display()))?;
-            left -= length as u64;
+            remaining -= length as u64;
         }
         file.sync_all()?;
         Ok(Self { folder: folder.into(), size, digest: digest_of_file(&path)? })
     }
 
-    /// Makes a folder of small files.
+    /// Creates the folder of small files.
     pub(super) fn create_tree(folder: &Path) -> Result<Self> {
         fs::create_dir(folder.join(TREE_NAME))?;
         for (number, name) in small_file_names().enumerate() {
@@ -63,7 +63,7 @@ impl OriginalData {
         Ok(Self { folder: folder.into(), size: (SMALL_FILE_COUNT * SMALL_FILE_SIZE) as u64, digest })
     }
 
-    /// Puts it into another folder, as links to the same bytes.
+    /// Hard-links the content into another folder.
     pub(super) fn link_into(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder)?;
         let tree = self.folder.join(TREE_NAME);
@@ -74,15 +74,15 @@ impl OriginalData {
             vec![FILE_NAME.into()]
         };
         for link in links {
-            let place = folder.join(&link);
-            if !place.exists() {
-                fs::hard_link(self.folder.join(&link), place)?;
+            let target = folder.join(&link);
+            if !target.exists() {
+                fs::hard_link(self.folder.join(&link), target)?;
             }
         }
         Ok(())
     }
 
-    /// Says whether a file or a folder is the same, byte by byte.
+    /// Returns true if a file or folder is identical, byte by byte.
     pub(super) fn matches(&self, path: &Path) -> Result<bool> {
         let digest = if path.is_dir() {
             TestContent::from_bytes(sha256_lines(path)?).digest
@@ -92,7 +92,7 @@ impl OriginalData {
         Ok(digest == self.digest)
     }
 
-    /// Says whether a file or a folder has the right size.
+    /// Returns true if a file or folder has the right size.
     pub(super) fn has_size_of(&self, path: &Path) -> Result<bool> {
         if !path.is_dir() {
             return Ok(fs::metadata(path)?.len() == self.size);
@@ -103,12 +103,12 @@ impl OriginalData {
     }
 }
 
-/// Lists the names of the small files.
+/// Returns the names of the small files.
 pub(super) fn small_file_names() -> impl Iterator<Item = String> {
     (0..SMALL_FILE_COUNT).map(|number| format!("{number:04}.bin"))
 }
 
-/// Returns what `sha256sum` prints about all small files in a folder.
+/// Returns the output of `sha256sum` for all small files in a folder.
 pub(super) fn sha256_lines(folder: &Path) -> Result<String> {
     let mut sums = String::new();
     for name in small_file_names() {

@@ -1,4 +1,4 @@
-//! A program with everything it starts: a process group that never outlives the value that stands for it.
+//! A program and all its children, in a process group that ends when its owner is dropped.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
@@ -11,37 +11,37 @@ use crate::eventually::poll_within;
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A running program; it and its children are killed when dropped.
+/// A running program; it and its children are killed when this is dropped.
 #[derive(Debug)]
 pub(super) struct ProcessGroup(Child);
 
 impl ProcessGroup {
-    /// Starts a program in a group of its own.
+    /// Starts a program in its own process group.
     pub(super) fn spawn(mut command: Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         command.process_group(0).spawn().map(Self).with_context(|| format!("cannot start {name}"))
     }
 
-    /// Gives the program's process id, which is the group's as well.
+    /// Returns the program's process id, which is also the group's id.
     pub(super) fn id(&self) -> u32 {
         self.0.id()
     }
 
-    /// Gives the program itself, for its pipes.
+    /// Returns the program, for access to its pipes.
     pub(super) const fn child(&mut self) -> &mut Child {
         &mut self.0
     }
 
     fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
-        // One that has ended needs no signal.
+        // A program that has exited needs no signal.
         let _ = pid.map(|pid| kill_process_group(pid, signal));
     }
 }
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        // In order first: programs that are killed leave shared memory and children of other groups behind.
+        // SIGTERM first: programs that are killed leave shared memory and children in other groups behind.
         self.signal(Signal::TERM);
         poll_within(STOP_TIMEOUT, || self.0.try_wait().ok().flatten());
         self.signal(Signal::KILL);

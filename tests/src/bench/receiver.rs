@@ -1,4 +1,4 @@
-//! The receiving program of one run, and what it costs.
+//! The receiving program of one run and its cost.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -18,19 +18,19 @@ use crate::output_lines::OutputLines;
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 const SHOWN_LINES: usize = 12;
 
-/// What a program says when its interpreter has loaded everything and only the transfer is left.
+/// Line that a program prints when its interpreter has loaded and only the transfer remains.
 const READY_LINE: &str = "ready";
 
-/// How to receive the original into the folder in which the command runs.
+/// The command that receives the original into its working directory.
 #[derive(Debug)]
 pub(super) struct ReceiverCommand {
     /// The program and its arguments.
     pub(super) command: Vec<OsString>,
-    /// What it reads.
+    /// The program's input.
     pub(super) input: ReceiverInput,
-    /// What it prints when the transfer is over, and how often; without it, it is over when the program has ended.
+    /// The completion line and how often the program prints it. Without it, the transfer ends when the program exits.
     pub(super) done_line: Option<(&'static str, usize)>,
-    /// What appears in the folder.
+    /// The file or folder that appears in the working directory.
     pub(super) result: PathBuf,
 }
 
@@ -41,31 +41,31 @@ pub(super) enum ReceiverInput {
     Nothing,
     /// A text.
     Text(String),
-    /// A line once it has said that it is ready; what it has used until then does not count.
+    /// A line, sent once the program has reported that it is ready; earlier resource usage does not count.
     LineWhenReady,
 }
 
-/// What a transfer cost its receiver.
+/// The cost of a transfer to its receiver.
 #[derive(Debug)]
 pub(super) struct TransferCost {
-    /// From the start to the end.
+    /// Duration from the start to the end.
     pub(super) wall: Duration,
     /// User and system time until the program ended.
     pub(super) cpu: Duration,
     /// Peak memory in bytes.
     pub(super) memory: u64,
-    /// The last line that said that it is over.
+    /// The last completion line.
     pub(super) done_line: Option<String>,
 }
 
 impl ReceiverCommand {
-    /// Makes a receiver of words, which is over when it ends.
+    /// Creates a receiver from a command line; it is done when the command exits.
     pub(super) fn new(words: &[&str], result: impl Into<PathBuf>) -> Self {
         let command = words.iter().map(OsString::from).collect();
         Self { command, input: ReceiverInput::Nothing, done_line: None, result: result.into() }
     }
 
-    /// Runs it in a folder, after a rest, and measures.
+    /// Runs the receiver in a folder after a pause of `rest`, and measures it.
     pub(super) fn measure(&self, folder: &Path, limit: Duration, rest: Duration) -> Result<TransferCost> {
         if !self.waits_until_ready() {
             interrupt::pause(rest)?;
@@ -83,7 +83,7 @@ struct RunningReceiver {
     group: ProcessGroup,
     output: OutputLines,
     start: Instant,
-    /// What it had used before it began.
+    /// CPU time used before the transfer began.
     cpu_before_start: Duration,
 }
 
@@ -112,64 +112,68 @@ impl RunningReceiver {
             input.write_all(text.as_bytes())?;
         }
         if let Some(input) = &mut input {
-            self.wait_for_line(0, limit, |line| line == READY_LINE)?.context("it did not become ready")?;
+            self.wait_for_line(0, limit, |line| line == READY_LINE)?
+                .context("the program did not become ready")?;
             interrupt::pause(rest)?;
             self.cpu_before_start = cpu_time::of_trees(&[self.group.id()])?;
             self.start = Instant::now();
             input.write_all(b"go\n")?;
         }
         let (text, times) = receiver.done_line.unwrap_or(("\0", 1));
-        let (mut next, mut said) = (0, None);
+        let (mut next, mut done_line) = (0, None);
         for _ in 0..times {
-            let is_it = |line: &str| line.contains(text) || measured_program::parse_usage(line).is_some();
-            let found = self.wait_for_line(next, limit, is_it)?.context("not done in time")?;
+            let is_match = |line: &str| line.contains(text) || measured_program::parse_usage(line).is_some();
+            let found =
+                self.wait_for_line(next, limit, is_match)?.context("the program did not complete in time")?;
             next = found.0 + 1;
-            said = Some(found.1);
+            done_line = Some(found.1);
         }
         let wall = self.start.elapsed();
-        let said = said.filter(|line| line.contains(text));
-        let usage = self.wait_for_exit(receiver.done_line.is_some(), said.is_some())?;
+        let done_line = done_line.filter(|line| line.contains(text));
+        let usage = self.wait_for_exit(receiver.done_line.is_some(), done_line.is_some())?;
         Ok(TransferCost {
             wall,
             cpu: usage.cpu.saturating_sub(self.cpu_before_start),
             memory: usage.memory,
-            done_line: said,
+            done_line,
         })
     }
 
-    /// Waits until the program has ended; one that has said that it is done and does not end is asked to.
-    fn wait_for_exit(&mut self, says: bool, done: bool) -> Result<ProgramUsage> {
+    /// Waits until the program has exited. Terminates a program that has reported completion but keeps running.
+    fn wait_for_exit(&mut self, reports_completion: bool, done: bool) -> Result<ProgramUsage> {
         let is_usage = |line: &str| measured_program::parse_usage(line).is_some();
         let pid = self.output.lines_from(0).iter().find_map(|line| measured_program::parse_pid(line));
-        let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).context("it did not start")?;
+        let pid = pid
+            .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+            .context("the program did not start")?;
         for (limit, signal) in [
             (Duration::from_secs(1), Some(Signal::TERM)),
             (EXIT_TIMEOUT, Some(Signal::KILL)),
             (EXIT_TIMEOUT, None),
         ] {
             if let Some((_, line)) = self.wait_for_line(0, limit, is_usage)? {
-                let usage = measured_program::parse_usage(&line).context("a line of ours")?;
-                return match (says, done, usage.success) {
-                    (true, false, _) => bail!("it ended without saying that it is done"),
-                    (false, _, false) => bail!("it failed"),
+                let usage = measured_program::parse_usage(&line).context("invalid usage line")?;
+                return match (reports_completion, done, usage.success) {
+                    (true, false, _) => bail!("the program ended without reporting completion"),
+                    (false, _, false) => bail!("the program failed"),
                     _ => Ok(usage),
                 };
             }
-            // One that has just ended needs no signal.
+            // A program that has just exited needs no signal.
             let _ = signal.map(|signal| kill_process(pid, signal));
         }
-        bail!("it does not end");
+        bail!("the program does not exit");
     }
 
     fn wait_for_line(
         &self,
         from: usize,
         limit: Duration,
-        is_it: impl Fn(&str) -> bool,
+        is_match: impl Fn(&str) -> bool,
     ) -> Result<Option<(usize, String)>> {
         let found = interrupt::wait(limit, |slice| {
-            let found = self.output.find(from, slice, &is_it);
-            // The pipe may have ended, and then this must not spin.
+            let found = self.output.find(from, slice, &is_match);
+            // If the pipe has ended, receiving returns at once; this must not spin.
             found.map(Some).or_else(|| self.output.wait_for_end(Duration::ZERO).then_some(None))
         })?;
         Ok(found.flatten().map(|at| (at, self.output.lines_from(at).swap_remove(0))))

@@ -1,4 +1,4 @@
-//! Who runs when: in each round everyone once, each round beginning with another one.
+//! The order of the runs: each contender runs once per round, and each round begins with a different one.
 
 use std::env;
 use std::path::PathBuf;
@@ -14,15 +14,16 @@ use super::warmth::MemoryWarmth;
 use super::{interrupt, machine, table};
 use crate::programs::programs;
 
-/// How long the machine rests at least between the start of the senders and that of the transfer.
+/// Minimum pause between the start of the senders and that of the transfer.
 const MIN_REST: Duration = Duration::from_millis(500);
 
-/// How often a sender may look at its door: aria2c, when it has nothing else to do, once a second. The rounds come at moments
-/// spread evenly over that time, and all programs of a round at the same one; otherwise one that needs a fifth of a second
-/// to load, which does not count, would find the door open every time a fifth of a second earlier than the others.
+/// Longest interval at which a sender polls for connections: an idle aria2c polls once a second. The rounds start at
+/// times spread evenly over this interval, and all programs of one round at the same time. Otherwise a program whose
+/// loading time (which does not count) is a fifth of a second would always meet the poll a fifth of a second earlier
+/// than the others.
 const SENDER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Runs what the options say, and prints it.
+/// Runs the benchmark as configured and prints the results.
 pub(super) fn run(options: &TransferOptions) -> Result<()> {
     interrupt::listen()?;
     let fields = comparisons(options)?;
@@ -38,22 +39,22 @@ pub(super) fn run(options: &TransferOptions) -> Result<()> {
     }
     println!();
     fields.iter().take(1).for_each(Comparison::print_contenders);
-    let stage = BenchSetup::create(options, &dir)?;
+    let setup = BenchSetup::create(options, &dir)?;
     table::print_legend();
     let sources: &[u8] = if options.small { &[1] } else { &options.sources };
     for (field, count) in fields.iter().flat_map(|field| sources.iter().map(move |count| (field, *count))) {
         let contenders = &field.contenders;
         let count = usize::from(count);
-        let figures = measure_rounds(&stage, contenders, count, usize::from(options.runs))?;
+        let figures = measure_rounds(&setup, contenders, count, usize::from(options.runs))?;
         let what = if options.small { "1000 files of 10 KiB".into() } else { options.size.to_string() };
         let plural = if count == 1 { "" } else { "s" };
         let title = format!("{what} from {count} {}{plural}", field.sources);
-        table::print(&title, contenders, &figures, stage.original.size);
+        table::print(&title, contenders, &figures, setup.original.size);
     }
     Ok(())
 }
 
-/// Those that are compared in one table, and what they fetch from.
+/// The contenders of one table and the kind of sources they download from.
 struct Comparison {
     contenders: Vec<Box<dyn TransferContender>>,
     sources: String,
@@ -81,18 +82,21 @@ fn comparisons(options: &TransferOptions) -> Result<Vec<Comparison>> {
             "own" => Some(contender::for_torrent()),
             seeders => contender::for_torrent_with_seeders(seeders),
         };
-        field(all.with_context(|| format!("nobody seeds as {seeders}"))?, format!("{seeders} seeder"))
+        field(
+            all.with_context(|| format!("no contender {seeders} seeds torrents"))?,
+            format!("{seeders} seeder"),
+        )
     });
     seeders.collect()
 }
 
-/// Leaves out who was not asked for, and who cannot run here, which is said.
+/// Removes contenders that were not requested, and reports and removes those that cannot run here.
 fn choose_contenders(
     all: Vec<Box<dyn TransferContender>>,
     only: &[String],
 ) -> Result<Vec<Box<dyn TransferContender>>> {
     if let Some(unknown) = only.iter().find(|name| all.iter().all(|contender| contender.name() != *name)) {
-        bail!("nobody is called {unknown}; --list names all");
+        bail!("unknown contender {unknown}; --list prints all");
     }
     let mut chosen = Vec::new();
     for (number, contender) in all.into_iter().enumerate() {
@@ -100,7 +104,7 @@ fn choose_contenders(
             continue;
         }
         match contender.missing_requirement() {
-            Some(what) => println!("MISSING: {} does not take part, for lack of {what}", contender.name()),
+            Some(what) => println!("SKIPPED: {} is left out: no {what}", contender.name()),
             None => chosen.push(contender),
         }
     }
@@ -108,24 +112,24 @@ fn choose_contenders(
 }
 
 fn measure_rounds(
-    stage: &BenchSetup,
+    setup: &BenchSetup,
     contenders: &[Box<dyn TransferContender>],
     count: usize,
     runs: usize,
 ) -> Result<Vec<Figures>> {
     let mut figures: Vec<Figures> = contenders.iter().map(|_| Figures::default()).collect();
-    let mut given_up = vec![false; contenders.len()];
+    let mut failed = vec![false; contenders.len()];
     for round in 0..runs {
-        for place in 0..contenders.len() {
-            let turn = (place + round) % contenders.len();
-            let contender = contenders[turn].as_ref();
+        for position in 0..contenders.len() {
+            let index = (position + round) % contenders.len();
+            let contender = contenders[index].as_ref();
             let mut sample = None;
-            if contender.max_senders() >= count && !given_up[turn] {
-                match run_once(stage, contender, count, round, rest_before_round(round, runs)) {
+            if contender.max_senders() >= count && !failed[index] {
+                match run_once(setup, contender, count, round, rest_before_round(round, runs)) {
                     Ok(run) => sample = Some(run),
                     Err(error) => {
                         interrupt::check()?;
-                        given_up[turn] = true;
+                        failed[index] = true;
                         println!(
                             "FAILED: {} with {count} sources, round {}: {error:#}",
                             contender.name(),
@@ -134,40 +138,40 @@ fn measure_rounds(
                     }
                 }
             }
-            figures[turn].0.push(sample);
+            figures[index].0.push(sample);
         }
     }
     Ok(figures)
 }
 
-/// Says how long the machine rests in a round.
+/// Returns the pause before the transfer in a round.
 fn rest_before_round(round: usize, runs: usize) -> Duration {
     let part = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     MIN_REST + SENDER_POLL_INTERVAL * part(round) / part(runs)
 }
 
-/// Lets a contender run once.
+/// Runs a contender once.
 fn run_once(
-    stage: &BenchSetup,
+    setup: &BenchSetup,
     contender: &dyn TransferContender,
     count: usize,
     round: usize,
     rest: Duration,
 ) -> Result<Sample> {
-    let folder = stage.run_folder()?;
-    let senders = contender.start_senders(stage, count).context("its senders did not start")?;
-    let receiver = contender.receiver_command(stage, &senders, folder.path())?;
-    // What the one before has left to write is not for this one to wait for.
+    let folder = setup.run_folder()?;
+    let senders = contender.start_senders(setup, count).context("the senders did not start")?;
+    let receiver = contender.receiver_command(setup, &senders, folder.path())?;
+    // Flushes what the previous run has left to write, so that this run does not wait for it.
     rustix::fs::sync();
     let before = senders.cpu_time()?;
-    let outcome = receiver.measure(folder.path(), stage.limit, rest)?;
+    let outcome = receiver.measure(folder.path(), setup.limit, rest)?;
     let spent = senders.cpu_time()?.saturating_sub(before);
     let result: PathBuf = folder.path().join(&receiver.result);
-    let right =
-        if round == 0 { stage.original.matches(&result)? } else { stage.original.has_size_of(&result)? };
-    if !right {
-        bail!("what it received is not the original");
+    let is_correct =
+        if round == 0 { setup.original.matches(&result)? } else { setup.original.has_size_of(&result)? };
+    if !is_correct {
+        bail!("the received file differs from the original");
     }
-    let own_rate = outcome.done_line.as_deref().and_then(|said| contender.reported_rate(said));
+    let own_rate = outcome.done_line.as_deref().and_then(|line| contender.reported_rate(line));
     Ok(Sample { received: outcome, sender_cpu: spent, reported_rate: own_rate })
 }

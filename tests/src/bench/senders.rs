@@ -1,4 +1,4 @@
-//! The running senders of one run.
+//! The senders of one run.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -10,23 +10,23 @@ use anyhow::Result;
 use super::cpu_time;
 use super::process_group::ProcessGroup;
 
-/// Senders that are ready; they end when dropped.
+/// Running senders; they end when this is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Senders {
-    /// Where they are, as far as the receiver must be told.
+    /// The addresses that the receiver needs.
     pub(super) addresses: Vec<SocketAddr>,
     pids: Vec<u32>,
     processes: Vec<Box<dyn Any>>,
 }
 
 impl Senders {
-    /// Takes over something that runs.
+    /// Adds a running process and the value that owns it.
     pub(super) fn add(&mut self, pid: u32, running: impl Any) {
         self.pids.push(pid);
         self.processes.push(Box::new(running));
     }
 
-    /// Starts a program whose output nobody reads.
+    /// Starts a program and discards its output.
     pub(super) fn start(&mut self, mut command: Command) -> Result<()> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let group = ProcessGroup::spawn(command)?;
@@ -34,7 +34,7 @@ impl Senders {
         Ok(())
     }
 
-    /// Returns the processor time that all of them have used so far.
+    /// Returns the CPU time that all senders have used so far.
     pub(super) fn cpu_time(&self) -> Result<Duration> {
         cpu_time::of_trees(&self.pids)
     }

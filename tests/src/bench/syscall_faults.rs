@@ -1,4 +1,5 @@
-//! Lets every call that changes names, makes bytes durable or needs room fail once, in each program.
+//! Injects one fault into every system call of each program that changes names, makes data durable or allocates disk
+//! space.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -8,17 +9,18 @@ use clap::Parser;
 use crate::syscalls::campaign::{Campaign, FaultCase, FaultOutcome, SCENARIOS};
 use crate::syscalls::fault::{InjectedFault, TargetCall};
 
-/// How often a call that did not come is tried.
+/// Maximum attempts at reaching a call that did not occur.
 const MAX_TRIES: usize = 3;
 
-/// Lets every call that changes names, makes bytes durable or needs room fail once, in each program.
+/// Inject one fault into every system call of each program that changes names, makes data durable or allocates disk
+/// space.
 #[derive(Debug, Parser)]
 struct SyscallFaultOptions {
     /// Run only scenarios whose name contains this
     #[arg(long, value_name = "NAME", default_value = "")]
     only: String,
 
-    /// Try only calls that contain this, as in `fsync .peerdex/lock`
+    /// Try only calls that contain this, e.g. `fsync .peerdex/lock`
     #[arg(long, value_name = "TEXT", default_value = "")]
     call: String,
 
@@ -26,7 +28,7 @@ struct SyscallFaultOptions {
     #[arg(long, value_name = "FAULT,...", value_delimiter = ',')]
     faults: Vec<InjectedFault>,
 
-    /// Show what the program said of each fault
+    /// Show the program's output for each fault
     #[arg(long)]
     verbose: bool,
 
@@ -35,19 +37,19 @@ struct SyscallFaultOptions {
     bench: bool,
 }
 
-/// Runs the campaign as the command line says.
+/// Runs the campaign with the options of the command line.
 pub fn main() -> ExitCode {
     let options = SyscallFaultOptions::parse();
     let faults = if options.faults.is_empty() { InjectedFault::ALL.to_vec() } else { options.faults.clone() };
-    let (begun, mut all) = (Instant::now(), Vec::new());
+    let (start, mut all) = (Instant::now(), Vec::new());
     println!(
-        "| scenario | call | tried | killed, nothing lost | refused, names the file | went on, names the file | went on | not reached | failed |"
+        "| scenario | call | tried | killed, nothing lost | failed, names the file | continued, names the file | continued | not reached | failed |"
     );
     println!("|---|---|--:|--:|--:|--:|--:|--:|--:|");
     for name in SCENARIOS.iter().filter(|name| name.contains(&options.only)) {
         let mut campaign = Campaign::new(name);
         if campaign.targets.is_empty() {
-            eprintln!("SKIPPED: this process may not watch the calls of others, so {name} is NOT tested");
+            eprintln!("SKIPPED: this process may not trace system calls, so {name} is NOT tested");
         }
         let targets: Vec<TargetCall> = campaign.targets.clone();
         for target in targets.iter().filter(|target| target.to_string().contains(&options.call)) {
@@ -67,7 +69,7 @@ pub fn main() -> ExitCode {
         }
     }
     let failed = all.iter().filter(|case| is_failed(case)).count();
-    println!("\n{} faults in {:.0} s, {failed} failed", all.len(), begun.elapsed().as_secs_f64());
+    println!("\n{} faults in {:.0} s, {failed} failed", all.len(), start.elapsed().as_secs_f64());
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -75,7 +77,7 @@ fn is_failed(case: &FaultCase) -> bool {
     matches!(case.outcome, FaultOutcome::Failed(_))
 }
 
-/// Tries a fault until its call has come.
+/// Repeats a fault until the program reaches the call.
 fn run_until_reached(campaign: &mut Campaign, target: &TargetCall, fault: InjectedFault) -> FaultCase {
     let mut case = campaign.run_case(target, fault);
     for _ in 1..MAX_TRIES {
@@ -87,11 +89,14 @@ fn run_until_reached(campaign: &mut Campaign, target: &TargetCall, fault: Inject
 }
 
 fn print_row(scenario: &str, target: &TargetCall, cases: &[FaultCase]) {
-    let count =
-        |is_it: fn(&FaultOutcome) -> bool| match cases.iter().filter(|case| is_it(&case.outcome)).count() {
-            0 => String::new(),
-            count => count.to_string(),
-        };
+    let count = |is_match: fn(&FaultOutcome) -> bool| match cases
+        .iter()
+        .filter(|case| is_match(&case.outcome))
+        .count()
+    {
+        0 => String::new(),
+        count => count.to_string(),
+    };
     println!(
         "| {scenario} | {target} | {} | {} | {} | {} | {} | {} | {} |",
         cases.len(),

@@ -1,4 +1,4 @@
-//! What is printed.
+//! The printed results.
 
 use super::contender::TransferContender;
 use super::figures::{Figures, Sample};
@@ -6,7 +6,7 @@ use super::figures::{Figures, Sample};
 const GIB: f64 = 1_073_741_824.0;
 const MIB: f64 = 1_048_576.0;
 
-/// Prints a table of all contenders with the same number of sources; the first one is ours.
+/// Prints a table of all contenders with the same number of sources; the first contender is ours.
 #[expect(clippy::cast_precision_loss, reason = "figures of three digits")]
 pub(super) fn print(title: &str, contenders: &[Box<dyn TransferContender>], all: &[Figures], bytes: u64) {
     let bytes = bytes as f64;
@@ -37,13 +37,13 @@ pub(super) fn print(title: &str, contenders: &[Box<dyn TransferContender>], all:
             figures.0.iter().flatten().count(),
         );
         if let Some(own) = figures.spread(|sample| sample.reported_rate) {
-            println!("  {:<15} {:>8.0} {:>8.0} {:>8.0}", "  by its own line", own.median, own.min, own.max);
+            println!("  {:<15} {:>8.0} {:>8.0} {:>8.0}", "  self-reported", own.median, own.min, own.max);
         }
     }
     print_fastest(contenders, all);
 }
 
-/// Prints which of the others was the fastest, and what ours is to it.
+/// Prints the fastest third-party contender and our speed relative to it.
 fn print_fastest(contenders: &[Box<dyn TransferContender>], all: &[Figures]) {
     let others = contenders.iter().zip(all).skip(1);
     let times = others.filter_map(|(contender, figures)| {
@@ -53,20 +53,20 @@ fn print_fastest(contenders: &[Box<dyn TransferContender>], all: &[Figures]) {
     let fastest = times.min_by(|(one, ..), (other, ..)| one.total_cmp(other));
     let Some((_, contender, figures)) = fastest else { return };
     if let Some(ratio) = all.first().and_then(|ours| figures.median_ratio(ours)) {
-        println!("  The fastest of the others is {}; ours is {ratio:.2} times as fast.", contender.name());
+        println!("  The fastest other program is {}; ours is {ratio:.2} times as fast.", contender.name());
     }
 }
 
-/// Prints what the columns mean.
+/// Prints the meaning of the columns.
 pub(super) fn print_legend() {
     println!(
         "\nMB/s: bytes / 10^6 / seconds from the start of the receiving program until the file is complete and verified,"
     );
     println!(
-        "the median of all runs; least and most of them. sending, receiving: CPU seconds per GiB, user and system, of all"
+        "the median of all runs, with minimum and maximum. sending, receiving: CPU seconds per GiB, user and system, of all"
     );
     println!(
-        "senders and of the receiver. memory: the most that the receiver had resident, in MiB. ours is: how many times as"
+        "senders and of the receiver. memory: peak resident memory of the receiver, in MiB. ours is: how many times as"
     );
     println!("fast ours was, the median over the rounds.");
 }

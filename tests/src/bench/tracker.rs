@@ -1,4 +1,4 @@
-//! The tracker of a benchmark, waited for as everything there.
+//! The tracker of a benchmark.
 
 use std::net::Ipv4Addr;
 use std::thread;
@@ -14,29 +14,29 @@ use crate::seeder_tracker::SeederTracker;
 pub(super) struct BenchTracker(SeederTracker);
 
 impl BenchTracker {
-    /// Starts on a free port of the loopback.
+    /// Starts the tracker on a free loopback port.
     pub(super) fn start() -> Result<Self> {
         SeederTracker::start().map(Self)
     }
 
-    /// Gives the address that goes into a `.torrent`.
+    /// Returns the announce URL for a `.torrent`.
     pub(super) fn announce_url(&self) -> String {
         self.0.announce_url()
     }
 
-    /// Forgets all seeders; the next ones are at `host`.
+    /// Removes all seeders; the next ones are at `host`.
     pub(super) fn reset(&self, host: Ipv4Addr) {
         self.0.reset(host);
     }
 
-    /// Waits until so many seeders have announced themselves as complete.
+    /// Waits until `count` seeders have announced themselves as complete.
     pub(super) fn wait_for_seeders(&self, count: usize, limit: Duration) -> Result<()> {
-        let come = interrupt::wait(limit, |slice| {
+        let reached = interrupt::wait(limit, |slice| {
             thread::sleep(slice / 10);
             (self.0.seeder_count() >= count).then_some(())
         })?;
-        if come.is_none() {
-            bail!("only {} of {count} seeders came to the tracker", self.0.seeder_count());
+        if reached.is_none() {
+            bail!("only {} of {count} seeders announced themselves to the tracker", self.0.seeder_count());
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
-//! Free memory that stays backed. A virtual machine may give free pages back to its host, and then touching one anew
-//! costs more than what is done with it; how much of that happens in a run is chance.
+//! Free memory that stays backed. A virtual machine may return free pages to its host. Touching such a page again costs
+//! more than the work done with it, and how often that happens in a run is chance.
 //!
-//! A file in memory is written and then given back but for one page in each [`BLOCK_SIZE`], so that no block of the size that
-//! is given back to the host is ever free as a whole.
+//! A file in memory is written and then freed except for one page in each [`BLOCK_SIZE`], so that no block of the size
+//! that is returned to the host is ever completely free.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -22,19 +22,19 @@ const BLOCK_SIZE: u64 = 2 << 20;
 const PAGE_SIZE: u64 = 4 << 10;
 const READY_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// What keeps memory backed until it is dropped.
+/// Keeps memory backed until it is dropped.
 #[derive(Debug)]
 pub(super) enum MemoryWarmth {
     /// Nothing.
     None,
-    /// A page in each block of so many bytes.
+    /// One page per block of a file in memory.
     Held { _pages: File, size: ByteSize },
     /// A command.
     Command { _running: ProcessGroup, line: String },
 }
 
 impl MemoryWarmth {
-    /// Warms memory as the options say.
+    /// Warms memory as configured.
     pub(super) fn begin(options: &TransferOptions) -> Result<Self> {
         if let Some(command) = &options.keep_warm {
             return Self::start_command(command);
@@ -47,11 +47,13 @@ impl MemoryWarmth {
     }
 
     fn hold_pages(blocks: u64) -> Result<Self> {
-        let file = File::from(memfd_create("warmth", MemfdFlags::CLOEXEC).context("no file in memory")?);
+        let file = File::from(
+            memfd_create("warmth", MemfdFlags::CLOEXEC).context("cannot create a file in memory")?,
+        );
         let block = vec![1; usize::try_from(BLOCK_SIZE)?];
         for _ in 0..blocks {
             interrupt::check()?;
-            (&file).write_all(&block).context("cannot warm so much memory")?;
+            (&file).write_all(&block).context("cannot allocate the memory to keep backed")?;
         }
         let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         for at in 0..blocks {
@@ -66,12 +68,12 @@ impl MemoryWarmth {
         let mut group = ProcessGroup::spawn(command)?;
         let output = OutputLines::collect(group.child().stdout.take().context("no pipe")?);
         if interrupt::wait(READY_TIMEOUT, |slice| output.find(0, slice, |_| true))?.is_none() {
-            bail!("{line:?} has not said that it is ready");
+            bail!("{line:?} did not print that it is ready");
         }
         Ok(Self::Command { _running: group, line: line.into() })
     }
 
-    /// Tells in a few words what is done.
+    /// Describes the state of free memory in a few words.
     pub(super) fn describe(&self) -> String {
         match self {
             Self::None => "as it is".into(),
@@ -90,5 +92,5 @@ fn free_memory() -> Result<u64> {
     let about = fs::read_to_string("/proc/meminfo")?;
     let line = about.lines().find_map(|line| line.strip_prefix("MemFree:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    kib.map(|kib| kib << 10).context("/proc/meminfo does not tell the free memory")
+    kib.map(|kib| kib << 10).context("/proc/meminfo does not report the free memory")
 }

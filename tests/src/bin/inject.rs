@@ -1,4 +1,4 @@
-//! Runs a program and lets one of its system calls fail: `inject --below DIR --log FILE -- PROGRAM…`.
+//! Runs a program and makes one of its system calls fail: `inject --below DIR --log FILE -- PROGRAM…`.
 
 use std::process::ExitCode;
 

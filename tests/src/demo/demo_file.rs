@@ -13,7 +13,7 @@ const GENERATED_NAME: &str = "random numbers.bin";
 const GENERATED_SIZE: u64 = 256 << 20;
 const WRITE_SIZE: usize = 4 << 20;
 
-/// The file that is shared.
+/// The shared file.
 #[derive(Debug)]
 pub(super) struct DemoFile {
     pub(super) path: PathBuf,
@@ -23,13 +23,13 @@ pub(super) struct DemoFile {
 }
 
 impl DemoFile {
-    /// Takes the user's file, or makes one.
-    pub(super) fn prepare(file: Option<PathBuf>, stage: &DemoSetup) -> Result<Self> {
+    /// Uses the user's file, or creates one.
+    pub(super) fn prepare(file: Option<PathBuf>, setup: &DemoSetup) -> Result<Self> {
         let path = match file {
             Some(file) => {
                 fs::canonicalize(&file).with_context(|| format!("cannot find {}", file.display()))?
             }
-            None => generate(&stage.folder().join(GENERATED_NAME), stage)?,
+            None => generate(&setup.folder().join(GENERATED_NAME), setup)?,
         };
         let about = fs::metadata(&path)?;
         if !about.is_file() {
@@ -40,31 +40,31 @@ impl DemoFile {
         if name.starts_with('.') {
             bail!("{name} is a hidden file, and peers do not share those");
         }
-        stage.check()?;
+        setup.check()?;
         let digest = digest_of_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        stage.check()?;
+        setup.check()?;
         Ok(Self { path, name, size: about.len(), digest })
     }
 
-    /// Returns the name as it may be printed.
+    /// Returns the name with control characters removed.
     pub(super) fn sanitized_name(&self) -> String {
         display_safe(&self.name).into_owned()
     }
 
-    /// Returns words that a person might search for: what letters and digits there are in the name.
+    /// Returns the search words: the letters and digits of the name.
     pub(super) fn search_words(&self) -> String {
         let words = self.name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         let words: Vec<&str> = words.take(8).collect();
         if words.is_empty() { "*".into() } else { words.join(" ") }
     }
 
-    /// Puts the file into a folder: by another link to the same bytes, or a copy where that cannot be.
+    /// Puts the file into a folder as a hard link, or as a copy if linking fails.
     pub(super) fn link_or_copy_into(&self, folder: &Path) -> Result<()> {
-        let place = folder.join(&self.name);
-        if fs::hard_link(&self.path, &place).is_err() {
-            fs::copy(&self.path, &place).with_context(|| {
+        let target = folder.join(&self.name);
+        if fs::hard_link(&self.path, &target).is_err() {
+            fs::copy(&self.path, &target).with_context(|| {
                 format!(
-                    "cannot copy the file to {}; TMPDIR can name a folder with more room",
+                    "cannot copy the file to {}; set TMPDIR to a folder with more space",
                     folder.display()
                 )
             })?;
@@ -73,13 +73,13 @@ impl DemoFile {
     }
 }
 
-fn generate(path: &Path, stage: &DemoSetup) -> Result<PathBuf> {
+fn generate(path: &Path, setup: &DemoSetup) -> Result<PathBuf> {
     let (mut file, mut noise, mut chunk) = (File::create(path)?, Noise::from_seed(2026), vec![0; WRITE_SIZE]);
     for _ in 0..GENERATED_SIZE / WRITE_SIZE as u64 {
-        stage.check()?;
+        setup.check()?;
         noise.fill(&mut chunk);
         file.write_all(&chunk).with_context(|| {
-            format!("cannot write {}; TMPDIR can name a folder with more room", path.display())
+            format!("cannot write {}; set TMPDIR to a folder with more space", path.display())
         })?;
     }
     Ok(path.to_owned())

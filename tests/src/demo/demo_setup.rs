@@ -22,13 +22,14 @@ const LISTENING_PREFIX: &str = "index-server listening on ";
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A rate that every machine hashes faster than.
+/// A rate that every machine exceeds when hashing.
 const MIN_HASHING_RATE: u64 = 10 << 20;
 
-/// The temporary folder and the processes of the demo: when it is dropped, they are stopped and it is removed.
+/// The temporary folder and the processes of the demo. When it is dropped, it stops the processes and removes the
+/// folder.
 #[derive(Debug)]
 pub(super) struct DemoSetup {
-    /// First, so that they end before their folder goes.
+    /// First field, so that the processes end before their folder is removed.
     processes: Vec<DemoProcess>,
     index: SocketAddr,
     programs: Programs,
@@ -36,7 +37,7 @@ pub(super) struct DemoSetup {
     folder: TempDir,
 }
 
-/// A process and the other end of its standard input, which tells it to go on.
+/// A process and the write end of its standard input.
 #[derive(Debug)]
 struct DemoProcess {
     process: Process,
@@ -67,11 +68,13 @@ impl DemoSetup {
         let mut process = Process::try_spawn("index-server", command)?;
         let output = OutputLines::collect(process.child().stdout.take().context("no pipe")?);
         self.processes.push(DemoProcess { process, _input: None });
-        let said = output.find(0, START_TIMEOUT, |line| line.starts_with(LISTENING_PREFIX));
-        let said = said.with_context(|| format!("the index does not start: {}", self.index_log()))?;
-        let line = output.lines_from(said).swap_remove(0);
-        self.index =
-            line.trim_start_matches(LISTENING_PREFIX).parse().context("the index listens nowhere")?;
+        let position = output.find(0, START_TIMEOUT, |line| line.starts_with(LISTENING_PREFIX));
+        let position = position.with_context(|| format!("the index does not start: {}", self.index_log()))?;
+        let line = output.lines_from(position).swap_remove(0);
+        self.index = line
+            .trim_start_matches(LISTENING_PREFIX)
+            .parse()
+            .context("the index did not print its address")?;
         Ok(self.index)
     }
 
@@ -79,7 +82,7 @@ impl DemoSetup {
         fs::read_to_string(self.folder.path().join("index.log")).unwrap_or_default()
     }
 
-    /// Starts a peer that has the file in its folder.
+    /// Starts a peer with the file in its folder.
     pub(super) fn start_sharer(&mut self, number: u32, original: &DemoFile) -> Result<()> {
         self.check()?;
         let share_dir = self.create_share_dir(number)?;
@@ -93,14 +96,14 @@ impl DemoSetup {
         Ok(())
     }
 
-    /// Makes the folder of a peer.
+    /// Creates a peer's folder.
     pub(super) fn create_share_dir(&self, number: u32) -> Result<PathBuf> {
         let folder = self.folder.path().join(format!("peer{number}"));
         fs::create_dir(&folder)?;
         Ok(folder)
     }
 
-    /// Makes the command of a peer on a free port.
+    /// Returns the command of a peer on a free port.
     pub(super) fn peer_command(&self, share_dir: &Path) -> Command {
         let mut command = Command::new(&self.programs.peer_node);
         command.args(["0", "--listen-host", "127.0.0.1", "--index", &self.index.to_string(), "--share-dir"]);
@@ -108,7 +111,7 @@ impl DemoSetup {
         command
     }
 
-    /// Waits until the index lists so many sources of a content, which they have to hash first.
+    /// Waits until the index lists `count` sources of the content, which they must hash first.
     pub(super) fn wait_for_sources(
         &mut self,
         digest: Digest,

@@ -19,23 +19,23 @@ use crate::process::Process;
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How a download went.
+/// The result of a download.
 #[derive(Debug)]
 pub(super) struct DownloadReport {
-    /// Who gave how many bytes.
+    /// Bytes received from each source.
     pub(super) sources: Vec<(SocketAddr, u64)>,
-    /// The rate as the peer says it.
+    /// The rate reported by the peer.
     pub(super) rate: String,
-    /// The digest of the file as it lies there now.
+    /// The digest of the downloaded file, read again from disk.
     pub(super) digest: Digest,
 }
 
-/// Starts the fourth peer, which searches for the file and downloads it. What it writes to its standard error goes where
-/// ours does: at a terminal, that is its progress.
-pub(super) fn fetch(stage: &DemoSetup, original: &DemoFile) -> Result<DownloadReport> {
-    stage.check()?;
-    let share_dir = stage.create_share_dir(4)?;
-    let mut command = stage.peer_command(&share_dir);
+/// Runs the fourth peer, which searches for the file and downloads it. The peer inherits our standard error, so a
+/// terminal shows its progress.
+pub(super) fn fetch(setup: &DemoSetup, original: &DemoFile) -> Result<DownloadReport> {
+    setup.check()?;
+    let share_dir = setup.create_share_dir(4)?;
+    let mut command = setup.peer_command(&share_dir);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut process = Process::try_spawn("peer-node", command)?;
     let mut input = process.take_stdin();
@@ -46,8 +46,9 @@ pub(super) fn fetch(stage: &DemoSetup, original: &DemoFile) -> Result<DownloadRe
     writeln!(input, "{search}")?;
     let wanted = original.digest.to_string();
     let hit = output.find(0, SEARCH_TIMEOUT, |line| line.contains(&wanted));
-    let hits = CommandOutput(output.lines_from(hit.context("the search has no answer")?)).hits();
-    let hit = hits.iter().find(|hit| hit.digest == original.digest).context("the search did not find it")?;
+    let hits = CommandOutput(output.lines_from(hit.context("the search returned nothing")?)).hits();
+    let hit =
+        hits.iter().find(|hit| hit.digest == original.digest).context("the search did not find the file")?;
     println!(
         "{}  {}  {} bytes  {} sources  {}",
         hit.number,
@@ -59,25 +60,25 @@ pub(super) fn fetch(stage: &DemoSetup, original: &DemoFile) -> Result<DownloadRe
 
     println!("> download {}", hit.number);
     writeln!(input, "download {}", hit.number)?;
-    // At the end of its commands the peer ends as well, and its status tells how it went.
+    // After the last command the peer exits, and its status shows the result.
     drop(input);
     while process.is_running() {
-        stage.check()?;
+        setup.check()?;
         thread::sleep(POLL_INTERVAL);
     }
     let status = process.wait(POLL_INTERVAL);
     output.wait_for_end(SEARCH_TIMEOUT);
-    let said = CommandOutput(output.lines_from(0));
-    let done = said.completed_downloads().into_iter().find(|done| done.digest == original.digest);
+    let answer = CommandOutput(output.lines_from(0));
+    let done = answer.completed_downloads().into_iter().find(|done| done.digest == original.digest);
     let Some(done) = done.filter(|_| status.success()) else {
-        bail!("the download failed ({status}): {}", said.text());
+        bail!("the download failed ({status}): {}", answer.text());
     };
-    let place = only_file(&share_dir)?;
-    let digest = digest_of_file(&place)?;
+    let path = only_file(&share_dir)?;
+    let digest = digest_of_file(&path)?;
     Ok(DownloadReport { sources: done.sources, rate: done.rate, digest })
 }
 
-/// Finds the file that the download left in the peer's folder.
+/// Finds the downloaded file in the peer's folder.
 fn only_file(folder: &Path) -> Result<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -5,12 +5,12 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Whether a person or the system wants the demo to end: then it ends like after an error, and so cleans up.
+/// Set when the user or the system wants the demo to end. The demo then ends as after an error, and cleans up.
 #[derive(Debug, Clone)]
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Watches for Ctrl-C, SIGTERM and a closed terminal from now on.
+    /// Starts watching for Ctrl-C, SIGTERM and a closed terminal.
     pub(super) fn watch() -> Result<Self> {
         let interrupt = Self(Arc::default());
         let raised = interrupt.clone();
@@ -39,7 +39,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Fails once the demo is to end.
+    /// Returns an error once the demo was interrupted.
     pub(super) fn check(&self) -> Result<()> {
         if self.0.load(Ordering::SeqCst) {
             bail!("interrupted; everything is stopped and removed");

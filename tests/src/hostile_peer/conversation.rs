@@ -10,35 +10,35 @@ use protocol::probe::probe_answer;
 use super::HostilePeerState;
 use crate::wire::FrameConnection;
 
-/// Speaks with whoever connected until one of both has enough.
-pub(super) fn serve_connection(stream: TcpStream, stage: &HostilePeerState) {
-    // However it ends, it is the other side's verdict that a story looks at.
-    let _ = exchange_messages(stream, stage);
+/// Serves a connection until either side ends it.
+pub(super) fn serve_connection(stream: TcpStream, state: &HostilePeerState) {
+    // The error is irrelevant: stories check the result on the other side.
+    let _ = exchange_messages(stream, state);
 }
 
-fn exchange_messages(stream: TcpStream, stage: &HostilePeerState) -> Result<()> {
+fn exchange_messages(stream: TcpStream, state: &HostilePeerState) -> Result<()> {
     let mut wire = FrameConnection::accept(stream)?;
     match wire.receive()? {
         PeerMessage::Probe { challenge } => {
-            return wire.send(&PeerMessage::ProbeAnswer { answer: probe_answer(&stage.nonce, &challenge) });
+            return wire.send(&PeerMessage::ProbeAnswer { answer: probe_answer(&state.nonce, &challenge) });
         }
-        PeerMessage::Hello { .. } | PeerMessage::Greet { .. } if stage.lie == super::Lie::NeverGreets => {
-            // Until the other side has enough.
+        PeerMessage::Hello { .. } | PeerMessage::Greet { .. } if state.lie == super::Lie::NeverGreets => {
+            // Until the other side disconnects.
             while wire.receive::<PeerMessage>().is_ok() {}
             return Ok(());
         }
         PeerMessage::Hello { .. } | PeerMessage::Greet { .. } => {
-            wire.send_greeting(stage.node, stage.address.port())?;
+            wire.send_greeting(state.node, state.address.port())?;
         }
         _ => return Ok(()),
     }
-    let (lie, content, claim) = (stage.lie, &stage.content, &stage.claim);
+    let (lie, content, claim) = (state.lie, &state.content, &state.claim);
     loop {
         let message = wire.receive()?;
         if matches!(message, PeerMessage::Open { .. } | PeerMessage::OpenWithManifest { .. }) {
-            stage.opens_received.fetch_add(1, Ordering::SeqCst);
+            state.opens_received.fetch_add(1, Ordering::SeqCst);
         }
-        let said = match message {
+        let reply = match message {
             PeerMessage::Open { channel, digest } if digest == content.digest => {
                 lie.offer(content, claim, channel)
             }
@@ -52,22 +52,22 @@ fn exchange_messages(stream: TcpStream, stage: &HostilePeerState) -> Result<()> 
                 lie.manifest_part(claim, channel, first, count)
             }
             PeerMessage::Request(block) => {
-                stage.requests_received.fetch_add(1, Ordering::SeqCst);
+                state.requests_received.fetch_add(1, Ordering::SeqCst);
                 lie.block(content, block)
             }
             _ => continue,
         };
         match lie.rate() {
-            Some(rate) => send_slowly(&mut wire, &said.bytes, rate)?,
-            None => wire.send_raw(&said.bytes)?,
+            Some(rate) => send_slowly(&mut wire, &reply.bytes, rate)?,
+            None => wire.send_raw(&reply.bytes)?,
         }
-        if said.hang_up {
+        if reply.hang_up {
             return Ok(());
         }
     }
 }
 
-/// Sends bytes as slowly as is said; a short answer goes at once.
+/// Sends bytes at the given rate; a short reply is sent at once.
 fn send_slowly(wire: &mut FrameConnection, bytes: &[u8], rate: usize) -> Result<()> {
     let pause = Duration::from_millis(100);
     for part in bytes.chunks(rate / 10) {

@@ -8,80 +8,81 @@ use protocol::sha256::sha256;
 
 use crate::content::{Noise, PIECE_LENGTH, TestContent};
 
-/// What a hostile peer does wrong; all else it does right.
+/// The misbehaviour of a hostile peer. Everything else it does correctly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lie {
-    /// Nothing: it serves what it was asked for.
+    /// Honest: serves every request.
     None,
-    /// It accepts connections and never greets; the index alone gets its answer.
+    /// Accepts connections from peers but never sends a handshake; only the index gets its probe answer.
     NeverGreets,
-    /// No lie either: it has the first half of the pieces, and says so.
+    /// Honest: has the first half of the pieces and says so.
     FirstHalf,
-    /// Every block has its bits turned over.
+    /// Inverts all bits of every block.
     WrongBytes,
-    /// Half of a block comes, then the end of the connection.
+    /// Sends half of a block and closes the connection.
     ShortBlock,
-    /// Half of a block comes, then nothing more.
+    /// Sends half of a block and then nothing.
     Stall,
-    /// Requests get no answer at all.
+    /// Never replies to requests.
     NeverAnswers,
-    /// Blocks of every n-th piece have their bits turned over.
+    /// Inverts all bits of the blocks of every n-th piece.
     WrongEvery(u8),
-    /// The true bytes come, with 2 KB/s.
+    /// Sends correct bytes at 2 KB/s.
     Trickles,
-    /// Of every block 99 hundredths come, then the end of the connection.
+    /// Sends 99 % of every block and closes the connection.
     DisconnectsLate,
-    /// A block comes that nobody asked for.
+    /// Sends a block that was not requested.
     UnrequestedBlock,
-    /// A block comes that is a byte longer than asked.
+    /// Sends a block that is one byte longer than requested.
     LongerBlock,
-    /// A frame comes that is no message.
+    /// Sends a frame that is not a message.
     GarbageFrame,
-    /// The header of a frame of 4 GiB comes.
+    /// Sends the header of a 4 GiB frame.
     OversizeFrame,
-    /// The manifest has a state too few.
+    /// Sends a manifest with one state too few.
     ManifestTooShort,
-    /// The manifest's states are noise, and its id is that of the noise.
+    /// Sends a manifest of random states, with the id of these states.
     RandomManifest,
-    /// The manifest's states are noise up to the middle and true from there, and its id is theirs.
+    /// Sends a manifest whose states are random up to the middle and correct from there, with the id of these states.
     HalfRandomManifest,
-    /// The manifest's states are noise, and its id is the true one.
+    /// Sends a manifest of random states under the correct id.
     RandomManifestTrueId,
-    /// The manifest and the blocks are those of other bytes of the same size: only the last piece cannot be right. Each number is a
-    /// forgery of its own.
+    /// Sends the manifest and blocks of other bytes of the same size: only the last piece is certain to fail. Each
+    /// number is a different forgery.
     Forges(u8),
-    /// The same, with 2 KB/s.
+    /// Forges like `Forges`, at 2 KB/s.
     ForgesSlowly(u8),
-    /// The same, and nobody is ever served: everybody is told that 1000 others come first.
+    /// Forges the manifest and serves no one: every peer is queued behind 1000 others.
     ForgesAndChokes(u8),
-    /// A manifest was promised and never comes.
+    /// Promises a manifest and never sends it.
     MissingManifest,
-    /// The size that is offered is a piece more than was registered.
+    /// Offers a size that is one piece larger than the registered size.
     OtherSize,
-    /// What was registered is not shared.
+    /// Reports that the registered content is not shared.
     NotShared,
-    /// Every request is turned down.
+    /// Refuses every request.
     Rejects,
-    /// Nobody is ever served; requests are answered as if they were.
+    /// Never unchokes anyone, but replies to requests as if it had.
     Chokes,
-    /// Only the pieces with even numbers are there, as the offer says, which is no lie.
+    /// Honest: has only the pieces with even numbers, as its offer says.
     EvenPieces,
-    /// Only the pieces with odd numbers are there, as the offer says, which is no lie.
+    /// Honest: has only the pieces with odd numbers, as its offer says.
     OddPieces,
-    /// A piece that does not exist is said to have come.
+    /// Announces a piece that does not exist.
     ImpossiblePiece,
-    /// No lie: it sends messages of a later release besides.
+    /// Honest: also sends messages of a later release.
     UnknownMessages,
 }
 
-/// What is said next, and whether the connection ends behind it.
+/// The bytes to send next, and whether the connection ends after them.
 #[derive(Debug, Default)]
 pub(super) struct HostileReply {
     pub(super) bytes: Vec<u8>,
     pub(super) hang_up: bool,
 }
 
-/// What a hostile peer says of the manifest. Worked out once: hashing the content at every offer would take as long as a download.
+/// The manifest that a hostile peer claims. Computed once, since hashing the content for every offer would take as long
+/// as a download.
 #[derive(Debug)]
 pub(super) struct ManifestClaim {
     manifest_id: Digest,
@@ -96,14 +97,14 @@ impl HostileReply {
     }
 
     fn block(block: BlockRef, raw: &[u8]) -> Self {
-        let mut said = Self::message(&PeerMessage::Block(block));
-        said.bytes.extend_from_slice(raw);
-        said
+        let mut reply = Self::message(&PeerMessage::Block(block));
+        reply.bytes.extend_from_slice(raw);
+        reply
     }
 }
 
 impl Lie {
-    /// Says whether the lie is told when a block is asked for, and not before.
+    /// Returns true if the peer lies only in its replies to block requests.
     pub(super) const fn affects_blocks(self) -> bool {
         !matches!(
             self,
@@ -119,7 +120,7 @@ impl Lie {
         )
     }
 
-    /// Answers an `Open`.
+    /// Returns the reply to an `Open`.
     pub(super) fn offer(self, content: &TestContent, claim: &ManifestClaim, channel: u32) -> HostileReply {
         if self == Self::NotShared {
             return HostileReply::message(&PeerMessage::NotShared { channel });
@@ -127,25 +128,26 @@ impl Lie {
         let size = content.size() + if self == Self::OtherSize { PIECE_LENGTH as u64 } else { 0 };
         let manifest = claim.manifest_id;
         let pieces = self.available_pieces(content);
-        let mut said = HostileReply::default();
+        let mut reply = HostileReply::default();
         if self == Self::UnknownMessages {
-            said.bytes = [&8_u32.to_be_bytes()[..], &999_u32.to_be_bytes(), b"next"].concat();
+            reply.bytes = [&8_u32.to_be_bytes()[..], &999_u32.to_be_bytes(), b"next"].concat();
         }
-        said.bytes
+        reply
+            .bytes
             .extend(HostileReply::message(&PeerMessage::Offer { channel, size, manifest, pieces }).bytes);
         let turn = match self {
             Self::Chokes => PeerMessage::Choke { position: 1 },
             Self::ForgesAndChokes(_) => PeerMessage::Choke { position: 1000 },
             _ => PeerMessage::Unchoke,
         };
-        said.bytes.extend(HostileReply::message(&turn).bytes);
+        reply.bytes.extend(HostileReply::message(&turn).bytes);
         if self == Self::ImpossiblePiece {
-            said.bytes.extend(HostileReply::message(&PeerMessage::Have { channel, piece: u32::MAX }).bytes);
+            reply.bytes.extend(HostileReply::message(&PeerMessage::Have { channel, piece: u32::MAX }).bytes);
         }
-        said
+        reply
     }
 
-    /// Answers an `OpenWithManifest`.
+    /// Returns the reply to an `OpenWithManifest`.
     pub(super) fn offer_with_manifest(
         self,
         content: &TestContent,
@@ -153,14 +155,14 @@ impl Lie {
         channel: u32,
         states: u32,
     ) -> HostileReply {
-        let mut said = self.offer(content, claim, channel);
-        if !said.hang_up && states > 0 && !claim.states.is_empty() {
-            said.bytes.extend(self.manifest_part(claim, channel, 0, states).bytes);
+        let mut reply = self.offer(content, claim, channel);
+        if !reply.hang_up && states > 0 && !claim.states.is_empty() {
+            reply.bytes.extend(self.manifest_part(claim, channel, 0, states).bytes);
         }
-        said
+        reply
     }
 
-    /// Which forgery it gives instead of the content, if it gives one.
+    /// Returns the number of the forgery that the peer serves instead of the content, if any.
     const fn forgery_number(self) -> Option<u8> {
         match self {
             Self::Forges(number) | Self::ForgesSlowly(number) | Self::ForgesAndChokes(number) => Some(number),
@@ -168,12 +170,12 @@ impl Lie {
         }
     }
 
-    /// How many bytes it sends in a second at most, if it is slow.
+    /// Returns the peer's maximum rate in bytes per second, if it is slow.
     pub(super) const fn rate(self) -> Option<usize> {
         if let Self::ForgesSlowly(_) | Self::Trickles = self { Some(2000) } else { None }
     }
 
-    /// Says whether one of so many pieces is there at all.
+    /// Returns true if the peer has piece number `piece`.
     const fn has_piece(self, piece: u32, pieces: u32) -> bool {
         match self {
             Self::FirstHalf => piece < pieces / 2,
@@ -183,7 +185,7 @@ impl Lie {
         }
     }
 
-    /// The pieces that are there, as a bitfield's bytes, if they are not all.
+    /// Returns the bitfield of the pieces that the peer has, or `None` if it has all.
     fn available_pieces(self, content: &TestContent) -> Option<Vec<u8>> {
         let geometry = Geometry::for_native(content.size()).expect("a small content");
         let mut pieces = Bitfield::empty(&geometry);
@@ -193,7 +195,7 @@ impl Lie {
         (!pieces.is_full()).then(|| pieces.as_bytes().to_vec())
     }
 
-    /// Answers a `WantManifest`.
+    /// Returns the reply to a `WantManifest`.
     pub(super) fn manifest_part(
         self,
         claim: &ManifestClaim,
@@ -206,12 +208,12 @@ impl Lie {
         }
         let states = &claim.states;
         let (from, short) = (first as usize, usize::from(self == Self::ManifestTooShort));
-        let upto = states.len().min(from + count as usize).saturating_sub(short).max(from);
-        let states = states.get(from..upto).unwrap_or_default().to_vec();
+        let end = states.len().min(from + count as usize).saturating_sub(short).max(from);
+        let states = states.get(from..end).unwrap_or_default().to_vec();
         HostileReply::message(&PeerMessage::ManifestPart { channel, first, states })
     }
 
-    /// Works out what is said of the manifest.
+    /// Computes the manifest that the peer claims.
     pub(super) fn claim(self, content: &TestContent) -> ManifestClaim {
         let states = self.manifest_states(content);
         let manifest = match self {
@@ -221,19 +223,19 @@ impl Lie {
         ManifestClaim { manifest_id: manifest, states }
     }
 
-    /// The states between the pieces, true or not.
+    /// Returns the states between the pieces, correct or not.
     fn manifest_states(self, content: &TestContent) -> Vec<[u8; 32]> {
         if let Some(number) = self.forgery_number() {
             let bytes = forge(&content.bytes, number);
             let forged = TestContent { bytes, digest: content.digest };
             return forged.manifest().states().iter().map(|state| state.to_bytes()).collect();
         }
-        let truth = || content.manifest().states().iter().map(|state| state.to_bytes()).collect();
+        let true_states = || content.manifest().states().iter().map(|state| state.to_bytes()).collect();
         if !matches!(
             self,
             Self::RandomManifest | Self::HalfRandomManifest | Self::RandomManifestTrueId | Self::OtherSize
         ) {
-            return truth();
+            return true_states();
         }
         let extra = if self == Self::OtherSize { PIECE_LENGTH as u64 } else { 0 };
         let geometry = Geometry::for_native(content.size() + extra).expect("a small content");
@@ -243,66 +245,68 @@ impl Lie {
             source.fill(state);
         }
         if self == Self::HalfRandomManifest {
-            let (half, truth): (_, Vec<[u8; 32]>) = (noise.len() / 2, truth());
+            let (half, true_states): (_, Vec<[u8; 32]>) = (noise.len() / 2, true_states());
             noise.truncate(half);
-            noise.extend(truth.into_iter().skip(half));
+            noise.extend(true_states.into_iter().skip(half));
         }
         noise
     }
 
-    /// Answers a `Request`.
-    pub(super) fn block(self, content: &TestContent, asked: BlockRef) -> HostileReply {
-        let from = asked.piece as usize * PIECE_LENGTH + asked.begin as usize;
-        let upto = (from + asked.length as usize).min(content.bytes.len());
-        let mut raw = content.bytes.get(from..upto).unwrap_or_default().to_vec();
-        raw.resize(asked.length as usize, 0);
+    /// Returns the reply to a `Request`.
+    pub(super) fn block(self, content: &TestContent, requested: BlockRef) -> HostileReply {
+        let from = requested.piece as usize * PIECE_LENGTH + requested.begin as usize;
+        let end = (from + requested.length as usize).min(content.bytes.len());
+        let mut raw = content.bytes.get(from..end).unwrap_or_default().to_vec();
+        raw.resize(requested.length as usize, 0);
         let half = raw.len() / 2;
         match self {
-            Self::WrongEvery(each) if !asked.piece.is_multiple_of(each.into()) => {
-                HostileReply::block(asked, &raw)
+            Self::WrongEvery(each) if !requested.piece.is_multiple_of(each.into()) => {
+                HostileReply::block(requested, &raw)
             }
             Self::WrongBytes | Self::WrongEvery(_) => {
                 for byte in &mut raw {
                     *byte = !*byte;
                 }
-                HostileReply::block(asked, &raw)
+                HostileReply::block(requested, &raw)
             }
-            Self::ShortBlock => HostileReply { hang_up: true, ..HostileReply::block(asked, &raw[..half]) },
+            Self::ShortBlock => {
+                HostileReply { hang_up: true, ..HostileReply::block(requested, &raw[..half]) }
+            }
             Self::DisconnectsLate => {
                 let most = raw.len() * 99 / 100;
-                HostileReply { hang_up: true, ..HostileReply::block(asked, &raw[..most]) }
+                HostileReply { hang_up: true, ..HostileReply::block(requested, &raw[..most]) }
             }
-            Self::Stall => HostileReply::block(asked, &raw[..half]),
+            Self::Stall => HostileReply::block(requested, &raw[..half]),
             Self::NeverAnswers | Self::ForgesAndChokes(_) => HostileReply::default(),
             Self::Forges(number) | Self::ForgesSlowly(number) => {
-                HostileReply::block(asked, &forge(&raw, number))
+                HostileReply::block(requested, &forge(&raw, number))
             }
             Self::UnrequestedBlock => {
-                let piece = u32::from(asked.piece == 0);
-                HostileReply::block(BlockRef { piece, begin: asked.begin + 1, ..asked }, &raw)
+                let piece = u32::from(requested.piece == 0);
+                HostileReply::block(BlockRef { piece, begin: requested.begin + 1, ..requested }, &raw)
             }
             Self::LongerBlock => {
                 raw.push(0);
-                HostileReply::block(BlockRef { length: asked.length + 1, ..asked }, &raw)
+                HostileReply::block(BlockRef { length: requested.length + 1, ..requested }, &raw)
             }
             Self::GarbageFrame => {
-                // A KeepAlive with a byte too many.
+                // A KeepAlive with one extra byte.
                 HostileReply {
                     bytes: [&5_u32.to_be_bytes()[..], &[0, 0, 0, 3, 0xff]].concat(),
                     hang_up: false,
                 }
             }
             Self::OversizeFrame => HostileReply { bytes: vec![0xff; 4], hang_up: false },
-            Self::EvenPieces | Self::OddPieces if !self.has_piece(asked.piece, u32::MAX) => {
-                HostileReply::message(&PeerMessage::Reject(asked))
+            Self::EvenPieces | Self::OddPieces if !self.has_piece(requested.piece, u32::MAX) => {
+                HostileReply::message(&PeerMessage::Reject(requested))
             }
-            Self::Rejects => HostileReply::message(&PeerMessage::Reject(asked)),
-            _ => HostileReply::block(asked, &raw),
+            Self::Rejects => HostileReply::message(&PeerMessage::Reject(requested)),
+            _ => HostileReply::block(requested, &raw),
         }
     }
 }
 
-/// Returns other bytes in place of these.
+/// Returns a forgery of `bytes`, different for each number.
 fn forge(bytes: &[u8], number: u8) -> Vec<u8> {
     bytes.iter().map(|byte| byte ^ number.wrapping_add(1)).collect()
 }

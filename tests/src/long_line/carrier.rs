@@ -1,4 +1,4 @@
-//! The thread that carries packets from device to device.
+//! The thread that carries packets between devices.
 
 use std::num::NonZeroU64;
 use std::process::Command;
@@ -16,25 +16,25 @@ use tun_rs::SyncDevice;
 use super::emulator::Emulator;
 use super::meter::LineMeter;
 
-/// How long the thread sleeps at most, so that it ends soon after it is asked to.
+/// Maximum sleep of the thread, so that it stops soon after a request.
 const MAX_SLEEP: Duration = Duration::from_millis(20);
 
-/// How long packets are collected before they are carried together: waking for each one costs more than carrying it.
+/// Time for which packets are collected and then carried together, since a wakeup costs more than carrying a packet.
 const BATCH_INTERVAL: Duration = Duration::from_micros(100);
 
-/// Packets read from one device before the others and what is due get their turn.
+/// Maximum number of packets read from one device before the other devices and due packets get their turn.
 const MAX_BATCH: usize = 256;
 
-/// As long as the longest packet that a device passes on.
+/// The longest packet that a device passes on, in bytes.
 const BUFFER_SIZE: usize = 64 << 10;
 
-/// A real-time priority: a packet that waits for a processor looks like one on a longer line.
+/// Real-time priority: a packet that waits for the CPU looks like one on a longer line.
 const REAL_TIME_PRIORITY: &str = "10";
 
-/// The priority where there is no real time.
+/// Nice value if real-time priority is unavailable.
 const FALLBACK_NICE: i32 = -15;
 
-/// The running thread; ends when dropped.
+/// The running thread; it stops when this is dropped.
 #[derive(Debug)]
 pub(super) struct Carrier {
     stopped: Arc<AtomicBool>,
@@ -42,21 +42,21 @@ pub(super) struct Carrier {
 }
 
 impl Carrier {
-    /// Starts to carry packets between devices, in the order of the emulator's hosts.
+    /// Starts carrying packets between devices, which are in the order of the emulator's hosts.
     pub(super) fn start(emulator: Emulator, devices: Vec<SyncDevice>, meter: Arc<LineMeter>) -> Result<Self> {
         for device in &devices {
             device.set_nonblocking(true).context("cannot make a device non-blocking")?;
         }
         let ended = Arc::new(AtomicBool::new(false));
-        let asked = Arc::clone(&ended);
+        let stop = Arc::clone(&ended);
         let thread = thread::Builder::new().name("long-lines".into()).spawn(move || {
             raise_priority();
-            CarrierLoop { emulator, devices, meter, start: Instant::now() }.run(&asked);
+            CarrierLoop { emulator, devices, meter, start: Instant::now() }.run(&stop);
         })?;
         Ok(Self { stopped: ended, thread: Some(thread) })
     }
 
-    /// Returns true if the thread has not ended.
+    /// Returns true if the thread is running.
     pub(super) fn is_running(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
@@ -65,13 +65,15 @@ impl Carrier {
 impl Drop for Carrier {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
-        // One that has panicked has printed why.
+        // A panicked thread has already printed its message.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// Puts this thread ahead of the programs under test. Without that the lines are less exact, which is measured.
+/// Gives this thread priority over the programs under test. Without priority the lines are less exact; the meter shows
+/// by how much.
 fn raise_priority() {
+    // Timers otherwise fire up to 50 µs late.
     let _ = set_current_timer_slack(NonZeroU64::new(1));
     let thread = gettid();
     let number = thread.as_raw_nonzero().to_string();
@@ -102,14 +104,14 @@ impl CarrierLoop {
         }
     }
 
-    /// Sleeps until a device has a packet or one arrives, and returns the hosts whose devices have some.
+    /// Sleeps until a device has a packet or a packet arrives. Returns the hosts whose devices have packets.
     fn wait_for_packets(&self) -> Vec<usize> {
         let next = self.emulator.next_event_time().map(|at| at.saturating_sub(self.start.elapsed()));
         let wait = next.unwrap_or(MAX_SLEEP).min(MAX_SLEEP);
         let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
         let mut polled: Vec<_> =
             self.devices.iter().map(|device| PollFd::new(device, PollFlags::IN)).collect();
-        // An interrupted wait is repeated by the loop.
+        // The loop repeats an interrupted wait.
         let _ = poll(&mut polled, Some(&wait));
         let is_ready = |(host, polled): (usize, &PollFd)| (!polled.revents().is_empty()).then_some(host);
         polled.iter().enumerate().filter_map(is_ready).collect()
@@ -126,7 +128,7 @@ impl CarrierLoop {
         while let Some(arrival) = self.emulator.next_arrival(self.start.elapsed()) {
             let late = self.start.elapsed().saturating_sub(arrival.at);
             self.meter.record_delivery(arrival.from, arrival.to, arrival.bytes.len(), late);
-            // A packet that the receiver's system does not take is lost, as on any line.
+            // A packet that the receiving system refuses is lost, as on any line.
             let _ = self.devices[arrival.to].send(&arrival.bytes);
         }
     }

@@ -11,23 +11,23 @@ use crate::eventually::poll_within;
 const ALLOWED_PATH: &str = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
 const DEFAULT_PATH: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 
-/// Keeps a connection from starting with what earlier ones to the same host have learnt.
+/// Prevents a connection from starting with what earlier connections to the same host have learnt.
 const NO_METRICS_SAVE_PATH: &str = "/proc/sys/net/ipv4/tcp_no_metrics_save";
 
-/// How long another process may be in the way, which sets and restores what is allowed at the same time.
+/// Time for which a concurrent process may interfere by setting and restoring the allowed algorithms.
 const CONFLICT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The congestion control that a system uses by default.
+/// The default congestion control of a system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CongestionAlgorithm {
-    /// BBR, which follows the rate and not the loss.
+    /// BBR, which follows the rate rather than the loss.
     Bbr,
     /// CUBIC, the default of most systems.
     Cubic,
 }
 
 impl CongestionAlgorithm {
-    /// Returns why hosts cannot use it, if they cannot.
+    /// Returns why hosts cannot use the algorithm, or `None` if they can.
     pub fn unavailable_reason(self) -> Option<String> {
         match tcp_setting("tcp_available_congestion_control") {
             Ok(available) if available.split(' ').any(|name| name == self.name()) => None,
@@ -36,7 +36,7 @@ impl CongestionAlgorithm {
         }
     }
 
-    /// Returns the system's name of it.
+    /// Returns the system's name for the algorithm.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bbr => "bbr",
@@ -44,15 +44,16 @@ impl CongestionAlgorithm {
         }
     }
 
-    /// Makes it the default of a namespace, where connections start with no knowledge of earlier ones.
+    /// Makes the algorithm the default in a namespace and disables saved connection metrics there.
     pub(super) fn set_default_in(self, namespace: &Namespace) -> Result<()> {
         let set = poll_within(CONFLICT_TIMEOUT, || {
-            // A namespace may use only what the system allows to everybody; what it uses already stays.
+            // A namespace may select only algorithms that the system allows to all users; a later restriction has no
+            // effect on it.
             let _allowed = CongestionAllowance::allow(self).ok()?;
             namespace.inside(|| fs::write(DEFAULT_PATH, self.name())).ok()?.ok()
         });
         if set.is_none() {
-            bail!("{self} cannot be made the default of a network namespace");
+            bail!("cannot make {self} the default in a network namespace");
         }
         namespace
             .inside(|| fs::write(NO_METRICS_SAVE_PATH, "1"))?
@@ -69,7 +70,7 @@ impl fmt::Display for CongestionAlgorithm {
     }
 }
 
-/// Allows a congestion control to everybody until dropped.
+/// Allows all users to select a congestion control until dropped.
 struct CongestionAllowance {
     previous: Option<String>,
 }
@@ -88,7 +89,7 @@ impl CongestionAllowance {
 impl Drop for CongestionAllowance {
     fn drop(&mut self) {
         if let Some(before) = &self.previous {
-            // The next one to allow something sees what is allowed by then.
+            // The next allowance starts from the values set by then.
             let _ = fs::write(ALLOWED_PATH, before);
         }
     }

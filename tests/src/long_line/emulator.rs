@@ -1,4 +1,4 @@
-//! When each packet arrives, and which never do. Knows no device and no clock.
+//! Decides when each packet arrives and which packets are lost, without devices or a clock.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -29,7 +29,7 @@ struct LineEnd {
     down: Transmitter,
 }
 
-/// A packet on its way; ordered by what happens first.
+/// A packet in transit, ordered by its next event.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Packet {
     at: Duration,
@@ -48,21 +48,21 @@ enum PacketStage {
     ReachesReceiver,
 }
 
-/// A packet that is to be delivered.
+/// A packet to deliver.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ArrivedPacket {
-    /// When.
+    /// Time of arrival.
     pub(super) at: Duration,
-    /// The host that sent it.
+    /// The sending host.
     pub(super) from: usize,
-    /// The host it is for.
+    /// The receiving host.
     pub(super) to: usize,
-    /// The packet, from its IP header on.
+    /// The packet, starting with its IP header.
     pub(super) bytes: Vec<u8>,
 }
 
 impl Emulator {
-    /// Connects hosts; the seed decides which packets are lost.
+    /// Connects hosts; `seed` determines which packets are lost.
     pub(super) fn new(hosts: impl Iterator<Item = (Ipv4Addr, LineConfig)>, seed: u64) -> Self {
         let (mut ends, mut by_address) = (Vec::new(), HashMap::new());
         for (address, line) in hosts {
@@ -79,15 +79,17 @@ impl Emulator {
         }
     }
 
-    /// Takes a packet from a host. What is not IPv4, for nobody here, lost or too much is dropped.
+    /// Accepts a packet from a host. Packets that are not IPv4, for an unknown host, lost, or too many for the queue
+    /// are dropped.
     pub(super) fn send(&mut self, now: Duration, from: usize, bytes: &[u8]) {
         let Some(to) = self.receiver(bytes) else { return };
-        let left = self.ends[from].up.transmit(now, bytes.len());
-        let Some(left) = left else { return };
+        let departure = self.ends[from].up.transmit(now, bytes.len());
+        let Some(departure) = departure else { return };
+        // A lost packet has used the sender's uplink all the same.
         if self.is_lost(from) || self.is_lost(to) {
             return;
         }
-        let at = left + self.ends[from].line.delay + self.ends[to].line.delay;
+        let at = departure + self.ends[from].line.delay + self.ends[to].line.delay;
         self.schedule(Packet {
             at,
             number: 0,
@@ -98,18 +100,19 @@ impl Emulator {
         });
     }
 
-    /// Returns when there is something to do next.
+    /// Returns the time of the next event.
     pub(super) fn next_event_time(&self) -> Option<Duration> {
         self.in_flight.peek().map(|Reverse(packet)| packet.at)
     }
 
-    /// Takes the next packet that has arrived by now.
+    /// Removes and returns the next packet that has arrived by `now`.
     pub(super) fn next_arrival(&mut self, now: Duration) -> Option<ArrivedPacket> {
         while self.next_event_time().is_some_and(|at| at <= now) {
             let Reverse(Packet { at, stage, from, to, bytes, .. }) = self.in_flight.pop()?;
             match stage {
                 PacketStage::ReachesReceiver => return Some(ArrivedPacket { at, from, to, bytes }),
                 PacketStage::ReachesQueue => {
+                    // The receiver's queue can only be judged now: packets of other hosts compete for it.
                     if let Some(at) = self.ends[to].down.transmit(at, bytes.len()) {
                         self.schedule(Packet {
                             at,

@@ -1,39 +1,40 @@
 use std::time::Duration;
 
-/// The smallest queue in front of a line, in bytes.
+/// Minimum queue size in front of a line, in bytes.
 const MIN_QUEUE: u64 = 256 << 10;
 
-/// The line between a host and the middle of the network, the same in both directions except for its rates.
+/// The line between a host and the centre of the network. Both directions are the same except for their rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineConfig {
     /// Bits per second from the host.
     pub up: u64,
     /// Bits per second to the host.
     pub down: u64,
-    /// The time a packet travels; between two hosts it travels on both their lines.
+    /// The delay of a packet; between two hosts, a packet crosses both lines.
     pub delay: Duration,
     /// Packets lost at random in each direction, per million.
     pub loss: u32,
-    /// How many bytes may wait in front of the line in each direction; more are dropped.
+    /// Number of bytes that may be queued in front of the line in each direction; further packets are dropped.
     pub queue: u64,
 }
 
 impl LineConfig {
-    /// Makes a line of one rate without loss, whose queue holds what the line carries in `round_trip`, and at least 256 KiB.
+    /// Creates a symmetric line without loss. Its queue holds what the line carries in `round_trip`, but at least 256
+    /// KiB.
     pub fn new(rate: u64, delay: Duration, round_trip: Duration) -> Self {
         let held = u128::from(rate / 8) * round_trip.as_micros() / 1_000_000;
         let queue = u64::try_from(held).unwrap_or(u64::MAX).max(MIN_QUEUE);
         Self { up: rate, down: rate, delay, loss: 0, queue }
     }
 
-    /// Returns the same line with random loss, in packets per million.
+    /// Returns the line with random loss, in packets per million.
     #[must_use]
     pub const fn with_loss(self, loss: u32) -> Self {
         Self { loss, ..self }
     }
 }
 
-/// One direction of a line: packets leave one after another, and those that wait are bounded.
+/// One direction of a line. Packets leave one after another, and the queue of waiting packets is bounded.
 #[derive(Debug)]
 pub(super) struct Transmitter {
     rate: u64,
@@ -42,12 +43,12 @@ pub(super) struct Transmitter {
 }
 
 impl Transmitter {
-    /// Makes an idle one.
+    /// Creates an idle transmitter.
     pub(super) const fn new(rate: u64, queue: u64) -> Self {
         Self { rate, queue, free_at: Duration::ZERO }
     }
 
-    /// Returns when a packet has left that is added now; none if the queue is full.
+    /// Returns the time at which a packet added now has left, or `None` if the queue is full.
     pub(super) fn transmit(&mut self, now: Duration, bytes: usize) -> Option<Duration> {
         let start = self.free_at.max(now);
         let waiting = start.saturating_sub(now).as_nanos() * u128::from(self.rate) / 8 / 1_000_000_000;

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::timeliness::Timeliness;
 
-/// What is measured on the lines while they carry packets.
+/// Measurements on the lines while they carry packets.
 #[derive(Debug, Default)]
 pub struct LineMeter(Mutex<MeterState>);
 
@@ -14,27 +14,28 @@ struct MeterState {
     last_arrival: Option<Instant>,
 }
 
-/// Waits for bytes of content at a host.
+/// Waits for content bytes at a host.
 #[derive(Debug)]
 struct ContentWatch {
     to: usize,
     senders: Vec<usize>,
-    /// Bytes that are still to come before those that count.
+    /// Bytes still to arrive before those that count.
     bytes_before_content: usize,
     content_started_at: Option<Instant>,
 }
 
-/// What was measured since [`LineMeter::begin`].
+/// Measurements since [`LineMeter::begin`].
 #[derive(Debug, Clone, Copy)]
 pub struct MeterReading {
-    /// When the content began to arrive.
+    /// Time at which the content began to arrive.
     pub content_started_at: Option<Instant>,
-    /// How late packets were delivered.
+    /// Lateness of delivered packets.
     pub timeliness: Timeliness,
 }
 
 impl LineMeter {
-    /// Begins a measurement: notes when more than `bytes` have arrived at a host from some others.
+    /// Begins a measurement, which records the time at which more than `bytes` have arrived at host `to` from
+    /// `senders`.
     pub fn begin(&self, to: usize, senders: Vec<usize>, bytes: usize) {
         let mut state = self.lock();
         state.content_watch =
@@ -42,19 +43,19 @@ impl LineMeter {
         state.timeliness = Timeliness::default();
     }
 
-    /// Returns what was measured since then.
+    /// Returns the measurements since [`LineMeter::begin`].
     pub fn read(&self) -> MeterReading {
         let state = self.lock();
         let reached = state.content_watch.as_ref().and_then(|watch| watch.content_started_at);
         MeterReading { content_started_at: reached, timeliness: state.timeliness }
     }
 
-    /// Returns for how long nothing has arrived anywhere.
+    /// Returns the time since the last delivery on any line.
     pub fn idle_time(&self) -> Duration {
         self.lock().last_arrival.map_or(Duration::MAX, |last| last.elapsed())
     }
 
-    /// Counts a packet that was delivered.
+    /// Records a delivered packet.
     pub(super) fn record_delivery(&self, from: usize, to: usize, bytes: usize, late: Duration) {
         let mut state = self.lock();
         state.timeliness.record(late);
@@ -65,7 +66,7 @@ impl LineMeter {
             return;
         }
         match watch.bytes_before_content.checked_sub(bytes) {
-            Some(left) => watch.bytes_before_content = left,
+            Some(remaining) => watch.bytes_before_content = remaining,
             None => watch.content_started_at = Some(now),
         }
     }

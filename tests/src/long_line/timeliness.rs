@@ -2,28 +2,28 @@ use std::time::Duration;
 
 const BUCKETS: usize = 32;
 
-/// How late packets were delivered: what the machine adds to the delays that were asked for.
+/// Lateness of delivered packets: what the machine adds to the configured delays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timeliness {
-    /// Packets by the number of binary digits of their lateness in microseconds.
+    /// Packet counts by the number of binary digits of the lateness in microseconds.
     counts: [u64; BUCKETS],
     worst: Duration,
 }
 
 impl Timeliness {
-    /// Counts a packet.
+    /// Records a packet.
     pub(super) fn record(&mut self, late: Duration) {
         let digits = u128::BITS - late.as_micros().leading_zeros();
         self.counts[(digits as usize).min(BUCKETS - 1)] += 1;
         self.worst = self.worst.max(late);
     }
 
-    /// Returns the longest lateness.
+    /// Returns the maximum lateness.
     pub const fn worst(&self) -> Duration {
         self.worst
     }
 
-    /// Returns a time within which `share` of a thousand packets were delivered, a power of two in microseconds.
+    /// Returns an upper bound of the lateness of `share` packets per thousand, as a power of two in microseconds.
     pub fn percentile_bound(&self, share: u64) -> Duration {
         let all: u64 = self.counts.iter().sum();
         let mut seen = 0;

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use protocol::digest::Digest;
 use protocol::units::parse_size;
 
-/// The lines that one command printed, errors among them.
+/// The output of one command, including errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandOutput(pub Vec<String>);
 
@@ -23,58 +23,58 @@ pub struct SearchHitLine {
     pub number: usize,
     /// Its name.
     pub name: String,
-    /// Its size in bytes, or as it is shown.
+    /// The size in bytes, or as displayed.
     pub size: String,
-    /// How many have it.
+    /// The number of sources.
     pub sources: String,
     /// Its digest.
     pub digest: Digest,
 }
 
-/// The line at the end of a download that went well.
+/// The last line of a successful download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompletedDownload {
     /// Its name.
     pub name: String,
     /// Its digest.
     pub digest: Digest,
-    /// The rate, as it is shown.
+    /// The rate as displayed.
     pub rate: String,
-    /// Who gave how many bytes.
+    /// Bytes received from each source.
     pub sources: Vec<(SocketAddr, u64)>,
-    /// Who of them was left, and why.
+    /// Disconnected sources and the reasons.
     pub disconnected: Vec<(SocketAddr, String)>,
 }
 
 impl CompletedDownload {
-    /// Returns how many bytes all have given.
+    /// Returns the bytes received from all sources.
     pub fn bytes_received(&self) -> u64 {
         self.sources.iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Returns how many bytes one has given.
+    /// Returns the bytes received from one source.
     pub fn bytes_received_from(&self, address: SocketAddr) -> u64 {
-        self.sources.iter().filter(|(giver, _)| *giver == address).map(|(_, bytes)| bytes).sum()
+        self.sources.iter().filter(|(source, _)| *source == address).map(|(_, bytes)| bytes).sum()
     }
 }
 
 impl CommandOutput {
-    /// Returns the answer as one text.
+    /// Returns the output as one text.
     pub fn text(&self) -> String {
         self.0.join("\n")
     }
 
-    /// Says whether a text occurs anywhere.
+    /// Returns true if the output contains `text`.
     pub fn contains(&self, text: &str) -> bool {
         self.0.iter().any(|line| line.contains(text))
     }
 
-    /// Returns the lines that are errors, without their beginning.
+    /// Returns the error lines without their prefix.
     pub fn errors(&self) -> Vec<&str> {
         self.0.iter().filter_map(|line| line.strip_prefix("error: ")).collect()
     }
 
-    /// Returns the address in a `status`.
+    /// Returns the address in the output of `status`.
     pub fn address(&self) -> Option<SocketAddr> {
         self.0.iter().find_map(|line| {
             let listens = line.to_lowercase().contains("listen");
@@ -83,7 +83,7 @@ impl CommandOutput {
         })
     }
 
-    /// Returns the files in a `files`.
+    /// Returns the files in the output of `files`.
     pub fn files(&self) -> Vec<SharedFileLine> {
         let lines = self.0.iter();
         lines
@@ -94,7 +94,7 @@ impl CommandOutput {
             .collect()
     }
 
-    /// Returns the hits in a `search` or the files in a `browse`.
+    /// Returns the hits in the output of `search` or the files in that of `browse`.
     pub fn hits(&self) -> Vec<SearchHitLine> {
         let lines = self.0.iter();
         lines
@@ -112,25 +112,25 @@ impl CommandOutput {
             .collect()
     }
 
-    /// Returns what is going on with each download in a `transfers`, in the order of their numbers.
+    /// Returns the states of the downloads in the output of `transfers`, ordered by number.
     pub fn download_states(&self) -> Vec<String> {
         let downloads = self.0.iter().filter(|line| line.starts_with("download\t"));
         downloads.filter_map(|line| line.split('\t').nth(3).map(str::to_owned)).collect()
     }
 
-    /// Returns how many bytes of the first download in a `transfers` are here and verified.
+    /// Returns the verified bytes of the first download in the output of `transfers`.
     pub fn bytes_verified(&self) -> Option<u64> {
         let line = self.0.iter().find(|line| line.starts_with("download\t"))?;
         line.split('\t').nth(5)?.split('/').next()?.parse().ok()
     }
 
-    /// Returns how much content has been sent, by the totals in a `status`.
+    /// Returns the total content bytes sent, from the output of `status`.
     pub fn bytes_sent(&self) -> Option<u64> {
         let totals = self.0.iter().find_map(|line| line.strip_prefix("totals\t"))?;
         parse_size(totals.split(" sent").next()?).ok()
     }
 
-    /// Returns the downloads that went well.
+    /// Returns the successful downloads.
     pub fn completed_downloads(&self) -> Vec<CompletedDownload> {
         let mut all: Vec<CompletedDownload> = Vec::new();
         for line in &self.0 {
@@ -146,16 +146,16 @@ impl CommandOutput {
                 });
             } else if let (Some((address, bytes)), Some(done)) = (parse_source_line(line), all.last_mut()) {
                 done.sources.push((address, bytes));
-                let why = line.split_once("\tleft: ").map(|(_, why)| (address, why.to_owned()));
-                done.disconnected.extend(why);
+                let reason = line.split_once("\tleft: ").map(|(_, reason)| (address, reason.to_owned()));
+                done.disconnected.extend(reason);
             }
         }
         all
     }
 }
 
-/// What the marking command prints.
-pub(crate) const END_MARKER_LINES: [&str; 3] = ["quit", "exit", "  ends the node; so does Ctrl-D"];
+/// The output of the marker command.
+pub(crate) const END_MARKER_LINES: [&str; 3] = ["quit", "exit", "  stop the node; Ctrl-D does the same"];
 
 fn find_digest(line: &str) -> Option<(usize, Digest)> {
     let word = line.split_whitespace().find(|word| word.len() == 64 && word.parse::<Digest>().is_ok())?;

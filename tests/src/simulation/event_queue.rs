@@ -1,4 +1,4 @@
-//! What will happen when.
+//! The queue of future events.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,10 +9,10 @@ use protocol::geometry::{Block, PieceIndex};
 /// The number of a node; 0 is the source.
 pub(super) type SimNodeId = u32;
 
-/// The number of a connection, which no later one between the same nodes has.
+/// The number of a connection; numbers are never reused.
 pub(super) type SimLinkId = u64;
 
-/// What one node tells another.
+/// A message between two nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SimMessage {
     Have(PieceIndex),
@@ -22,7 +22,7 @@ pub(super) enum SimMessage {
     Request(Block),
     Cancel(Block),
     Reject(Block),
-    /// Some bytes of a block, perhaps its last ones.
+    /// Bytes of a block; possibly its last ones.
     Bytes {
         block: Block,
         bytes: u32,
@@ -30,7 +30,7 @@ pub(super) enum SimMessage {
     },
 }
 
-/// What happens.
+/// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SimEvent {
     Deliver {
@@ -39,9 +39,9 @@ pub(super) enum SimEvent {
         link: SimLinkId,
         message: SimMessage,
     },
-    /// The bytes that a node was sending have left it.
+    /// The uplink of a node has finished sending its current bytes.
     SendComplete(SimNodeId),
-    /// The engine or the choker of a node wanted to be asked again.
+    /// The engine or the choker of a node requested to be polled.
     Wake(SimNodeId),
     Disconnect {
         one: SimNodeId,
@@ -53,7 +53,7 @@ pub(super) enum SimEvent {
     Rejoin(SimNodeId),
 }
 
-/// All events to come, in order of time and then of being planned.
+/// All future events, ordered by time and then by insertion.
 #[derive(Debug, Default)]
 pub(super) struct EventQueue {
     events: BinaryHeap<Reverse<(Duration, u64, SimEvent)>>,

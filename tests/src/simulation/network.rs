@@ -1,4 +1,4 @@
-//! The network as a whole: who is connected to whom, and the march of time.
+//! The network as a whole: its connections and its clock.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::time::{Duration, Instant};
@@ -10,18 +10,18 @@ use super::event_queue::{EventQueue, SimEvent, SimLinkId, SimNodeId};
 use super::node::SimNode;
 use super::plan::SimulationPlan;
 
-/// How much longer than the shortest possible time is waited.
+/// Time limit as a multiple of the shortest possible completion time.
 const TIME_LIMIT_FACTOR: u32 = 20;
 
-/// How long a peer that left stays away, and how long after a loss another is dialled.
+/// Time that a departed peer stays offline, and delay before a lost connection is replaced.
 const OFFLINE_TIME: Duration = Duration::from_secs(5);
 
-/// A simulated network under way.
+/// A running simulation.
 #[derive(Debug)]
 pub(super) struct SimNetwork {
     pub(super) plan: SimulationPlan,
     pub(super) nodes: Vec<SimNode>,
-    pub(super) agenda: EventQueue,
+    pub(super) events: EventQueue,
     pub(super) now: Duration,
     pub(super) outcome: SpreadingOutcome,
     start: Instant,
@@ -41,14 +41,14 @@ impl SimNetwork {
             events: 0,
             fingerprint: 0,
         };
-        let agenda = EventQueue::default();
-        let mut world =
-            Self { plan, nodes, agenda, now: Duration::ZERO, outcome, start, random, last_link_id: 0 };
-        world.start_peers();
-        world
+        let events = EventQueue::default();
+        let mut network =
+            Self { plan, nodes, events, now: Duration::ZERO, outcome, start, random, last_link_id: 0 };
+        network.start_peers();
+        network
     }
 
-    /// Lets all peers begin at once, with connections to random others.
+    /// Starts all peers at once, connected to random others.
     fn start_peers(&mut self) {
         for id in 1..=self.plan.peers {
             let (seed, clock) = (self.random.next_u64(), self.clock());
@@ -56,17 +56,17 @@ impl SimNetwork {
         }
         for id in 0..=self.plan.peers {
             self.dial(id);
-            self.agenda.schedule(Duration::ZERO, SimEvent::Wake(id));
+            self.events.schedule(Duration::ZERO, SimEvent::Wake(id));
             if let Some(stay) = self.plan.churn.mean_session.filter(|_| id > 0) {
                 let leaves = self.random_time_from_now(stay);
-                self.agenda.schedule(leaves, SimEvent::Leave(id));
+                self.events.schedule(leaves, SimEvent::Leave(id));
             }
         }
     }
 
     pub(super) fn run(mut self) -> SpreadingOutcome {
         let end = self.plan.fastest_completion() * TIME_LIMIT_FACTOR;
-        while let Some((time, event)) = self.agenda.pop() {
+        while let Some((time, event)) = self.events.pop() {
             if time > end || self.outcome.finished.iter().all(Option::is_some) {
                 break;
             }
@@ -79,6 +79,7 @@ impl SimNetwork {
 
     fn record_event(&mut self, event: SimEvent) {
         let mut hasher = DefaultHasher::new();
+        // Chains the hash, so that the fingerprint also depends on the order of the events.
         hasher.write_u64(self.outcome.fingerprint);
         hasher.write_u128(self.now.as_nanos());
         if let SimEvent::Deliver { from, to, link, .. } = event {
@@ -91,6 +92,7 @@ impl SimNetwork {
     fn handle_event(&mut self, event: SimEvent) {
         match event {
             SimEvent::Deliver { from, to, link, message } => {
+                // A message on a closed link is lost, even if the two nodes have connected again.
                 if self.nodes[to as usize].links.get(&from).is_some_and(|known| known.id == link) {
                     self.handle_message(from, to, message);
                 }
@@ -98,6 +100,7 @@ impl SimNetwork {
             SimEvent::SendComplete(node) => self.finish_send(node),
             SimEvent::Wake(node) => {
                 let planned = &mut self.nodes[node as usize].wake_at;
+                // An earlier poll may have moved the wakeup; then a later event wakes the node.
                 if planned.is_none_or(|planned| planned <= self.now) {
                     *planned = None;
                     self.poll_node(node);
@@ -118,30 +121,33 @@ impl SimNetwork {
         self.start + self.now
     }
 
-    /// Returns a time from now that is so long on average.
+    /// Returns a random time from now with the given mean.
     fn random_time_from_now(&mut self, mean: Duration) -> Duration {
+        // Uniform between zero and twice the mean.
         let part = u32::try_from(self.random.next_u64() >> 48).unwrap_or(0);
         self.now + mean * 2 * part / (1 << 16)
     }
 
-    /// Returns how long a message takes between two nodes.
+    /// Returns the delay of a message between two nodes.
     pub(super) fn delay(&self, one: SimNodeId, other: SimNodeId) -> Duration {
         let of = |node: SimNodeId| {
+            // Derived from the node alone, so that the delay between two nodes never changes.
             u32::try_from(SeededRandom::from_seed(self.plan.seed ^ u64::from(node)).next_u64() >> 48)
                 .unwrap_or(0)
         };
         self.plan.max_delay * (of(one) + of(other)) / (2 << 16)
     }
 
-    /// Connects a node to random others until it has dialled its half of the neighbours.
+    /// Connects a node to random others until it has dialled half of its neighbours.
     fn dial(&mut self, node: SimNodeId) {
-        let everybody = self.plan.peers + 1;
-        let wanted = (self.plan.neighbours / 2).min(everybody - 1) as usize;
+        let node_count = self.plan.peers + 1;
+        let wanted = (self.plan.neighbours / 2).min(node_count - 1) as usize;
+        // Bounded, since most nodes may be offline or already connected.
         for _ in 0..self.plan.neighbours * 2 {
             if self.nodes[node as usize].links.len() >= wanted {
                 break;
             }
-            let other = u32::try_from(self.random.next_u64() % u64::from(everybody)).unwrap_or(0);
+            let other = u32::try_from(self.random.next_u64() % u64::from(node_count)).unwrap_or(0);
             let is_new = other != node && !self.nodes[node as usize].links.contains_key(&other);
             if is_new && self.nodes[other as usize].is_online && self.nodes[node as usize].is_online {
                 self.connect(node, other);
@@ -156,11 +162,11 @@ impl SimNetwork {
             let there = &self.nodes[to as usize];
             let (have, wants) = (there.have(), there.swarm.is_some());
             self.nodes[node as usize].connect(to, link, have, wants, clock);
-            self.agenda.schedule(self.now, SimEvent::Wake(node));
+            self.events.schedule(self.now, SimEvent::Wake(node));
         }
-        if let Some(life) = self.plan.churn.mean_link_lifetime {
-            let breaks = self.random_time_from_now(life);
-            self.agenda.schedule(breaks, SimEvent::Disconnect { one, other, link });
+        if let Some(lifetime) = self.plan.churn.mean_link_lifetime {
+            let breaks = self.random_time_from_now(lifetime);
+            self.events.schedule(breaks, SimEvent::Disconnect { one, other, link });
         }
     }
 
@@ -168,9 +174,9 @@ impl SimNetwork {
         let clock = self.clock();
         for (node, from) in [(one, other), (other, one)] {
             self.nodes[node as usize].disconnect(from, clock);
-            self.agenda.schedule(self.now, SimEvent::Wake(node));
+            self.events.schedule(self.now, SimEvent::Wake(node));
             let again = self.random_time_from_now(OFFLINE_TIME);
-            self.agenda.schedule(again, SimEvent::Dial(node));
+            self.events.schedule(again, SimEvent::Dial(node));
         }
     }
 
@@ -181,10 +187,10 @@ impl SimNetwork {
         }
         self.nodes[node as usize].is_online = false;
         let returns = self.random_time_from_now(OFFLINE_TIME);
-        self.agenda.schedule(returns, SimEvent::Rejoin(node));
+        self.events.schedule(returns, SimEvent::Rejoin(node));
     }
 
-    /// Lets a peer go on with the pieces that it had.
+    /// Brings a peer back with the pieces that it had.
     fn rejoin(&mut self, node: SimNodeId) {
         let (seed, clock) = (self.random.next_u64(), self.clock());
         let returned = &mut self.nodes[node as usize];
@@ -193,7 +199,7 @@ impl SimNetwork {
         self.dial(node);
         if let Some(stay) = self.plan.churn.mean_session {
             let leaves = self.random_time_from_now(stay);
-            self.agenda.schedule(leaves, SimEvent::Leave(node));
+            self.events.schedule(leaves, SimEvent::Leave(node));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One node: its engine while it fetches, its choker, its uplink and downlink.
+//! One node: its engine while it downloads, its choker, uplink and downlink.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::event_queue::{SimLinkId, SimMessage, SimNodeId};
 use super::plan::{SimulationPlan, transfer_time};
 use super::uplink::Uplink;
 
-/// What the driver of native downloads gives its engine.
+/// The engine configuration of native downloads.
 const CONFIG: SwarmConfig = SwarmConfig {
     block_length: MAX_BLOCK,
     min_block: 64 << 10,
@@ -23,11 +23,11 @@ const CONFIG: SwarmConfig = SwarmConfig {
     seed: 0,
 };
 
-/// A connection, as one of its ends sees it.
+/// A connection as one of its ends sees it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SimLink {
     pub(super) id: SimLinkId,
-    /// Whether we serve the other end.
+    /// True if this node has unchoked the other end.
     pub(super) is_unchoked: bool,
 }
 
@@ -36,14 +36,14 @@ pub(super) struct SimLink {
 pub(super) struct SimNode {
     pub(super) is_online: bool,
     pub(super) pieces: Bitfield,
-    /// The engine, until everything is here.
+    /// The engine, until the content is complete.
     pub(super) swarm: Option<Swarm>,
     pub(super) choker: Choker,
     pub(super) links: BTreeMap<SimNodeId, SimLink>,
     pub(super) uplink: Uplink,
-    /// Until when the downlink is busy.
+    /// The time until which the downlink is busy.
     downlink_busy_until: Duration,
-    /// The time for which it has planned to wake up.
+    /// The time of the scheduled poll.
     pub(super) wake_at: Option<Duration>,
 }
 
@@ -62,14 +62,14 @@ impl SimNode {
         }
     }
 
-    /// Begins to fetch what is missing, if anything is.
+    /// Starts the download of missing pieces, if any.
     pub(super) fn start_download(&mut self, plan: &SimulationPlan, seed: u64, now: Instant) {
-        let here = &self.pieces;
-        let swarm = Swarm::new(plan.geometry, SwarmConfig { seed, ..CONFIG }, now, |piece| here.has(piece));
+        let pieces = &self.pieces;
+        let swarm = Swarm::new(plan.geometry, SwarmConfig { seed, ..CONFIG }, now, |piece| pieces.has(piece));
         self.swarm = (!swarm.is_complete()).then_some(swarm);
     }
 
-    /// Takes in a connection to a node that has these pieces, and may want some.
+    /// Adds a connection to a node that has the given pieces and may be interested in ours.
     pub(super) fn connect(&mut self, to: SimNodeId, id: SimLinkId, have: Have, wants: bool, now: Instant) {
         self.links.insert(to, SimLink { id, is_unchoked: false });
         if let Some(swarm) = &mut self.swarm {
@@ -89,20 +89,20 @@ impl SimNode {
         }
     }
 
-    /// Says what it has, as a node tells it when it connects.
+    /// Returns the pieces that this node announces when it connects.
     pub(super) fn have(&self) -> Have {
         if self.swarm.is_some() { Have::Some(self.pieces.clone()) } else { Have::All }
     }
 
-    /// Returns when bytes are here that reach the downlink now.
+    /// Returns the time at which bytes that reach the downlink now have been received.
     pub(super) fn receive(&mut self, bytes: u32, rate: u64, now: Duration) -> Duration {
         let took = transfer_time(bytes.into(), rate);
-        // They have been coming in while they were sent, unless the downlink was busy.
+        // They were being received while they were sent, unless the downlink was busy.
         self.downlink_busy_until = (self.downlink_busy_until + took).max(now);
         self.downlink_busy_until
     }
 
-    /// Stops serving a peer, and returns what to tell it.
+    /// Chokes a peer and returns the messages for it.
     pub(super) fn choke(&mut self, peer: SimNodeId) -> Vec<SimMessage> {
         let Some(link) = self.links.get_mut(&peer) else { return Vec::new() };
         if !std::mem::replace(&mut link.is_unchoked, false) {
@@ -112,7 +112,7 @@ impl SimNode {
         std::iter::once(SimMessage::Choke).chain(rejected).collect()
     }
 
-    /// Returns when the engine or the choker wants to be asked again.
+    /// Returns the time at which the engine or the choker must be polled.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let swarm = self.swarm.as_ref().and_then(Swarm::deadline);
         [swarm, self.choker.deadline()].into_iter().flatten().min()

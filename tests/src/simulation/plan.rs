@@ -1,30 +1,30 @@
-//! What is simulated.
+//! The parameters of a simulation.
 
 use std::time::Duration;
 
 use protocol::geometry::Geometry;
 
-/// How a network changes while it works.
+/// The changes of a network during a simulation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Churn {
-    /// How long a connection holds on average.
+    /// Average lifetime of a connection.
     pub mean_link_lifetime: Option<Duration>,
-    /// How long a peer stays on average before it leaves for a while.
+    /// Average time that a peer stays before it goes offline for a while.
     pub mean_session: Option<Duration>,
 }
 
-/// A network, and the content that its one source has and all its peers want.
+/// A network with one source and the content that all its peers want.
 #[derive(Debug, Clone)]
 pub struct SimulationPlan {
-    /// Where all chance starts.
+    /// Seed of all randomness.
     pub seed: u64,
-    /// How the content is cut.
+    /// The division of the content into pieces and blocks.
     pub geometry: Geometry,
-    /// How many peers want it.
+    /// Number of peers.
     pub peers: u32,
-    /// How many others each knows, about.
+    /// Approximate number of neighbours of each peer.
     pub neighbours: u32,
-    /// How many regular upload slots each has.
+    /// Number of regular upload slots of each peer.
     pub slots: usize,
     /// The source's uplink in bytes per second.
     pub source_upload_rate: u64,
@@ -32,18 +32,18 @@ pub struct SimulationPlan {
     pub upload_rate: u64,
     /// Each peer's downlink in bytes per second.
     pub download_rate: u64,
-    /// The longest time a message takes from one node to another.
+    /// Maximum delay of a message between two nodes.
     pub max_delay: Duration,
-    /// What changes.
+    /// Connection losses and departures, if any.
     pub churn: Churn,
 }
 
 impl SimulationPlan {
-    /// Plans for so many peers with uplinks of 1 MB/s that want a content of so many bytes.
+    /// Creates a plan for `peers` peers with uplinks of 1 MB/s and content of `size` bytes.
     pub fn new(peers: u32, size: u64) -> Self {
         Self {
             seed: 1,
-            geometry: Geometry::for_native(size).expect("a size that can be cut"),
+            geometry: Geometry::for_native(size).expect("a valid size"),
             peers,
             neighbours: 50,
             slots: 4,
@@ -55,8 +55,8 @@ impl SimulationPlan {
         }
     }
 
-    /// Returns the shortest time in which all can have everything: the source must send each byte once, and all uplinks
-    /// together must carry everything to everybody.
+    /// Returns the shortest time in which all peers can complete: the source must send each byte once, and all uplinks
+    /// together must carry the content to every peer.
     pub fn fastest_completion(&self) -> Duration {
         let size = u128::from(self.geometry.size());
         let (peers, source) = (u128::from(self.peers), u128::from(self.source_upload_rate));
@@ -71,7 +71,7 @@ fn duration_at(bytes: u128, rate: u128) -> Duration {
     Duration::from_nanos(nanos.try_into().unwrap_or(u64::MAX))
 }
 
-/// Returns how long bytes take at a rate.
+/// Returns the transfer time of `bytes` at a rate in bytes per second.
 pub(super) fn transfer_time(bytes: u64, rate: u64) -> Duration {
     duration_at(bytes.into(), rate.into())
 }

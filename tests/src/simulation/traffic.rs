@@ -1,4 +1,4 @@
-//! What the nodes tell each other, and do about it.
+//! Messages between nodes and the reactions to them.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use super::event_queue::{SimEvent, SimMessage, SimNodeId};
 use super::network::SimNetwork;
 use super::plan::transfer_time;
 
-/// How long a driver goes on taking in news before it asks the engine what follows from it.
+/// Time for which a driver collects events before it polls the engine.
 const BATCH_DELAY: Duration = Duration::from_millis(10);
 
 impl SimNetwork {
-    /// Lets a node take in a message and do what follows from it.
+    /// Delivers a message to a node and carries out the consequences.
     pub(super) fn handle_message(&mut self, from: SimNodeId, to: SimNodeId, message: SimMessage) {
         let clock = self.clock();
         let node = &mut self.nodes[to as usize];
@@ -29,8 +29,8 @@ impl SimNetwork {
                 }
             }
             SimMessage::Request(block) => {
-                let serves = node.links.get(&from).is_some_and(|link| link.is_unchoked);
-                if serves && node.pieces.has(block.piece) {
+                let is_unchoked = node.links.get(&from).is_some_and(|link| link.is_unchoked);
+                if is_unchoked && node.pieces.has(block.piece) {
                     node.uplink.enqueue(from, block);
                     self.start_next_send(to);
                 } else {
@@ -54,6 +54,7 @@ impl SimNetwork {
             match message {
                 SimMessage::Have(piece) => {
                     swarm.source_has(source, piece);
+                    // Have messages arrive in bursts; polling once per burst keeps the simulation fast.
                     return self.schedule_poll(to);
                 }
                 SimMessage::Choke => swarm.source_choked(source),
@@ -71,7 +72,7 @@ impl SimNetwork {
         self.poll_node(to);
     }
 
-    /// Asks a node's engine and its choker for all they want done now.
+    /// Polls a node's engine and choker, and carries out their actions.
     pub(super) fn poll_node(&mut self, id: SimNodeId) {
         let clock = self.clock();
         while let Some(action) = self.nodes[id as usize].swarm.as_mut().and_then(|swarm| swarm.poll(clock)) {
@@ -91,7 +92,7 @@ impl SimNetwork {
         }
     }
 
-    /// Asks them when a little more may have come: a driver takes in all that is there before it asks.
+    /// Schedules a poll after a short delay: a driver handles all pending messages before it polls.
     fn schedule_poll(&mut self, id: SimNodeId) {
         self.schedule_wake(id, self.now + BATCH_DELAY);
     }
@@ -100,7 +101,7 @@ impl SimNetwork {
         let node = &mut self.nodes[id as usize];
         if node.wake_at.is_none_or(|planned| time < planned) {
             node.wake_at = Some(time);
-            self.agenda.schedule(time, SimEvent::Wake(id));
+            self.events.schedule(time, SimEvent::Wake(id));
         }
     }
 
@@ -112,6 +113,7 @@ impl SimNetwork {
             SwarmAction::Verify { piece } => {
                 let node = &mut self.nodes[id as usize];
                 if let Some(swarm) = &mut node.swarm {
+                    // The simulation has no content: every piece verifies.
                     swarm.piece_checked(piece, true);
                 }
                 node.pieces.insert(piece);
@@ -152,35 +154,36 @@ impl SimNetwork {
 
     fn deliver(&mut self, from: SimNodeId, to: SimNodeId, message: SimMessage, arrives: Duration) {
         if let Some(link) = self.nodes[from as usize].links.get(&to).map(|link| link.id) {
-            self.agenda.schedule(arrives, SimEvent::Deliver { from, to, link, message });
+            self.events.schedule(arrives, SimEvent::Deliver { from, to, link, message });
         }
     }
 
-    /// Lets a node send the next bytes, if it sends none now.
+    /// Starts sending a node's next bytes if its uplink is idle.
     fn start_next_send(&mut self, id: SimNodeId) {
-        if let Some(parcel) = self.nodes[id as usize].uplink.start_send() {
+        if let Some(outgoing) = self.nodes[id as usize].uplink.start_send() {
             let rate = if id == 0 { self.plan.source_upload_rate } else { self.plan.upload_rate };
-            self.agenda
-                .schedule(self.now + transfer_time(parcel.bytes.into(), rate), SimEvent::SendComplete(id));
+            self.events
+                .schedule(self.now + transfer_time(outgoing.bytes.into(), rate), SimEvent::SendComplete(id));
         }
     }
 
-    /// Takes in that the bytes a node was sending are out.
+    /// Handles the end of a send on a node's uplink.
     pub(super) fn finish_send(&mut self, id: SimNodeId) {
         let clock = self.clock();
         let node = &mut self.nodes[id as usize];
-        if let Some(parcel) = node.uplink.finish_send()
-            && node.links.contains_key(&parcel.to)
+        if let Some(outgoing) = node.uplink.finish_send()
+            && node.links.contains_key(&outgoing.to)
         {
-            node.choker.sent(PeerKey(parcel.to.into()), parcel.bytes.into(), clock);
+            node.choker.sent(PeerKey(outgoing.to.into()), outgoing.bytes.into(), clock);
             if id == 0 {
-                self.outcome.source_sent += u64::from(parcel.bytes);
+                self.outcome.source_sent += u64::from(outgoing.bytes);
             }
-            let reaches = self.now + self.delay(id, parcel.to);
+            let reaches = self.now + self.delay(id, outgoing.to);
             let arrives =
-                self.nodes[parcel.to as usize].receive(parcel.bytes, self.plan.download_rate, reaches);
-            let message = SimMessage::Bytes { block: parcel.block, bytes: parcel.bytes, last: parcel.last };
-            self.deliver(id, parcel.to, message, arrives);
+                self.nodes[outgoing.to as usize].receive(outgoing.bytes, self.plan.download_rate, reaches);
+            let message =
+                SimMessage::Bytes { block: outgoing.block, bytes: outgoing.bytes, last: outgoing.last };
+            self.deliver(id, outgoing.to, message, arrives);
         }
         self.start_next_send(id);
     }

@@ -1,4 +1,4 @@
-//! How a node sends what its peers asked for: in even shares for all peers, in order for each.
+//! The uplink of a node: equal shares for all peers, requests of one peer in order.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,10 +6,10 @@ use protocol::geometry::Block;
 
 use super::event_queue::SimNodeId;
 
-/// How many bytes go to one peer before it is the next one's turn.
+/// Number of bytes sent to one peer before the next peer's turn.
 const QUANTUM: u32 = 64 << 10;
 
-/// Bytes that are on their way out.
+/// Bytes being sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OutgoingBytes {
     pub(super) to: SimNodeId,
@@ -18,7 +18,7 @@ pub(super) struct OutgoingBytes {
     pub(super) last: bool,
 }
 
-/// A block that a peer asked for.
+/// A block that a peer has requested.
 #[derive(Debug, Clone, Copy)]
 struct QueuedBlock {
     block: Block,
@@ -29,63 +29,67 @@ struct QueuedBlock {
 #[derive(Debug, Default)]
 pub(super) struct Uplink {
     queued: BTreeMap<SimNodeId, VecDeque<QueuedBlock>>,
-    /// Those for whom there are orders, the next one first.
+    /// The peers with queued blocks, the next one first.
     turns: VecDeque<SimNodeId>,
     in_progress: Option<OutgoingBytes>,
 }
 
 impl Uplink {
     pub(super) fn enqueue(&mut self, peer: SimNodeId, block: Block) {
-        let orders = self.queued.entry(peer).or_default();
-        if orders.is_empty() {
+        let queue = self.queued.entry(peer).or_default();
+        if queue.is_empty() {
             self.turns.push_back(peer);
         }
-        orders.push_back(QueuedBlock { block, sent: 0 });
+        queue.push_back(QueuedBlock { block, sent: 0 });
     }
 
-    /// Forgets a block that is not being sent yet; says whether there was one.
+    /// Removes a block that is not being sent yet. Returns false if it was not queued.
     pub(super) fn cancel(&mut self, peer: SimNodeId, block: Block) -> bool {
-        let dropped = self.drop_queued(peer, |order| order.block == block);
+        let dropped = self.drop_queued(peer, |queued_block| queued_block.block == block);
         !dropped.is_empty()
     }
 
-    /// Forgets all that is not being sent yet, and returns it.
+    /// Removes and returns a peer's blocks that are not being sent yet.
     pub(super) fn choke(&mut self, peer: SimNodeId) -> Vec<Block> {
         self.drop_queued(peer, |_| true)
     }
 
-    /// Forgets all orders of a peer that is gone.
+    /// Removes all blocks of a disconnected peer.
     pub(super) fn remove_peer(&mut self, peer: SimNodeId) {
         self.queued.remove(&peer);
         self.turns.retain(|turn| *turn != peer);
     }
 
     fn drop_queued(&mut self, peer: SimNodeId, fits: impl Fn(&QueuedBlock) -> bool) -> Vec<Block> {
-        let Some(orders) = self.queued.get_mut(&peer) else { return Vec::new() };
-        let fits = |order: &QueuedBlock| order.sent == 0 && fits(order);
-        let dropped = orders.iter().filter(|order| fits(order)).map(|order| order.block).collect();
-        orders.retain(|order| !fits(order));
-        if orders.is_empty() {
+        let Some(queue) = self.queued.get_mut(&peer) else { return Vec::new() };
+        let fits = |queued_block: &QueuedBlock| queued_block.sent == 0 && fits(queued_block);
+        let dropped = queue
+            .iter()
+            .filter(|queued_block| fits(queued_block))
+            .map(|queued_block| queued_block.block)
+            .collect();
+        queue.retain(|queued_block| !fits(queued_block));
+        if queue.is_empty() {
             self.remove_peer(peer);
         }
         dropped
     }
 
-    /// Begins to send the next bytes, unless some are being sent.
+    /// Starts sending the next bytes unless a send is in progress.
     pub(super) fn start_send(&mut self) -> Option<OutgoingBytes> {
         if self.in_progress.is_some() {
             return None;
         }
         let to = self.turns.pop_front()?;
-        let orders = self.queued.get_mut(&to)?;
-        let order = orders.front_mut()?;
-        let bytes = QUANTUM.min(order.block.length - order.sent);
-        order.sent += bytes;
-        let (block, last) = (order.block, order.sent == order.block.length);
+        let queue = self.queued.get_mut(&to)?;
+        let queued_block = queue.front_mut()?;
+        let bytes = QUANTUM.min(queued_block.block.length - queued_block.sent);
+        queued_block.sent += bytes;
+        let (block, last) = (queued_block.block, queued_block.sent == queued_block.block.length);
         if last {
-            orders.pop_front();
+            queue.pop_front();
         }
-        if orders.is_empty() {
+        if queue.is_empty() {
             self.queued.remove(&to);
         } else {
             self.turns.push_back(to);
@@ -94,7 +98,7 @@ impl Uplink {
         self.in_progress
     }
 
-    /// Returns what was being sent and has left now.
+    /// Ends the current send and returns its bytes.
     pub(super) fn finish_send(&mut self) -> Option<OutgoingBytes> {
         self.in_progress.take()
     }

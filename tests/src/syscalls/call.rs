@@ -1,4 +1,4 @@
-//! The calls that change names, make bytes durable or need room.
+//! The system calls that change names, make data durable or allocate disk space.
 
 use std::fmt::{self, Display, Formatter};
 use std::fs::{self, File};
@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use nix::libc;
 use nix::unistd::Pid;
 
-/// The longest path that is read.
+/// Maximum length of a path that is read, in bytes.
 const MAX_PATH: usize = 4096;
 
-/// A call and what it was about.
+/// A call and the file it concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchedCall {
     /// The name of the call.
     pub name: String,
-    /// The file, below the folder that is watched; the new name where there are two.
+    /// The file relative to the watched folder; the new name if the call has two.
     pub path: String,
 }
 
@@ -27,14 +27,14 @@ impl Display for WatchedCall {
 }
 
 impl WatchedCall {
-    /// Reads a call from a line of a log.
+    /// Parses a line of the log.
     pub fn parse(line: &str) -> Option<Self> {
         let (name, path) = line.split_once('\t')?;
         Some(Self { name: name.into(), path: path.into() })
     }
 }
 
-/// Where a call says which file it is about: the numbers of its arguments.
+/// The arguments of a call that identify its file.
 #[derive(Debug, Clone, Copy)]
 enum CallSubject {
     /// An open file.
@@ -45,7 +45,7 @@ enum CallSubject {
     PathBelow(usize, usize),
 }
 
-/// A call of a thread that is stopped at it.
+/// A call at which a thread is stopped.
 #[derive(Debug, Clone, Copy)]
 pub struct SyscallEntry {
     /// The thread.
@@ -57,7 +57,7 @@ pub struct SyscallEntry {
 }
 
 impl SyscallEntry {
-    /// Returns the call if it is one that is watched, about a file below a folder.
+    /// Returns the call if it is watched and concerns a file below the given folder.
     pub fn watched_call(&self, below: &Path) -> Option<WatchedCall> {
         let (name, subject) = self.subject()?;
         let path = self.resolve_descriptor_path(self.path(subject)?);
@@ -111,8 +111,9 @@ impl SyscallEntry {
         }
     }
 
-    /// Returns the path itself for one that begins with an open folder of the thread.
+    /// Returns the real path of a path that begins with a descriptor of the thread.
     fn resolve_descriptor_path(&self, path: PathBuf) -> PathBuf {
+        // An unnamed file is linked through `/proc/self/fd`.
         let Ok(rest) = path.strip_prefix("/proc/self/fd") else { return path };
         let mut rest = rest.components();
         let descriptor = rest.next().and_then(|number| number.as_os_str().to_str()?.parse().ok());
@@ -124,9 +125,9 @@ impl SyscallEntry {
         self.arguments.get(at).copied().unwrap_or_default()
     }
 
-    /// Returns where an open file or folder lies.
+    /// Returns the path of an open file or folder.
     fn descriptor_path(&self, descriptor: u64) -> Option<PathBuf> {
-        // An `int`; the upper half of the register says nothing.
+        // The descriptor is an `int`; the upper half of the register is undefined.
         let descriptor = u32::try_from(descriptor & u64::from(u32::MAX)).ok()?.cast_signed();
         let name = if descriptor == libc::AT_FDCWD { "cwd".into() } else { format!("fd/{descriptor}") };
         fs::read_link(format!("/proc/{}/{name}", self.thread)).ok()
@@ -140,6 +141,7 @@ impl SyscallEntry {
 
     fn read_text(&self, address: u64) -> Option<String> {
         let (memory, mut text) = (self.memory()?, Vec::new());
+        // Byte by byte, since the memory after the text may be unmapped.
         let mut byte = [0];
         while text.len() < MAX_PATH {
             memory.read_exact_at(&mut byte, address + text.len() as u64).ok()?;
@@ -156,13 +158,13 @@ impl SyscallEntry {
     }
 }
 
-/// Returns true if flags of an open make a file where there is none.
+/// Returns true if the flags of an open create a missing file.
 fn creates_file(flags: u64) -> bool {
     let temporary = u64::from((libc::O_TMPFILE & !libc::O_DIRECTORY).cast_unsigned());
     flags & (u64::from(libc::O_CREAT.cast_unsigned()) | temporary) != 0
 }
 
-/// Leaves out what is another one in every run: the number of a file without a name, and that of a snapshot of the index's store.
+/// Replaces what differs between runs: the number of an unnamed file and that of a snapshot of the index's store.
 fn stable_path(path: &str) -> String {
     if let Some((before, rest)) = path.split_once('#').filter(|(_, rest)| rest.ends_with(" (deleted)")) {
         return format!("{before}(nameless{}", rest.trim_start_matches(|digit: char| digit.is_ascii_digit()));

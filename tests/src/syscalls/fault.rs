@@ -1,4 +1,4 @@
-//! What can go wrong with a call, and which call it is.
+//! The faults that can be injected and the calls they apply to.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -7,29 +7,29 @@ use nix::errno::Errno;
 
 use super::call::WatchedCall;
 
-/// What happens at a call.
+/// A fault in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum InjectedFault {
     /// The program is killed before the call.
     KillBefore,
     /// The program is killed after the call.
     KillAfter,
-    /// The call fails as on a broken disk.
+    /// The call fails with an I/O error.
     Eio,
-    /// The call fails as on a full disk.
+    /// The call fails with a full disk.
     Enospc,
 }
 
 impl InjectedFault {
-    /// All of them.
+    /// All faults.
     pub const ALL: [Self; 4] = [Self::KillBefore, Self::KillAfter, Self::Eio, Self::Enospc];
 
-    /// Returns true if the program ends at once.
+    /// Returns true if the fault kills the program.
     pub const fn is_kill(self) -> bool {
         matches!(self, Self::KillBefore | Self::KillAfter)
     }
 
-    /// Returns what the call fails with, if it does.
+    /// Returns the error of the failing call, if any.
     pub const fn error(self) -> Option<Errno> {
         match self {
             Self::KillBefore | Self::KillAfter => None,
@@ -46,12 +46,12 @@ impl Display for InjectedFault {
     }
 }
 
-/// One call of a run, told apart from others of its name on its path by its number.
+/// One call of a run, identified by its name, its path and a sequence number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetCall {
     /// The call.
     pub call: WatchedCall,
-    /// How many calls like it came before.
+    /// Number of earlier calls with the same name and path.
     pub before: usize,
 }
 

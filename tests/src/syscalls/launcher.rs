@@ -1,6 +1,6 @@
-//! `inject`: becomes the program that it is given, under the eyes of a second process.
+//! `inject`: replaces itself with the given program while a second process traces it.
 //!
-//! The program keeps the process id, the pipes and the signals of its caller, as with `strace -D`.
+//! The program keeps the process id, the pipes and the signal settings of its caller, as with `strace -D`.
 
 use std::env;
 use std::ffi::OsString;
@@ -16,30 +16,30 @@ use super::fault::{InjectedFault, TargetCall};
 use super::tracer;
 use crate::programs::programs;
 
-/// Runs a program and lets one of its system calls fail.
+/// Run a program and make one of its system calls fail.
 #[derive(Debug, Parser)]
 pub(super) struct InjectOptions {
     /// Watch calls about files below this folder
     #[arg(long, value_name = "DIR")]
     pub(super) below: PathBuf,
 
-    /// Write each watched call to this file, and `command_with_inject` when it fails
+    /// Write each watched call to this file, and `injected` if a fault was injected
     #[arg(long, value_name = "FILE")]
     pub(super) log: PathBuf,
 
-    /// What happens at the chosen call
+    /// Fault to inject at the selected call
     #[arg(long, requires = "call")]
     fault: Option<InjectedFault>,
 
-    /// Name of the chosen call and its path, with a tab between
+    /// Name and path of the selected call, separated by a tab
     #[arg(long)]
     call: Option<String>,
 
-    /// How many calls like it are left alone
+    /// Number of earlier calls with the same name and path to let pass
     #[arg(long, default_value_t = 0)]
     before: usize,
 
-    /// Watch this process
+    /// Trace this process
     #[arg(long, hide = true)]
     attach: Option<i32>,
 
@@ -49,14 +49,14 @@ pub(super) struct InjectOptions {
 }
 
 impl InjectOptions {
-    /// Returns what is to happen, and where.
+    /// Returns the fault and its call, if any.
     pub(super) fn plan(&self) -> Option<(InjectedFault, TargetCall)> {
         let call = WatchedCall::parse(self.call.as_deref()?)?;
         Some((self.fault?, TargetCall { call, before: self.before }))
     }
 }
 
-/// Runs the program as the command line says.
+/// Runs the program with the options of the command line.
 pub fn main() -> ExitCode {
     let options = InjectOptions::parse();
     if let Some(process) = options.attach {
@@ -69,14 +69,14 @@ pub fn main() -> ExitCode {
     tracer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     #[expect(clippy::zombie_processes, reason = "this process becomes another program")]
     let _tracer = tracer.spawn().expect("a second process");
-    // The second process lets this one go on once it watches.
-    kill_process(getpid(), Signal::STOP).expect("a signal for oneself");
+    // The second process resumes this one once it is tracing it.
+    kill_process(getpid(), Signal::STOP).expect("a signal to this process");
     let error = Command::new(program).args(arguments).exec();
     eprintln!("cannot run {}: {error}", program.display());
     ExitCode::from(127)
 }
 
-/// Makes the command of a program below `inject`.
+/// Returns the command that runs a program under `inject`.
 pub(super) fn command_with_inject(command: &Command, options: &[OsString]) -> Command {
     let program = programs().index_server.with_file_name("inject");
     let mut injected = Command::new(program);

@@ -1,4 +1,4 @@
-//! What programs do while their calls fail.
+//! The scenarios in which calls fail.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,31 +15,32 @@ pub(super) use index::IndexScenario;
 pub(super) use registration::RegistrationScenario;
 pub(super) use torrent::TorrentScenario;
 
-/// Something that a program does on a folder of its own, beside others that run without faults.
+/// Work of one program in its own folder, beside other programs that run without faults.
 pub(super) trait Scenario {
-    /// Its name.
+    /// Returns the scenario's name.
     fn name(&self) -> &'static str;
 
-    /// Makes a folder for another time, and forgets what was acknowledged the last time.
+    /// Creates a fresh folder and clears what was acknowledged in the previous run.
     fn prepare(&mut self);
 
     /// Returns the folder in which calls may fail.
     fn folder(&self) -> &Path;
 
-    /// Makes the command of the program.
+    /// Returns the program's command.
     fn command(&self) -> Command;
 
-    /// Lets the program do what it is for, and notes what it acknowledges. The program may end at any time.
+    /// Makes the program do its work and records what it acknowledges. The program may end at any time.
     fn drive(&mut self, program: &mut TracedProgram);
 
-    /// Returns what else may stand in a message in the place of a path.
+    /// Returns other texts that a message may contain instead of a path.
     fn alternative_paths(&self, _path: &str) -> Vec<String> {
         Vec::new()
     }
 
-    /// Panics if anything wrong has its final name.
+    /// Panics if a wrong file has its final name.
     fn assert_final_files(&self) {}
 
-    /// Starts the program again without faults, and panics unless all is there in the end that was acknowledged, and nothing wrong.
+    /// Restarts the program without faults, and panics unless everything acknowledged is there in the end and nothing
+    /// is wrong.
     fn recover(&mut self);
 }

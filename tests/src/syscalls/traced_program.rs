@@ -1,4 +1,4 @@
-//! A program at one of whose calls a fault comes.
+//! A program with a fault in one of its calls.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::output_lines::OutputLines;
 use crate::peer::{CommandOutput, END_MARKER, END_MARKER_LINES};
 use crate::process::Process;
 
-/// A fault and the call at which it comes.
+/// A fault and its call.
 pub type FaultPlan = (InjectedFault, TargetCall);
 
 /// A program that may end at any time.
@@ -29,21 +29,21 @@ pub(super) struct TracedProgram {
     log: NamedTempFile,
 }
 
-/// What was seen of a program that has ended.
+/// The record of a program that has ended.
 #[derive(Debug)]
 pub(super) struct TracedExit {
-    /// Its status; none if it was killed.
+    /// The exit status; `None` if the program was killed.
     pub(super) code: Option<i32>,
-    /// Everything that it printed.
+    /// The complete output.
     pub(super) printed: Vec<String>,
-    /// The calls that were watched.
+    /// The watched calls.
     pub(super) calls: Vec<WatchedCall>,
-    /// Returns true if the fault has come.
+    /// True if the fault was injected.
     pub(super) was_injected: bool,
 }
 
 impl TracedProgram {
-    /// Starts a program whose calls below a folder are watched.
+    /// Starts a program and watches its calls below a folder.
     pub(super) fn start(command: &Command, below: &Path, plan: Option<&FaultPlan>) -> Self {
         let log = NamedTempFile::new().expect("a file");
         let mut options: Vec<OsString> =
@@ -61,13 +61,13 @@ impl TracedProgram {
         Self { process, input, output: OutputLines::collect(reader), log }
     }
 
-    /// Waits for a line that begins with some words, and returns the rest; nothing if the program ends before.
+    /// Waits for a line that begins with `words` and returns the rest. Returns `None` if the program ends first.
     pub(super) fn wait_for_line(&self, words: &str) -> Option<String> {
         let line = self.output.find(0, DEFAULT_TIMEOUT, |line| line.starts_with(words))?;
         Some(self.output.lines_from(line).first()?.trim_start_matches(words).to_owned())
     }
 
-    /// Sends a node a command and returns what it printed, or `None` if the node ends first.
+    /// Sends a command to a node and returns its output, or `None` if the node ends first.
     pub(super) fn run(&mut self, command: &str) -> Option<CommandOutput> {
         let from = self.output.line_count();
         let input = self.input.as_mut()?;
@@ -83,15 +83,15 @@ impl TracedProgram {
         Some(CommandOutput(lines))
     }
 
-    /// Repeats a command until `is_it` accepts the answer, or returns `None` if the node ends first or the time is up.
+    /// Repeats a command until its output is accepted. Returns `None` if the node ends first or the time limit passes.
     pub(super) fn run_until(
         &mut self,
         command: &str,
-        is_it: impl Fn(&CommandOutput) -> bool,
+        is_match: impl Fn(&CommandOutput) -> bool,
     ) -> Option<CommandOutput> {
         poll_within(DEFAULT_TIMEOUT, || match self.run(command) {
             None => Some(None),
-            answer => answer.is_some_and(|answer| is_it(&answer)).then_some(Some(())),
+            answer => answer.is_some_and(|answer| is_match(&answer)).then_some(Some(())),
         })
         .flatten()?;
         self.run(command)
@@ -104,11 +104,14 @@ impl TracedProgram {
         }
     }
 
-    /// Closes the program's standard input and waits until it has ended.
+    /// Closes the program's standard input and waits until the program has ended.
     pub(super) fn close_and_wait(mut self) -> TracedExit {
         self.input = None;
         let code = self.process.wait(DEFAULT_TIMEOUT).code();
-        assert!(self.output.wait_for_end(DEFAULT_TIMEOUT), "a program that has ended says more");
+        assert!(
+            self.output.wait_for_end(DEFAULT_TIMEOUT),
+            "the output is still open after the program has ended"
+        );
         let log = fs::read_to_string(self.log.path()).unwrap_or_default();
         let calls = log.lines().filter_map(WatchedCall::parse).collect();
         let was_injected = log.lines().any(|line| line == "injected");

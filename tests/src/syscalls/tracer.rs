@@ -1,4 +1,4 @@
-//! Stops a program at each system call, and lets the chosen one fail.
+//! Stops a program at each system call and makes the selected call fail.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -17,14 +17,14 @@ use super::call::SyscallEntry;
 use super::fault::{InjectedFault, TargetCall};
 use super::launcher::InjectOptions;
 
-/// A call in which a thread is.
+/// The system call that a thread is in.
 #[derive(Debug, Clone, Copy)]
 enum PendingSyscall {
-    /// It is left alone.
+    /// The call proceeds.
     PassThrough,
-    /// It fails when it returns.
+    /// The call fails on return.
     Fails(Errno),
-    /// The program is killed when it returns.
+    /// The program is killed on return.
     KillsProgram,
 }
 
@@ -33,13 +33,13 @@ struct SyscallTracer<'a> {
     options: &'a InjectOptions,
     log: File,
     plan: Option<(InjectedFault, TargetCall)>,
-    /// How many calls like the chosen one came.
+    /// Number of calls that match the selected one so far.
     matching_calls: usize,
     /// The threads that are in a call.
     pending: HashMap<Pid, PendingSyscall>,
 }
 
-/// Watches a process until it ends. It must have stopped itself, or do so soon.
+/// Traces a process until it ends. The process must have stopped itself, or do so soon.
 pub(super) fn run(process: i32, options: &InjectOptions) -> ExitCode {
     let program = Pid::from_raw(process);
     wait_until_stopped(program);
@@ -48,9 +48,9 @@ pub(super) fn run(process: i32, options: &InjectOptions) -> ExitCode {
         | Trace::PTRACE_O_TRACEFORK
         | Trace::PTRACE_O_TRACEVFORK
         | Trace::PTRACE_O_EXITKILL;
-    // Where that is not allowed the program runs without, and there is no log.
+    // Without the permission to trace, the program runs untraced and there is no log.
     let seized = ptrace::seize(program, traced).is_ok();
-    let log = seized.then(|| File::create(&options.log).expect("a file that can be written"));
+    let log = seized.then(|| File::create(&options.log).expect("a writable log file"));
     let _ = kill(program, Signal::SIGCONT);
     let Some(log) = log else { return ExitCode::FAILURE };
     let (plan, inside) = (options.plan(), HashMap::new());
@@ -68,6 +68,8 @@ impl SyscallTracer<'_> {
     fn run_loop(&mut self) {
         loop {
             match waitpid(None, Some(WaitPidFlag::__WALL)) {
+                // The kernel stops a thread at the entry and at the exit of a call without saying which; the thread has
+                // a pending call exactly at the exit.
                 Ok(WaitStatus::PtraceSyscall(thread)) => {
                     match self.pending.remove(&thread) {
                         None => self.enter_syscall(thread),
@@ -86,7 +88,7 @@ impl SyscallTracer<'_> {
         }
     }
 
-    /// A thread is about to do a call.
+    /// Handles the entry of a thread into a system call.
     fn enter_syscall(&mut self, thread: Pid) {
         let inside = read_entry(thread).map_or(PendingSyscall::PassThrough, |entered| self.decide(&entered));
         self.pending.insert(thread, inside);
@@ -101,7 +103,7 @@ impl SyscallTracer<'_> {
         if fault.is_some() {
             line += "injected\n";
         }
-        self.log.write_all(line.as_bytes()).expect("a log that can be written");
+        self.log.write_all(line.as_bytes()).expect("a writable log");
         match fault {
             None => PendingSyscall::PassThrough,
             Some(InjectedFault::KillBefore) => {
@@ -116,7 +118,7 @@ impl SyscallTracer<'_> {
         }
     }
 
-    /// Returns what is to happen at a call.
+    /// Returns the fault to inject at a call, if any.
     fn fault_for(&mut self, call: &super::call::WatchedCall) -> Option<InjectedFault> {
         let (fault, target) = self.plan.as_ref()?;
         if target.call != *call {
@@ -126,7 +128,7 @@ impl SyscallTracer<'_> {
         (self.matching_calls == target.before + 1).then_some(*fault)
     }
 
-    /// A thread has done a call.
+    /// Handles the return of a thread from a system call.
     fn exit_syscall(&self, thread: Pid, inside: PendingSyscall) {
         match inside {
             PendingSyscall::PassThrough => {}
@@ -140,12 +142,12 @@ impl SyscallTracer<'_> {
     }
 }
 
-/// Lets a thread go on until its next call; it may have been killed meanwhile.
+/// Resumes a thread until its next call; the thread may have been killed meanwhile.
 fn resume(thread: Pid, signal: Option<Signal>) {
     let _ = ptrace::syscall(thread, signal);
 }
 
-/// Reads which call a thread is about to do.
+/// Reads the call that a thread is about to make.
 #[cfg(target_arch = "x86_64")]
 fn read_entry(thread: Pid) -> Option<SyscallEntry> {
     let registers = ptrace::getregs(thread).ok()?;
@@ -153,35 +155,36 @@ fn read_entry(thread: Pid) -> Option<SyscallEntry> {
     Some(SyscallEntry { thread, number: registers.orig_rax.cast_signed(), arguments })
 }
 
-/// Lets a thread skip the call that it is about to do.
+/// Makes a thread skip the call that it is about to make.
 #[cfg(target_arch = "x86_64")]
 fn skip_call(thread: Pid) -> bool {
     ptrace::getregs(thread).is_ok_and(|mut registers| {
+        // The kernel executes nothing for an invalid call number, and `return_error` then sets the result.
         registers.orig_rax = u64::MAX;
         ptrace::setregs(thread, registers).is_ok()
     })
 }
 
-/// Lets a call that was skipped return an error.
+/// Makes a skipped call return an error.
 #[cfg(target_arch = "x86_64")]
 fn return_error(thread: Pid, error: Errno) {
     if let Ok(mut registers) = ptrace::getregs(thread) {
         registers.rax = (-i64::from(error as i32)).cast_unsigned();
-        // If the thread has been killed, nobody reads the answer.
+        // If the thread has been killed, the result is irrelevant.
         let _ = ptrace::setregs(thread, registers);
     }
 }
 
-/// Which call it is, is not known here.
+/// Only x86-64 is supported.
 #[cfg(not(target_arch = "x86_64"))]
-const fn entered(_: Pid) -> Option<SyscallEntry> {
+const fn read_entry(_: Pid) -> Option<SyscallEntry> {
     None
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-const fn skip(_: Pid) -> bool {
+const fn skip_call(_: Pid) -> bool {
     false
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-const fn answer(_: Pid, _: Errno) {}
+const fn return_error(_: Pid, _: Errno) {}

@@ -5,7 +5,7 @@ use super::client_process::CompletionLine;
 use super::{ClientProcess, Encryption, TorrentClient, find_program};
 use crate::free_port::free_port;
 
-/// aria2. It always tries encryption first when it dials, and takes what comes otherwise, unless encryption is required.
+/// aria2. It tries encryption first when it dials, and falls back to plaintext unless encryption is required.
 #[derive(Debug)]
 pub struct Aria2Client {
     encryption: Encryption,
@@ -25,18 +25,18 @@ const OPTIONS: [&str; 12] = [
     "--async-dns=false",
     "--show-console-readout=false",
     "--check-integrity=true",
-    // It seeds without an end.
+    // Seed without a time limit.
     "--seed-ratio=0.0",
 ];
 
 impl Aria2Client {
-    /// Finds it.
+    /// Finds the program.
     pub fn find(encryption: Encryption) -> Option<Self> {
         find_program(PROGRAM).map(|_| Self { encryption })
     }
 
-    /// Says whether a line is that of `echo`, which it runs with a number of 16 digits, a count and a path once all is
-    /// here.
+    /// Returns true for the output line of `echo`, which aria2 runs on completion with a number of 16 digits, a count
+    /// and a path.
     fn is_complete(line: &str) -> bool {
         let mut words = line.split(' ');
         let number = words.next().unwrap_or_default();
@@ -56,21 +56,21 @@ impl TorrentClient for Aria2Client {
         if self.encryption == Encryption::Required {
             command.args(["--bt-require-crypto=true", "--bt-min-crypto-level=arc4"]);
         }
-        let echo = find_program("echo").expect("a program that every system has");
+        let echo = find_program("echo").expect("echo on the PATH");
         command.arg(format!("--on-bt-download-complete={}", echo.display()));
         command.arg("--dir").arg(folder).arg(torrent);
         ClientProcess::start(self.name(), command, own, Box::new(CompletionLine(Self::is_complete)))
     }
 
     fn supports_udp_trackers(&self) -> bool {
-        // It opens the socket for that together with the DHT alone.
+        // aria2 opens its UDP tracker socket only together with the DHT.
         false
     }
 
     fn read_infohash(&self, torrent: &Path) -> String {
         let output = Command::new(PROGRAM).args(["--no-conf", "--show-files"]).arg(torrent).output();
-        let text = String::from_utf8_lossy(&output.expect("a program that was found").stdout).into_owned();
+        let text = String::from_utf8_lossy(&output.expect("aria2 runs").stdout).into_owned();
         let hash = text.lines().find_map(|line| line.strip_prefix("Info Hash: "));
-        hash.unwrap_or_else(|| panic!("aria2 does not read {}: {text}", torrent.display())).trim().to_owned()
+        hash.unwrap_or_else(|| panic!("aria2 cannot read {}: {text}", torrent.display())).trim().to_owned()
     }
 }

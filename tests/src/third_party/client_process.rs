@@ -8,32 +8,32 @@ use crate::eventually::{DEFAULT_TIMEOUT, poll_within};
 use crate::output_lines::OutputLines;
 use crate::process::Process;
 
-/// How long a client may take for a few megabytes: some look at their peers every ten seconds only.
+/// Time limit of a transfer of a few megabytes: some clients check their peers only every ten seconds.
 pub const COMPLETION_TIMEOUT: Duration = Duration::from_secs(100);
 
-/// A client that takes part in a torrent; it ends when dropped.
+/// A client in a swarm; it ends when it is dropped.
 #[derive(Debug)]
 pub struct ClientProcess {
     name: String,
     process: Process,
     output: OutputLines,
     completion: Box<dyn CompletionCheck>,
-    // What the program keeps for itself goes last.
+    // Dropped last: the program's own folder.
     _private_folder: TempDir,
 }
 
-/// How to see that a client has everything.
+/// A check whether a client has completed its download.
 pub trait CompletionCheck: Debug {
-    /// Looks.
+    /// Returns true if the download is complete.
     fn is_complete(&self, output: &OutputLines) -> bool;
 
-    /// Looks for more that a message could tell.
+    /// Returns further details for error messages.
     fn diagnostics(&self) -> String {
         String::new()
     }
 }
 
-/// A line of its output tells.
+/// Completion is reported by a line of the output.
 #[derive(Debug)]
 pub struct CompletionLine(pub fn(&str) -> bool);
 
@@ -44,11 +44,11 @@ impl CompletionCheck for CompletionLine {
 }
 
 impl ClientProcess {
-    /// Starts a program with a folder for what it keeps for itself.
+    /// Starts a program with a folder for its own files.
     pub fn start(name: &str, mut command: Command, own: TempDir, watch: Box<dyn CompletionCheck>) -> Self {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         command.stdin(Stdio::null()).stderr(writer.try_clone().expect("a pipe")).stdout(writer);
-        // Whatever it writes without being asked stays in its own folder.
+        // Files that it writes unasked stay in its own folder.
         command.env("HOME", own.path());
         let process = Process::spawn(name, command);
         Self {
@@ -60,35 +60,35 @@ impl ClientProcess {
         }
     }
 
-    /// Gives its process.
+    /// Returns the process.
     pub const fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
-    /// Gives what it prints.
+    /// Returns the output.
     pub const fn output(&self) -> &OutputLines {
         &self.output
     }
 
-    /// Says whether it has everything.
+    /// Returns true if the download is complete.
     pub fn is_complete(&self) -> bool {
         self.completion.is_complete(&self.output)
     }
 
-    /// Waits until it has everything; panics with all that it printed if that takes too long, or it ends before.
+    /// Waits until the download is complete. Panics with the output if that takes too long or the program ends first.
     pub fn wait_until_complete(&mut self) {
         let is_running = poll_within(COMPLETION_TIMEOUT, || {
             let is_running = self.process.is_running();
             (!is_running || self.is_complete()).then_some(is_running)
         });
         if is_running == Some(false) {
-            // What it said at its end is still on its way.
+            // Its last output may still be in the pipe.
             self.output.wait_for_end(DEFAULT_TIMEOUT);
         }
         if !self.is_complete() {
-            let (name, said, more) = (&self.name, self.output.text(), self.completion.diagnostics());
-            let fate = if is_running.is_some() { "ended too soon" } else { "takes too long" };
-            panic!("{name} {fate}:\n{said}\n{more}");
+            let (name, output, details) = (&self.name, self.output.text(), self.completion.diagnostics());
+            let fate = if is_running.is_some() { "ended too soon" } else { "timed out" };
+            panic!("{name} {fate}:\n{output}\n{details}");
         }
     }
 }

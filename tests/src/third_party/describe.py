@@ -1,4 +1,4 @@
-"""Describes every .torrent of a folder, one line of JSON each: PROGRAM FOLDER."""
+"""Prints a line of JSON for every .torrent of a folder: PROGRAM FOLDER."""
 import json
 import pathlib
 import sys
@@ -8,7 +8,7 @@ import libtorrent
 PADDING, SYMLINK = 1, 8
 
 
-def described(path):
+def describe(path):
     info = libtorrent.torrent_info(str(path))
     files = info.files()
     entries = [
@@ -31,7 +31,7 @@ def described(path):
 
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.torrent")):
     try:
-        told = described(path)
+        description = describe(path)
     except RuntimeError as error:
-        told = {"refused": str(error)}
-    print(json.dumps({"name": path.stem, **told}))
+        description = {"refused": str(error)}
+    print(json.dumps({"name": path.stem, **description}))

@@ -1,10 +1,10 @@
-/// Whether a client of other people encrypts its connections (MSE).
+/// Encryption of a third-party client's connections (MSE).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {
-    /// It does not, or not at first; it speaks TCP alone.
+    /// Disabled, or not tried first; the client uses only TCP.
     Off,
-    /// It does as it comes.
+    /// The client's default behaviour.
     Default,
-    /// It takes no other connections, and no plaintext behind the key exchange.
+    /// Required: neither plaintext connections nor plaintext after the key exchange.
     Required,
 }

@@ -17,7 +17,7 @@ pub struct LibtorrentClient {
 const CLIENT_SCRIPT: &str = include_str!("take_part.py");
 const DESCRIBE_SCRIPT: &str = include_str!("describe.py");
 
-/// The first is often one that a person has chosen, and lacks what the system's packages bring to the second.
+/// The first may be a user-installed interpreter without the system's packages, which the second has.
 const PYTHONS: [&str; 2] = ["python3", "/usr/bin/python3"];
 
 fn run(python: &str, program: &str) -> Command {
@@ -27,7 +27,7 @@ fn run(python: &str, program: &str) -> Command {
 }
 
 impl LibtorrentClient {
-    /// Finds it.
+    /// Finds an interpreter with libtorrent.
     pub fn find(encryption: Encryption) -> Option<Self> {
         let has_it = |python: &&str| {
             let mut command = run(python, "import libtorrent");
@@ -36,16 +36,15 @@ impl LibtorrentClient {
         PYTHONS.into_iter().find(has_it).map(|python| Self { python, encryption })
     }
 
-    /// Returns what it reads out of every `.torrent` of a folder, by the name of the file: a refusal in its words, or the
-    /// infohash, sizes and files.
+    /// Returns what libtorrent reads from every `.torrent` of a folder, by file name: the error text, or the infohash,
+    /// sizes and files.
     pub fn describe(&self, folder: &Path) -> BTreeMap<String, Value> {
-        let output =
-            run(self.python, DESCRIBE_SCRIPT).arg(folder).output().expect("a program that was found");
+        let output = run(self.python, DESCRIBE_SCRIPT).arg(folder).output().expect("python3 runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).expect("ASCII");
         let read = |line: &str| {
-            let told: Value = serde_json::from_str(line).expect("JSON");
-            (told["name"].as_str().expect("a name").to_owned(), told)
+            let description: Value = serde_json::from_str(line).expect("JSON");
+            (description["name"].as_str().expect("a name").to_owned(), description)
         };
         text.lines().map(read).collect()
     }
@@ -70,10 +69,10 @@ impl TorrentClient for LibtorrentClient {
 
     fn read_infohash(&self, torrent: &Path) -> String {
         let output = run(self.python, CLIENT_SCRIPT).arg("show").arg(torrent).output();
-        let output = output.expect("a program that was found");
+        let output = output.expect("python3 runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let hash = text.lines().find_map(|line| line.strip_prefix("infohash "));
-        let said = String::from_utf8_lossy(&output.stderr);
-        hash.unwrap_or_else(|| panic!("libtorrent does not read {}: {said}", torrent.display())).to_owned()
+        let errors = String::from_utf8_lossy(&output.stderr);
+        hash.unwrap_or_else(|| panic!("libtorrent cannot read {}: {errors}", torrent.display())).to_owned()
     }
 }

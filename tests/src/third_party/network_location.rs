@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::namespaces::{self, NamespaceNetwork};
 
-/// Where programs run: on the loopback, or in a network namespace with an address that is none of the loopback's.
+/// The place where programs run: the loopback, or a network namespace with its own address.
 #[derive(Debug, Clone)]
 pub struct NetworkLocation {
     namespace: Option<String>,
@@ -18,22 +18,22 @@ impl Default for NetworkLocation {
 }
 
 impl NetworkLocation {
-    /// Takes a host of a network for the place.
+    /// Returns the location of a host of a network.
     pub fn in_namespace(network: &NamespaceNetwork, number: usize) -> Self {
         Self { namespace: Some(network.namespace(number).to_owned()), address: network.address(number) }
     }
 
-    /// Gives the address.
+    /// Returns the address.
     pub const fn address(&self) -> Ipv4Addr {
         self.address
     }
 
-    /// Says whether it is the loopback.
+    /// Returns true for the loopback.
     pub const fn is_loopback(&self) -> bool {
         self.namespace.is_none()
     }
 
-    /// Makes a command that runs a program there.
+    /// Returns a command that runs a program at this location.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let Some(namespace) = &self.namespace else { return Command::new(program) };
         let mut command = Command::new("ip");
@@ -41,11 +41,11 @@ impl NetworkLocation {
         command
     }
 
-    /// Runs a closure whose sockets are to be there.
+    /// Runs a closure whose sockets are at this location.
     pub fn inside<T: Send>(&self, run: impl FnOnce() -> T + Send) -> T {
         match &self.namespace {
             None => run(),
-            Some(namespace) => namespaces::inside(namespace, run).expect("a namespace that was made"),
+            Some(namespace) => namespaces::inside(namespace, run).expect("an existing namespace"),
         }
     }
 }

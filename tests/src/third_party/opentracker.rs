@@ -12,7 +12,7 @@ use crate::eventually::{DEFAULT_TIMEOUT, eventually};
 use crate::free_port::free_port;
 use crate::process::Process;
 
-/// opentracker, which speaks HTTP and UDP on the same port.
+/// opentracker, which serves HTTP and UDP on the same port.
 #[derive(Debug)]
 pub struct OpentrackerProcess {
     process: Process,
@@ -25,21 +25,21 @@ const ALLOWED_LIST: &str = "allowed";
 const MAX_STARTS: usize = 3;
 
 impl OpentrackerProcess {
-    /// Starts it, if it is installed.
+    /// Starts opentracker if it is installed.
     pub fn start_if_installed() -> Option<Self> {
         find_program(PROGRAM).map(|_| Self::start())
     }
 
-    /// Starts it on a port that another program has not taken in the meantime.
+    /// Starts opentracker, with another port if a different program has taken the first one meanwhile.
     fn start() -> Self {
         let started = (0..MAX_STARTS).find_map(|_| {
             let mut tracker = Self::spawn();
             tracker.wait_until_ready().then_some(tracker)
         });
-        started.unwrap_or_else(|| panic!("{PROGRAM} has not come up in {MAX_STARTS} starts"))
+        started.unwrap_or_else(|| panic!("{PROGRAM} did not start in {MAX_STARTS} attempts"))
     }
 
-    /// Waits until it answers; false if it ends instead.
+    /// Waits until opentracker answers. Returns false if it ends instead.
     fn wait_until_ready(&mut self) -> bool {
         eventually("opentracker to answer", DEFAULT_TIMEOUT, || {
             if scrape::is_answering(self.address) {
@@ -52,8 +52,9 @@ impl OpentrackerProcess {
 
     fn spawn() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        // Started by root it goes on as nobody, and has to find its list all the same.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("a folder of ours");
+        // Started by root, opentracker changes to the user nobody, who must be able to read its list.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))
+            .expect("a folder that this process owns");
         fs::write(folder.path().join(ALLOWED_LIST), "").expect("a file");
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let port = address.port().to_string();
@@ -65,12 +66,12 @@ impl OpentrackerProcess {
         Self { process: Process::spawn(PROGRAM, command), address, folder }
     }
 
-    /// Gives where it listens.
+    /// Returns the address.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Lets it serve a torrent, which it does for those on a list only.
+    /// Adds a torrent to the list of those that the tracker serves.
     pub fn allow(&self, infohash: Infohash) {
         let list = self.folder.path().join(ALLOWED_LIST);
         fs::write(&list, format!("{infohash}\n")).expect("a file");

@@ -7,19 +7,19 @@ use super::RawWire;
 use crate::eventually::DEFAULT_TIMEOUT;
 use crate::raw_client::RawClient;
 
-/// Begins a key exchange (MSE) as a client does, and returns what it would send next about a torrent.
+/// Begins a key exchange (MSE) as a client, and returns the bytes that it would send next about a torrent.
 pub fn raw_key_exchange(client: &mut RawClient, infohash: Infohash) -> Vec<u8> {
     let handshake = RawWire::handshake(infohash, *b"-RP0001-story client");
     let secret = ExchangeSecret::new(&[0x2a; SECRET_LEN]);
     let (mut initiator, opening) = Initiator::begin(secret, infohash, &handshake);
-    assert!(client.send(&opening), "a listener that accepts");
+    assert!(client.send(&opening), "an open connection");
     let mut offer = Vec::new();
-    let begun = Instant::now();
+    let start = Instant::now();
     while offer.is_empty() {
-        assert!(begun.elapsed() < DEFAULT_TIMEOUT, "no key");
-        let heard = client.receive(Duration::from_millis(100));
-        assert!(!heard.closed, "no key");
-        offer = initiator.receive(&heard.bytes).expect("a key").send;
+        assert!(start.elapsed() < DEFAULT_TIMEOUT, "no key");
+        let response = client.receive(Duration::from_millis(100));
+        assert!(!response.closed, "no key");
+        offer = initiator.receive(&response.bytes).expect("a key").send;
     }
     offer
 }

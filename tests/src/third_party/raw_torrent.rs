@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use protocol::infohash::Infohash;
 use sha1::{Digest as _, Sha1};
 
-/// Writes the `.torrent` of a file (BEP 3) beside it and returns where it is.
+/// Writes the `.torrent` of a file (BEP 3) beside it and returns its path.
 pub fn write_torrent(file: &Path, announce: &str, piece_length: u64) -> Result<PathBuf> {
     let name = file.file_name().and_then(|name| name.to_str()).context("a file without a name")?;
     let (mut reader, mut piece, mut pieces, mut size) = (File::open(file)?, Vec::new(), Vec::new(), 0);
@@ -27,7 +27,7 @@ pub fn write_torrent(file: &Path, announce: &str, piece_length: u64) -> Result<P
     Ok(path)
 }
 
-/// Reads the infohash out of a `.torrent` with nothing but a walk over its bytes, so that no reader is judged by itself.
+/// Returns the infohash of a `.torrent`. Parses the bytes independently, so that no program verifies its own output.
 pub fn read_infohash(torrent: &Path) -> Infohash {
     let bytes = fs::read(torrent).unwrap_or_else(|error| panic!("no {}: {error}", torrent.display()));
     let mut at = 1;
@@ -41,9 +41,9 @@ pub fn read_infohash(torrent: &Path) -> Infohash {
     panic!("{} has no info", torrent.display());
 }
 
-/// Says where the value that begins at a byte ends.
+/// Returns the end of the value that begins at a byte offset.
 fn value_end(bytes: &[u8], at: usize) -> usize {
-    let until = |mark: u8| at + bytes[at..].iter().position(|byte| *byte == mark).expect("an end");
+    let until = |delimiter: u8| at + bytes[at..].iter().position(|byte| *byte == delimiter).expect("an end");
     match bytes[at] {
         b'i' => until(b'e') + 1,
         b'l' | b'd' => {

@@ -6,17 +6,17 @@ use protocol::infohash::Infohash;
 
 const IO_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a tracker tells of a torrent (BEP 48).
+/// A tracker's counts of a torrent (BEP 48).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScrapeCounts {
-    /// How many have everything.
+    /// Number of complete peers.
     pub complete: u64,
-    /// How many do not.
+    /// Number of incomplete peers.
     pub incomplete: u64,
 }
 
 impl ScrapeCounts {
-    /// Asks the tracker at an address; none if it does not know the torrent, or does not answer.
+    /// Scrapes the tracker at an address. Returns `None` if it does not know the torrent or does not answer.
     pub fn fetch(tracker: SocketAddr, infohash: Infohash) -> Option<Self> {
         let reply = get(tracker, &format!("/scrape?info_hash={}", percent_encode(infohash))).ok()?;
         let number = |key: &str| {
@@ -28,22 +28,22 @@ impl ScrapeCounts {
     }
 }
 
-/// Says whether a tracker answers at all.
+/// Returns true if a tracker answers HTTP requests.
 pub(super) fn is_answering(tracker: SocketAddr) -> bool {
     get(tracker, "/scrape").is_ok()
 }
 
-/// Writes an infohash as it stands in a query.
+/// Returns an infohash in its percent-encoded form.
 fn percent_encode(infohash: Infohash) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
     for byte in infohash.as_bytes() {
-        write!(text, "%{byte:02x}").expect("a string takes everything");
+        write!(text, "%{byte:02x}").expect("writing to a string succeeds");
     }
     text
 }
 
-/// Asks for a page and returns the reply with its header.
+/// Fetches a page and returns the response with its header.
 fn get(server: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&server, IO_TIMEOUT)?;
     stream.set_read_timeout(Some(IO_TIMEOUT))?;

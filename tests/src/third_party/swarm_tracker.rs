@@ -9,7 +9,7 @@ use crate::index::IndexProcess;
 use crate::seeder_tracker::SeederTracker;
 use crate::tls_proxy::TlsProxy;
 
-/// A tracker, whoever made it.
+/// A tracker of any implementation.
 #[derive(Debug)]
 pub struct SwarmTracker {
     program: TrackerProgram,
@@ -25,28 +25,28 @@ enum TrackerProgram {
 }
 
 impl SwarmTracker {
-    /// Starts opentracker, if it is installed, to be asked over HTTP.
+    /// Starts opentracker for HTTP, if it is installed.
     pub fn opentracker() -> Option<Self> {
         let program = OpentrackerProcess::start_if_installed()?;
         let url = format!("http://{}/announce", program.address());
         Some(Self { program: TrackerProgram::Opentracker(program), url })
     }
 
-    /// Starts opentracker, if it is installed, to be asked over UDP.
+    /// Starts opentracker for UDP, if it is installed.
     pub fn opentracker_over_udp() -> Option<Self> {
         let program = OpentrackerProcess::start_if_installed()?;
         let url = format!("udp://{}/announce", program.address());
         Some(Self { program: TrackerProgram::Opentracker(program), url })
     }
 
-    /// Starts an index that is a tracker too.
+    /// Starts an index that is also a tracker.
     pub fn index() -> Self {
         let index = IndexProcess::start_with("127.0.0.1:0", &["--tracker", "127.0.0.1:0"]);
         let url = format!("http://{}/announce", index.tracker_address());
         Self { program: TrackerProgram::Index(index), url }
     }
 
-    /// Starts an index that is a tracker too, to be asked over HTTPS.
+    /// Starts an index that is also a tracker, behind HTTPS.
     pub fn index_over_https() -> Self {
         let index = IndexProcess::start_with("127.0.0.1:0", &["--tracker", "127.0.0.1:0"]);
         let front = TlsProxy::start(index.tracker_address());
@@ -54,31 +54,31 @@ impl SwarmTracker {
         Self { program: TrackerProgram::IndexOverHttps(index, front), url }
     }
 
-    /// Starts one in this process that tells of the seeders it is told of.
+    /// Starts a tracker in this process that returns the seeders added to it.
     pub fn in_process() -> Self {
         Self::in_process_at(&NetworkLocation::default())
     }
 
-    /// Starts one in this process that is reached at a place, and tells of the seeders there.
-    pub fn in_process_at(place: &NetworkLocation) -> Self {
-        let tracker = place.inside(|| SeederTracker::start_at(place.address())).expect("a free port");
+    /// Starts a tracker in this process at a location, with seeders at the same location.
+    pub fn in_process_at(location: &NetworkLocation) -> Self {
+        let tracker = location.inside(|| SeederTracker::start_at(location.address())).expect("a free port");
         let url = tracker.announce_url();
         Self { program: TrackerProgram::InProcess(tracker), url }
     }
 
-    /// Gives the URL that goes into a `.torrent`.
+    /// Returns the announce URL for a `.torrent`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Lets it serve a torrent, where it has to be told.
+    /// Allows the tracker to serve a torrent, if it needs permission.
     pub fn allow(&self, infohash: Infohash) {
         if let TrackerProgram::Opentracker(program) = &self.program {
             program.allow(infohash);
         }
     }
 
-    /// Gives the file with the certificate of one that is asked over HTTPS.
+    /// Returns the certificate file of a tracker behind HTTPS.
     pub fn certificate(&self) -> PathBuf {
         let TrackerProgram::IndexOverHttps(_, front) = &self.program else {
             panic!("{self:?} has no certificate")
@@ -87,16 +87,18 @@ impl SwarmTracker {
     }
 
     fn seeder_tracker(&self) -> &SeederTracker {
-        let TrackerProgram::InProcess(tracker) = &self.program else { panic!("{self:?} is another program") };
+        let TrackerProgram::InProcess(tracker) = &self.program else {
+            panic!("{self:?} is not a tracker in this process")
+        };
         tracker
     }
 
-    /// Tells one in this process of a seeder.
+    /// Adds a seeder to a tracker in this process.
     pub fn add_seeder(&self, seeder: SocketAddr) {
         self.seeder_tracker().add_seeder(seeder.port());
     }
 
-    /// Waits until one in this process knows so many seeders.
+    /// Waits until a tracker in this process knows `count` seeders.
     pub fn wait_for_seeders(&self, count: usize) {
         wait_until("seeders to announce themselves", DEFAULT_TIMEOUT, || {
             self.seeder_tracker().seeder_count() >= count
@@ -113,13 +115,13 @@ impl SwarmTracker {
         }
     }
 
-    /// Waits until it knows such peers of a torrent.
-    pub fn wait_for(&self, infohash: Infohash, is_it: impl Fn(ScrapeCounts) -> bool) {
+    /// Waits until the tracker's counts of a torrent match.
+    pub fn wait_for(&self, infohash: Infohash, is_match: impl Fn(ScrapeCounts) -> bool) {
         let mut last = None;
-        let come = poll_within(DEFAULT_TIMEOUT, || {
+        let reached = poll_within(DEFAULT_TIMEOUT, || {
             last = self.scrape(infohash);
-            last.is_some_and(&is_it).then_some(())
+            last.is_some_and(&is_match).then_some(())
         });
-        assert!(come.is_some(), "the tracker knows {last:?} of {infohash}");
+        assert!(reached.is_some(), "the tracker knows {last:?} of {infohash}");
     }
 }

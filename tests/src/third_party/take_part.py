@@ -1,4 +1,4 @@
-"""Takes part in a torrent until it is killed, or shows it: PROGRAM join ENCRYPTION TORRENT FOLDER | show TORRENT."""
+"""Joins a torrent until it is killed, or shows it: PROGRAM join ENCRYPTION TORRENT FOLDER | show TORRENT."""
 import sys
 
 import libtorrent
@@ -10,13 +10,13 @@ if role == "show":
     sys.exit()
 
 encryption = {
-    # What a client that speaks BEP 3 over TCP alone does not have.
+    # Features that a client of plain BEP 3 over TCP does not have.
     "off": {
         "in_enc_policy": 2, "out_enc_policy": 2, "enable_incoming_utp": False, "enable_outgoing_utp": False,
         "min_reconnect_time": 1,
     },
     "default": {},
-    # RC4 and no plaintext behind the key exchange.
+    # RC4, without plaintext after the key exchange.
     "required": {"in_enc_policy": 0, "out_enc_policy": 0, "allowed_enc_level": 2},
 }[sys.argv[2]]
 kinds = libtorrent.alert.category_t

@@ -8,12 +8,12 @@ use super::{Mktorrent, NetworkLocation, SwarmTracker, TorrentClient, read_infoha
 use crate::content::{PIECE_LENGTH, TestContent};
 use crate::test_folder::TestFolder;
 
-/// Which files a torrent has.
+/// The files of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TorrentLayout {
     /// A single file.
     File,
-    /// A folder with pieces that span files, an empty file, a folder in a folder and letters beyond ASCII.
+    /// A folder with pieces that span files, an empty file, a nested folder and non-ASCII names.
     Folder,
 }
 
@@ -33,16 +33,16 @@ pub struct TorrentFixture {
 /// A client in a swarm, and its folder.
 #[derive(Debug)]
 pub struct SwarmMember {
-    /// The client; it ends before its folder goes.
+    /// The client; dropped before its folder.
     pub client: ClientProcess,
     /// The folder.
     pub folder: TestFolder,
 }
 
-/// The name of the torrent of a folder.
+/// Name of the folder torrent.
 pub const FOLDER_NAME: &str = "Grüße & more";
 
-/// The name of the torrent of a file.
+/// Name of the single-file torrent.
 pub const FILE_NAME: &str = "single file.bin";
 
 impl TorrentLayout {
@@ -63,7 +63,7 @@ impl TorrentLayout {
         sizes.iter().map(|(name, _)| format!("{FOLDER_NAME}/{name}")).zip(contents).collect()
     }
 
-    /// Gives the name of the torrent.
+    /// Returns the name of the torrent.
     pub const fn name(self) -> &'static str {
         match self {
             Self::File => FILE_NAME,
@@ -73,7 +73,7 @@ impl TorrentLayout {
 }
 
 impl TorrentFixture {
-    /// Makes files and a torrent of them by mktorrent; every seed gives other files.
+    /// Creates files and their torrent with mktorrent. Different seeds give different files.
     pub fn by_mktorrent(
         mktorrent: &Mktorrent,
         layout: TorrentLayout,
@@ -85,26 +85,26 @@ impl TorrentFixture {
         })
     }
 
-    /// Makes a file and its torrent with no program at all, and a tracker that is told of seeders.
+    /// Creates a file and its torrent without external programs, and a tracker to which seeders are added.
     pub fn by_hand(seed: u64) -> Self {
         Self::by_hand_at(seed, &NetworkLocation::default())
     }
 
-    /// The same, for clients in another place than on the loopback.
-    pub fn by_hand_at(seed: u64, place: &NetworkLocation) -> Self {
+    /// Creates the same for clients at another location than the loopback.
+    pub fn by_hand_at(seed: u64, location: &NetworkLocation) -> Self {
         Self::create_with(
             TorrentLayout::File,
             seed,
-            SwarmTracker::in_process_at(place),
+            SwarmTracker::in_process_at(location),
             |content, url, torrent| {
                 let made =
-                    write_torrent(content, url, PIECE_LENGTH as u64).expect("a file that was just written");
-                fs::rename(made, torrent).expect("a folder of ours");
+                    write_torrent(content, url, PIECE_LENGTH as u64).expect("the file was just written");
+                fs::rename(made, torrent).expect("a folder that this process owns");
             },
         )
     }
 
-    /// Makes files, and a torrent of them by whatever makes one of a path, an announce URL and its own path.
+    /// Creates files, and their torrent with `make`, which gets their path, the announce URL and the torrent's path.
     pub fn create_with(
         layout: TorrentLayout,
         seed: u64,
@@ -122,72 +122,71 @@ impl TorrentFixture {
         Self { tracker, torrent, infohash, files, _folder: folder }
     }
 
-    /// Makes a folder that has all files.
+    /// Creates a folder with all files.
     pub fn complete_folder(&self) -> TestFolder {
-        let home = TestFolder::new();
+        let folder = TestFolder::new();
         for (path, content) in &self.files {
-            home.put(path, content);
+            folder.put(path, content);
         }
-        home
+        folder
     }
 
-    /// Starts a client that has everything, and waits until the tracker knows so many that do.
+    /// Starts a complete client and waits until the tracker counts `seeders` complete peers.
     pub fn start_seed(&self, client: &dyn TorrentClient, seeders: u64) -> SwarmMember {
-        let home = self.complete_folder();
-        let running = client.seed(&self.torrent, home.path());
+        let folder = self.complete_folder();
+        let running = client.seed(&self.torrent, folder.path());
         self.tracker.wait_for(self.infohash, |known| known.complete == seeders);
-        SwarmMember { client: running, folder: home }
+        SwarmMember { client: running, folder }
     }
 
-    /// Starts a client that has everything, and waits until a tracker of this process knows it.
+    /// Starts a complete client and waits until a tracker in this process knows it.
     pub fn start_only_seed(&self, client: &dyn TorrentClient) -> SwarmMember {
-        let home = self.complete_folder();
-        let running = client.seed(&self.torrent, home.path());
+        let folder = self.complete_folder();
+        let running = client.seed(&self.torrent, folder.path());
         self.tracker.wait_for_seeders(1);
-        SwarmMember { client: running, folder: home }
+        SwarmMember { client: running, folder }
     }
 
-    /// Starts a client that has nothing, and waits until the tracker knows so many in all.
+    /// Starts an empty client and waits until the tracker counts `peers` peers.
     pub fn start_download(&self, client: &dyn TorrentClient, peers: u64) -> SwarmMember {
         let member = self.start_download_unseen(client);
         self.tracker.wait_for(self.infohash, |known| known.complete + known.incomplete == peers);
         member
     }
 
-    /// Starts a client that has nothing, and does not wait for anything.
+    /// Starts an empty client without waiting.
     pub fn start_download_unseen(&self, client: &dyn TorrentClient) -> SwarmMember {
         self.start_in_folder(client, TestFolder::new())
     }
 
-    /// Starts a client that has what lies in a folder.
-    pub fn start_in_folder(&self, client: &dyn TorrentClient, home: TestFolder) -> SwarmMember {
-        SwarmMember { client: client.join(&self.torrent, home.path()), folder: home }
+    /// Starts a client with the files in a folder.
+    pub fn start_in_folder(&self, client: &dyn TorrentClient, folder: TestFolder) -> SwarmMember {
+        SwarmMember { client: client.join(&self.torrent, folder.path()), folder }
     }
 
-    /// Waits until a client has everything, and holds its folder against the original.
+    /// Waits until a client is complete, and compares its folder with the original.
     pub fn wait_until_complete(&self, member: &mut SwarmMember) {
         member.client.wait_until_complete();
         self.assert_files_in(&member.folder);
     }
 
-    /// Holds what a folder has against the original; files with nothing in them need not be there, as not every client
-    /// makes them.
-    pub fn assert_files_in(&self, home: &TestFolder) {
-        let found = home.visible_files();
+    /// Compares a folder with the original. Empty files may be missing, since not every client creates them.
+    pub fn assert_files_in(&self, folder: &TestFolder) {
+        let found = folder.visible_files();
         for (path, content) in self.files.iter().filter(|(_, content)| content.size() > 0) {
-            let here = found.get(path).map(|content| content.digest);
-            assert_eq!(here, Some(content.digest), "{path} among {:?}", found.keys());
+            let actual = found.get(path).map(|content| content.digest);
+            assert_eq!(actual, Some(content.digest), "{path} among {:?}", found.keys());
         }
     }
 
-    /// Says that a folder of ours has the files, those with nothing in them too, and nothing else.
-    pub fn assert_only_files_in(&self, home: &TestFolder) {
+    /// Panics unless a folder has all files, including empty ones, and nothing else.
+    pub fn assert_only_files_in(&self, folder: &TestFolder) {
         let expected: Vec<&String> = self.files.iter().map(|(path, _)| path).collect();
-        let found = home.visible_files();
+        let found = folder.visible_files();
         assert_eq!(found.keys().collect::<Vec<_>>(), expected);
     }
 
-    /// Gives the files with their paths.
+    /// Returns the files with their paths.
     pub fn files(&self) -> &[(String, TestContent)] {
         &self.files
     }

@@ -9,9 +9,9 @@ use crate::eventually::{DEFAULT_TIMEOUT, wait_until};
 use crate::free_port::free_port;
 use crate::output_lines::OutputLines;
 
-/// Transmission's daemon, told what to do by its remote control.
+/// Transmission's daemon, controlled by its remote control.
 ///
-/// It does not dial addresses of the loopback, so whoever is to meet it there must dial it.
+/// It does not dial loopback addresses, so peers on the loopback must dial it.
 #[derive(Debug)]
 pub struct TransmissionClient {
     encryption: Encryption,
@@ -22,25 +22,25 @@ const DAEMON: &str = "transmission-daemon";
 const REMOTE: &str = "transmission-remote";
 const SHOW: &str = "transmission-show";
 
-/// What it must be told everywhere; all else is as it comes.
+/// Settings of every daemon; everything else keeps its default.
 const SETTINGS: &str = r#"{
     "encryption": ENCRYPTION, SWITCHES
     "bind-address-ipv4": "ADDRESS", "bind-address-ipv6": "::1", "rpc-bind-address": "127.0.0.1",
     "rpc-authentication-required": false, "rpc-host-whitelist-enabled": false
 }"#;
 
-/// Switches off what would look for peers beyond this machine.
+/// Disables peer discovery beyond this machine.
 const NO_DISCOVERY_SETTINGS: &str =
     r#""dht-enabled": false, "lpd-enabled": false, "port-forwarding-enabled": false,"#;
 
-/// Switches off what a client that speaks BEP 3 over TCP alone does not have.
+/// Disables what a client of plain BEP 3 over TCP does not have.
 const TCP_ONLY_SETTINGS: &str = r#""pex-enabled": false, "utp-enabled": false,"#;
 
 impl TransmissionClient {
-    /// Finds it.
-    pub fn find(encryption: Encryption, place: &NetworkLocation) -> Option<Self> {
+    /// Finds the program.
+    pub fn find(encryption: Encryption, location: &NetworkLocation) -> Option<Self> {
         let is_here = [DAEMON, REMOTE, SHOW].iter().all(|program| find_program(program).is_some());
-        is_here.then(|| Self { encryption, location: place.clone() })
+        is_here.then(|| Self { encryption, location: location.clone() })
     }
 
     fn settings(&self) -> String {
@@ -76,7 +76,7 @@ impl TorrentClient for TransmissionClient {
         command.args(["--peerport", &free_port().to_string(), "--config-dir"]).arg(own.path());
         command.arg("--download-dir").arg(folder);
         let running = ClientProcess::start(self.name(), command, own, Box::new(control.clone()));
-        wait_until("transmission to take a torrent", DEFAULT_TIMEOUT, || {
+        wait_until("transmission to add a torrent", DEFAULT_TIMEOUT, || {
             let mut add = control.command();
             add.arg("--add").arg(torrent);
             add.status().is_ok_and(|status| status.success())
@@ -89,14 +89,14 @@ impl TorrentClient for TransmissionClient {
     }
 
     fn read_infohash(&self, torrent: &Path) -> String {
-        let output = Command::new(SHOW).arg(torrent).output().expect("a program that was found");
+        let output = Command::new(SHOW).arg(torrent).output().expect("transmission-show runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let hash = text.lines().find_map(|line| line.trim().strip_prefix("Hash: "));
-        hash.unwrap_or_else(|| panic!("transmission does not read {}: {text}", torrent.display())).to_owned()
+        hash.unwrap_or_else(|| panic!("transmission cannot read {}: {text}", torrent.display())).to_owned()
     }
 }
 
-/// Where the daemon is told what to do.
+/// The address and options of the daemon's remote control.
 #[derive(Debug, Clone)]
 struct RemoteControl {
     address: SocketAddr,
@@ -116,14 +116,14 @@ impl RemoteControl {
 
     fn show(&self) -> String {
         let output = self.command().args(["--torrent", "1", "--info"]).stdout(Stdio::piped()).output();
-        String::from_utf8_lossy(&output.expect("a program that was found").stdout).into_owned()
+        String::from_utf8_lossy(&output.expect("transmission-remote runs").stdout).into_owned()
     }
 }
 
 impl CompletionCheck for RemoteControl {
     fn is_complete(&self, _output: &OutputLines) -> bool {
         let text = self.show();
-        // A torrent that is being verified counts what it has not looked at yet.
+        // While a torrent is being verified, its unverified data counts as present.
         text.contains("Percent Done: 100%")
             && (text.contains("State: Idle") || text.contains("State: Seeding"))
     }

@@ -2,7 +2,7 @@ use protocol::bencode::Tree;
 
 use super::{CorpusFile, CorpusTorrent, TorrentBuilder};
 
-/// Makes one torrent of each kind that other clients open.
+/// Returns one torrent of each kind that other clients open.
 pub fn torrents_of_each_kind() -> Vec<CorpusTorrent> {
     let mut found = name_torrents();
     found.extend(entry_torrents());
@@ -42,7 +42,7 @@ fn name_torrents() -> Vec<CorpusTorrent> {
         ("name-long", builder_with_paths(&[&["x"]]).with_name("n".repeat(300))),
         ("name-control", builder_with_paths(&[&["x"]]).with_name("a\x1b[2J\0b")),
     ]
-    .map(|(name, recipe)| recipe.build(name))
+    .map(|(name, builder)| builder.build(name))
     .into()
 }
 
@@ -70,7 +70,7 @@ fn entry_torrents() -> Vec<CorpusTorrent> {
         ("private-text", around(CorpusFile::file(&["c"], 9)).with_info_entry("private", "1")),
         ("private", around(CorpusFile::file(&["c"], 9)).with_info_entry("private", 1u32)),
     ]
-    .map(|(name, recipe)| recipe.build(name))
+    .map(|(name, builder)| builder.build(name))
     .into()
 }
 
@@ -97,7 +97,7 @@ fn tracker_torrents() -> Vec<CorpusTorrent> {
         ("no-tracker", files().without_root_entries()),
         ("only-wss", files().with_root_entry("announce", "wss://tracker.invalid/")),
     ]
-    .map(|(name, recipe)| recipe.build(name))
+    .map(|(name, builder)| builder.build(name))
     .into()
 }
 

@@ -3,7 +3,7 @@ use protocol::bencode::Tree;
 use super::{CorpusFile, CorpusTorrent, TorrentBuilder, torrents_of_each_kind};
 use crate::content::Noise;
 
-/// What names are made of.
+/// Fragments of names.
 const NAME_FRAGMENTS: [&str; 26] = [
     "a",
     "b",
@@ -33,26 +33,26 @@ const NAME_FRAGMENTS: [&str; 26] = [
     "_",
 ];
 
-/// What entries say of themselves: most of them nothing.
+/// Attributes of entries; most entries have none.
 const ATTRIBUTES: [&str; 10] = ["", "", "", "", "", "x", "h", "p", "l", "xl"];
 
-/// Makes random torrents, the same for the same seed.
+/// Returns random torrents; the same seed gives the same torrents.
 pub fn random_torrents(seed: u64, count: usize) -> Vec<CorpusTorrent> {
     let mut noise = Noise::from_seed(seed);
     (0..count).map(|number| random_builder(&mut noise).build(format!("random-{number:03}"))).collect()
 }
 
-/// Makes torrents of which one to three bytes were changed.
+/// Returns torrents in which one to three bytes were changed.
 pub fn damaged_torrents(seed: u64, count: usize) -> Vec<CorpusTorrent> {
-    let (mut noise, sound) = (Noise::from_seed(seed), torrents_of_each_kind());
+    let (mut noise, intact) = (Noise::from_seed(seed), torrents_of_each_kind());
     let mut specimens = Vec::new();
     for number in 0..count {
-        let mut specimen = pick(&mut noise, &sound).clone();
+        let mut specimen = pick(&mut noise, &intact).clone();
         for _ in 0..=noise.next_below(3) {
             let at = random_index(&mut noise, specimen.bytes.len());
             specimen.bytes[at] = noise.next_below(256).to_le_bytes()[0];
         }
-        // What was written into it is not known any more.
+        // The change makes the recorded paths unknown.
         specimen.paths.fill(None);
         specimen.name = format!("damaged-{number:03}");
         specimens.push(specimen);
@@ -63,27 +63,27 @@ pub fn damaged_torrents(seed: u64, count: usize) -> Vec<CorpusTorrent> {
 fn random_builder(noise: &mut Noise) -> TorrentBuilder {
     let has_list = noise.next_below(4) > 0;
     let count = if has_list { 1 + noise.next_below(8) } else { 1 };
-    let mut recipe = TorrentBuilder::from_files((0..count).map(|_| random_file(noise, has_list)));
+    let mut builder = TorrentBuilder::from_files((0..count).map(|_| random_file(noise, has_list)));
     // At least one file has bytes.
-    recipe.files.push(CorpusFile::file(&["last"], 1 + noise.next_below(100_000)));
+    builder.files.push(CorpusFile::file(&["last"], 1 + noise.next_below(100_000)));
     if !has_list {
-        recipe.files.swap_remove(0);
+        builder.files.swap_remove(0);
     }
-    recipe.has_file_list = has_list;
-    // The last scrap of a name is one that no program takes for nothing.
-    recipe.name = format!("{}n", random_name(noise)).into_bytes();
-    recipe.piece_length = *pick(noise, &[16 << 10, 32 << 10, 48 << 10, 64 << 10, 256 << 10]);
+    builder.has_file_list = has_list;
+    // The last fragment of a name is one that no program discards.
+    builder.name = format!("{}n", random_name(noise)).into_bytes();
+    builder.piece_length = *pick(noise, &[16 << 10, 32 << 10, 48 << 10, 64 << 10, 256 << 10]);
     for key in ["comment", "created by", "encoding", "url-list", "nodes", "announce-list", "announce"] {
         if noise.next_below(4) == 0 {
-            recipe = recipe.with_root_entry(key, random_value(noise));
+            builder = builder.with_root_entry(key, random_value(noise));
         }
     }
     for key in ["private", "source", "x"] {
         if noise.next_below(4) == 0 {
-            recipe = recipe.with_info_entry(key, random_value(noise));
+            builder = builder.with_info_entry(key, random_value(noise));
         }
     }
-    recipe
+    builder
 }
 
 fn random_file(noise: &mut Noise, has_list: bool) -> CorpusFile {
@@ -120,5 +120,5 @@ fn pick<'a, T>(noise: &mut Noise, from: &'a [T]) -> &'a T {
 }
 
 fn random_index(noise: &mut Noise, count: usize) -> usize {
-    usize::try_from(noise.next_below(count as u64)).expect("as small as the count")
+    usize::try_from(noise.next_below(count as u64)).expect("a number below the count")
 }

@@ -1,4 +1,4 @@
-//! Shared files that are rewritten, renamed, cut and removed without pause while others fetch them.
+//! Shared files that are constantly rewritten, renamed, truncated and removed while other nodes download them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -14,13 +14,13 @@ use tests::test_folder::TestFolder;
 const FILES: u64 = 8;
 const ROUNDS: u64 = 2;
 
-/// Changes a file as programs do, and returns the digests that it has had meanwhile.
-fn change_file(home: &TestFolder, path: &PathBuf, step: u64) -> Vec<Digest> {
+/// Changes a file as programs do. Returns the digests that it had meanwhile.
+fn change_file(folder: &TestFolder, path: &PathBuf, step: u64) -> Vec<Digest> {
     let new = TestContent::random(10_000 + step, 40_000 + usize::try_from(step).expect("few steps") * 97);
     match step % 5 {
-        // An editor's way: written beside and renamed over.
+        // As an editor does: write a new file and rename it over the old one.
         0 => {
-            let beside = home.put("beside.part", &new);
+            let beside = folder.put("beside.part", &new);
             fs::rename(beside, path).expect("renamed");
         }
         1 => fs::write(path, &new.bytes).expect("rewritten"),
@@ -29,7 +29,7 @@ fn change_file(home: &TestFolder, path: &PathBuf, step: u64) -> Vec<Digest> {
             file.write_all(b"more").expect("written");
         }
         3 => File::options().write(true).open(path).expect("a file").set_len(1000 + step).expect("cut"),
-        // Other bytes of the same length, with the time set back.
+        // Other bytes of the same length, with the modification time reset.
         _ => {
             let modified = fs::metadata(path).and_then(|found| found.modified()).expect("a time");
             let bytes: Vec<u8> = fs::read(path).expect("bytes").iter().map(|byte| !byte).collect();
@@ -54,7 +54,7 @@ fn constantly_changing_files_are_never_served_wrong() {
     let mut sharer = network.start_node(&files);
     let mut fetcher = network.start_node(&[]);
     let mut known: BTreeSet<Digest> = contents.iter().map(|content| content.digest).collect();
-    // Not all of it can come: what is gone is waited for.
+    // Some downloads cannot complete: they wait for content that no longer exists.
     for content in &contents {
         fetcher.peer.run(&format!("download {} &", content.digest));
     }
@@ -74,7 +74,7 @@ fn constantly_changing_files_are_never_served_wrong() {
         let answer = fetcher.peer.run(&format!("download {digest}"));
         assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
     }
-    let came = fetcher.folder.visible_files();
-    assert!(came.len() >= 4 && came.values().all(|content| known.contains(&content.digest)));
+    let received = fetcher.folder.visible_files();
+    assert!(received.len() >= 4 && received.values().all(|content| known.contains(&content.digest)));
     assert!(sharer.peer.run("status").errors().is_empty());
 }

@@ -1,4 +1,4 @@
-//! Files that lie in the peers' folders from earlier: only what the program itself has received counts.
+//! Files from earlier runs in the peers' folders: only files that the program itself has received are used.
 
 use std::fs;
 use std::process::Stdio;
@@ -21,7 +21,7 @@ fn downloaded_pieces(group: &ConfiguredGroup, id: u32) -> usize {
     group.log(id).iter().filter(|line| line.contains(" has downloaded the piece ")).count()
 }
 
-/// Puts another file of the same size where the file of a peer belongs.
+/// Puts another file of the same size in the place of a peer's file.
 fn write_stale_file(group: &ConfiguredGroup, id: u32, seed: u64) -> Vec<u8> {
     let stale = TestContent::random(seed, SIZE).bytes;
     fs::create_dir_all(group.path().join(format!("peer_{id}"))).expect("a folder");
@@ -41,7 +41,7 @@ fn stale_files_are_moved_aside_and_replaced() {
         let moved = format!("{FILE_NAME}.unverified-1");
         assert_eq!(group.visible_names(*id), [FILE_NAME, moved.as_str()]);
         let aside = group.complete_file(*id).with_file_name(&moved);
-        assert!(fs::read(&aside).expect("the stale file") == *stale, "it has changed");
+        assert!(fs::read(&aside).expect("the stale file") == *stale, "the stale file has changed");
         let row = format!("unverified\t{}", aside.display());
         assert!(peer.output().text().contains(&row), "{}", peer.output().text());
         let line = format!("Peer {id} moved the unverified file {FILE_NAME} to {moved}.");
@@ -61,7 +61,7 @@ fn second_run_finds_the_pieces_of_the_first() {
         }
         assert_eq!(downloaded_pieces(&group, 1002), SIZE.div_ceil(16 << 10));
     }
-    // Another file in the place of one that was received is not that file.
+    // A different file in the place of a received one is not trusted.
     write_stale_file(&group, 1002, 654);
     let mut peers: Vec<ClientProcess> =
         (FIRST_PEER_ID..FIRST_PEER_ID + 3).map(|id| group.start(id, &[])).collect();
@@ -83,17 +83,17 @@ fn start_all_reports_moved_files_and_warns_once() {
     let mut command = group.command("start-all", &[]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut all = Process::spawn("start-all", command);
-    let said = OutputLines::collect(all.child().stdout.take().expect("a pipe"));
-    let complained = OutputLines::collect(all.child().stderr.take().expect("a pipe"));
-    assert!(all.wait(DEFAULT_TIMEOUT).success(), "{} {}", said.text(), complained.text());
+    let output = OutputLines::collect(all.child().stdout.take().expect("a pipe"));
+    let errors = OutputLines::collect(all.child().stderr.take().expect("a pipe"));
+    assert!(all.wait(DEFAULT_TIMEOUT).success(), "{} {}", output.text(), errors.text());
     assert!(
-        said.wait_for_end(DEFAULT_TIMEOUT) && complained.wait_for_end(DEFAULT_TIMEOUT),
+        output.wait_for_end(DEFAULT_TIMEOUT) && errors.wait_for_end(DEFAULT_TIMEOUT),
         "the pipes end with the process"
     );
     group.assert_has_file(1002);
     let row = format!("1002\tunverified\t{}.unverified-1", group.complete_file(1002).display());
-    assert!(said.text().lines().any(|line| line == row), "{}", said.text());
-    let warnings = complained.text();
+    assert!(output.text().lines().any(|line| line == row), "{}", output.text());
+    let warnings = errors.text();
     assert_eq!(warnings.matches("Common.cfg:8: unknown key \"DebugMode\" ignored").count(), 1, "{warnings}");
     assert_eq!(warnings.lines().count(), 1, "{warnings}");
 }

@@ -1,4 +1,4 @@
-//! Wrong configurations: each is refused before anybody is spoken with, and the message says where and why.
+//! Invalid configurations: each is refused before any connection, and the message says where and why.
 
 use std::fs;
 use std::process::{Output, Stdio};
@@ -13,15 +13,15 @@ fn group() -> ConfiguredGroup {
     ConfiguredGroup::new(TestContent::random(610, 100_000), 16 << 10, &[true, false])
 }
 
-/// Runs a peer that cannot begin; returns its status and what it complains of.
-fn run_refused(group: &ConfiguredGroup, who: &str) -> (Option<i32>, String) {
+/// Runs a peer that cannot start. Returns its status and its error output.
+fn run_refused(group: &ConfiguredGroup, target: &str) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } =
-        group.command(who, &[]).output().expect("a program that was built");
+        group.command(target, &[]).output().expect("a program that was built");
     assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(&stdout));
     (status.code(), String::from_utf8_lossy(&stderr).into_owned())
 }
 
-/// Changes a part of a file.
+/// Replaces a part of a file.
 fn replace_in_file(group: &ConfiguredGroup, file: &str, from: &str, to: &str) {
     let path = group.path().join(file);
     let text = fs::read_to_string(&path).expect("a file");
@@ -50,27 +50,22 @@ fn invalid_configuration_is_refused_with_line_and_reason() {
             "Common.cfg",
             "UnchokingInterval 1 \n",
             "FileName x\n",
-            "Common.cfg:4: FileName stands in line 2 already",
+            "Common.cfg:4: duplicate FileName; first defined on line 2",
         ),
-        ("Common.cfg", FILE_NAME, "../secret", "Common.cfg:4: FileName is not the plain name of a file"),
+        ("Common.cfg", FILE_NAME, "../secret", "Common.cfg:4: FileName is not a plain file name"),
         (
             "PeerInfo.cfg",
             "1002 localhost",
             "1001 localhost",
-            "PeerInfo.cfg:2: peer 1001 stands in line 1 already",
+            "PeerInfo.cfg:2: duplicate peer 1001; first listed on line 1",
         ),
         ("PeerInfo.cfg", "1002 localhost", "1002 0.0.0.0", "PeerInfo.cfg:2: the host is neither a name nor"),
-        (
-            "PeerInfo.cfg",
-            "1002 localhost",
-            "1002",
-            "PeerInfo.cfg:2: a peer's line is `id host port has_file`",
-        ),
+        ("PeerInfo.cfg", "1002 localhost", "1002", "PeerInfo.cfg:2: expected `id host port has_file`"),
     ] {
         let group = group();
         replace_in_file(&group, file, from, to);
-        for who in ["1002", "start-all"] {
-            let (status, complaint) = run_refused(&group, who);
+        for target in ["1002", "start-all"] {
+            let (status, complaint) = run_refused(&group, target);
             assert_eq!(status, Some(2), "{to}");
             assert!(complaint.contains(reason), "{to}: {complaint}");
             let faults = complaint.lines().filter(|line| line.contains(".cfg")).count();
@@ -117,7 +112,10 @@ fn seed_with_missing_or_wrong_size_file_does_not_start() {
     fs::remove_file(group.complete_file(1001)).expect("a file");
     let (status, complaint) = run_refused(&group, "1001");
     assert_eq!(status, Some(1));
-    assert!(complaint.contains("peer 1001 has the file, says the list, but it is neither at"), "{complaint}");
+    assert!(
+        complaint.contains("peer 1001 is listed as having the file, but it is neither at"),
+        "{complaint}"
+    );
 }
 
 #[test]
@@ -136,17 +134,17 @@ fn peer_that_cannot_start_stops_the_others() {
     let mut command = group.command("start-all", &[]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut all = Process::spawn("start-all", command);
-    let said = OutputLines::collect(all.child().stdout.take().expect("a pipe"));
-    let complained = OutputLines::collect(all.child().stderr.take().expect("a pipe"));
-    assert_eq!(all.wait(DEFAULT_TIMEOUT).code(), Some(1), "{} {}", said.text(), complained.text());
+    let output = OutputLines::collect(all.child().stdout.take().expect("a pipe"));
+    let errors = OutputLines::collect(all.child().stderr.take().expect("a pipe"));
+    assert_eq!(all.wait(DEFAULT_TIMEOUT).code(), Some(1), "{} {}", output.text(), errors.text());
     assert!(
-        said.wait_for_end(DEFAULT_TIMEOUT) && complained.wait_for_end(DEFAULT_TIMEOUT),
+        output.wait_for_end(DEFAULT_TIMEOUT) && errors.wait_for_end(DEFAULT_TIMEOUT),
         "the pipes end with the process"
     );
-    let (said, complained) = (said.text(), complained.text());
-    assert!(said.contains("1001\tstopped") && said.contains("1003\tstopped"), "{said}");
-    let last = complained.lines().last().expect("a complaint");
-    assert!(last.contains("peer 1002 cannot begin: cannot listen on localhost:"), "{complained}");
-    assert!(last.contains("the others were stopped"), "{complained}");
-    assert_eq!(complained.lines().count(), 1, "one fault is reported once: {complained}");
+    let (output, errors) = (output.text(), errors.text());
+    assert!(output.contains("1001\tstopped") && output.contains("1003\tstopped"), "{output}");
+    let last = errors.lines().last().expect("a complaint");
+    assert!(last.contains("peer 1002 cannot start: cannot listen on localhost:"), "{errors}");
+    assert!(last.contains("the others were stopped"), "{errors}");
+    assert_eq!(errors.lines().count(), 1, "one fault is reported once: {errors}");
 }

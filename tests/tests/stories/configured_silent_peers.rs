@@ -1,4 +1,5 @@
-//! Neighbours that send nothing, or not what they were asked for: nobody is cut off, and everything is fetched elsewhere.
+//! Neighbours that send nothing, or not the requested pieces: none is disconnected, and everything is downloaded from
+//! others.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ fn listen(group: &ConfiguredGroup, id: u32) -> TcpListener {
     TcpListener::bind((Ipv4Addr::LOCALHOST, group.port(id))).expect("a free port")
 }
 
-/// Accepts one of ours as a seed that unchokes it as soon as it is interested.
+/// Accepts a connection from our program and acts as a seed that unchokes it as soon as it is interested.
 fn accept_as_seed(listener: &TcpListener, id: u32) -> RawNeighbour {
     let mut seed = RawNeighbour::accept(listener, false);
     seed.read_handshake();
@@ -34,19 +35,19 @@ fn accept_as_seed(listener: &TcpListener, id: u32) -> RawNeighbour {
     seed
 }
 
-/// Waits for a request, past haves; returns the piece.
+/// Waits for a request, skipping have messages, and returns the piece.
 fn next_requested_piece(seed: &mut RawNeighbour) -> u32 {
     loop {
         match seed.receive().expect("a request") {
             (kind::REQUEST, number) => return u32::from_be_bytes(number.try_into().expect("a number")),
             (kind::HAVE, _) => {}
-            other => panic!("{other:?} instead of a request"),
+            other => panic!("expected a request, got {other:?}"),
         }
     }
 }
 
 fn send_piece(group: &ConfiguredGroup, seed: &mut RawNeighbour, number: u32) {
-    let bytes = group.content().bytes.chunks(PIECE_LENGTH).nth(number as usize).expect("a piece that exists");
+    let bytes = group.content().bytes.chunks(PIECE_LENGTH).nth(number as usize).expect("an existing piece");
     seed.send(kind::PIECE, &[&number.to_be_bytes(), bytes].concat());
 }
 
@@ -62,11 +63,11 @@ fn lost_request_is_repeated_on_the_same_connection() {
     let ours = group.start(1002, &[]);
     let mut seed = accept_as_seed(&listener, 1001);
     let lost = next_requested_piece(&mut seed);
-    let asked = Instant::now();
+    let start = Instant::now();
     assert_eq!(next_requested_piece(&mut seed), lost, "repeated");
-    let waited = asked.elapsed();
+    let waited = start.elapsed();
     assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&waited), "{waited:?}");
-    // Both are answered: once it counts, and the other time it does no harm.
+    // Both requests are answered: the first answer counts, and the second does no harm.
     send_piece(&group, &mut seed, lost);
     send_piece(&group, &mut seed, lost);
     for _ in 1..6 {
@@ -86,19 +87,19 @@ fn pieces_of_a_silent_seed_are_fetched_elsewhere() {
     let mut silent = accept_as_seed(&first, 1001);
     let owed = next_requested_piece(&mut silent);
     let mut honest = accept_as_seed(&second, 1002);
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut given = Vec::new();
     while given.len() < 6 {
         let number = next_requested_piece(&mut honest);
         send_piece(&group, &mut honest, number);
         given.push(number);
     }
-    assert!(given.contains(&owed) && begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
-    // The silent one learns all of it, over the connection that it has.
+    assert!(given.contains(&owed) && start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    // The silent seed receives all have messages over its connection.
     let mut haves = 0;
     while haves < 6 {
-        let (said, _) = silent.receive().expect("a connection that goes on");
-        haves += u32::from(said == kind::HAVE);
+        let (message_kind, _) = silent.receive().expect("the connection is open");
+        haves += u32::from(message_kind == kind::HAVE);
     }
     honest.wait_for_close();
     drop(silent);

@@ -1,4 +1,4 @@
-//! Who connects to a peer and says wrong things is shown the door, and the peer goes on giving to its group.
+//! A peer disconnects clients that send invalid messages, and continues to serve its group.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ fn group() -> ConfiguredGroup {
     ConfiguredGroup::new(TestContent::random(620, 5_007), 1_000, &[true, false])
 }
 
-/// Somebody honest fetches all, and everybody ends in peace.
+/// Checks that an honest peer still downloads everything and that the seed ends successfully.
 fn assert_still_serves(group: &ConfiguredGroup, mut seed: ClientProcess) {
     let mut honest = group.start(1002, &[]);
     for peer in [&mut seed, &mut honest] {
@@ -23,19 +23,19 @@ fn assert_still_serves(group: &ConfiguredGroup, mut seed: ClientProcess) {
     group.assert_only_file(1002);
 }
 
-/// Somebody begins with other bytes than a handshake of the group, and is turned away.
+/// Checks that a connection that begins with something else than a handshake of the group is refused.
 fn assert_refused(beginning: &[u8]) {
     let group = group();
     let seed = group.start(1001, &[]);
     let mut stranger = RawNeighbour::connect(group.port(1001), false);
-    assert_eq!(stranger.read_handshake(), 1001, "a handshake waits for nobody");
+    assert_eq!(stranger.read_handshake(), 1001, "the handshake is sent at once");
     stranger.send_raw(beginning);
     assert_eq!(stranger.receive(), None);
     assert_still_serves(&group, seed);
 }
 
-/// One of the group says something for which its connection must end; in both framings.
-fn assert_disconnected_after(say: impl Fn(&mut RawNeighbour)) {
+/// Checks that a group member is disconnected after sending an invalid message, in both framings.
+fn assert_disconnected_after(misbehave: impl Fn(&mut RawNeighbour)) {
     for exclusive in [false, true] {
         let group = group();
         let seed = group.start(1001, &[]);
@@ -44,7 +44,7 @@ fn assert_disconnected_after(say: impl Fn(&mut RawNeighbour)) {
         peer.read_handshake();
         peer.send(kind::BITFIELD, &[0]);
         peer.expect(kind::BITFIELD, &[0b1111_1100]);
-        say(&mut peer);
+        misbehave(&mut peer);
         peer.wait_for_disconnect();
         assert_still_serves(&group, seed);
     }
@@ -117,7 +117,7 @@ fn peer_with_too_many_choked_requests_is_disconnected() {
     peer.send_handshake(1002);
     peer.read_handshake();
     peer.send(kind::BITFIELD, &[0; 250]);
-    // The same one is kept once.
+    // Repeated requests for the same piece are stored once.
     for number in [[0; 1_500].as_slice(), &(0..1_024).collect::<Vec<u32>>()].concat() {
         peer.send(kind::REQUEST, &number.to_be_bytes());
     }
@@ -136,8 +136,8 @@ fn peer_that_repeats_done_is_disconnected_quickly() {
     let mut peer = RawNeighbour::connect(group.port(1001), false);
     peer.send_handshake(1002);
     peer.read_handshake();
-    let begun = Instant::now();
+    let start = Instant::now();
     peer.send_raw(&[0, 0, 0, 1, kind::DONE].repeat(10_002));
     peer.wait_for_disconnect();
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }

@@ -1,4 +1,4 @@
-//! Groups of our own programs spread a file of 20 MB.
+//! Groups of our own programs that share a file of 20 MB.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tests::output_lines::OutputLines;
 use tests::process::Process;
 use tests::third_party::ClientProcess;
 
-/// How long a group may take for 20 MB.
+/// Time limit for a group to share 20 MB.
 const SPREAD_TIMEOUT: Duration = Duration::from_mins(1);
 
 const PIECE_LENGTH: u32 = 16 << 10;
@@ -22,13 +22,13 @@ fn group(seed: u64, has_file: &[bool]) -> ConfiguredGroup {
     ConfiguredGroup::new(TestContent::random(seed, SIZE), PIECE_LENGTH, has_file)
 }
 
-/// Waits for the end of a peer, which must be one in peace.
+/// Waits for a peer to end successfully.
 fn assert_success(running: &mut ClientProcess) {
     let status = running.process().wait(SPREAD_TIMEOUT);
     assert!(status.success(), "{status}: {}", running.output().text());
 }
 
-/// Checks what a peer that began with nothing has written down.
+/// Checks the log of a peer that started with nothing.
 fn assert_log(group: &ConfiguredGroup, id: u32, before: &[u32], after: &[u32]) {
     let log = group.log(id);
     let count = |text: &str| log.iter().filter(|line| line.contains(text)).count();
@@ -58,7 +58,7 @@ fn three_peers_download_the_file_of_one() {
     let haves = group.log(1002).iter().filter(|line| line.contains("'have' message from 1003")).count();
     assert_eq!(haves, PIECE_COUNT);
     let seed = group.log(1001);
-    // Who says first that it is interested is preferred at once; the other may come by the optimistic place.
+    // The first peer to declare interest becomes preferred at once; the other may get the optimistic slot.
     let preferred = seed.iter().find_map(|line| line.strip_prefix("Peer 1001 has the preferred neighbors "));
     assert!(matches!(preferred, Some("1002." | "1003." | "1002,1003.")), "{seed:#?}");
     assert!(!seed.iter().any(|line| line.contains("complete file")));
@@ -70,16 +70,16 @@ fn six_peers_started_together_download_from_two() {
     let mut command = group.command("start-all", &[]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut all = Process::spawn("start-all", command);
-    let said = OutputLines::collect(all.child().stdout.take().expect("a pipe"));
-    let complained = OutputLines::collect(all.child().stderr.take().expect("a pipe"));
+    let output = OutputLines::collect(all.child().stdout.take().expect("a pipe"));
+    let errors = OutputLines::collect(all.child().stderr.take().expect("a pipe"));
     let status = all.wait(SPREAD_TIMEOUT);
-    assert!(status.success(), "{status}: {} {}", said.text(), complained.text());
-    let lines = said.lines_from(0);
+    assert!(status.success(), "{status}: {} {}", output.text(), errors.text());
+    let lines = output.lines_from(0);
     for id in FIRST_PEER_ID..FIRST_PEER_ID + 6 {
         group.assert_only_file(id);
         for word in ["done", "ended"] {
-            let told = lines.iter().filter(|line| line.starts_with(&format!("{id}\t{word}"))).count();
-            assert_eq!(told, 1, "{id} {word}: {lines:?}");
+            let line_count = lines.iter().filter(|line| line.starts_with(&format!("{id}\t{word}"))).count();
+            assert_eq!(line_count, 1, "{id} {word}: {lines:?}");
         }
     }
     assert_log(&group, 1003, &[1001, 1002], &[1004, 1005, 1006]);
@@ -103,11 +103,11 @@ fn group_waits_for_a_late_peer() {
 #[test]
 fn peer_without_answers_names_the_peers_it_waits_for() {
     let group = ConfiguredGroup::new(TestContent::random(605, 100_000), PIECE_LENGTH, &[true, false]);
-    for (lonely, missing) in [(1001, 1002), (1002, 1001)] {
-        let mut waiting = group.start(lonely, &[]);
+    for (own, missing) in [(1001, 1002), (1002, 1001)] {
+        let mut waiting = group.start(own, &[]);
         let word = format!("waiting\tnot connected: {missing}");
-        let told = waiting.output().find(0, DEFAULT_TIMEOUT, |line| line == word);
-        assert!(told.is_some(), "{}", waiting.output().text());
+        let found = waiting.output().find(0, DEFAULT_TIMEOUT, |line| line == word);
+        assert!(found.is_some(), "{}", waiting.output().text());
         waiting.process().signal(Signal::INT);
         assert_eq!(waiting.process().wait(DEFAULT_TIMEOUT).code(), Some(130));
     }
@@ -119,8 +119,8 @@ fn killed_peer_resumes_from_its_pieces() {
         ConfiguredGroup::new(TestContent::random(603, 100_000_000), PIECE_LENGTH, &[true, false, false]);
     let mut seed = group.start(1001, &[]);
     let mut second = group.start(1002, &[]);
-    let note = group.path().join("peer_1002/TheFile.dat.part.json");
-    wait_until("the second peer notes what it has", DEFAULT_TIMEOUT, || note.exists());
+    let record = group.path().join("peer_1002/TheFile.dat.part.json");
+    wait_until("the second peer to record its pieces", DEFAULT_TIMEOUT, || record.exists());
     second.process().kill();
     let before = count_downloaded(&group);
     let mut third = group.start(1003, &[]);
@@ -130,11 +130,15 @@ fn killed_peer_resumes_from_its_pieces() {
     }
     group.assert_only_file(1002);
     let output = again.output().text();
-    let here = output.lines().find_map(|line| line.strip_prefix("here\t")).expect("pieces that are here");
-    let here: usize = here.split('\t').next().and_then(|count| count.parse().ok()).expect("a number");
+    let present =
+        output.lines().find_map(|line| line.strip_prefix("here\t")).expect("pieces from the first run");
+    let present: usize = present.split('\t').next().and_then(|count| count.parse().ok()).expect("a number");
     let fetched_again = count_downloaded(&group) - before;
     let pieces = 100_000_000_usize.div_ceil(PIECE_LENGTH as usize);
-    assert!(here > 0 && fetched_again == pieces - here, "{here} here, {before} and {fetched_again} fetched");
+    assert!(
+        present > 0 && fetched_again == pieces - present,
+        "{present} present, {before} and {fetched_again} fetched"
+    );
 }
 
 fn count_downloaded(group: &ConfiguredGroup) -> usize {
@@ -144,13 +148,13 @@ fn count_downloaded(group: &ConfiguredGroup) -> usize {
 #[test]
 fn ctrl_c_stops_peers_and_keeps_received_pieces() {
     let group = group(604, &[true, false]);
-    let mut lonely = group.start(1002, &[]);
-    wait_until("it is at work", DEFAULT_TIMEOUT, || lonely.output().text().contains("swarm\t1002"));
-    lonely.process().signal(Signal::INT);
-    assert_eq!(lonely.process().wait(DEFAULT_TIMEOUT).code(), Some(130));
+    let mut own = group.start(1002, &[]);
+    wait_until("the peer to connect", DEFAULT_TIMEOUT, || own.output().text().contains("swarm\t1002"));
+    own.process().signal(Signal::INT);
+    assert_eq!(own.process().wait(DEFAULT_TIMEOUT).code(), Some(130));
     let mut command = group.command("start-all", &["--framing", "exclusive"]);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
-    // Nobody has the file for long: the second is stopped before.
+    // The second peer is stopped before it has the file.
     std::fs::write(
         group.path().join("PeerInfo.cfg"),
         format!(
@@ -161,13 +165,13 @@ fn ctrl_c_stops_peers_and_keeps_received_pieces() {
     )
     .expect("a list");
     let mut all = Process::spawn("start-all", command);
-    let said = OutputLines::collect(all.child().stdout.take().expect("a pipe"));
+    let output = OutputLines::collect(all.child().stdout.take().expect("a pipe"));
     assert!(
-        said.find(0, DEFAULT_TIMEOUT, |line| line.starts_with("1002\tdone")).is_some(),
+        output.find(0, DEFAULT_TIMEOUT, |line| line.starts_with("1002\tdone")).is_some(),
         "{}",
-        said.text()
+        output.text()
     );
-    assert!(all.is_running(), "the third has not the file");
+    assert!(all.is_running(), "the third peer does not have the file");
     all.signal(Signal::INT);
     assert_eq!(all.wait(DEFAULT_TIMEOUT).code(), Some(130));
     group.assert_only_file(1002);

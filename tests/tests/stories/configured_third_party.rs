@@ -1,4 +1,4 @@
-//! The peculiarities of other programs of the dialect, each played byte for byte, in both framings.
+//! The peculiarities of other programs of the dialect, each scripted byte for byte, in both framings.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use tests::third_party::ClientProcess;
 const PIECE_LENGTH: usize = 1_000;
 const ALL_PIECES: u8 = 0b1111_1100;
 
-/// How long it is listened whether anything comes that should not.
+/// Time without messages that counts as silence.
 const SILENCE_TIME: Duration = Duration::from_millis(300);
 
 /// A group of two with a file of six pieces, the last of which has 7 bytes.
@@ -22,7 +22,7 @@ fn group() -> ConfiguredGroup {
 
 /// Returns the body of a message with a piece.
 fn piece_body(group: &ConfiguredGroup, number: u32) -> Vec<u8> {
-    let bytes = group.content().bytes.chunks(PIECE_LENGTH).nth(number as usize).expect("a piece that exists");
+    let bytes = group.content().bytes.chunks(PIECE_LENGTH).nth(number as usize).expect("an existing piece");
     [&number.to_be_bytes(), bytes].concat()
 }
 
@@ -31,7 +31,8 @@ fn assert_success(mut peer: ClientProcess) {
     assert!(status.success(), "{status}: {}", peer.output().text());
 }
 
-/// Lets one of ours fetch from a foreign seed that `play` plays from our handshake on, which it has read; in both framings.
+/// Runs one of our programs that downloads from a third-party seed. `play` scripts the seed from after our handshake;
+/// in both framings.
 fn download_from_scripted_seed(
     options: impl Fn(bool) -> Vec<&'static str>,
     play: impl Fn(&ConfiguredGroup, &mut RawNeighbour),
@@ -49,7 +50,7 @@ fn download_from_scripted_seed(
     }
 }
 
-/// Lets a foreign peer fetch from a seed of ours: `play` plays it from the handshakes on; in both framings.
+/// Runs one of our seeds for a third-party peer. `play` scripts the peer from after the handshakes; in both framings.
 fn seed_to_scripted_peer(
     options: impl Fn(bool) -> Vec<&'static str>,
     play: impl Fn(&ConfiguredGroup, &mut RawNeighbour),
@@ -66,7 +67,7 @@ fn seed_to_scripted_peer(
     }
 }
 
-/// Connects to a seed of ours and waits for its bitfield, without a word after the handshake.
+/// Connects to one of our seeds and waits for its bitfield, without sending anything after the handshake.
 fn connect_as_peer(group: &ConfiguredGroup, exclusive: bool) -> RawNeighbour {
     let mut peer = RawNeighbour::connect(group.port(1001), exclusive);
     peer.send_handshake(1002);
@@ -75,7 +76,7 @@ fn connect_as_peer(group: &ConfiguredGroup, exclusive: bool) -> RawNeighbour {
     peer
 }
 
-/// Fetches all from a seed of ours, which ends then.
+/// Downloads everything from one of our seeds, which then ends.
 fn download_all(group: &ConfiguredGroup, mut peer: RawNeighbour, ours: ClientProcess) {
     peer.send(kind::INTERESTED, &[]);
     peer.expect(kind::UNCHOKE, &[]);
@@ -92,15 +93,19 @@ fn explicit_framing(exclusive: bool) -> Vec<&'static str> {
     vec!["--framing", if exclusive { "exclusive" } else { "inclusive" }]
 }
 
-/// Answers requests until six pieces are given; returns what was said besides requests and haves.
-fn serve_pieces(group: &ConfiguredGroup, seed: &mut RawNeighbour, mut left: usize) -> Vec<NeighbourMessage> {
+/// Serves requests until `remaining` pieces are sent. Returns the messages received other than requests and haves.
+fn serve_pieces(
+    group: &ConfiguredGroup,
+    seed: &mut RawNeighbour,
+    mut remaining: usize,
+) -> Vec<NeighbourMessage> {
     let mut others = Vec::new();
-    while left > 0 {
+    while remaining > 0 {
         match seed.receive().expect("a request") {
             (kind::REQUEST, number) => {
                 let number = u32::from_be_bytes(number.try_into().expect("a number"));
                 seed.send(kind::PIECE, &piece_body(group, number));
-                left -= 1;
+                remaining -= 1;
             }
             (kind::HAVE, _) => {}
             other => others.push(other),
@@ -109,7 +114,7 @@ fn serve_pieces(group: &ConfiguredGroup, seed: &mut RawNeighbour, mut left: usiz
     others
 }
 
-/// Fetches all pieces, one after the other, after an unchoke; says that it has them.
+/// Downloads all pieces one after the other from a seed that has unchoked us, and announces each.
 fn request_all_pieces(group: &ConfiguredGroup, peer: &mut RawNeighbour) {
     for number in 0..6_u32 {
         peer.send(kind::REQUEST, &number.to_be_bytes());
@@ -160,9 +165,9 @@ fn peer_that_waits_for_our_bitfield_is_served() {
 fn silent_peer_is_addressed_in_the_default_framing() {
     let group = group();
     let ours = group.start(1001, &[]);
-    let begun = Instant::now();
+    let start = Instant::now();
     let peer = connect_as_peer(&group, false);
-    assert!(begun.elapsed() > Duration::from_millis(1500), "it may still begin: {:?}", begun.elapsed());
+    assert!(start.elapsed() > Duration::from_millis(1500), "it should have waited: {:?}", start.elapsed());
     download_all(&group, peer, ours);
 }
 
@@ -202,7 +207,7 @@ fn late_repeated_bitfield_with_spare_bits_is_accepted() {
         seed.send(kind::PIECE, &piece_body(group, 3));
         seed.expect(kind::HAVE, &3_u32.to_be_bytes());
         seed.expect(kind::NOT_INTERESTED, &[]);
-        // Spare bits are set, and one piece is not there yet.
+        // Spare bits are set, and one piece is still missing.
         seed.send(kind::BITFIELD, &[0b0111_1111]);
         seed.expect(kind::INTERESTED, &[]);
         serve_pieces(group, seed, 4);
@@ -242,7 +247,7 @@ fn choked_request_is_repeated_after_the_next_unchoke() {
         seed.send(kind::UNCHOKE, &[]);
         assert_eq!(seed.receive().expect("a request").0, kind::REQUEST);
         seed.send(kind::CHOKE, &[]);
-        assert!(seed.is_silent(SILENCE_TIME), "who chokes is asked for something");
+        assert!(seed.is_silent(SILENCE_TIME), "a request was sent while choked");
         seed.send(kind::UNCHOKE, &[]);
         serve_pieces(group, seed, 6);
     });
@@ -257,9 +262,9 @@ fn requests_sent_while_choked_are_served_after_unchoke() {
         for number in [2_u32, 0, 5, 2, 1] {
             peer.send(kind::REQUEST, &number.to_be_bytes());
         }
-        // It needs this one no more.
+        // The peer no longer needs this piece.
         peer.send(kind::HAVE, &1_u32.to_be_bytes());
-        assert!(peer.is_silent(SILENCE_TIME), "who is choked is served");
+        assert!(peer.is_silent(SILENCE_TIME), "a choked peer was served");
         peer.send(kind::INTERESTED, &[]);
         peer.expect(kind::UNCHOKE, &[]);
         for number in [2, 0, 5] {
@@ -277,7 +282,7 @@ fn uninterested_peer_is_choked_at_the_next_selection() {
         peer.expect(kind::NOT_INTERESTED, &[]);
         peer.send(kind::INTERESTED, &[]);
         peer.expect(kind::UNCHOKE, &[]);
-        // Between two selections nothing moves, however often its mind changes.
+        // Between two selections nothing changes, however often its interest does.
         for _ in 0..50 {
             peer.send(kind::NOT_INTERESTED, &[]);
             peer.send(kind::INTERESTED, &[]);
@@ -302,12 +307,12 @@ fn done_is_answered_and_not_sent_early() {
         peer.expect(kind::NOT_INTERESTED, &[]);
         peer.send(kind::INTERESTED, &[]);
         peer.expect(kind::UNCHOKE, &[]);
-        // It does not say that it has them before it says that it has all.
+        // The program does not announce its pieces before it announces completion.
         for number in 0..6_u32 {
             peer.send(kind::REQUEST, &number.to_be_bytes());
             peer.expect(kind::PIECE, &piece_body(group, number));
         }
-        assert!(peer.is_silent(SILENCE_TIME), "said unasked");
+        assert!(peer.is_silent(SILENCE_TIME), "sent without a reason");
         peer.send(kind::DONE, &[]);
         peer.expect(kind::DONE, &[]);
     });
@@ -317,16 +322,16 @@ fn done_is_answered_and_not_sent_early() {
         seed.send(kind::DONE, &[]);
         seed.expect(kind::BITFIELD, &[0]);
         seed.expect(kind::INTERESTED, &[]);
-        assert!(seed.is_silent(SILENCE_TIME), "said before all is here");
+        assert!(seed.is_silent(SILENCE_TIME), "sent before the download is complete");
         seed.send(kind::UNCHOKE, &[]);
         assert_eq!(serve_pieces(group, seed, 6), []);
-        while let Some((said, body)) = seed.receive() {
-            match said {
+        while let Some((number, body)) = seed.receive() {
+            match number {
                 kind::DONE => return assert!(body.is_empty()),
                 other => assert!(matches!(other, kind::HAVE | kind::NOT_INTERESTED), "{other}"),
             }
         }
-        panic!("it ended without the word");
+        panic!("the program ended without sending done");
     });
 }
 

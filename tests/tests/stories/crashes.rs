@@ -1,4 +1,4 @@
-//! `kill -9` of the fetcher at fifty random moments of one download.
+//! `kill -9` of a downloading node at fifty random moments of one download.
 
 use std::env;
 use std::fs;
@@ -13,45 +13,45 @@ use tests::process::Process;
 
 const MIB: u64 = 1 << 20;
 
-/// How often it is killed while pieces come, soon after its start, and with its last pieces to come.
+/// Number of kills while pieces arrive, soon after the start, and before the last pieces.
 const KILLS: [usize; 3] = [26, 16, 8];
 
-/// What may be lost each time: what is not noted yet, and what is not verified yet.
+/// Maximum loss per kill: unrecorded pieces and unverified pieces.
 const MAX_LOSS: u64 = (8 + 4) * MIB;
 
-/// How long all of it may take, on a busy machine.
+/// Time limit of the whole story on a busy machine.
 const TIME_LIMIT: Duration = Duration::from_mins(4);
 
-/// When a fetcher is killed.
+/// The moment of a kill.
 #[derive(Debug, Clone, Copy)]
 enum KillMoment {
-    /// So long after its program was started.
+    /// A given time after the program was started.
     AfterStart(Duration),
-    /// Once so many bytes are verified.
+    /// Once a given number of bytes is verified.
     AtBytesVerified(u64),
 }
 
-/// Draws the moments of a seed, those of its progress in their order.
+/// Draws the moments from a seed, with those of the progress in ascending order.
 fn draw_kill_moments(seed: u64, size: u64) -> Vec<KillMoment> {
     let mut noise = Noise::from_seed(seed);
-    let mut draw = |upto: u64| {
+    let mut draw = |bound: u64| {
         let mut bytes = [0; 8];
         noise.fill(&mut bytes);
-        u64::from_le_bytes(bytes) % upto
+        u64::from_le_bytes(bytes) % bound
     };
     let [amid, early, late] = KILLS;
-    let mut here: Vec<u64> = (0..amid).map(|_| draw(size)).collect();
-    here.extend((0..late).map(|_| size - 1 - draw(32 * PIECE_LENGTH as u64)));
-    here.sort_unstable();
-    let mut moments: Vec<KillMoment> = here.into_iter().map(KillMoment::AtBytesVerified).collect();
+    let mut progress: Vec<u64> = (0..amid).map(|_| draw(size)).collect();
+    progress.extend((0..late).map(|_| size - 1 - draw(32 * PIECE_LENGTH as u64)));
+    progress.sort_unstable();
+    let mut moments: Vec<KillMoment> = progress.into_iter().map(KillMoment::AtBytesVerified).collect();
     for _ in 0..early {
-        let at = usize::try_from(draw(moments.len() as u64)).expect("a place");
+        let at = usize::try_from(draw(moments.len() as u64)).expect("an index");
         moments.insert(at, KillMoment::AfterStart(Duration::from_millis(draw(600))));
     }
     moments
 }
 
-/// Starts the fetcher again and kills it at a moment; says whether there was something to do for it.
+/// Restarts the downloading node and kills it at a moment. Returns true if the download was still incomplete.
 fn run_until_killed(moment: KillMoment, network: &TestNetwork, node: &mut RunningNode) -> bool {
     match moment {
         KillMoment::AfterStart(pause) => {
@@ -59,20 +59,20 @@ fn run_until_killed(moment: KillMoment, network: &TestNetwork, node: &mut Runnin
             command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
             let mut process = Process::spawn("peer-node", command);
             let ended = poll_within(pause, || (!process.is_running()).then_some(()));
-            assert!(ended.is_none(), "the fetcher has ended by itself");
+            assert!(ended.is_none(), "the node ended before it was killed");
             process.kill();
             fs::read_dir(node.folder.path().join(".peerdex/partial"))
                 .is_ok_and(|mut parts| parts.next().is_some())
         }
         KillMoment::AtBytesVerified(bytes) => {
             node.restart(network.index.address());
-            // Once it was complete when it was killed there is no download any more.
-            let here = eventually("the download to get further", DEFAULT_TIMEOUT, || {
-                let here = node.peer.run("transfers").bytes_verified();
-                here.is_none_or(|here| here >= bytes).then_some(here)
+            // If the download was complete when the node was killed, it is no longer listed.
+            let verified = eventually("the download to progress", DEFAULT_TIMEOUT, || {
+                let verified = node.peer.run("transfers").bytes_verified();
+                verified.is_none_or(|verified| verified >= bytes).then_some(verified)
             });
             node.peer.kill();
-            here.is_some()
+            verified.is_some()
         }
     }
 }
@@ -81,7 +81,7 @@ fn run_until_killed(moment: KillMoment, network: &TestNetwork, node: &mut Runnin
 fn download_survives_fifty_kills_with_little_refetched() {
     let seed = env::var("STORY_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(430);
     eprintln!("STORY_SEED={seed}");
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut network = TestNetwork::new();
     let content = TestContent::random(430, 1024 * PIECE_LENGTH);
     let limited = ["--max-upload-rate", "12M"];
@@ -100,29 +100,29 @@ fn download_survives_fifty_kills_with_little_refetched() {
     let moments = draw_kill_moments(seed, content.size());
     let mut amid = 0;
     for (number, moment) in moments.iter().enumerate() {
-        eprintln!("{:?}: kill {number} at {moment:?}", begun.elapsed());
+        eprintln!("{:?}: kill {number} at {moment:?}", start.elapsed());
         amid += usize::from(run_until_killed(*moment, &network, &mut node));
     }
-    // It may be complete a little before the last ones.
-    assert!(amid + 10 >= moments.len(), "it was under way at {amid} kills only");
+    // The download may complete shortly before the last kills.
+    assert!(amid + 10 >= moments.len(), "only {amid} kills hit the download");
     node.restart(network.index.address());
     let path = node.folder.path().join("big.iso");
-    eventually("the download to be complete", DEFAULT_TIMEOUT, || path.exists().then_some(()));
+    eventually("the download to complete", DEFAULT_TIMEOUT, || path.exists().then_some(()));
     assert_eq!(node.path_of(&content), "big.iso");
     for (name, text) in mine {
         assert_eq!(fs::read_to_string(node.folder.path().join(name)).expect("a file"), text);
     }
-    eventually("the part to be gone", DEFAULT_TIMEOUT, || {
+    eventually("the partial file to be removed", DEFAULT_TIMEOUT, || {
         (node.folder.visible_files().len() == mine.len() + 1).then_some(())
     });
     let sent: u64 = sharers.iter_mut().map(RunningNode::bytes_sent).sum();
     eprintln!(
-        "killed {amid} times on the way; {} MiB sent for {} MiB, {} KiB more a kill, in {:?}",
+        "killed {amid} times during the download; {} MiB sent for {} MiB, {} KiB more per kill, in {:?}",
         sent / MIB,
         content.size() / MIB,
         (sent - content.size()) / 1024 / moments.len() as u64,
-        begun.elapsed()
+        start.elapsed()
     );
     assert!(sent <= content.size() + moments.len() as u64 * MAX_LOSS, "{sent} bytes sent");
-    assert!(begun.elapsed() < TIME_LIMIT, "{:?}", begun.elapsed());
+    assert!(start.elapsed() < TIME_LIMIT, "{:?}", start.elapsed());
 }

@@ -1,4 +1,4 @@
-//! What happens to the part of a download while its node is down costs the pieces concerned and nothing else.
+//! Damage to a partial file while its node is down costs only the pieces concerned.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -10,10 +10,10 @@ use tests::hostile_peer::{HostilePeer, Lie};
 use tests::network::TestNetwork;
 use tests::test_folder::TestFolder;
 
-/// How many pieces there are; half of them are here when the node goes down.
+/// Number of pieces; half of them are present when the node goes down.
 const PIECES: usize = 40;
 
-/// The two files of a download that is not complete.
+/// The two files of an incomplete download.
 struct PartFiles {
     bytes: PathBuf,
     record: PathBuf,
@@ -37,11 +37,11 @@ impl PartFiles {
     }
 }
 
-fn write_canary(home: &TestFolder) -> Vec<u8> {
-    fs::read(home.path().join("mine.iso.part")).unwrap_or_default()
+fn write_canary(folder: &TestFolder) -> Vec<u8> {
+    fs::read(folder.path().join("mine.iso.part")).unwrap_or_default()
 }
 
-/// Has half of a file fetched, damages the part, and has the rest fetched, which must be so many pieces.
+/// Downloads half of a file, damages the partial file, and resumes; `pieces` pieces must be downloaded.
 fn assert_refetched(seed: u64, pieces: usize, damage: impl FnOnce(&PartFiles)) {
     let network = TestNetwork::new();
     let content = TestContent::random(seed, PIECES * PIECE_LENGTH);
@@ -49,7 +49,7 @@ fn assert_refetched(seed: u64, pieces: usize, damage: impl FnOnce(&PartFiles)) {
     let mut node = network.start_empty_node(&[]);
     fs::write(node.folder.path().join("mine.iso.part"), "a file of mine").expect("a file");
     node.peer.run(&format!("download {} &", content.digest));
-    wait_until("half of it to be here", DEFAULT_TIMEOUT, || {
+    wait_until("half of the file to be verified", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").contains("20/40 pieces")
     });
     assert_eq!(node.peer.stop(), Some(0));
@@ -61,10 +61,8 @@ fn assert_refetched(seed: u64, pieces: usize, damage: impl FnOnce(&PartFiles)) {
     let source = HostilePeer::join(network.index.address(), "big.iso", &content, Lie::None);
     node.restart(network.index.address());
     let is_whole = |path: &Path| fs::read(path).is_ok_and(|bytes| bytes == content.bytes);
-    wait_until("the download to be complete", DEFAULT_TIMEOUT, || {
-        is_whole(&node.folder.path().join("big.iso"))
-    });
-    wait_until("the download to be over", DEFAULT_TIMEOUT, || {
+    wait_until("the download to complete", DEFAULT_TIMEOUT, || is_whole(&node.folder.path().join("big.iso")));
+    wait_until("the download to leave the list", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").download_states() == ["done"]
     });
     assert_eq!(source.requests_received(), pieces, "pieces fetched");

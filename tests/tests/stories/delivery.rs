@@ -1,4 +1,4 @@
-//! Every requested file is at its place afterwards, whatever this node has of it already.
+//! Every requested file ends up at its destination, whatever content this node already has.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -12,7 +12,7 @@ use tests::network::TestNetwork;
 use tests::peer::CommandOutput;
 use tests::test_folder::TestFolder;
 
-/// Returns how many bytes of content came from other nodes.
+/// Returns the number of content bytes received from other nodes.
 fn bytes_fetched(answer: &CommandOutput) -> u64 {
     answer.completed_downloads().iter().map(tests::peer::CompletedDownload::bytes_received).sum()
 }
@@ -25,14 +25,14 @@ fn file_is(path: &Path, content: &TestContent) -> bool {
 fn partly_present_folder_is_completed() {
     let mut network = TestNetwork::new();
     let (license, empty) = (TestContent::random(600, 2 * PIECE_LENGTH + 9), TestContent::random(601, 0));
-    let (small, once) = (TestContent::random(602, 17), TestContent::random(603, PIECE_LENGTH));
+    let (small, unique) = (TestContent::random(602, 17), TestContent::random(603, PIECE_LENGTH));
     let files = [
         ("project/LICENSE", &license),
         ("project/docs/LICENSE.txt", &license),
         ("project/pkg/__init__.py", &empty),
         ("project/pkg/sub/__init__.py", &empty),
         ("project/small", &small),
-        ("project/once.bin", &once),
+        ("project/once.bin", &unique),
     ];
     let sharer = network.start_node(&files);
     let mut fetcher = network.start_node(&[("old/copying", &license), ("none", &empty), ("s", &small)]);
@@ -40,13 +40,13 @@ fn partly_present_folder_is_completed() {
     let download = format!("download project/ from {address}");
     let answer = fetcher.peer.run(&download);
     assert!(answer.errors().is_empty(), "{answer:#?}");
-    assert_eq!(bytes_fetched(&answer), once.size(), "{answer:#?}");
-    let is_whole = |home: &TestFolder| {
-        files.iter().all(|(path, content)| home.visible_files().get(*path) == Some(*content))
+    assert_eq!(bytes_fetched(&answer), unique.size(), "{answer:#?}");
+    let is_whole = |share_dir: &TestFolder| {
+        files.iter().all(|(path, content)| share_dir.visible_files().get(*path) == Some(*content))
     };
     assert!(is_whole(&fetcher.folder), "{:?}", fetcher.folder.visible_files().keys());
     network.wait_for_files(fetcher.peer.address(), files.len() + 3);
-    // Asked for again, nothing is made twice, and what is missing comes back.
+    // A second download creates nothing twice and restores what is missing.
     fs::remove_file(fetcher.folder.path().join("project/pkg/__init__.py")).expect("the file");
     let again = fetcher.peer.run(&download);
     assert!(again.errors().is_empty() && is_whole(&fetcher.folder), "{again:#?}");
@@ -69,13 +69,13 @@ fn local_content_is_copied_to_the_requested_path() {
         tempfile::Builder::new().prefix("peerdex-").tempdir_in("/dev/shm").expect("a folder in memory");
     for folder in [elsewhere.path(), other.path(), &node.folder.path().join("below")] {
         let path = folder.join("copy.bin");
-        let order = format!("get {} as \"{}\"", content.digest, path.display());
-        let answer = node.peer.run(&order);
+        let command = format!("get {} as \"{}\"", content.digest, path.display());
+        let answer = node.peer.run(&command);
         assert!(answer.errors().is_empty() && answer.completed_downloads().len() == 1, "{answer:#?}");
         assert!(file_is(&path, &content), "{answer:#?}");
         let found = fs::metadata(&path).expect("the file");
         assert_eq!((found.modified().expect("a time"), found.nlink()), (modified, 1));
-        let again = node.peer.run(&order);
+        let again = node.peer.run(&command);
         assert!(again.contains("already here: ") && again.errors().is_empty(), "{again:#?}");
         assert_eq!(fs::read_dir(folder).expect("a folder").count(), 1);
     }
@@ -84,7 +84,7 @@ fn local_content_is_copied_to_the_requested_path() {
     assert!(answer.errors().is_empty(), "{answer:#?}");
     assert!(file_is(&linked, &content));
     assert_eq!(fs::metadata(&linked).expect("a file").nlink(), 2);
-    // Without a place of its own, one anywhere is enough.
+    // Without a requested destination, any existing copy is sufficient.
     let plain = node.peer.run(&format!("get {}", content.digest));
     assert!(plain.contains("already here: ") && plain.errors().is_empty(), "{plain:#?}");
 }
@@ -119,18 +119,18 @@ fn second_destination_of_a_running_download_is_written() {
     let half = HostilePeer::join(network.index.address(), "a.bin", &content, Lie::FirstHalf);
     let mut node = network.start_empty_node(&[]);
     node.peer.run(&format!("download {} &", content.digest));
-    wait_until("half of it to be here", DEFAULT_TIMEOUT, || {
+    wait_until("half of the file to be verified", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").contains("2/4 pieces")
     });
     let answer = node.peer.run(&format!("download {} as second/b.bin &", content.digest));
     assert!(answer.errors().is_empty(), "{answer:#?}");
     let list = || fs::read_to_string(node.folder.path().join(".peerdex/downloads.json")).unwrap_or_default();
-    wait_until("both places to be listed", DEFAULT_TIMEOUT, || list().contains("second/b.bin"));
+    wait_until("both destinations to be listed", DEFAULT_TIMEOUT, || list().contains("second/b.bin"));
     drop(half);
     let _sharer = network.start_node(&[("a.bin", &content)]);
     node.restart(network.index.address());
     let at = |path: &str| file_is(&node.folder.path().join(path), &content);
-    wait_until("both files to be here", DEFAULT_TIMEOUT, || at("a.bin") && at("second/b.bin"));
+    wait_until("both files to be complete", DEFAULT_TIMEOUT, || at("a.bin") && at("second/b.bin"));
 }
 
 #[test]
@@ -156,9 +156,9 @@ fn replaced_name_is_reported_with_its_full_path() {
     let sharer = network.start_node(&[("Season\u{202e}1/one.mkv", &content)]);
     let mut node = network.start_node(&[]);
     let answer = node.peer.run(&format!("download \"Season\u{202e}1/\" from {}", sharer.peer.address()));
-    let place = node.folder.path().canonicalize().expect("a folder").join("Season_1/one.mkv");
-    assert!(file_is(&place, &content), "{answer:#?}");
-    assert!(answer.contains(&format!("saved as {}: ", place.display())), "{answer:#?}");
+    let path = node.folder.path().canonicalize().expect("a folder").join("Season_1/one.mkv");
+    assert!(file_is(&path, &content), "{answer:#?}");
+    assert!(answer.contains(&format!("saved as {}: ", path.display())), "{answer:#?}");
 }
 
 #[test]
@@ -166,17 +166,17 @@ fn modification_time_and_executable_bit_are_kept() {
     let mut network = TestNetwork::new();
     let (large, small) = (TestContent::random(624, 3 * PIECE_LENGTH), TestContent::random(625, 9));
     let contents = [("large", &large), ("small", &small)];
-    let home = TestFolder::new();
+    let share_dir = TestFolder::new();
     for (name, content) in contents {
         for (folder, seconds, mode) in [("a", 1_000_000_000, 0o644), ("b", 1_234_567_890, 0o755)] {
-            let path = home.put(&format!("{folder}/{name} {folder}.bin"), content);
+            let path = share_dir.put(&format!("{folder}/{name} {folder}.bin"), content);
             let modified = UNIX_EPOCH + Duration::new(seconds, 123_456_789);
             let set = File::options().write(true).open(&path).and_then(|file| file.set_modified(modified));
-            set.expect("a file of ours");
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a file of ours");
+            set.expect("our own file");
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("our own file");
         }
     }
-    let sharer = tests::peer::PeerProcess::start(network.index.address(), home.path());
+    let sharer = tests::peer::PeerProcess::start(network.index.address(), share_dir.path());
     network.wait_for_files(sharer.address(), 4);
     let mut node = network.start_node(&[]);
     for (name, content) in contents {
@@ -188,7 +188,8 @@ fn modification_time_and_executable_bit_are_kept() {
         assert_ne!(found.permissions().mode() & 0o100, 0);
         node.path_of(content);
     }
-    // A tree has the times of all its files, those with one content included, and without the option no executable ones.
+    // In a tree, every file keeps its own time, also files with the same content; without the option, no file is
+    // executable.
     let mut tree = network.start_node(&[]);
     let answer = tree.peer.run(&format!("download a/ from {}", sharer.address()));
     let again = tree.peer.run(&format!("download b/ from {}", sharer.address()));
@@ -202,16 +203,16 @@ fn modification_time_and_executable_bit_are_kept() {
 fn local_copy_keeps_the_modification_time() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(623, 1000);
-    let home = TestFolder::with_file("old.bin", &content);
+    let share_dir = TestFolder::with_file("old.bin", &content);
     let old = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-    let set = File::options().write(true).open(home.path().join("old.bin"));
-    set.and_then(|file| file.set_modified(old)).expect("a file of ours");
-    let mut peer = tests::peer::PeerProcess::start(network.index.address(), home.path());
+    let set = File::options().write(true).open(share_dir.path().join("old.bin"));
+    set.and_then(|file| file.set_modified(old)).expect("our own file");
+    let mut peer = tests::peer::PeerProcess::start(network.index.address(), share_dir.path());
     network.wait_for_files(peer.address(), 1);
     let answer = peer.run(&format!("get {} as new.bin", content.digest));
     assert!(answer.errors().is_empty(), "{answer:#?}");
     let modified = |name: &str| -> SystemTime {
-        fs::metadata(home.path().join(name)).and_then(|found| found.modified()).expect("a time")
+        fs::metadata(share_dir.path().join(name)).and_then(|found| found.modified()).expect("a time")
     };
     assert_eq!(modified("new.bin"), old);
 }

@@ -1,4 +1,4 @@
-//! Files of every kind, from several peers, compared by their SHA-256.
+//! Files of every kind, downloaded from one or several nodes and compared by their SHA-256.
 
 use tests::content::{PIECE_LENGTH, TestContent};
 use tests::eventually::DEFAULT_TIMEOUT;
@@ -46,10 +46,10 @@ fn one_file_is_fetched_from_several_peers_at_once() {
     let done = fetcher.peer.run("download 1").completed_downloads().swap_remove(0);
     fetcher.path_of(&content);
     for sharer in &sharers {
-        let gave = done.sources.iter().find(|(address, _)| *address == sharer.peer.address());
+        let sent = done.sources.iter().find(|(address, _)| *address == sharer.peer.address());
         assert!(
-            gave.is_some_and(|(_, bytes)| *bytes > 0),
-            "{:?} did not give: {done:?}",
+            sent.is_some_and(|(_, bytes)| *bytes > 0),
+            "{:?} sent nothing: {done:?}",
             sharer.peer.address()
         );
     }
@@ -94,9 +94,9 @@ fn thousand_small_files_in_subfolders_are_fetched() {
     assert!(listed.hits().len() >= 200, "{} files", listed.hits().len());
     let answer = fetcher.peer.run("download music/");
     assert!(answer.errors().is_empty(), "{:#?}", answer.errors());
-    let (got, expected) = (fetcher.folder.visible_files(), sharer.folder.visible_files());
-    assert_eq!(got.len(), expected.len());
-    assert!(got == expected, "the trees differ");
+    let (actual, expected) = (fetcher.folder.visible_files(), sharer.folder.visible_files());
+    assert_eq!(actual.len(), expected.len());
+    assert!(actual == expected, "the trees differ");
     network.wait_for_files(fetcher.peer.address(), 1000);
 }
 

@@ -1,4 +1,4 @@
-//! Nobody is kept from being served by an address with many connections.
+//! An address with many connections cannot prevent others from being served.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -20,11 +20,11 @@ fn address(last: u8) -> IpAddr {
     [127, 0, 0, last].into()
 }
 
-/// Starts a node that shares nothing, on an address of its own.
+/// Starts a node without shared files on its own address.
 fn node_at(network: &TestNetwork, last: u8) -> RunningNode {
-    let home = TestFolder::new();
-    let command = peer_node_at(address(last), network.index.address(), home.path());
-    RunningNode { peer: PeerProcess::launch(command), folder: home }
+    let folder = TestFolder::new();
+    let command = peer_node_at(address(last), network.index.address(), folder.path());
+    RunningNode { peer: PeerProcess::launch(command), folder }
 }
 
 #[test]
@@ -37,12 +37,13 @@ fn greedy_address_leaves_an_honest_node_its_share() {
     let greedy = GreedyDownloader::start(sharer.peer.address(), address(2), 16, &content);
     assert_eq!(greedy.connection_count(), 16);
     wait_until("the greedy address to be served", DEFAULT_TIMEOUT, || greedy.bytes_received() > 2 * MIB);
-    let (begun, before) = (Instant::now(), greedy.bytes_received());
+    let (start, before) = (Instant::now(), greedy.bytes_received());
     honest.download(&content);
-    // Half of 4 MiB/s are 4 s for 8 MiB. With slots by connection it waits half a minute for one in ten.
-    let (took, theirs) = (begun.elapsed(), greedy.bytes_received() - before);
+    // At half of 4 MiB/s, 8 MiB take 4 s. With slots per connection, the node would wait half a minute for one slot in
+    // ten.
+    let (took, theirs) = (start.elapsed(), greedy.bytes_received() - before);
     assert!(took < Duration::from_secs(8), "8 MiB took {took:?} at half of 4 MiB/s");
-    assert!(theirs > 4 * MIB, "the other address still gets its share: {theirs} bytes in {took:?}");
+    assert!(theirs > 4 * MIB, "the greedy address still gets its share: {theirs} bytes in {took:?}");
 }
 
 #[test]
@@ -60,10 +61,12 @@ fn five_addresses_get_a_fifth_each() {
     });
     fetchers.extend([4, 5, 6].into_iter().map(|last| begin(last, 1)));
     let received = || fetchers.iter().map(GreedyDownloader::bytes_received).collect::<Vec<_>>();
-    wait_until("everybody to be served", DEFAULT_TIMEOUT, || received().iter().all(|bytes| *bytes > MIB));
+    wait_until("all addresses to be served", DEFAULT_TIMEOUT, || received().iter().all(|bytes| *bytes > MIB));
     let before = received();
     let arrived = || received().iter().zip(&before).map(|(now, before)| now - before).collect::<Vec<_>>();
-    wait_until("four seconds' worth to arrive", DEFAULT_TIMEOUT, || arrived().iter().sum::<u64>() > 40 * MIB);
+    wait_until("content of four seconds to arrive", DEFAULT_TIMEOUT, || {
+        arrived().iter().sum::<u64>() > 40 * MIB
+    });
     let parts = arrived();
     let fifth = parts.iter().sum::<u64>() / 5;
     let is_fair = |part: &u64| part.abs_diff(fifth) <= fifth / 5;
@@ -80,21 +83,21 @@ fn newcomer_gets_a_reserved_connection() {
         .into_iter()
         .map(|last| GreedyDownloader::start(sharer.peer.address(), address(last), 16, &content))
         .collect();
-    // 14 of the 16 are for others than the node itself, and 8 of those for addresses without a connection.
+    // Others may open 14 of the 16 connections, and 8 of these are reserved for addresses without a connection.
     let accepted: Vec<usize> = greedy.iter().map(GreedyDownloader::connection_count).collect();
     assert!(accepted[0] <= 6 && accepted[1] == 1, "{accepted:?}");
     node_at(&network, 4).download(&content);
 }
 
-/// Besieges a node with 1,000 connections from 60 addresses, and greets it from others; returns how many of the thousand it
-/// has let in.
+/// Opens 1,000 connections from 60 addresses to a node, and connects from other addresses. Returns how many of the
+/// thousand the node has accepted.
 fn greet_beside_a_thousand_connections(options: &[&str]) -> usize {
     let mut network = TestNetwork::new();
     let content = TestContent::random(963, 16 * PIECE_LENGTH);
     let options = [&["--limit-loopback"], options].concat();
     let sharer = network.start_node_with(&[("a.bin", &content)], &options);
     let siege = Siege::begin(sharer.peer.address(), 1000, 60, content.digest);
-    wait_until("everybody to have tried", DEFAULT_TIMEOUT, || siege.opened() >= 1000);
+    wait_until("all connections to be tried", DEFAULT_TIMEOUT, || siege.opened() >= 1000);
     let mut waits = Latencies::default();
     for last in 10..30 {
         waits.measure(|| {
@@ -105,7 +108,7 @@ fn greet_beside_a_thousand_connections(options: &[&str]) -> usize {
     }
     let (longest, held) = (waits.percentile(100), siege.held());
     eprintln!("greeted within {longest:?} beside {held} hostile connections, {} so far", siege.opened());
-    // A second on a quiet machine, and five times that on a busy one.
+    // A second on an idle machine, five seconds on a busy one.
     assert!(longest < Duration::from_secs(5), "{longest:?}");
     held
 }

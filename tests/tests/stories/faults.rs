@@ -1,4 +1,4 @@
-//! Sources, the index and the fetcher itself die or freeze while a download is under way.
+//! Sources, the index and the downloading node crash or freeze during a download.
 
 use std::time::{Duration, Instant};
 
@@ -9,23 +9,23 @@ use tests::network::{RunningNode, TestNetwork};
 
 const MIB: u64 = 1 << 20;
 
-/// How much may have been asked of a source, or have come from it without being verified, when it or the fetcher dies.
+/// Maximum amount requested from a source or received but unverified when a process is killed.
 const MAX_UNVERIFIED: u64 = 24 * MIB;
 
-/// How long a download of some seconds may take when it meets with trouble.
+/// Time limit of a download of a few seconds that meets a fault.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long peers may take to find an index again that is back.
+/// Time limit for nodes to reconnect to a restarted index.
 const RECONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Waits until so many bytes of a node's only download are verified.
+/// Waits until a node's only download has `bytes` verified bytes.
 fn wait_for_bytes(node: &mut RunningNode, bytes: u64) {
-    wait_until(&format!("{bytes} bytes to be here"), TIME_LIMIT, || {
-        node.peer.run("transfers").bytes_verified().is_some_and(|here| here >= bytes)
+    wait_until(&format!("{bytes} bytes to be verified"), TIME_LIMIT, || {
+        node.peer.run("transfers").bytes_verified().is_some_and(|verified| verified >= bytes)
     });
 }
 
-/// Returns how many bytes of a node's only download are verified.
+/// Returns the verified bytes of a node's only download.
 fn bytes_verified(node: &mut RunningNode) -> u64 {
     node.peer.run("transfers").bytes_verified().expect("a download")
 }
@@ -38,11 +38,11 @@ fn killed_source_is_replaced_without_refetching() {
     let mut sharers: Vec<RunningNode> =
         (0..3).map(|_| network.start_node_with(&[("big.iso", &content)], &slow)).collect();
     let mut node = network.start_node(&[]);
-    let asked = node.peer.start_command(&format!("download {}", content.digest));
-    // The fetcher, which is busy with its command, is listed with its first piece.
+    let started = node.peer.start_command(&format!("download {}", content.digest));
+    // The downloading node is busy with its command; it is listed as a source from its first piece on.
     network.wait_for_sources(content.digest, 4, DEFAULT_TIMEOUT);
     sharers[0].peer.kill();
-    let answer = node.peer.wait_for_output(asked);
+    let answer = node.peer.wait_for_output(started);
     let [done] = &answer.completed_downloads()[..] else { panic!("{answer:#?}") };
     node.path_of(&content);
     assert!(done.bytes_received() <= content.size() + MAX_UNVERIFIED, "{done:?}");
@@ -81,10 +81,10 @@ fn download_survives_an_index_restart() {
     wait_for_bytes(&mut node, before + 4 * MIB);
     network.index.restart();
     network.wait_for_sources(content.digest, 2, RECONNECT_TIMEOUT);
-    let (whole, partial) = (source.peer.address(), node.peer.address());
+    let (complete, partial) = (source.peer.address(), node.peer.address());
     let sources = network.observer().sources(content.digest);
     let share = |address| sources.iter().find(|source| source.address == address).map(|source| source.share);
-    assert_eq!(share(whole), Some(Share::Complete));
+    assert_eq!(share(complete), Some(Share::Complete));
     assert!(share(partial) == Some(Share::Partial), "{sources:?}");
     source.peer.run("limit up off");
     let answer = node.peer.run_within(&format!("download {}", content.digest), TIME_LIMIT);
@@ -122,7 +122,7 @@ fn download_waits_for_its_repeatedly_frozen_source() {
     for part in 1..4 {
         wait_for_bytes(&mut node, content.size() * part / 4 - MIB);
         source.peer.freeze();
-        wait_until("nothing to come any more", DEFAULT_TIMEOUT, || {
+        wait_until("the download to stall", DEFAULT_TIMEOUT, || {
             node.peer.run("transfers").contains("\t0 B/s\t")
         });
         source.peer.thaw();

@@ -1,4 +1,4 @@
-//! Folders, ports and data: each is made when missing, and refused when another holds it.
+//! Folders, ports and data: each is created when missing, and refused while another process uses it.
 
 use std::fs;
 use std::net::TcpListener;
@@ -13,10 +13,10 @@ use tests::peer::{PeerProcess, peer_node, run_with_input};
 use tests::programs::programs;
 use tests::test_folder::TestFolder;
 
-/// The status of a program whose folder is in use by another.
+/// Exit status of a program whose folder is in use.
 const STATUS_IN_USE: i32 = 75;
 
-/// Finds a port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
@@ -25,14 +25,14 @@ fn free_port() -> u16 {
 #[test]
 fn new_port_gets_its_own_folder_in_the_working_directory() {
     let index = IndexProcess::start();
-    let home = TestFolder::new();
+    let root = TestFolder::new();
     let port = free_port();
     let mut command = Command::new(&programs().peer_node);
-    command.current_dir(home.path()).env("NO_COLOR", "1");
+    command.current_dir(root.path()).env("NO_COLOR", "1");
     command.args([&port.to_string(), "--index", &index.address().to_string()]);
     let mut peer = PeerProcess::launch(command);
     assert_eq!(peer.address().port(), port);
-    let folder = home.path().join("shared_dirs").join(port.to_string());
+    let folder = root.path().join("shared_dirs").join(port.to_string());
     assert!(folder.is_dir());
     let content = TestContent::random(50, 4000);
     fs::write(folder.join("dropped in.txt"), &content.bytes).expect("a file");
@@ -46,8 +46,8 @@ fn new_port_gets_its_own_folder_in_the_working_directory() {
 #[test]
 fn share_folder_is_created_with_its_parents() {
     let index = IndexProcess::start();
-    let home = TestFolder::new();
-    let folder = home.path().join("a/new/place");
+    let root = TestFolder::new();
+    let folder = root.path().join("a/new/place");
     let mut peer = PeerProcess::start(index.address(), &folder);
     assert!(folder.is_dir());
     assert_eq!(peer.stop(), Some(0));
@@ -69,9 +69,9 @@ fn second_peer_on_the_same_folder_is_refused() {
 fn port_in_use_is_refused_in_one_line() {
     let holder = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = holder.local_addr().expect("an address");
-    let home = TestFolder::new();
-    let peer = run_with_input(peer_node(address.port(), address, home.path()), "status\n");
-    let index = run_with_input(index_server(&address.to_string(), &home.path().join("data")), "");
+    let root = TestFolder::new();
+    let peer = run_with_input(peer_node(address.port(), address, root.path()), "status\n");
+    let index = run_with_input(index_server(&address.to_string(), &root.path().join("data")), "");
     for output in [peer, index] {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code().is_some_and(|code| code != 0), "{errors}");
@@ -92,16 +92,16 @@ fn data_folder_of_another_index_is_refused() {
 
 #[test]
 fn data_folder_is_made_private_to_its_owner() {
-    let home = TestFolder::new();
+    let root = TestFolder::new();
     let mode = |path: &std::path::Path| fs::metadata(path).expect("a folder").permissions().mode() & 0o777;
     for umask in ["000", "022", "777"] {
-        let data = home.path().join(format!("index-data-{umask}"));
+        let data = root.path().join(format!("index-data-{umask}"));
         let mut index = IndexProcess::start_with_umask(umask, &data);
         assert_eq!(mode(&data), 0o700, "umask {umask}");
         assert_eq!(index.stop(), Some(0));
-        fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).expect("a folder of ours");
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).expect("our own folder");
         let index = IndexProcess::start_with_data_dir(&data, "127.0.0.1:0", &[]);
-        assert_eq!(mode(&data), 0o700, "one that was there");
+        assert_eq!(mode(&data), 0o700, "an existing folder");
         index.session().statistics();
     }
 }
@@ -125,10 +125,10 @@ fn both_programs_print_version_and_help() {
 #[test]
 fn options_can_be_given_as_environment_variables() {
     let index = IndexProcess::start();
-    let home = TestFolder::with_file("here.txt", &TestContent::random(52, 10));
+    let root = TestFolder::with_file("here.txt", &TestContent::random(52, 10));
     let mut command = Command::new(&programs().peer_node);
     command.arg("0").env("PEER_NODE_INDEX", index.address().to_string()).env("NO_COLOR", "1");
-    command.env("PEER_NODE_SHARE_DIR", home.path()).env("PEER_NODE_LISTEN_HOST", "127.0.0.1");
+    command.env("PEER_NODE_SHARE_DIR", root.path()).env("PEER_NODE_LISTEN_HOST", "127.0.0.1");
     let mut peer = PeerProcess::launch(command);
     peer.wait_for_shared_files(1);
     assert!(peer.run("status").contains(&index.address().to_string()));

@@ -1,5 +1,5 @@
-//! Sources that offer the manifest of other bytes: the piece that decides is requested of both sides, and whoever cannot prove a
-//! manifest is banned before it costs time or bytes.
+//! Sources that offer the manifest of other bytes. The deciding piece is requested from both sides, and a source that
+//! cannot prove its manifest is banned before it costs much time or data.
 
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,15 @@ use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::hostile_peer::{HostilePeer, Lie};
 use tests::network::TestNetwork;
 
-/// How long a download may take beside forgers that is a matter of a second without them.
+/// Time limit of a download beside forgers; it takes about a second without them.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How many bytes may be fetched of a content beside at most ten hostile sources.
+/// Returns the maximum number of bytes received beside at most ten hostile sources.
 fn allowed_bytes(content: &TestContent) -> u64 {
     content.size() + content.size() / 4
 }
 
-/// Forgers are heard before the only honest source speaks; the content comes whole all the same, soon, and cheaply.
+/// Lets the forgers speak before the only honest source. The download must still complete, soon and without much waste.
 fn assert_completes_beside(lies: &[Lie]) {
     let mut network = TestNetwork::new();
     let content = TestContent::random(900, 64 * PIECE_LENGTH + 77);
@@ -26,11 +26,11 @@ fn assert_completes_beside(lies: &[Lie]) {
     let mut fetcher = network.start_node(&[]);
     network.wait_for_sources(content.digest, lies.len() + 1, DEFAULT_TIMEOUT);
     honest.peer.freeze();
-    let asked = fetcher.peer.start_command(&format!("download {}", content.digest));
-    wait_until("a forgery to be believed", DEFAULT_TIMEOUT, || forgers.iter().any(HostilePeer::has_lied));
+    let started = fetcher.peer.start_command(&format!("download {}", content.digest));
+    wait_until("a forgery to be served", DEFAULT_TIMEOUT, || forgers.iter().any(HostilePeer::has_lied));
     honest.peer.thaw();
     let thawed = Instant::now();
-    let answer = fetcher.peer.wait_for_output(asked);
+    let answer = fetcher.peer.wait_for_output(started);
     let took = thawed.elapsed();
     let [done] = &answer.completed_downloads()[..] else { panic!("{answer:#?}") };
     fetcher.path_of(&content);

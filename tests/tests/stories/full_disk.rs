@@ -1,4 +1,4 @@
-//! A disk that is full, and has room again.
+//! A disk that is full, and then has space again.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tests::peer::{PeerProcess, peer_node};
 use tests::small_disk::SmallDisk;
 use tests::terminal::Terminal;
 
-/// Waits until a download would go on after a crash.
+/// Waits until the download would survive a crash.
 fn wait_until_listed(node: &RunningNode, content: &TestContent) {
     wait_until("the download to be listed", DEFAULT_TIMEOUT, || {
         let list = node.folder.path().join(".peerdex/downloads.json");
@@ -32,17 +32,17 @@ fn download_waits_for_space_and_resumes_automatically() {
     let mut node = network.start_node(&[]);
     let filler = disk.fill_except(20 * PIECE_LENGTH);
     node.peer.run("search big");
-    let order = format!("download 1 as {}/", disk.path().display());
-    let asked = node.peer.start_command(&order);
-    wait_until("the lack of room to be told", DEFAULT_TIMEOUT, || {
-        node.peer.output().contains("waits for room: ")
+    let command = format!("download 1 as {}/", disk.path().display());
+    let started = node.peer.start_command(&command);
+    wait_until("the lack of space to be reported", DEFAULT_TIMEOUT, || {
+        node.peer.output().contains("paused: not enough space in ")
     });
-    let told = node.peer.output();
-    assert!(told.contains("needs 10.0 MiB more in") && told.contains("goes on by itself"), "{told}");
-    // What it could not use is not kept from others.
-    fs::write(disk.path().join("other"), vec![2; 10 * PIECE_LENGTH]).expect("the room is free");
+    let output = node.peer.output();
+    assert!(output.contains("needs 10.0 MiB more") && output.contains("resumes automatically"), "{output}");
+    // The download does not reserve the space that it cannot use.
+    fs::write(disk.path().join("other"), vec![2; 10 * PIECE_LENGTH]).expect("free space on the disk");
     fs::remove_file(filler).expect("the filler");
-    let answer = node.peer.wait_for_output(asked);
+    let answer = node.peer.wait_for_output(started);
     assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
     assert!(file_is(&disk.path().join("big.iso"), &content));
 }
@@ -60,15 +60,15 @@ fn waiting_download_survives_a_restart_and_can_be_resumed() {
     assert_eq!(hits.len(), 1);
     node.peer.run(&format!("download 1 as {}/ &", disk.path().display()));
     let waits = |peer: &mut PeerProcess| peer.run("transfers").download_states() == ["waiting for room"];
-    wait_until("the download to wait for room", DEFAULT_TIMEOUT, || waits(&mut node.peer));
-    // Others have room, and their turn.
+    wait_until("the download to wait for space", DEFAULT_TIMEOUT, || waits(&mut node.peer));
+    // A download with enough space gets its turn.
     node.download(&small);
     wait_until_listed(&node, &large);
     node.restart(network.index.address());
-    wait_until("the download to wait for room again", DEFAULT_TIMEOUT, || waits(&mut node.peer));
+    wait_until("the download to wait for space again", DEFAULT_TIMEOUT, || waits(&mut node.peer));
     fs::remove_file(filler).expect("the filler");
     node.peer.run("resume 1");
-    wait_until("the download to be done", DEFAULT_TIMEOUT, || {
+    wait_until("the download to complete", DEFAULT_TIMEOUT, || {
         file_is(&disk.path().join("large.iso"), &large)
     });
 }
@@ -84,12 +84,18 @@ fn full_disk_is_reported_at_the_prompt() {
     let filler = disk.fill_except(20 * PIECE_LENGTH);
     let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.folder.path()));
     assert!(terminal.wait_for_prompt(), "{}", terminal.text());
-    wait_until("the file to be found", DEFAULT_TIMEOUT, || terminal.enter("search big").contains("big.iso"));
+    wait_until("the search to find the file", DEFAULT_TIMEOUT, || {
+        terminal.enter("search big").contains("big.iso")
+    });
     terminal.enter(&format!("download 1 as {}/ &", disk.path().display()));
-    assert!(terminal.wait_for_text("download 1 waits for room", DEFAULT_TIMEOUT), "{}", terminal.text());
+    assert!(
+        terminal.wait_for_text("download 1 paused: not enough space", DEFAULT_TIMEOUT),
+        "{}",
+        terminal.text()
+    );
     assert!(terminal.enter("transfers").contains("room"), "{}", terminal.text());
     fs::remove_file(filler).expect("the filler");
-    assert!(terminal.wait_for_text("download 1 is done", DEFAULT_TIMEOUT), "{}", terminal.text());
+    assert!(terminal.wait_for_text("download 1 finished", DEFAULT_TIMEOUT), "{}", terminal.text());
     terminal.type_keys("quit\r");
     terminal.process.wait(Duration::from_secs(10));
 }
@@ -109,15 +115,16 @@ fn full_disk_costs_no_verified_piece() {
         let line = transfers.0.iter().find(|line| line.contains("waiting for room"))?.clone();
         line.split('\t').find_map(|field| field.strip_suffix("/61 pieces")?.parse::<u32>().ok())
     };
-    let kept = eventually("the download to wait for room", DEFAULT_TIMEOUT, || pieces(&mut node.peer));
+    let kept = eventually("the download to wait for space", DEFAULT_TIMEOUT, || pieces(&mut node.peer));
     assert!((1..=30).contains(&kept), "{kept} pieces");
-    // Killed meanwhile, it still knows them.
+    // After a kill, the node still has the verified pieces.
     wait_until_listed(&node, &content);
     node.restart(network.index.address());
-    let again = eventually("the download to wait for room again", DEFAULT_TIMEOUT, || pieces(&mut node.peer));
+    let again =
+        eventually("the download to wait for space again", DEFAULT_TIMEOUT, || pieces(&mut node.peer));
     assert!(again >= kept, "{again} of {kept} pieces");
     fs::remove_file(filler).expect("the filler");
-    wait_until("the download to be done", DEFAULT_TIMEOUT, || {
+    wait_until("the download to complete", DEFAULT_TIMEOUT, || {
         file_is(&disk.path().join("big.iso"), &content)
     });
 }
@@ -133,14 +140,14 @@ fn download_waits_for_free_inodes() {
     let fillers: Vec<_> = fillers.take_while(|path| fs::write(path, "").is_ok()).collect();
     node.peer.run("search big");
     node.peer.run(&format!("download 1 as {}/ &", disk.path().display()));
-    wait_until("the download to wait for room", DEFAULT_TIMEOUT, || {
+    wait_until("the download to wait for space", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").download_states() == ["waiting for room"]
     });
     for filler in fillers {
         fs::remove_file(filler).expect("a filler");
     }
     node.peer.run("resume 1");
-    wait_until("the download to be done", DEFAULT_TIMEOUT, || {
+    wait_until("the download to complete", DEFAULT_TIMEOUT, || {
         file_is(&disk.path().join("big.iso"), &content)
     });
 }
@@ -154,15 +161,15 @@ fn read_only_disk_is_named() {
     let mut node = network.start_node(&[]);
     disk.set_read_only(true);
     node.peer.run("search big");
-    let order = format!("download 1 as {}/", disk.path().display());
-    let answer = node.peer.run(&order);
+    let command = format!("download 1 as {}/", disk.path().display());
+    let answer = node.peer.run(&command);
     assert!(answer.completed_downloads().is_empty() && answer.errors().len() == 1, "{answer:#?}");
     assert!(
         answer.contains(&disk.path().display().to_string()) && answer.contains("Read-only"),
         "{answer:#?}"
     );
     disk.set_read_only(false);
-    let answer = node.peer.run(&order);
+    let answer = node.peer.run(&command);
     assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
     assert!(file_is(&disk.path().join("big.iso"), &content));
 }

@@ -1,4 +1,4 @@
-//! Strangers at the ports of an index and of a peer, while an honest client works on.
+//! Clients with invalid messages at the ports of an index and of a node, while an honest client works.
 
 use std::thread;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tests::eventually::DEFAULT_TIMEOUT;
 use tests::network::TestNetwork;
 use tests::raw_client::RawClient;
 
-/// How long a stranger's nonsense may keep a connection.
+/// Time limit for closing a connection with invalid data.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 const STRANGERS: [&[u8]; 6] = [
@@ -28,18 +28,18 @@ fn unknown_protocols_get_no_answer() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(60, PIECE_LENGTH);
     let sharer = network.start_node(&[("canary.bin", &content)]);
-    // Side by side: too few bytes to tell what they are keep a connection until its deadline.
+    // In parallel: a connection with too few bytes to identify the protocol stays open until its timeout.
     thread::scope(|scope| {
         for port in [network.index.address(), sharer.peer.address()] {
-            for said in STRANGERS {
+            for bytes in STRANGERS {
                 scope.spawn(move || {
                     let mut client = RawClient::connect(port);
-                    client.send(said);
-                    let heard = client.receive(CLOSE_TIMEOUT);
+                    client.send(bytes);
+                    let response = client.receive(CLOSE_TIMEOUT);
                     assert_eq!(
-                        (heard.bytes.as_slice(), heard.closed),
+                        (response.bytes.as_slice(), response.closed),
                         (&b""[..], true),
-                        "{said:?} at {port}"
+                        "{bytes:?} at {port}"
                     );
                 });
             }
@@ -57,8 +57,8 @@ fn unknown_version_is_answered_with_ours_only() {
         let mut bytes = ours;
         bytes[6..].copy_from_slice(&version.to_be_bytes());
         client.send(&bytes);
-        let heard = client.receive(CLOSE_TIMEOUT);
-        assert_eq!((heard.bytes, heard.closed), (ours.to_vec(), true));
+        let response = client.receive(CLOSE_TIMEOUT);
+        assert_eq!((response.bytes, response.closed), (ours.to_vec(), true));
     }
 }
 
@@ -85,8 +85,8 @@ fn malformed_messages_do_not_disturb_others() {
             client.send(&preamble::encode(service, Version::One));
             client.send(tail);
             client.shut_down_writing();
-            let heard = client.receive(CLOSE_TIMEOUT);
-            assert!(heard.closed, "{:?} at {port}", tail.get(..8));
+            let response = client.receive(CLOSE_TIMEOUT);
+            assert!(response.closed, "{:?} at {port}", tail.get(..8));
             assert_eq!(network.observer().search("canary").len(), 1);
         }
     }
@@ -105,7 +105,7 @@ fn silent_connections_do_not_disturb_others() {
     silent.extend((0..50).map(|_| RawClient::connect(sharer.peer.address())));
     network.start_node(&[]).download(&content);
     let mut one = silent.swap_remove(0);
-    assert!(one.receive(CLOSE_TIMEOUT).closed, "silence is not waited for longer than the greeting may take");
+    assert!(one.receive(CLOSE_TIMEOUT).closed, "a silent connection is closed when the greeting times out");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn slow_greeting_is_disconnected() {
     let _sharer = network.start_node(&[("canary.txt", &TestContent::random(63, 10))]);
     let mut client = RawClient::connect(network.index.address());
     let bytes = preamble::encode(Service::Index, Version::One);
-    // Each byte comes well within what a single read may take; all of them together do not.
+    // Each byte arrives within the timeout of a single read, but all of them together do not.
     let mut closed = false;
     for byte in bytes.iter().chain([0; 32].iter()) {
         if !client.send(&[*byte]) || client.receive(Duration::from_millis(700)).closed {
@@ -122,7 +122,7 @@ fn slow_greeting_is_disconnected() {
             break;
         }
     }
-    assert!(closed, "the index waits for a client that drips");
+    assert!(closed, "the index keeps a connection that sends too slowly");
     assert_eq!(network.observer().search("canary").len(), 1);
 }
 
@@ -150,7 +150,7 @@ fn node_cannot_register_under_another_id() {
     let (wire, nonce) = tests::index_session::IndexSession::hello(network.index.address(), &stolen, 40_000)
         .expect("a challenge");
     let session = tests::index_session::IndexSession::prove(wire, nonce, &own, 40_000);
-    let error = format!("{:?}", session.expect_err("a proof by another key"));
+    let error = format!("{:?}", session.expect_err("a proof with another key"));
     assert!(error.contains("BadProof"), "{error}");
 }
 
@@ -158,9 +158,9 @@ fn node_cannot_register_under_another_id() {
 fn unreachable_port_is_not_listed() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(64, 1000);
-    let mut mute = network.index.session();
-    mute.register(&[content.file_record("mute.txt")]).expect("registered, but not listed");
-    match mute.next_notice() {
+    let mut unreachable = network.index.session();
+    unreachable.register(&[content.file_record("mute.txt")]).expect("registered, but not listed");
+    match unreachable.next_notice() {
         Ok(Notice::Unreachable { reason, .. }) => assert!(!reason.is_empty()),
         other => panic!("{other:?}"),
     }

@@ -1,4 +1,4 @@
-//! Peers that ask for what cannot be had, and the honest one beside them.
+//! Peers that send invalid requests, and an honest peer beside them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tests::eventually::{DEFAULT_TIMEOUT, eventually, wait_until};
 use tests::network::TestNetwork;
 use tests::wire::FrameConnection;
 
-/// Greets a peer as another one.
+/// Connects to a peer and exchanges greetings.
 fn greet(peer: SocketAddr) -> FrameConnection {
     let mut wire = FrameConnection::connect(peer, Service::Peer).expect("a connection");
     let hello = wire.greet(NodeId::from_bytes([9; 32]), 40_000).expect("a greeting");
@@ -21,7 +21,7 @@ fn greet(peer: SocketAddr) -> FrameConnection {
     wire
 }
 
-/// Returns the next message that is about a content, not about the connection.
+/// Returns the next message about content rather than about the connection.
 fn next_content_message(wire: &mut FrameConnection) -> anyhow::Result<PeerMessage> {
     loop {
         match wire.receive()? {
@@ -31,13 +31,13 @@ fn next_content_message(wire: &mut FrameConnection) -> anyhow::Result<PeerMessag
     }
 }
 
-/// Asks whether a content is shared.
+/// Opens a channel for content and returns the reply.
 fn open_content(wire: &mut FrameConnection, channel: u32, digest: Digest) -> PeerMessage {
     wire.send(&PeerMessage::Open { channel, digest }).expect("sent");
     next_content_message(wire).expect("an answer")
 }
 
-/// Waits for its turn.
+/// Waits for an unchoke.
 fn wait_for_unchoke(wire: &mut FrameConnection) {
     while wire.receive::<PeerMessage>().expect("a message") != PeerMessage::Unchoke {}
 }
@@ -88,7 +88,7 @@ fn changed_file_is_not_served_under_its_old_digest() {
     }
     sharer.folder.put("changed.bin", &TestContent::random(155, 2 * PIECE_LENGTH));
     std::fs::remove_file(sharer.folder.path().join("removed.bin")).expect("a file");
-    // At once, before the peer can have looked through its folder: whatever it answers, it is not other bytes.
+    // At once, before the node can have scanned its folder: whatever it replies, it must not be other bytes.
     let block = BlockRef { channel: 1, piece: 1, begin: 0, length: 5000 };
     wire.send(&PeerMessage::Request(block)).expect("sent");
     match next_content_message(&mut wire).expect("an answer") {
@@ -101,10 +101,11 @@ fn changed_file_is_not_served_under_its_old_digest() {
         PeerMessage::Reject(_) | PeerMessage::NotShared { .. } => {}
         other => panic!("{other:?}"),
     }
-    wait_until("the old contents to be gone", DEFAULT_TIMEOUT, || {
+    wait_until("the old content to be unlisted", DEFAULT_TIMEOUT, || {
         let mut wire = greet(sharer.peer.address());
-        let gone = |message| message == PeerMessage::NotShared { channel: 3 };
-        gone(open_content(&mut wire, 3, changed.digest)) && gone(open_content(&mut wire, 3, removed.digest))
+        let is_unshared = |message| message == PeerMessage::NotShared { channel: 3 };
+        is_unshared(open_content(&mut wire, 3, changed.digest))
+            && is_unshared(open_content(&mut wire, 3, removed.digest))
     });
 }
 
@@ -154,7 +155,7 @@ fn messages_on_closed_channels_affect_only_their_connection() {
     ] {
         let mut wire = greet(sharer.peer.address());
         wire.send(&message).expect("sent");
-        // It may be answered, ignored or the end; the next one is served all the same.
+        // The node may reply, ignore the message or disconnect; the next connection is served in any case.
         let _ = wire.send(&PeerMessage::Open { channel: 6, digest: content.digest });
         let mut wire = greet(sharer.peer.address());
         assert!(
@@ -180,7 +181,7 @@ fn unknown_messages_end_connections_of_version_1_only() {
         FrameConnection::connect_version(sharer.peer.address(), Service::Peer, Version::Two).expect("a port");
     let greeting = wire.greet(node, 40_000).expect("a greeting");
     assert!(matches!(greeting, PeerMessage::Greet { port, .. } if port == sharer.peer.address().port()));
-    // Many more than are answered; the connection goes on all the same.
+    // Many more than the node replies to; the connection stays open.
     for _ in 0..3 * MAX_UNSUPPORTED {
         wire.send_raw(&unknown).expect("sent");
     }
@@ -203,9 +204,9 @@ fn stranger_cannot_join_another_peers_link() {
         let mut wire =
             FrameConnection::connect_version(address, Service::Peer, Version::Two).expect("a port");
         wire.send(&PeerMessage::Join { key }).expect("sent");
-        assert!(wire.receive::<PeerMessage>().is_err(), "a key that nobody was given");
+        assert!(wire.receive::<PeerMessage>().is_err(), "an unknown link key is refused");
     }
-    // Inside a link, it is a second greeting.
+    // Within a link, the key is a second greeting.
     let mut wire =
         FrameConnection::connect_version(sharer.peer.address(), Service::Peer, Version::Two).expect("a port");
     wire.greet(NodeId::from_bytes([9; 32]), 40_000).expect("a greeting");
@@ -223,11 +224,12 @@ fn offer_includes_the_requested_manifest() {
         FrameConnection::connect_version(sharer.peer.address(), Service::Peer, Version::Two).expect("a port");
     wire.greet(NodeId::from_bytes([9; 32]), 40_000).expect("a greeting");
     let digest = content.digest;
-    let truth: Vec<[u8; 32]> = content.manifest().states().iter().map(|state| state.to_bytes()).collect();
+    let true_states: Vec<[u8; 32]> =
+        content.manifest().states().iter().map(|state| state.to_bytes()).collect();
     for (channel, states) in [(1, 2), (2, u32::MAX)] {
         wire.send(&PeerMessage::OpenWithManifest { channel, digest, states }).expect("sent");
         assert!(matches!(next_content_message(&mut wire), Ok(PeerMessage::Offer { .. })));
-        let states = truth.iter().take(states as usize).copied().collect();
+        let states = true_states.iter().take(states as usize).copied().collect();
         assert_eq!(
             next_content_message(&mut wire).expect("states"),
             PeerMessage::ManifestPart { channel, first: 0, states }
@@ -261,7 +263,7 @@ fn opens_beyond_the_limit_are_refused() {
     let content = TestContent::random(159, 100);
     let sharer = network.start_node(&[("a.bin", &content)]);
     let mut wire = greet(sharer.peer.address());
-    let refused = eventually("a limit to the channels", Duration::from_secs(10), {
+    let refused = eventually("the limit of channels to be reached", Duration::from_secs(10), {
         let mut channel = 0;
         move || {
             channel += 1;

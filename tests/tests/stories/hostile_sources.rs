@@ -1,4 +1,4 @@
-//! Sources that lie: with one honest source the file comes whole, without one the download waits and says why.
+//! Sources that misbehave: with one honest source the download completes; without one it waits and reports why.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::hostile_peer::{HostilePeer, Lie};
 use tests::network::{RunningNode, TestNetwork};
 
-/// How long a download that has no honest source may take to find that out, and then to find one that comes.
+/// Time limit for a download to find that it has no honest source, and then to find one that appears.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A liar and an honest peer share a file; a third fetches it, and must have it whole.
+/// A hostile and an honest node share a file; a third node must download it completely.
 fn assert_completes_beside(lie: Lie) {
     let mut network = TestNetwork::new();
     let content = TestContent::random(20, 40 * PIECE_LENGTH + 12345);
@@ -19,18 +19,19 @@ fn assert_completes_beside(lie: Lie) {
     let honest = network.start_node(&[("truth.bin", &content)]);
     let mut fetcher = network.start_node(&[]);
     network.wait_for_sources(content.digest, 2, DOWNLOAD_TIMEOUT);
-    // The honest one holds its peace until the lie was heard.
+    // The honest source is frozen until the hostile one has misbehaved.
     honest.peer.freeze();
-    let asked = fetcher.peer.start_command(&format!("download {}", content.digest));
-    wait_until("the lie to be heard", DEFAULT_TIMEOUT, || liar.has_lied());
+    let started = fetcher.peer.start_command(&format!("download {}", content.digest));
+    wait_until("the lie to be sent", DEFAULT_TIMEOUT, || liar.has_lied());
     honest.peer.thaw();
-    let answer = fetcher.peer.wait_for_output(asked);
+    let answer = fetcher.peer.wait_for_output(started);
     assert_eq!((answer.completed_downloads().len(), answer.errors().len()), (1, 0), "{answer:#?}");
     fetcher.path_of(&content);
     assert_no_leftovers(&fetcher);
 }
 
-/// Only liars share a file; the fetcher must wait for better sources, say why, and have no wrong byte.
+/// Only hostile nodes share a file. The downloading node must wait for better sources, report why, and have no wrong
+/// byte.
 fn assert_waits_with_only(lie: Lie) {
     let mut network = TestNetwork::new();
     let content = TestContent::random(21, 5 * PIECE_LENGTH + 999);
@@ -41,24 +42,25 @@ fn assert_waits_with_only(lie: Lie) {
     wait_for_reason(&mut fetcher);
     let visible: Vec<String> = fetcher.folder.visible_files().into_keys().collect();
     assert!(visible.iter().all(|name| name.contains(".part")), "{visible:?}");
-    // The peer is as well as before.
+    // The node still works.
     assert!(fetcher.peer.run("files").errors().is_empty());
 }
 
-/// Waits until a node's only download waits for sources, and says what it tried.
+/// Waits until a node's only download waits for sources and reports the failed sources.
 fn wait_for_reason(fetcher: &mut RunningNode) {
-    wait_until("the download to wait and to say why", DOWNLOAD_TIMEOUT, || {
+    wait_until("the download to wait and report why", DOWNLOAD_TIMEOUT, || {
         let transfers = fetcher.peer.run("transfers");
-        let says_why = transfers.contains("tried in vain (127.0.0.1:")
+        let says_why = transfers.contains("tried without success (127.0.0.1:")
             || transfers.contains("missing pieces (127.0.0.1:");
         transfers.download_states() == ["waiting for sources"] && says_why
     });
 }
 
-/// Nothing but the file itself is left.
+/// Checks that nothing but the file itself remains.
 fn assert_no_leftovers(fetcher: &RunningNode) {
-    let left: Vec<_> = fs::read_dir(fetcher.folder.path()).expect("a folder").flatten().collect();
-    let names: Vec<_> = left.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let entries: Vec<_> = fs::read_dir(fetcher.folder.path()).expect("a folder").flatten().collect();
+    let names: Vec<_> =
+        entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     assert!(names.iter().all(|name| name == "truth.bin" || name == ".peerdex"), "{names:?}");
 }
 
@@ -151,9 +153,9 @@ fn forty_silent_sources_do_not_delay_a_download() {
     let mutes: Vec<HostilePeer> = (0..40).map(mute).collect();
     let _honest = network.start_node(&[("truth.bin", &content)]);
     let mut fetcher = network.start_node(&[]);
-    let begun = Instant::now();
+    let start = Instant::now();
     fetcher.download(&content);
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
     drop(mutes);
 }
 

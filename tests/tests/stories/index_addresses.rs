@@ -1,4 +1,4 @@
-//! Keys cost nothing, so the index counts addresses; and it sees for itself whether a source answers.
+//! The index counts addresses, because keys cost nothing, and verifies itself whether a source is reachable.
 
 use std::net::IpAddr;
 
@@ -18,7 +18,7 @@ fn address(last: u8) -> IpAddr {
     [127, 0, 0, last].into()
 }
 
-/// Starts an index for which the addresses of this machine are addresses like others.
+/// Starts an index that treats the addresses of this machine like any others.
 fn index_with(options: &[&str]) -> IndexProcess {
     IndexProcess::start_with(
         "127.0.0.1:0",
@@ -26,27 +26,27 @@ fn index_with(options: &[&str]) -> IndexProcess {
     )
 }
 
-/// Starts a node on an address of its own, and waits until its files are listed.
+/// Starts a node on its own address and waits until its files are listed.
 fn node_at(network: &mut TestNetwork, last: u8, files: &[(&str, &TestContent)]) -> RunningNode {
-    let home = TestFolder::new();
+    let folder = TestFolder::new();
     for (path, content) in files {
-        home.put(path, content);
+        folder.put(path, content);
     }
-    let peer = PeerProcess::launch(peer_node_at(address(last), network.index.address(), home.path()));
+    let peer = PeerProcess::launch(peer_node_at(address(last), network.index.address(), folder.path()));
     network.wait_for_files(peer.address(), files.len());
-    RunningNode { peer, folder: home }
+    RunningNode { peer, folder }
 }
 
-/// Returns a counter's value, which is a whole number.
+/// Returns a counter's value as an integer.
 fn counter_value(number: f64) -> i64 {
     format!("{number:.0}").parse().expect("a number")
 }
 
-fn node_place(key: &ListedNode) -> NodeAddress {
+fn node_address(key: &ListedNode) -> NodeAddress {
     NodeAddress { node: key.node_id(), address: key.address() }
 }
 
-/// Joins as the only node of an address that shares a file.
+/// Joins as the only node of an address, with shared files.
 fn sharer_at(index: &IndexProcess, last: u8, files: &[FileRecord]) -> ListedNode {
     ListedNode::join_listed(index.address(), address(last), files)
 }
@@ -59,17 +59,20 @@ fn many_keys_of_one_address_hide_no_honest_source() {
     let index = network.index.address();
     let mut crowd: Vec<ListedNode> = (0..40).map(|_| ListedNode::join(index, address(2), &files)).collect();
     let listed = crowd.iter_mut().map(ListedNode::wait_for_listing).filter(|listed| *listed).count();
-    assert_eq!(listed, 8, "no more of one address are listed");
+    assert_eq!(listed, 8, "the limit per address");
     let honest = [3, 4, 5].map(|last| sharer_at(&network.index, last, &files));
     for _ in 0..20 {
         let named = network.observer().sources_up_to(content.digest, 4);
         let is_named = |key: &ListedNode| named.iter().any(|source| source.node == key.node_id());
-        assert!(honest.iter().all(is_named), "an address comes before a second node of another: {named:?}");
+        assert!(
+            honest.iter().all(is_named),
+            "every address comes before a second node of the same address: {named:?}"
+        );
     }
     assert_eq!(
         network.observer().sources(content.digest).len(),
         3 + 4,
-        "a few nodes of an address are named"
+        "a few nodes per address are returned"
     );
     let [hit] = &network.observer().search("truth")[..] else { panic!("one hit") };
     assert_eq!(hit.complete, 4, "availability counts addresses");
@@ -81,19 +84,19 @@ fn many_keys_of_one_address_hide_no_honest_source() {
 #[test]
 fn fake_names_of_one_address_displace_no_popular_file() {
     let index = index_with(&[]);
-    let truth = TestContent::random(971, 10).file_record("a song 99.mp3");
+    let popular = TestContent::random(971, 10).file_record("a song 99.mp3");
     let fakes: Vec<FileRecord> = (0..40)
         .map(|number| TestContent::random(2000 + number, 10).file_record(&format!("a song {number:02}.mp3")))
         .collect();
     let _keys: Vec<ListedNode> = (0..4).map(|_| sharer_at(&index, 2, &fakes)).collect();
-    let honest = [3, 4, 5].map(|last| sharer_at(&index, last, std::slice::from_ref(&truth)));
+    let honest = [3, 4, 5].map(|last| sharer_at(&index, last, std::slice::from_ref(&popular)));
     let mut observer = index.session();
     let counts = |hits: &[Hit]| hits.iter().map(|hit| (hit.digest, hit.complete)).collect::<Vec<_>>();
     let found = counts(&observer.search("song"));
-    assert_eq!((found.len(), found[0]), (41, (truth.digest, 3)));
-    assert!(found[1..].iter().all(|(_, whole)| *whole == 1), "{found:?}");
+    assert_eq!((found.len(), found[0]), (41, (popular.digest, 3)));
+    assert!(found[1..].iter().all(|(_, complete)| *complete == 1), "{found:?}");
     drop(honest);
-    wait_until("the honest sources to be gone", DEFAULT_TIMEOUT, || observer.search("song").len() == 40);
+    wait_until("the honest sources to be unlisted", DEFAULT_TIMEOUT, || observer.search("song").len() == 40);
 }
 
 #[test]
@@ -109,46 +112,54 @@ fn reported_dead_source_is_probed_and_demoted() {
     let metrics = network.index.metrics();
     let counts = [CALLED_METRIC, "index_reported_sources_called_total{answered=\"no\"}"];
     assert_eq!(counts.map(|name| counter_value(metrics.value(name))), [1, 1]);
-    assert!(matches!(dead.session.next_notice(), Ok(Notice::Unreachable { .. })), "its owner is told");
+    assert!(matches!(dead.session.next_notice(), Ok(Notice::Unreachable { .. })), "the owner is notified");
 }
 
 #[test]
 fn reports_of_one_address_count_once_and_demote_no_live_node() {
     let index = index_with(&[]);
     let content = TestContent::random(973, 10);
-    let living = sharer_at(&index, 2, &[content.file_record("a.bin")]);
-    let (mut accuser, mut same) = (sharer_at(&index, 3, &[]), sharer_at(&index, 3, &[]));
+    let reachable = sharer_at(&index, 2, &[content.file_record("a.bin")]);
+    let (mut reporter, mut same) = (sharer_at(&index, 3, &[]), sharer_at(&index, 3, &[]));
     let mut other = sharer_at(&index, 4, &[]);
-    assert_eq!(accuser.session.report_unreachable(&[node_place(&living)]), 1, "it is called");
+    assert_eq!(reporter.session.report_unreachable(&[node_address(&reachable)]), 1, "the node is probed");
     let metrics = index.metrics();
     let answered = "index_reported_sources_called_total{answered=\"yes\"}";
     wait_until("the source to answer", DEFAULT_TIMEOUT, || counter_value(metrics.value(answered)) == 1);
-    assert_eq!(accuser.session.report_unreachable(&[node_place(&living)]), 0, "once is enough");
     assert_eq!(
-        same.session.report_unreachable(&[node_place(&living)]),
+        reporter.session.report_unreachable(&[node_address(&reachable)]),
         0,
-        "another key is not another address"
+        "a repeated report is ignored"
     );
-    assert_eq!(other.session.report_unreachable(&[node_place(&living)]), 0, "it was called a moment ago");
-    let elsewhere = NodeAddress { address: other.address(), ..node_place(&living) };
-    assert_eq!(other.session.report_unreachable(&[elsewhere]), 0, "nobody is called but where he is listed");
+    assert_eq!(
+        same.session.report_unreachable(&[node_address(&reachable)]),
+        0,
+        "another key at the same address does not count"
+    );
+    assert_eq!(
+        other.session.report_unreachable(&[node_address(&reachable)]),
+        0,
+        "it was probed a moment ago"
+    );
+    let elsewhere = NodeAddress { address: other.address(), ..node_address(&reachable) };
+    assert_eq!(other.session.report_unreachable(&[elsewhere]), 0, "only listed addresses are probed");
     let count = |outcome: &str| {
         counter_value(metrics.value(&format!("index_dead_source_reports_total{{outcome=\"{outcome}\"}}")))
     };
     assert_eq!(["called", "repeated", "recent", "unknown"].map(count), [1, 2, 1, 1]);
     let sources = other.session.sources(content.digest);
-    assert_eq!(sources.iter().map(|source| source.node).collect::<Vec<_>>(), [living.node_id()]);
+    assert_eq!(sources.iter().map(|source| source.node).collect::<Vec<_>>(), [reachable.node_id()]);
 }
 
 #[test]
 fn reports_beyond_the_limit_are_ignored() {
     let index = index_with(&["--reports-per-second", "1"]);
-    let living = sharer_at(&index, 2, &[]);
-    let mut accuser = sharer_at(&index, 3, &[]);
-    let reports = vec![node_place(&living); MAX_REPORTED];
-    // 50 pass at once, and a few more meanwhile.
+    let reachable = sharer_at(&index, 2, &[]);
+    let mut reporter = sharer_at(&index, 3, &[]);
+    let reports = vec![node_address(&reachable); MAX_REPORTED];
+    // 50 reports pass at once, and a few more during the test.
     for _ in 0..4 {
-        accuser.session.report_unreachable(&reports);
+        reporter.session.report_unreachable(&reports);
     }
     let too_many = index.metrics().value("index_dead_source_reports_total{outcome=\"too_many\"}");
     assert!(counter_value(too_many) > 30, "{too_many}");

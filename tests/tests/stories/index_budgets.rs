@@ -1,4 +1,4 @@
-//! Lists that would take more bytes than an index has for them.
+//! Lists that exceed the byte budgets of an index.
 
 use std::fs;
 use std::path::Path;
@@ -17,14 +17,14 @@ use tests::previous_release::previous_release;
 use tests::programs::programs;
 use tests::test_folder::TestFolder;
 
-/// What a file takes in a list beside its path.
+/// Bytes that a file takes in a list in addition to its path.
 const FILE_OVERHEAD: usize = 49;
 
-/// Makes the records of files that take so many bytes each in a list.
+/// Returns `count` file records that take `bytes` bytes each in a list.
 fn files(prefix: &str, count: u64, bytes: usize) -> Vec<FileRecord> {
     let record = |number: u64| {
         let mut path = format!("{prefix}/{number:06}/");
-        // A component has at most 255 bytes.
+        // A path component has at most 255 bytes.
         while path.len() < bytes - FILE_OVERHEAD {
             path.push(if path.len() % 200 == 0 { '/' } else { 'x' });
         }
@@ -35,7 +35,8 @@ fn files(prefix: &str, count: u64, bytes: usize) -> Vec<FileRecord> {
     (0..count).map(record).collect()
 }
 
-/// Registers files a hundred at a time until the index takes no more; returns how many it took, and why it refused the others.
+/// Registers files in batches of a hundred until the index refuses. Returns the number of accepted files and the
+/// refusal, if any.
 fn fill(session: &mut IndexSession, files: &[FileRecord]) -> (usize, Option<Refusal>) {
     for (number, batch) in files.chunks(100).enumerate() {
         match session.call(Request::Register { files: batch.to_vec() }) {
@@ -51,7 +52,7 @@ fn refusals(metrics: &MetricsClient, budget: &str) -> f64 {
     metrics.value(&format!("index_budget_refusals_total{{budget=\"{budget}\"}}"))
 }
 
-/// Returns how many files with each prefix are in a store on which no index runs.
+/// Returns the number of files with each prefix in the store of a stopped index.
 fn stored_file_counts(data: &Path, prefixes: &[&str]) -> Vec<usize> {
     let mut command = Command::new(&programs().index_server);
     let output = command.args(["export", "-", "--data-dir"]).arg(data).output().expect("a program");
@@ -60,7 +61,7 @@ fn stored_file_counts(data: &Path, prefixes: &[&str]) -> Vec<usize> {
     prefixes.iter().map(|prefix| lines.matches(&format!("\"path\":\"{prefix}/")).count()).collect()
 }
 
-/// Makes the store of an index from a list for each node, with the day on which the node was seen last.
+/// Creates the store of an index from one list per node, with the day on which the node was last seen.
 fn import(data: &Path, lists: &[(u8, u64, Vec<FileRecord>)]) {
     let files: usize = lists.iter().map(|(_, _, files)| files.len()).sum();
     let mut lines = vec![format!("{{\"index_export\":1,\"nodes\":{},\"files\":{files}}}", lists.len())];
@@ -85,8 +86,8 @@ fn list_over_budget_is_refused_and_others_are_served() {
     let mut network = TestNetwork::with_index(IndexProcess::start_with("127.0.0.1:0", &options));
     let metrics = network.index.metrics();
     let mut greedy = network.index.session();
-    let (taken, refusal) = fill(&mut greedy, &files("long", 1000, 4096));
-    assert_eq!(taken, 200);
+    let (accepted, refusal) = fill(&mut greedy, &files("long", 1000, 4096));
+    assert_eq!(accepted, 200);
     let Some(refusal) = refusal else { panic!("no refusal") };
     assert_eq!(refusal.to_string(), "the list of this node would take 1.2 MiB of at most 1.0 MiB");
     assert!(refusals(&metrics, "node") > 0.5);
@@ -99,15 +100,15 @@ fn list_over_budget_is_refused_and_others_are_served() {
 #[test]
 fn list_over_budget_is_reported_in_the_status() {
     let index = IndexProcess::start_with("127.0.0.1:0", &["--bytes-per-node", "2K"]);
-    let home = TestFolder::new();
+    let share_dir = TestFolder::new();
     for number in 0..60 {
-        home.put(&format!("file {number}.bin"), &TestContent::random(number, 10));
+        share_dir.put(&format!("file {number}.bin"), &TestContent::random(number, 10));
     }
-    let mut peer = PeerProcess::start(index.address(), home.path());
-    let told = "the index takes no more files: the list of this node would take ";
+    let mut peer = PeerProcess::start(index.address(), share_dir.path());
+    let expected = "the index accepts no more files: the list of this node would take ";
     wait_until("the budget in the status", DEFAULT_TIMEOUT, || {
         let status = peer.run("status");
-        status.contains(told) && status.contains("of at most 2.0 KiB")
+        status.contains(expected) && status.contains("of at most 2.0 KiB")
     });
 }
 
@@ -118,12 +119,12 @@ fn keys_of_one_address_share_one_budget() {
     let (mut one, mut two, mut three) = (index.session(), index.session(), index.session());
     assert_eq!(fill(&mut one, &files("one", 100, 4096)), (100, None));
     assert_eq!(fill(&mut two, &files("two", 100, 4096)), (100, None));
-    let (taken, refusal) = fill(&mut three, &files("three", 100, 4096));
+    let (accepted, refusal) = fill(&mut three, &files("three", 100, 4096));
     let refusal = refusal.expect("a refusal").to_string();
-    assert_eq!(taken, 0);
+    assert_eq!(accepted, 0);
     assert_eq!(refusal, "the lists of all nodes at this address would take 1.2 MiB of at most 1.0 MiB");
     assert!(refusals(&index.metrics(), "address") > 0.5);
-    // The list of a node that has gone makes room for one that is there.
+    // The list of a disconnected node is evicted for a connected one.
     drop(two);
     wait_until("room", DEFAULT_TIMEOUT, || fill(&mut three, &files("three", 100, 4096)) == (100, None));
     assert_eq!(one.statistics().files, 200);
@@ -134,9 +135,9 @@ fn full_index_evicts_a_list_which_is_sent_again_on_return() {
     let options = ["--max-disk", "1500K", "--metrics", "127.0.0.1:0"];
     let mut network = TestNetwork::with_index(IndexProcess::start_with("127.0.0.1:0", &options));
     let metrics = network.index.metrics();
-    let (home, content) = (TestFolder::new(), TestContent::random(1, 100));
-    home.put("the file.iso", &content);
-    let mut peer = PeerProcess::start(network.index.address(), home.path());
+    let (share_dir, content) = (TestFolder::new(), TestContent::random(1, 100));
+    share_dir.put("the file.iso", &content);
+    let mut peer = PeerProcess::start(network.index.address(), share_dir.path());
     network.wait_for_hits("iso", 1, DEFAULT_TIMEOUT);
     assert_eq!(peer.stop(), Some(0));
     network.wait_for_sources(content.file_record("").digest, 0, DEFAULT_TIMEOUT);
@@ -144,7 +145,7 @@ fn full_index_evicts_a_list_which_is_sent_again_on_return() {
     assert_eq!(fill(&mut first, &files("first", 100, 3000)), (100, None));
     drop(first);
     let mut second = network.index.session();
-    // As soon as the index knows that the first one has gone.
+    // As soon as the index has noticed that the first node disconnected.
     wait_until("room", DEFAULT_TIMEOUT, || fill(&mut second, &files("second", 100, 4096)) == (100, None));
     let forgotten = metrics.value("index_lists_forgotten_total{reason=\"room\"}");
     assert!((1.5..2.5).contains(&forgotten), "{forgotten}");
@@ -153,8 +154,8 @@ fn full_index_evicts_a_list_which_is_sent_again_on_return() {
     let refusal = refusal.expect("a refusal").to_string();
     assert_eq!(refusal, "all lists of this index on disk would take 2.3 MiB of at most 1.5 MiB");
     assert!(refusals(&metrics, "disk") > 0.5);
-    // What was forgotten is no loss.
-    let _again = PeerProcess::start(network.index.address(), home.path());
+    // An evicted list can be registered again.
+    let _again = PeerProcess::start(network.index.address(), share_dir.path());
     network.wait_for_hits("iso", 1, DEFAULT_TIMEOUT);
 }
 
@@ -193,6 +194,6 @@ fn lists_are_compatible_with_the_previous_release() {
     let mut check = Command::new(&previous.index_server);
     let output = check.arg("check").arg("--data-dir").arg(old.data_dir()).output().expect("a program");
     assert!(output.status.success(), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("2 nodes, 200 files"), "{said}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("2 nodes, 200 files"), "{text}");
 }

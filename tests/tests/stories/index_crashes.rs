@@ -1,5 +1,5 @@
-//! The index is killed, or its disk loses its power, at random moments while nodes register: whatever it acknowledged
-//! is there afterwards, and everything else is there whole or not at all.
+//! Kills the index, or cuts the power of its disk, at random moments while nodes register. Acknowledged changes must
+//! survive, and every other change must be applied completely or not at all.
 
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,15 @@ use tests::index::IndexProcess;
 use tests::index_load::{Registrant, under_load};
 use tests::small_disk::SmallDisk;
 
-/// So many nodes change their lists at the same time.
+/// Number of nodes that change their lists concurrently.
 const NODE_COUNT: u64 = 4;
 
-/// The index lives for so long at most.
+/// Maximum uptime of the index.
 const MAX_UPTIME: Duration = Duration::from_millis(400);
 
 #[test]
 fn acknowledged_change_survives_kill_9() {
-    let (mut moments, mut index, begun) =
+    let (mut moments, mut index, start) =
         (RandomPauses::from_env(501), IndexProcess::start(), Instant::now());
     let mut nodes: Vec<Registrant> = (0..NODE_COUNT).map(|seed| Registrant::new(5100 + seed)).collect();
     let (cycles, mut acknowledged) = (story_cycles(5), 0);
@@ -32,7 +32,7 @@ fn acknowledged_change_survives_kill_9() {
     }
     eprintln!(
         "killed {cycles} times, {acknowledged} changes acknowledged, none lost, in {:?}",
-        begun.elapsed()
+        start.elapsed()
     );
     assert!(acknowledged > 0);
 }
@@ -40,17 +40,17 @@ fn acknowledged_change_survives_kill_9() {
 #[test]
 fn acknowledged_change_survives_a_power_cut() {
     let Some(disk) = SmallDisk::mount_for_power_cuts(512 << 20) else { return };
-    let (mut moments, begun) = (RandomPauses::from_env(502), Instant::now());
+    let (mut moments, start) = (RandomPauses::from_env(502), Instant::now());
     let data = disk.path().join("index-data");
     let mut nodes: Vec<Registrant> = (0..NODE_COUNT).map(|seed| Registrant::new(5200 + seed)).collect();
     let (cycles, mut acknowledged) = (story_cycles(3), 0);
     for _ in 0..cycles {
         let mut index = IndexProcess::start_with_data_dir(&data, "127.0.0.1:0", &[]);
-        acknowledged += under_load(&mut nodes, index.address(), |settled| {
+        acknowledged += under_load(&mut nodes, index.address(), |wait_for_replies| {
             moments.pause_up_to(MAX_UPTIME);
-            // What would be said between the cut and the end says nothing of the disk.
+            // Anything acknowledged between the cut and the end would prove nothing about the disk.
             index.freeze();
-            settled();
+            wait_for_replies();
             disk.cut_power();
             index.kill();
         });
@@ -60,7 +60,7 @@ fn acknowledged_change_survives_a_power_cut() {
     for node in &mut nodes {
         node.join(index.address());
     }
-    eprintln!("cut {cycles} times, {acknowledged} changes acknowledged, none lost, in {:?}", begun.elapsed());
+    eprintln!("cut {cycles} times, {acknowledged} changes acknowledged, none lost, in {:?}", start.elapsed());
     assert!(acknowledged > 0);
     assert_eq!(index.stop(), Some(0));
 }

@@ -1,4 +1,4 @@
-//! Crowds at an index: a few hundred in the usual run, as many as `STORY_CROWD` says otherwise.
+//! Crowds at an index: a few hundred clients by default, or as many as `STORY_CROWD` says.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,23 +23,23 @@ const MIB: u64 = 1 << 20;
 
 #[test]
 fn many_idle_connections_take_little_memory() {
-    let (many, said) = story_crowd(300);
+    let (many, is_set) = story_crowd(300);
     let mut index = IndexProcess::start_with("127.0.0.1:0", &["--max-connections", "12000"]);
     let before = index.memory();
-    let begun = Instant::now();
+    let start = Instant::now();
     let sessions: Vec<IndexSession> = (0..many)
         .map(|number| {
             IndexSession::open_unreachable(index.address(), 60_000 + number as u64).expect("a welcome")
         })
         .collect();
-    let took = begun.elapsed();
+    let took = start.elapsed();
     let mut observer = index.session();
     observer.search("nothing");
     let after = index.memory();
     let each = (after - before) / many as u64;
     eprintln!("{many} idle connections in {took:?}: {} KiB, {each} bytes each", after >> 10);
     assert!(after <= before + 4 * MIB + many as u64 * (8 << 10), "{before} and then {after} bytes");
-    if said && many <= 10_000 {
+    if is_set && many <= 10_000 {
         assert!(after <= 100 * MIB, "{after} bytes");
     }
     drop(sessions);
@@ -47,7 +47,7 @@ fn many_idle_connections_take_little_memory() {
 
 #[test]
 fn many_slow_connections_are_closed_and_searches_continue() {
-    let (many, said) = story_crowd(300);
+    let (many, is_set) = story_crowd(300);
     let options = ["--max-connections", "12000", "--metrics", "127.0.0.1:0"];
     let index = IndexProcess::start_with("127.0.0.1:0", &options);
     let mut honest = index.session();
@@ -56,7 +56,7 @@ fn many_slow_connections_are_closed_and_searches_continue() {
         .collect();
     honest.register(&files).expect("acknowledged");
     let (mut drippers, metrics) = (Vec::new(), index.metrics());
-    let (mut latencies, begun, mut next) = (Latencies::default(), Instant::now(), Instant::now());
+    let (mut latencies, start, mut next) = (Latencies::default(), Instant::now(), Instant::now());
     let mut connected = None;
     while connected.is_none() || !drippers.is_empty() {
         latencies.measure(|| honest.search("file iso"));
@@ -71,7 +71,7 @@ fn many_slow_connections_are_closed_and_searches_continue() {
             next = Instant::now();
             drippers.retain_mut(SlowClient::send_next_byte);
         }
-        assert!(begun.elapsed() < Duration::from_mins(2), "{} are still there", drippers.len());
+        assert!(start.elapsed() < Duration::from_mins(2), "{} are still connected", drippers.len());
     }
     let reaped = connected.map(|at| at.elapsed()).unwrap_or_default();
     let (count, p99) = (latencies.count(), latencies.percentile(99));
@@ -80,8 +80,8 @@ fn many_slow_connections_are_closed_and_searches_continue() {
     );
     // The greeting may take 10 seconds.
     assert!(reaped < Duration::from_secs(20), "{reaped:?}");
-    assert!(p99 < Duration::from_millis(if said { 50 } else { 500 }), "{p99:?}");
-    wait_until("the connections to be gone", DEFAULT_TIMEOUT, || metrics.value("index_connections") < 1.5);
+    assert!(p99 < Duration::from_millis(if is_set { 50 } else { 500 }), "{p99:?}");
+    wait_until("the connections to be closed", DEFAULT_TIMEOUT, || metrics.value("index_connections") < 1.5);
 }
 
 #[test]
@@ -91,16 +91,16 @@ fn index_with_few_descriptors_keeps_serving_and_stays_idle() {
     let metrics = index.metrics();
     let crowd: Vec<RawClient> = (0..1000).map(|_| RawClient::connect(index.address())).collect();
     let before = index.processor_time();
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut latencies = Latencies::default();
-    // Through the greeting's deadline, when one part of the crowd follows the other.
+    // Runs past the greeting timeout, when clients of the crowd are replaced by others.
     poll_within(Duration::from_secs(12), || {
         latencies.measure(|| honest.search("nothing"));
         None::<()>
     });
     let file = TestContent::random(1, 10).file_record("a file");
     honest.register(&[file]).expect("acknowledged");
-    let (used, took) = (index.processor_time().saturating_sub(before), begun.elapsed());
+    let (used, took) = (index.processor_time().saturating_sub(before), start.elapsed());
     eprintln!(
         "{used:?} of {took:?} used, {} searches, p99 {:?}",
         latencies.count(),
@@ -109,10 +109,10 @@ fn index_with_few_descriptors_keeps_serving_and_stays_idle() {
     assert!(used < took / 4, "{used:?} of {took:?}");
     assert!(metrics.get("/healthz").status == 200 && index.is_running());
     drop(crowd);
-    wait_until("others to be served", DEFAULT_TIMEOUT, || IndexSession::open(index.address()).is_ok());
+    wait_until("other clients to be served", DEFAULT_TIMEOUT, || IndexSession::open(index.address()).is_ok());
 }
 
-/// A few files that do not change.
+/// A fixed list of files.
 struct StaticShares {
     files: Vec<FileRecord>,
     changes: watch::Sender<u64>,
@@ -162,22 +162,22 @@ async fn a_crowd_reconnects_without_sending_its_lists_again() {
     let files = f64::from(u32::try_from(many).expect("a crowd")) * 20.0;
     assert!((index.metrics().value("index_sources") - files).abs() < 0.5);
     index.restart();
-    let begun = Instant::now();
+    let start = Instant::now();
     for client in &clients {
         let mut status = client.status();
         let back = status.wait_for(|status| matches!(status, IndexStatus::Online { synced: true, .. }));
         tokio::time::timeout(Duration::from_mins(2), back).await.expect("back in time").expect("a client");
     }
-    // Some may not have noticed yet that they were away.
+    // Some nodes may not have noticed the restart yet.
     let metrics = index.metrics();
     let nodes = f64::from(u32::try_from(many).expect("a crowd"));
-    wait_until("all to be connected", Duration::from_mins(1), || {
+    wait_until("all nodes to be connected", Duration::from_mins(1), || {
         metrics.value("index_connections") > nodes - 0.5
     });
     for client in &clients {
         client.synced(Duration::from_mins(1)).await.expect("registered as before");
     }
-    let took = begun.elapsed();
+    let took = start.elapsed();
     let sent = metrics.value("index_registration_seconds_count");
     eprintln!("{many} nodes back after {took:?}, {sent} changes of lists sent");
     assert!(took < Duration::from_secs(30), "{took:?}");

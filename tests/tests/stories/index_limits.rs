@@ -1,4 +1,4 @@
-//! Nodes that ask an index for more than they may.
+//! Nodes that exceed the request limits of an index.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tests::peer::PeerProcess;
 use tests::refusing_index::RefusingIndex;
 use tests::test_folder::TestFolder;
 
-/// Little, for everybody.
+/// Low limits for all clients.
 const LOW_LIMITS: [&str; 5] =
     ["--limit-loopback", "--registrations-per-second", "1", "--searches-per-second", "2"];
 
@@ -20,10 +20,10 @@ fn search_request() -> Request {
 }
 
 #[test]
-fn rate_limited_client_is_told_when_to_retry() {
+fn rate_limited_client_gets_a_retry_delay() {
     let index = IndexProcess::start_with("127.0.0.1:0", &LOW_LIMITS);
     let (mut greedy, mut modest) = (index.session(), index.session());
-    // 40 pass at once, and a few more meanwhile.
+    // 40 requests pass at once, and a few more during the test.
     let refused = (0..200).find_map(|_| match greedy.call(search_request()) {
         Ok(Reply::Refused(Refusal::TooFast { retry_after })) => Some(retry_after),
         Ok(Reply::Hits { .. }) => None,
@@ -34,7 +34,7 @@ fn rate_limited_client_is_told_when_to_retry() {
     assert!(matches!(modest.call(search_request()), Ok(Reply::Hits { .. })));
     let file = TestContent::random(1, 10).file_record("a");
     assert!(matches!(greedy.call(Request::Register { files: vec![file] }), Ok(Reply::List(_))));
-    wait_until("the pause to be over", DEFAULT_TIMEOUT, || {
+    wait_until("the rate limit to reset", DEFAULT_TIMEOUT, || {
         matches!(greedy.call(search_request()), Ok(Reply::Hits { .. }))
     });
 }
@@ -45,7 +45,7 @@ fn node_waits_when_rate_limited_and_searches_succeed() {
     let mut network = TestNetwork::with_index(IndexProcess::start_with("127.0.0.1:0", &options));
     let content = TestContent::random(500, 100);
     let mut node = network.start_node(&[("file 0", &content)]);
-    // 500 pass at once; whoever watches for the file is another node.
+    // 500 requests pass at once; the observer is another node.
     for search in 0..540 {
         let answer = node.peer.run("search file");
         assert!(answer.errors().is_empty(), "search {search}: {answer:#?}");
@@ -55,10 +55,10 @@ fn node_waits_when_rate_limited_and_searches_succeed() {
 }
 
 #[test]
-fn node_backs_off_even_if_told_to_retry_at_once() {
-    let (index, home) = (RefusingIndex::start(), TestFolder::new());
-    home.put("a.bin", &TestContent::random(501, 100));
-    let _node = PeerProcess::start(index.address(), home.path());
+fn node_backs_off_even_if_it_may_retry_at_once() {
+    let (index, folder) = (RefusingIndex::start(), TestFolder::new());
+    folder.put("a.bin", &TestContent::random(501, 100));
+    let _node = PeerProcess::start(index.address(), folder.path());
     let refusals: Vec<_> = (0..9).map(|_| index.next_refusal()).collect();
     let took = refusals[8] - refusals[0];
     assert!(took >= Duration::from_secs(1), "nine attempts within {took:?}");

@@ -1,4 +1,4 @@
-//! What an index tells of itself over HTTP, to whom, and what its lists of whom to serve do.
+//! The HTTP endpoint of an index: its metrics, who may read them, and its limits.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -44,7 +44,7 @@ fn metrics_follow_events() {
         assert!((metrics.value(name) - number).abs() < 0.5, "{name} is {}", metrics.value(name));
     }
     drop(session);
-    wait_until("the connection to be gone", DEFAULT_TIMEOUT, || metrics.value("index_connections") < 0.5);
+    wait_until("the connection to be closed", DEFAULT_TIMEOUT, || metrics.value("index_connections") < 0.5);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn metrics_accept_only_known_hosts_and_get_requests() {
     for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE"] {
         assert_eq!(ask(host, &format!("{method} /metrics HTTP/1.1")), 405, "{method}");
     }
-    // No page of another site may read the answer, and none is told that it might.
+    // Pages of other sites may not read the response, and no response permits it.
     let preflight =
         "OPTIONS /metrics HTTP/1.1\r\nOrigin: https://evil.example\r\nAccess-Control-Request-Method: GET";
     for line in
@@ -88,7 +88,7 @@ fn metrics_accept_only_known_hosts_and_get_requests() {
     assert_eq!(ask(host, "GET /%2e%2e/metrics HTTP/1.1"), 404);
 }
 
-/// Opens connections that are kept open, each after one request that is answered; those that wrote nothing count as well.
+/// Opens connections that stay open. Every second one gets a response to one request, the others send nothing.
 fn open_idle_connections(address: SocketAddr, request: &str, connections: usize) -> Vec<TcpStream> {
     let open = |number: usize| {
         let mut stream = TcpStream::connect(address).expect("a port that accepts");
@@ -114,7 +114,7 @@ fn idle_clients_do_not_block_the_metrics_port() {
     }
     let displaced = metrics.value("index_http_displaced_total{service=\"metrics\"}");
     assert!(displaced >= 136.0, "{displaced} connections were closed for others");
-    // The last of them were used later than all that were closed.
+    // The last connections were used later than all that were closed.
     let mut last = &held[199];
     last.write_all(request.as_bytes()).expect("sent");
     assert!(last.read(&mut [0; 4096]).expect("an answer") > 0);
@@ -128,8 +128,8 @@ fn idle_clients_do_not_block_the_tracker() {
     let _held = open_idle_connections(tracker, question, 500);
     let mut client = RawClient::connect(tracker);
     assert!(client.send(question.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").as_bytes()));
-    let heard = client.receive(DEFAULT_TIMEOUT);
-    assert!(String::from_utf8_lossy(&heard.bytes).contains("5:files"), "{heard:?}");
+    let response = client.receive(DEFAULT_TIMEOUT);
+    assert!(String::from_utf8_lossy(&response.bytes).contains("5:files"), "{response:?}");
 }
 
 #[test]
@@ -143,16 +143,16 @@ fn access_lists_are_reloaded_on_sighup() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         IndexSession::open_as(index.address(), &signing_key(77), listener)
     };
-    let error = format!("{:?}", open().expect_err("nobody is served"));
+    let error = format!("{:?}", open().expect_err("all clients are denied"));
     assert!(error.contains("NotAllowed"), "{error}");
     fs::write(&deny, "").expect("a list");
     index.signal(Signal::HUP);
     wait_until("the address to be served", DEFAULT_TIMEOUT, || open().is_ok());
     let mut session = open().expect("a welcome");
-    // A list with a mistake changes nothing, and is told with the number of its line.
+    // A list with an error changes nothing; the error is logged with its line number.
     fs::write(&deny, format!("{}\nnonsense\n", session.welcome.node)).expect("a list");
     index.signal(Signal::HUP);
-    wait_until("the mistake to be told", DEFAULT_TIMEOUT, || index.log().contains("line 2"));
+    wait_until("the error to be logged", DEFAULT_TIMEOUT, || index.log().contains("line 2"));
     assert!(matches!(session.call(Request::Renew), Ok(Reply::List(_))));
     fs::write(&deny, format!("{}\n", session.welcome.node)).expect("a list");
     index.signal(Signal::HUP);
@@ -160,11 +160,11 @@ fn access_lists_are_reloaded_on_sighup() {
         match session.next_notice() {
             Ok(Notice::Refused(refusal)) => break refusal,
             Ok(_) => {}
-            Err(error) => panic!("closed without a word: {error}"),
+            Err(error) => panic!("closed without a message: {error}"),
         }
     };
     assert_eq!(refused, Refusal::NotAllowed { what: "node".into() });
-    let error = format!("{:?}", open().expect_err("the node is not served"));
+    let error = format!("{:?}", open().expect_err("the node is denied"));
     assert!(error.contains("NotAllowed"), "{error}");
     assert!(index.session().call(Request::Renew).is_ok(), "others are");
 }

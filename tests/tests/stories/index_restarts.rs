@@ -1,4 +1,4 @@
-//! The index dies and comes back while peers run.
+//! The index crashes and restarts while nodes run.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tests::network::TestNetwork;
 use tests::peer::PeerProcess;
 use tests::test_folder::TestFolder;
 
-/// How long peers may take to find an index again that is back.
+/// Time limit for nodes to reconnect to a restarted index.
 const RECONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[test]
@@ -26,7 +26,7 @@ fn peers_reconnect_after_the_index_was_killed() {
     network.index.restart();
     network.wait_for_files_within(sharer.peer.address(), 2, RECONNECT_TIMEOUT);
     network.wait_for_hits("lasting", 1, RECONNECT_TIMEOUT);
-    let hits = tests::eventually::eventually("the fetcher to find it", RECONNECT_TIMEOUT, || {
+    let hits = tests::eventually::eventually("the node to find the file", RECONNECT_TIMEOUT, || {
         let hits = fetcher.peer.run("search lasting").hits();
         (hits.len() == 1).then_some(hits)
     });
@@ -65,12 +65,12 @@ fn download_continues_while_the_index_is_down() {
     let content = TestContent::random(32, 300 * PIECE_LENGTH);
     let sharers: Vec<_> = (0..2).map(|_| network.start_node(&[("big.iso", &content)])).collect();
     let mut fetcher = network.start_node(&[]);
-    let asked = fetcher.peer.start_command(&format!("download {}", content.digest));
-    tests::eventually::wait_until("blocks to come", DEFAULT_TIMEOUT, || {
+    let started = fetcher.peer.start_command(&format!("download {}", content.digest));
+    tests::eventually::wait_until("blocks to arrive", DEFAULT_TIMEOUT, || {
         fetcher.folder.path().read_dir().expect("a folder").count() > 1
     });
     network.index.kill();
-    let answer = fetcher.peer.wait_for_output(asked);
+    let answer = fetcher.peer.wait_for_output(started);
     assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
     fetcher.path_of(&content);
     drop(sharers);
@@ -81,11 +81,11 @@ fn peer_started_without_an_index_connects_when_it_appears() {
     let mut index = IndexProcess::start();
     assert_eq!(index.stop(), Some(0));
     let content = TestContent::random(33, 2 * PIECE_LENGTH);
-    let home = TestFolder::with_file("early.bin", &content);
-    let mut peer = PeerProcess::start(index.address(), home.path());
+    let folder = TestFolder::with_file("early.bin", &content);
+    let mut peer = PeerProcess::start(index.address(), folder.path());
     peer.wait_for_shared_files(1);
     let answer = peer.run("search early");
-    assert_eq!(answer.errors().len(), 1, "a search without an index is told: {answer:#?}");
+    assert_eq!(answer.errors().len(), 1, "a search without an index fails: {answer:#?}");
     index.restart();
     let mut network = TestNetwork::with_index(index);
     network.wait_for_files_within(peer.address(), 1, RECONNECT_TIMEOUT);

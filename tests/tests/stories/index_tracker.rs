@@ -29,14 +29,14 @@ fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
 
-/// One has a torrent, another one fetches it, and only our tracker tells them of each other.
+/// One client seeds a torrent, another downloads it; they find each other only through the index.
 fn assert_transfer(layout: TorrentLayout, from: &str, to: &str) {
     let Some(mktorrent) = Mktorrent::find() else { return report_skipped("mktorrent") };
     let (Some(from), Some(to)) = (find_client(from), find_client(to)) else { return };
-    let scene = TorrentFixture::by_mktorrent(&mktorrent, layout, 700, SwarmTracker::index());
-    let _seeding = scene.start_seed(&*from, 1);
-    let mut fetching = scene.start_download(&*to, 2);
-    scene.wait_until_complete(&mut fetching);
+    let fixture = TorrentFixture::by_mktorrent(&mktorrent, layout, 700, SwarmTracker::index());
+    let _seeding = fixture.start_seed(&*from, 1);
+    let mut fetching = fixture.start_download(&*to, 2);
+    fixture.wait_until_complete(&mut fetching);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn nodes_sharing_an_offered_content_are_torrent_peers() {
     let found = other.call(Request::FindTorrent { infohash: TORRENT_INFOHASH }).expect("an answer");
     assert_eq!(found, Reply::Torrents { hints: vec![hint] });
     node.peer.stop();
-    wait_until("the node to be gone", DEFAULT_TIMEOUT, || {
+    wait_until("the node to leave the swarm", DEFAULT_TIMEOUT, || {
         announcer.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 1000)).is_empty()
     });
     session.call(Request::WithdrawTorrent { infohash: TORRENT_INFOHASH }).expect("an answer");
@@ -160,9 +160,9 @@ fn invalid_requests_are_refused_with_a_reason() {
 }
 
 #[test]
-fn slow_client_blocks_nobody_and_is_disconnected() {
+fn slow_client_is_disconnected_and_does_not_block_others() {
     let (mut index, announcer) = start_tracker();
-    let begun = Instant::now();
+    let start = Instant::now();
     let slow = || {
         let mut stream = announcer.connect().expect("a connection");
         stream.write_all(b"GET /announce?info_hash=").expect("a connection");
@@ -171,24 +171,24 @@ fn slow_client_blocks_nobody_and_is_disconnected() {
     let mut held: Vec<_> = (0..100).map(|_| slow()).collect();
     for _ in 0..100 {
         announcer.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 1000));
-        // A byte now and then makes no request. On a slow machine some are gone by now.
+        // An occasional byte completes no request. On a slow machine some connections are closed by now.
         for stream in &mut held {
             let _ = stream.write_all(b"%");
         }
     }
     for mut stream in held {
         let mut rest = Vec::new();
-        // A reset is a way to close.
+        // The server may close with a reset.
         let _ = stream.read_to_end(&mut rest);
         assert!(rest.len() < 300);
     }
-    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
     assert_eq!(index.stop(), Some(0));
 }
 
-/// Announces different torrents one after the other, and says how many announces were taken.
+/// Announces different torrents one after the other. Returns the number of accepted announces.
 fn flood(announcer: HttpTrackerClient, torrents: u32) -> u32 {
-    let (mut stream, mut taken) = (announcer.connect().expect("a connection"), 0);
+    let (mut stream, mut accepted) = (announcer.connect().expect("a connection"), 0);
     for number in 0..torrents {
         let mut infohash = [1; 20];
         infohash[..4].copy_from_slice(&number.to_be_bytes());
@@ -196,7 +196,7 @@ fn flood(announcer: HttpTrackerClient, torrents: u32) -> u32 {
         let request = format!("GET /announce?{query} HTTP/1.1\r\nHost: t\r\n\r\n");
         let mut answer = [0; 2000];
         let mut read = 0;
-        // A connection lasts a minute, and so may the flood.
+        // A connection lasts a minute, so the flood may use several.
         while read == 0 {
             let sent = stream.write_all(request.as_bytes());
             read = sent.and_then(|()| stream.read(&mut answer)).unwrap_or_default();
@@ -206,9 +206,9 @@ fn flood(announcer: HttpTrackerClient, torrents: u32) -> u32 {
         }
         let text = String::from_utf8_lossy(&answer[..read]);
         assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
-        taken += u32::from(!text.contains("too many requests"));
+        accepted += u32::from(!text.contains("too many requests"));
     }
-    taken
+    accepted
 }
 
 #[test]
@@ -216,11 +216,11 @@ fn flood_of_torrents_from_one_address_is_bounded() {
     let (mut index, flooder) = start_tracker();
     let others = HttpTrackerClient::from_address(index.tracker_address(), [127, 0, 0, 2]);
     assert_eq!(others.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 2000)), []);
-    let begun = Instant::now();
-    let taken = flood(flooder, 10_000);
-    // A thousand may come at once, and then a hundred a second.
-    let allowed = 1000 + 100 * (begun.elapsed().as_secs() + 1);
-    assert!((1000..=allowed).contains(&u64::from(taken)), "{taken} in {:?}", begun.elapsed());
+    let start = Instant::now();
+    let accepted = flood(flooder, 10_000);
+    // A thousand announces may come at once, and then a hundred per second.
+    let allowed = 1000 + 100 * (start.elapsed().as_secs() + 1);
+    assert!((1000..=allowed).contains(&u64::from(accepted)), "{accepted} in {:?}", start.elapsed());
     assert_eq!(
         others.announce_for_peers(&leecher_announce(TORRENT_INFOHASH, 3000)),
         [address("127.0.0.2:2000")]

@@ -1,4 +1,4 @@
-//! Chunks on the local network, without any server: our programs among themselves, and with those in the wild.
+//! Chunks on the local network without a server, between our programs and with third-party programs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,30 +15,30 @@ fn cut_into_chunks(content: &TestContent, chunks: usize) -> Vec<Vec<u8>> {
     content.bytes.chunks(content.bytes.len().div_ceil(chunks)).map(<[u8]>::to_vec).collect()
 }
 
-/// Runs one program to its end.
+/// Runs a program until it exits.
 fn run_to_end(
-    wire: LanPorts,
+    ports: LanPorts,
     host: &str,
-    home: tempfile::TempDir,
+    root: tempfile::TempDir,
     arguments: &[&str],
 ) -> (Option<i32>, String, tempfile::TempDir) {
-    let command = wire.command(host, &home.path().join("lan"), arguments);
+    let command = ports.command(host, &root.path().join("lan"), arguments);
     let output = tests::peer::run_with_input(command, "");
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&said).into_owned(), home)
+    let printed = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&printed).into_owned(), root)
 }
 
 #[test]
 fn two_peers_announce_discover_download_and_upload() {
-    let (wire, content) = (LanPorts::new(), TestContent::random(400, 100_003));
-    let mut ann = LanPeer::start_all(wire, "127.0.0.2", Some(("forest.png", &content)));
-    let mut bob = LanPeer::start_all(wire, "127.0.0.3", None);
+    let (ports, content) = (LanPorts::new(), TestContent::random(400, 100_003));
+    let mut ann = LanPeer::start_all(ports, "127.0.0.2", Some(("forest.png", &content)));
+    let mut bob = LanPeer::start_all(ports, "127.0.0.3", None);
     bob.wait_for_chunks("forest", 5);
     bob.type_name("forest");
-    bob.wait_for("every chunk is what its sharer announced");
+    bob.wait_for("every chunk matches the announced digest");
     assert!(bob.has_file("forest", &content), "{}", bob.output());
     for (number, chunk) in (1..).zip(cut_into_chunks(&content, 5)) {
-        assert_eq!(fs::read(bob.path(&format!("forest_{number}"))).expect("a chunk that was kept"), chunk);
+        assert_eq!(fs::read(bob.path(&format!("forest_{number}"))).expect("a stored chunk"), chunk);
     }
     let log = bob.read_text("download_log.txt");
     assert_eq!(log.lines().count(), 5, "{log}");
@@ -48,7 +48,7 @@ fn two_peers_announce_discover_download_and_upload() {
         time.as_bytes()[4] == b'-' && time.as_bytes()[10] == b' ' && time.as_bytes()[16] == b':',
         "{time}"
     );
-    wait_until("the uploads to be noted", DEFAULT_TIMEOUT, || {
+    wait_until("the uploads to be logged", DEFAULT_TIMEOUT, || {
         ann.read_text("upload_log.txt").lines().count() == 5
     });
     let log = ann.read_text("upload_log.txt");
@@ -56,21 +56,21 @@ fn two_peers_announce_discover_download_and_upload() {
         log.starts_with("Chunk: forest_1, Timestamp: ") && log.contains(", Destination: 127.0.0.3\n"),
         "{log}"
     );
-    // What was fetched is announced as well.
-    wait_until("the second source to be heard", DEFAULT_TIMEOUT, || {
+    // Downloaded chunks are announced as well.
+    wait_until("the second source to be announced", DEFAULT_TIMEOUT, || {
         ann.read_text("content_dictionary.txt").contains("forest_1: 127.0.0.3\n")
     });
     bob.type_name("unheard of");
-    bob.wait_for("nobody was heard to have unheard of");
+    bob.wait_for("no peer has announced unheard of");
     assert_eq!((ann.interrupt(), bob.interrupt()), (Some(130), Some(130)));
 }
 
 #[test]
 fn five_peers_spread_a_file_among_themselves() {
-    let (wire, content) = (LanPorts::new(), TestContent::random(401, 50_000));
-    let seed = LanPeer::start_all(wire, "127.0.0.2", Some(("song.mp3", &content)));
+    let (ports, content) = (LanPorts::new(), TestContent::random(401, 50_000));
+    let seed = LanPeer::start_all(ports, "127.0.0.2", Some(("song.mp3", &content)));
     let mut others: Vec<LanPeer> = ["127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6"]
-        .map(|host| LanPeer::start_all(wire, host, None))
+        .map(|host| LanPeer::start_all(ports, host, None))
         .into();
     for peer in &mut others {
         peer.wait_for_chunks("song", 5);
@@ -80,7 +80,7 @@ fn five_peers_spread_a_file_among_themselves() {
         peer.wait_for("done\t");
         assert!(peer.has_file("song", &content), "{}", peer.output());
     }
-    wait_until("everybody to be known to everybody", DEFAULT_TIMEOUT, || {
+    wait_until("all peers to know each other", DEFAULT_TIMEOUT, || {
         let known = |peer: &LanPeer| {
             peer.read_text("content_dictionary.txt").lines().all(|line| line.matches("127.").count() == 4)
         };
@@ -90,20 +90,20 @@ fn five_peers_spread_a_file_among_themselves() {
 
 #[test]
 fn each_part_runs_as_a_program_of_its_own() {
-    let (wire, content) = (LanPorts::new(), TestContent::random(402, 12_345));
-    let home = tempfile::tempdir().expect("a folder");
-    let (file, folder) = (home.path().join("notes.txt"), home.path().join("lan"));
+    let (ports, content) = (LanPorts::new(), TestContent::random(402, 12_345));
+    let root = tempfile::tempdir().expect("a folder");
+    let (file, folder) = (root.path().join("notes.txt"), root.path().join("lan"));
     fs::write(&file, &content.bytes).expect("a file");
     let file = file.to_string_lossy().into_owned();
-    let upload_home = tempfile::tempdir().expect("a folder");
-    let mut uploader = LanPeer::start(upload_home, wire.command("127.0.0.2", &folder, &["upload"]));
-    let mut announcer = LanPeer::start(home, wire.command("127.0.0.2", &folder, &["announce", &file]));
-    let home = tempfile::tempdir().expect("a folder");
-    let command = wire.command("127.0.0.3", &home.path().join("lan"), &["discover"]);
-    let mut discoverer = LanPeer::start(home, command);
+    let upload_root = tempfile::tempdir().expect("a folder");
+    let mut uploader = LanPeer::start(upload_root, ports.command("127.0.0.2", &folder, &["upload"]));
+    let mut announcer = LanPeer::start(root, ports.command("127.0.0.2", &folder, &["announce", &file]));
+    let root = tempfile::tempdir().expect("a folder");
+    let command = ports.command("127.0.0.3", &root.path().join("lan"), &["discover"]);
+    let mut discoverer = LanPeer::start(root, command);
     discoverer.wait_for_chunks("notes", 5);
     let folder = discoverer.path("");
-    let output = tests::peer::run_with_input(wire.command("127.0.0.3", &folder, &["download", "notes"]), "");
+    let output = tests::peer::run_with_input(ports.command("127.0.0.3", &folder, &["download", "notes"]), "");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(discoverer.has_file("notes", &content));
     for program in [&mut uploader, &mut announcer, &mut discoverer] {
@@ -113,25 +113,25 @@ fn each_part_runs_as_a_program_of_its_own() {
 
 #[test]
 fn file_is_exchanged_with_third_party_programs() {
-    let (wire, content) = (LanPorts::new(), TestContent::random(403, 77_777));
+    let (ports, content) = (LanPorts::new(), TestContent::random(403, 77_777));
     let host: IpAddr = "127.0.0.9".parse().expect("an address");
     let chunks = (1..).zip(cut_into_chunks(&content, 5)).map(|(number, bytes)| {
-        let conduct =
+        let response =
             if number == 3 { ChunkResponse::SendsSlowly(bytes) } else { ChunkResponse::SendsBytes(bytes) };
-        (format!("cherry_{number}"), conduct)
+        (format!("cherry_{number}"), response)
     });
-    let foreign = ScriptedLanPeer::start(wire, host, chunks.collect());
-    let mut ours = LanPeer::start_all(wire, "127.0.0.3", None);
-    ours.wait_for("giving chunks");
-    foreign.announce(&["cherry_1", "cherry_2"]);
-    foreign.broadcast(br#"{"user": "ann", "chunks": {"cherry": ["cherry_3", "cherry_4", "cherry_5"]}}"#);
+    let scripted = ScriptedLanPeer::start(ports, host, chunks.collect());
+    let mut ours = LanPeer::start_all(ports, "127.0.0.3", None);
+    ours.wait_for("serving chunks");
+    scripted.announce(&["cherry_1", "cherry_2"]);
+    scripted.broadcast(br#"{"user": "ann", "chunks": {"cherry": ["cherry_3", "cherry_4", "cherry_5"]}}"#);
     ours.wait_for_chunks("cherry", 5);
     ours.type_name("cherry");
-    ours.wait_for("not verified: there are no hashes on this wire");
+    ours.wait_for("not verified: the peers announced no digests");
     assert!(ours.has_file("cherry", &content), "{}", ours.output());
-    assert_eq!(foreign.requests(), ["cherry_1", "cherry_2", "cherry_3", "cherry_4", "cherry_5"]);
-    // And back, as one of theirs asks.
-    let address = SocketAddr::new("127.0.0.3".parse().expect("an address"), wire.chunk_port);
+    assert_eq!(scripted.requests(), ["cherry_1", "cherry_2", "cherry_3", "cherry_4", "cherry_5"]);
+    // The other direction: a third-party program requests a chunk.
+    let address = SocketAddr::new("127.0.0.3".parse().expect("an address"), ports.chunk_port);
     assert_eq!(
         request_chunk(address, br#"{"requested_content": "cherry_5"}"#),
         cut_into_chunks(&content, 5)[4]
@@ -150,74 +150,79 @@ fn file_is_exchanged_with_third_party_programs() {
 
 #[test]
 fn name_with_extension_matches_announcement_without() {
-    let (wire, content) = (LanPorts::new(), TestContent::random(408, 5000));
+    let (ports, content) = (LanPorts::new(), TestContent::random(408, 5000));
     let chunks = (1..)
         .zip(cut_into_chunks(&content, 5))
         .map(|(number, bytes)| (format!("forest_{number}"), ChunkResponse::SendsBytes(bytes)));
-    let foreign = ScriptedLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), chunks.collect());
-    let mut ours = LanPeer::start_all(wire, "127.0.0.3", None);
-    ours.wait_for("giving chunks");
-    foreign.announce(&["forest_1", "forest_2", "forest_3", "forest_4", "forest_5"]);
+    let scripted = ScriptedLanPeer::start(ports, "127.0.0.9".parse().expect("an address"), chunks.collect());
+    let mut ours = LanPeer::start_all(ports, "127.0.0.3", None);
+    ours.wait_for("serving chunks");
+    scripted.announce(&["forest_1", "forest_2", "forest_3", "forest_4", "forest_5"]);
     ours.wait_for_chunks("forest", 5);
     let folder = ours.path("");
-    let run = |name| tests::peer::run_with_input(wire.command("127.0.0.3", &folder, &["download", name]), "");
+    let run =
+        |name| tests::peer::run_with_input(ports.command("127.0.0.3", &folder, &["download", name]), "");
     let output = run("forest.png");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(ours.has_file("forest.png", &content) && !ours.path("forest").exists(), "{output:?}");
-    // Once more without it, from the chunks that are here now.
+    // Again without the extension, from the chunks that are already downloaded.
     assert_eq!(run("forest").status.code(), Some(0));
     assert!(ours.has_file("forest", &content));
     ours.type_name("forest.tar.gz");
     ours.wait_for("/lan/forest.tar.gz\t");
     ours.type_name("../forest.png");
-    ours.wait_for("is not a name but a step within the folders");
+    ours.wait_for("is a relative reference, not a name");
     ours.type_name("oak.png");
-    ours.wait_for("nobody was heard to have oak.png");
-    assert_eq!(foreign.requests(), ["forest_1", "forest_2", "forest_3", "forest_4", "forest_5"]);
+    ours.wait_for("no peer has announced oak.png");
+    assert_eq!(scripted.requests(), ["forest_1", "forest_2", "forest_3", "forest_4", "forest_5"]);
 }
 
 #[test]
 fn failed_source_is_skipped_and_missing_chunk_is_reported() {
-    let (wire, content) = (LanPorts::new(), TestContent::random(404, 5000));
-    let gives = |numbers: &[usize]| -> BTreeMap<String, ChunkResponse> {
+    let (ports, content) = (LanPorts::new(), TestContent::random(404, 5000));
+    let serving = |numbers: &[usize]| -> BTreeMap<String, ChunkResponse> {
         let chunks = cut_into_chunks(&content, 5);
         numbers
             .iter()
             .map(|number| (format!("oak_{number}"), ChunkResponse::SendsBytes(chunks[number - 1].clone())))
             .collect()
     };
-    let mut broken = gives(&[1, 2]);
+    let mut broken = serving(&[1, 2]);
     broken.insert("oak_2".to_owned(), ChunkResponse::Disconnects);
-    let first = ScriptedLanPeer::start(wire, "127.0.0.8".parse().expect("an address"), broken);
-    let second = ScriptedLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), gives(&[2, 3, 4, 5]));
-    let mut ours = LanPeer::start_all(wire, "127.0.0.3", None);
-    ours.wait_for("giving chunks");
+    let first = ScriptedLanPeer::start(ports, "127.0.0.8".parse().expect("an address"), broken);
+    let second =
+        ScriptedLanPeer::start(ports, "127.0.0.9".parse().expect("an address"), serving(&[2, 3, 4, 5]));
+    let mut ours = LanPeer::start_all(ports, "127.0.0.3", None);
+    ours.wait_for("serving chunks");
     first.announce(&["oak_1", "oak_2"]);
     ours.wait_for_chunks("oak", 2);
     second.announce(&["oak_2", "oak_3", "oak_4"]);
     ours.wait_for_chunks("oak", 4);
     ours.type_name("oak");
-    ours.wait_for("127.0.0.8 did not give oak_2: it has not got it");
+    ours.wait_for("127.0.0.8 did not send oak_2: it does not have the chunk");
     ours.wait_for("CHUNK oak_5 CANNOT BE DOWNLOADED FROM ONLINE PEERS.");
-    assert!(!second.requests().contains(&"oak_5".to_owned()), "it was asked for what it had not announced");
+    assert!(
+        !second.requests().contains(&"oak_5".to_owned()),
+        "a chunk was requested that the source had not announced"
+    );
     second.announce(&["oak_5"]);
     ours.wait_for_chunks("oak", 5);
     ours.type_name("oak");
     ours.wait_for("done\t");
     assert!(ours.has_file("oak", &content));
-    assert_eq!(first.requests(), ["oak_1", "oak_2"], "what is here is not asked for again");
+    assert_eq!(first.requests(), ["oak_1", "oak_2"], "existing chunks are not requested again");
 }
 
 #[test]
 fn inconsistent_chunks_are_not_assembled() {
-    let wire = LanPorts::new();
+    let ports = LanPorts::new();
     let chunks = (1..=5).map(|number| {
         (format!("elm_{number}"), ChunkResponse::SendsBytes(vec![7; if number == 2 { 3 } else { 10 }]))
     });
-    let foreign = ScriptedLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), chunks.collect());
-    let mut ours = LanPeer::start_all(wire, "127.0.0.3", None);
-    ours.wait_for("giving chunks");
-    foreign.announce(&["elm_1", "elm_2", "elm_3", "elm_4", "elm_5"]);
+    let scripted = ScriptedLanPeer::start(ports, "127.0.0.9".parse().expect("an address"), chunks.collect());
+    let mut ours = LanPeer::start_all(ports, "127.0.0.3", None);
+    ours.wait_for("serving chunks");
+    scripted.announce(&["elm_1", "elm_2", "elm_3", "elm_4", "elm_5"]);
     ours.wait_for_chunks("elm", 5);
     ours.type_name("elm");
     ours.wait_for("the chunks do not fit together");
@@ -226,9 +231,9 @@ fn inconsistent_chunks_are_not_assembled() {
 
 #[test]
 fn a_tiny_file_has_fewer_chunks() {
-    let (wire, content) = (LanPorts::new(), TestContent::from_bytes(*b"abc"));
-    let _ann = LanPeer::start_all(wire, "127.0.0.2", Some(("tiny.txt", &content)));
-    let mut bob = LanPeer::start_all(wire, "127.0.0.3", None);
+    let (ports, content) = (LanPorts::new(), TestContent::from_bytes(*b"abc"));
+    let _ann = LanPeer::start_all(ports, "127.0.0.2", Some(("tiny.txt", &content)));
+    let mut bob = LanPeer::start_all(ports, "127.0.0.3", None);
     bob.wait_for_chunks("tiny", 3);
     bob.type_name("tiny");
     bob.wait_for("done\t");
@@ -237,10 +242,10 @@ fn a_tiny_file_has_fewer_chunks() {
 
 #[test]
 fn malformed_datagrams_do_not_disturb_the_receiver() {
-    let (wire, content) = (LanPorts::new(), TestContent::random(405, 5000));
-    let mut ours = LanPeer::start_all(wire, "127.0.0.3", None);
-    ours.wait_for("giving chunks");
-    let hostile = ScriptedLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), BTreeMap::new());
+    let (ports, content) = (LanPorts::new(), TestContent::random(405, 5000));
+    let mut ours = LanPeer::start_all(ports, "127.0.0.3", None);
+    ours.wait_for("serving chunks");
+    let hostile = ScriptedLanPeer::start(ports, "127.0.0.9".parse().expect("an address"), BTreeMap::new());
     let deep = format!("{{\"chunks\":{}{}}}", "[".repeat(4000), "]".repeat(4000));
     for datagram in [
         &b""[..],
@@ -260,8 +265,8 @@ fn malformed_datagrams_do_not_disturb_the_receiver() {
     for number in 0..20_000 {
         hostile.broadcast(format!(r#"{{"chunks": ["flood{number}_1"]}}"#).as_bytes());
     }
-    // Another address is heard all the same, once the flood is over.
-    let ann = LanPeer::start_all(wire, "127.0.0.2", Some(("calm.txt", &content)));
+    // Announcements from another address are received once the flood is over.
+    let ann = LanPeer::start_all(ports, "127.0.0.2", Some(("calm.txt", &content)));
     ours.wait_for_chunks("calm", 5);
     ours.type_name("calm");
     ours.wait_for("done\t");
@@ -277,31 +282,31 @@ fn malformed_datagrams_do_not_disturb_the_receiver() {
 
 #[test]
 fn invalid_commands_are_refused_with_a_reason() {
-    let wire = LanPorts::new();
-    let home = tempfile::tempdir().expect("a folder");
+    let ports = LanPorts::new();
+    let root = tempfile::tempdir().expect("a folder");
     for (arguments, status, reason) in [
-        (&["download", "nobody"][..], 1, "nobody was heard to have nobody"),
-        (&["download", "../x"], 1, "is not a name but a step within the folders"),
+        (&["download", "nobody"][..], 1, "no peer has announced nobody"),
+        (&["download", "../x"], 1, "is a relative reference, not a name"),
         (&["announce", "/no/such/file"], 1, "cannot use /no/such/file"),
-        (&["announce", "--chunks", "0"], 2, "write a number from 1 to 1000"),
-        (&["discover", "--announce-port", "0"], 2, "write a number from 1 to 65535"),
+        (&["announce", "--chunks", "0"], 2, "expected a number from 1 to 1000"),
+        (&["discover", "--announce-port", "0"], 2, "expected a number from 1 to 65535"),
     ] {
-        let folder = tempfile::tempdir_in(home.path()).expect("a folder");
-        let (code, said, _) = run_to_end(wire, "127.0.0.3", folder, arguments);
-        assert_eq!(code, Some(status), "{arguments:?}: {said}");
-        assert!(said.contains(reason), "{arguments:?}: {said}");
+        let folder = tempfile::tempdir_in(root.path()).expect("a folder");
+        let (code, printed, _) = run_to_end(ports, "127.0.0.3", folder, arguments);
+        assert_eq!(code, Some(status), "{arguments:?}: {printed}");
+        assert!(printed.contains(reason), "{arguments:?}: {printed}");
     }
 }
 
 #[test]
 fn pipe_is_refused_as_a_file() {
-    let (wire, home) = (LanPorts::new(), tempfile::tempdir().expect("a folder"));
-    let pipe = home.path().join("pipe.txt");
+    let (ports, root) = (LanPorts::new(), tempfile::tempdir().expect("a folder"));
+    let pipe = root.path().join("pipe.txt");
     let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
     assert!(made.success());
     let mut ours = LanPeer::start(
-        home,
-        wire.command(
+        root,
+        ports.command(
             "127.0.0.3",
             pipe.with_file_name("lan").as_path(),
             &["announce", &pipe.to_string_lossy()],
@@ -313,29 +318,29 @@ fn pipe_is_refused_as_a_file() {
 
 #[test]
 fn ctrl_c_interrupts_the_cutting_of_a_large_file() {
-    let (wire, home) = (LanPorts::new(), tempfile::tempdir().expect("a folder"));
-    let file = home.path().join("large.bin");
+    let (ports, root) = (LanPorts::new(), tempfile::tempdir().expect("a folder"));
+    let file = root.path().join("large.bin");
     fs::File::create(&file).and_then(|file| file.set_len(1 << 30)).expect("a file");
     let folder = file.with_file_name("lan");
-    let command = wire.command("127.0.0.3", &folder, &["announce", &file.to_string_lossy()]);
-    let mut ours = LanPeer::start(home, command);
-    wait_until("it to begin", DEFAULT_TIMEOUT, || {
+    let command = ports.command("127.0.0.3", &folder, &["announce", &file.to_string_lossy()]);
+    let mut ours = LanPeer::start(root, command);
+    wait_until("the program to start", DEFAULT_TIMEOUT, || {
         fs::read_dir(&folder).is_ok_and(|entries| entries.count() > 0)
     });
     assert_eq!(ours.interrupt(), Some(130));
-    assert!(!folder.join("large_5").exists(), "it was not heard before the end");
+    assert!(!folder.join("large_5").exists(), "Ctrl-C was ignored until the end");
 }
 
 #[test]
 fn dictionary_is_written_once_it_can_be() {
-    let (wire, home) = (LanPorts::new(), tempfile::tempdir().expect("a folder"));
-    let in_the_way = home.path().join("lan/content_dictionary.txt");
+    let (ports, root) = (LanPorts::new(), tempfile::tempdir().expect("a folder"));
+    let in_the_way = root.path().join("lan/content_dictionary.txt");
     fs::create_dir_all(&in_the_way).expect("a folder");
-    let command = wire.command("127.0.0.3", &home.path().join("lan"), &["discover"]);
-    let ours = LanPeer::start(home, command);
+    let command = ports.command("127.0.0.3", &root.path().join("lan"), &["discover"]);
+    let ours = LanPeer::start(root, command);
     ours.wait_for("listening for announcements");
-    let foreign = ScriptedLanPeer::start(wire, "127.0.0.9".parse().expect("an address"), BTreeMap::new());
-    foreign.announce(&["fir_1"]);
+    let scripted = ScriptedLanPeer::start(ports, "127.0.0.9".parse().expect("an address"), BTreeMap::new());
+    scripted.announce(&["fir_1"]);
     ours.wait_for("cannot write ");
     fs::remove_dir(&in_the_way).expect("an empty folder");
     ours.wait_for_chunks("fir", 1);
@@ -344,16 +349,16 @@ fn dictionary_is_written_once_it_can_be() {
 #[test]
 fn five_hosts_on_a_private_network_share_a_file() {
     let Some(network) = NamespaceNetwork::new(5) else { return };
-    let (wire, content) = (LanPorts::new(), TestContent::random(406, 250_000));
-    let _seed = LanPeer::start_all_in_namespace(wire, network.namespace(0), Some(("film.mkv", &content)));
+    let (ports, content) = (LanPorts::new(), TestContent::random(406, 250_000));
+    let _seed = LanPeer::start_all_in_namespace(ports, network.namespace(0), Some(("film.mkv", &content)));
     let mut others: Vec<LanPeer> =
-        (1..5).map(|host| LanPeer::start_all_in_namespace(wire, network.namespace(host), None)).collect();
+        (1..5).map(|host| LanPeer::start_all_in_namespace(ports, network.namespace(host), None)).collect();
     for peer in &mut others {
         peer.wait_for_chunks("film", 5);
         peer.type_name("film");
     }
     for peer in &others {
-        peer.wait_for("every chunk is what its sharer announced");
+        peer.wait_for("every chunk matches the announced digest");
         assert!(peer.has_file("film", &content), "{}", peer.output());
         assert!(peer.read_text("download_log.txt").contains("film_1 downloaded from 10.99.0."));
     }
@@ -362,9 +367,9 @@ fn five_hosts_on_a_private_network_share_a_file() {
 #[test]
 fn two_hosts_on_a_private_network_share_a_file() {
     let Some(network) = NamespaceNetwork::new(2) else { return };
-    let (wire, content) = (LanPorts::new(), TestContent::random(407, 1_000_003));
-    let _seed = LanPeer::start_all_in_namespace(wire, network.namespace(0), Some(("film.mkv", &content)));
-    let mut other = LanPeer::start_all_in_namespace(wire, network.namespace(1), None);
+    let (ports, content) = (LanPorts::new(), TestContent::random(407, 1_000_003));
+    let _seed = LanPeer::start_all_in_namespace(ports, network.namespace(0), Some(("film.mkv", &content)));
+    let mut other = LanPeer::start_all_in_namespace(ports, network.namespace(1), None);
     other.wait_for_chunks("film", 5);
     assert!(other.read_text("content_dictionary.txt").contains("film_5: 10.99.0.1\n"));
     other.type_name("film");

@@ -1,4 +1,4 @@
-//! Nodes that find each other on the local network, with no index and with one.
+//! Nodes that find each other on the local network, without an index and with one.
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
@@ -15,15 +15,15 @@ use tests::peer::{PeerProcess, peer_node};
 use tests::programs::programs;
 use tests::test_folder::TestFolder;
 
-/// Starts a node on loopback that hears others on a port, and looks for an index at an address.
+/// Starts a node on the loopback with a LAN port and an index address.
 fn node(lan_port: u16, index: SocketAddr, files: &[(&str, &TestContent)]) -> RunningNode {
-    let home = TestFolder::new();
+    let folder = TestFolder::new();
     for (path, content) in files {
-        home.put(path, content);
+        folder.put(path, content);
     }
-    let mut command = peer_node(0, index, home.path());
+    let mut command = peer_node(0, index, folder.path());
     command.args(["--lan", "--lan-port", &lan_port.to_string(), "--lan-period", "0.5"]);
-    let mut node = RunningNode { peer: PeerProcess::launch(command), folder: home };
+    let mut node = RunningNode { peer: PeerProcess::launch(command), folder };
     node.peer.wait_for_shared_files(files.len());
     node
 }
@@ -43,22 +43,22 @@ fn search_and_download(node: &mut PeerProcess, words: &str) {
 
 #[test]
 fn five_nodes_share_a_file_before_and_after_an_index_starts() {
-    let (port, place) = (free_port(), unused_address());
+    let (port, address) = (free_port(), unused_address());
     let content = TestContent::random(420, 3 * PIECE_LENGTH + 17);
-    let mut sharer = node(port, place, &[("holiday film.mkv", &content)]);
-    let mut others: Vec<RunningNode> = (0..4).map(|_| node(port, place, &[])).collect();
+    let mut sharer = node(port, address, &[("holiday film.mkv", &content)]);
+    let mut others: Vec<RunningNode> = (0..4).map(|_| node(port, address, &[])).collect();
     for other in &mut others {
         search_and_download(&mut other.peer, "holiday");
         other.path_of(&content);
     }
-    wait_until("all to be sources", DEFAULT_TIMEOUT, || {
+    wait_until("all nodes to be sources", DEFAULT_TIMEOUT, || {
         sharer.peer.run("sources 64").0.len() == 4
             || sharer.peer.run(&format!("sources {}", content.digest)).0.len() == 4
     });
     let late = TestContent::random(421, PIECE_LENGTH);
     sharer.folder.put("late.txt", &late);
-    let index = IndexProcess::start_at(&place.to_string());
-    let observer = eventually("the index to know all", DEFAULT_TIMEOUT, || {
+    let index = IndexProcess::start_at(&address.to_string());
+    let observer = eventually("the index to list all nodes", DEFAULT_TIMEOUT, || {
         let mut session = tests::index_session::IndexSession::open(index.address()).ok()?;
         (session.sources(content.digest).len() == 5).then_some(session)
     });
@@ -73,24 +73,24 @@ fn five_nodes_share_a_file_before_and_after_an_index_starts() {
 
 #[test]
 fn hostile_announcements_change_nothing() {
-    let (port, place) = (free_port(), unused_address());
+    let (port, address) = (free_port(), unused_address());
     let content = TestContent::random(422, PIECE_LENGTH);
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     socket.set_broadcast(true).expect("a socket that broadcasts");
-    let say = |bytes: &[u8]| drop(socket.send_to(bytes, (BROADCAST_ADDRESS, port)));
-    let _sharer = node(port, place, &[("calm.iso", &content)]);
-    let mut fetcher = node(port, place, &[]);
-    let card = |node: &str, port: u32| {
+    let send = |bytes: &[u8]| drop(socket.send_to(bytes, (BROADCAST_ADDRESS, port)));
+    let _sharer = node(port, address, &[("calm.iso", &content)]);
+    let mut fetcher = node(port, address, &[]);
+    let announcement = |node: &str, port: u32| {
         format!(
             r#"{{"chunks": [], "peerdex": {{"version": 1, "cookie": "0102030405060708", "node": "{node}", "port": {port}, "contents": ["{}"]}}}}"#,
             content.digest
         )
     };
     for number in 0..2000_u32 {
-        say(card(&format!("{number:064x}"), 2000 + number).as_bytes());
-        say(card("x", 70_000).as_bytes());
-        say(&[b'['; 1000]);
-        say(&vec![b' '; 9000]);
+        send(announcement(&format!("{number:064x}"), 2000 + number).as_bytes());
+        send(announcement("x", 70_000).as_bytes());
+        send(&[b'['; 1000]);
+        send(&vec![b' '; 9000]);
     }
     search_and_download(&mut fetcher.peer, "calm");
     fetcher.path_of(&content);
@@ -98,39 +98,39 @@ fn hostile_announcements_change_nothing() {
 
 #[test]
 fn node_without_the_lan_option_is_silent() {
-    let (port, place) = (free_port(), unused_address());
+    let (port, address) = (free_port(), unused_address());
     let content = TestContent::random(423, PIECE_LENGTH);
-    let _sharer = node(port, place, &[("calm.iso", &content)]);
-    let home = TestFolder::new();
-    let mut deaf = PeerProcess::launch(peer_node(0, place, home.path()));
-    let answer = deaf.run("search calm");
+    let _sharer = node(port, address, &[("calm.iso", &content)]);
+    let folder = TestFolder::new();
+    let mut isolated = PeerProcess::launch(peer_node(0, address, folder.path()));
+    let answer = isolated.run("search calm");
     assert!(answer.hits().is_empty() && !answer.errors().is_empty(), "{answer:#?}");
 }
 
 #[test]
 fn too_long_name_ends_no_connection() {
-    let (port, place) = (free_port(), unused_address());
+    let (port, address) = (free_port(), unused_address());
     let content = TestContent::random(425, PIECE_LENGTH);
-    let sharer = node(port, place, &[("calm.iso", &content)]);
-    let mut fetcher = node(port, place, &[]);
+    let sharer = node(port, address, &[("calm.iso", &content)]);
+    let mut fetcher = node(port, address, &[]);
     search_and_download(&mut fetcher.peer, "calm");
     let answer = fetcher.peer.run(&format!("download {}", "x".repeat(1100)));
     assert!(answer.contains("that is too long"), "{answer:#?}");
     let log = fs::read_to_string(sharer.folder.path().join(".peerdex/log/node.log")).expect("a log");
-    assert!(log.contains("peer") && !log.contains("over the limits"), "{log}");
+    assert!(log.contains("peer") && !log.contains("exceeds the limits"), "{log}");
 }
 
 #[test]
 fn failed_lan_listener_is_reported_while_it_lasts() {
-    let (port, place) = (free_port(), unused_address());
-    let taken = UdpSocket::bind(("0.0.0.0", port)).expect("a free port");
-    taken.set_read_timeout(Some(DEFAULT_TIMEOUT)).expect("a timeout");
-    let mut deaf = node(port, place, &[]);
+    let (port, address) = (free_port(), unused_address());
+    let blocker = UdpSocket::bind(("0.0.0.0", port)).expect("a free port");
+    blocker.set_read_timeout(Some(DEFAULT_TIMEOUT)).expect("a timeout");
+    let mut isolated = node(port, address, &[]);
     for _ in 0..3 {
-        taken.recv(&mut [0; 1024]).expect("an announcement");
+        blocker.recv(&mut [0; 1024]).expect("an announcement");
     }
-    let status = deaf.peer.run("status");
-    assert!(status.contains(&format!("other nodes cannot be heard: port {port}")), "{status:#?}");
+    let status = isolated.peer.run("status");
+    assert!(status.contains(&format!("cannot listen for other nodes on port {port}")), "{status:#?}");
 }
 
 #[test]
@@ -138,17 +138,17 @@ fn hosts_on_a_private_network_share_without_an_index() {
     let Some(network) = NamespaceNetwork::new(3) else { return };
     let content = TestContent::random(424, 5 * PIECE_LENGTH);
     let start = |host: usize, files: &[(&str, &TestContent)]| {
-        let home = TestFolder::new();
+        let folder = TestFolder::new();
         for (path, content) in files {
-            home.put(path, content);
+            folder.put(path, content);
         }
         let mut command = Command::new("ip");
         command.args(["netns", "exec", network.namespace(host)]).arg(&programs().peer_node);
         command.args(["12349", "--listen-host", "0.0.0.0", "--index", "10.99.0.200:1313", "--lan"]);
-        command.arg("--share-dir").arg(home.path()).env("NO_COLOR", "1");
-        RunningNode { peer: PeerProcess::launch(command), folder: home }
+        command.arg("--share-dir").arg(folder.path()).env("NO_COLOR", "1");
+        RunningNode { peer: PeerProcess::launch(command), folder }
     };
-    // Announced once a minute: whoever comes later is answered.
+    // Announcements are sent once a minute, but a new node gets a reply at once.
     let mut first = start(0, &[("film.mkv", &content)]);
     first.peer.wait_for_shared_files(1);
     let mut second = start(1, &[]);

@@ -1,4 +1,5 @@
-//! Rules that the sources keep: who may use whom, and where the world outside is out of reach.
+//! Rules of the source code: permitted dependencies between modules, modules without I/O, file sizes, and paths in
+//! documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,7 +21,7 @@ const PURE_DEPENDENCIES: [&str; 10] = [
     "unicode-normalization",
 ];
 
-/// What reaches for the world outside: a runtime, files, sockets, clocks, chance.
+/// Names that perform I/O: runtime, files, sockets, clocks and randomness.
 const IMPURE_NAMES: [&str; 11] = [
     "tokio",
     "std::fs",
@@ -35,7 +36,7 @@ const IMPURE_NAMES: [&str; 11] = [
     "std::process",
 ];
 
-/// The files that may do what the compiler cannot check.
+/// Files that may contain unsafe code.
 const FILES_WITH_UNSAFE: [&str; 3] =
     ["peer-node/src/transport/tcp_options.rs", "protocol/src/sha1/lanes.rs", "protocol/src/sha256/lanes.rs"];
 
@@ -58,7 +59,7 @@ fn dependencies(crate_name: &str) -> BTreeSet<String> {
     normal.map(|dependency| dependency["name"].as_str().expect("a name").to_owned()).collect()
 }
 
-/// Lists every source file below a folder, or that begins with a path.
+/// Returns every source file below a folder, or whose path begins with `beginning`.
 fn sources(beginning: &str) -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![workspace_root()]);
     while let Some(folder) = folders.pop() {
@@ -97,7 +98,7 @@ fn code_without_tests(path: &Path) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Says whether a file is there for unit tests alone.
+/// Returns true if a file contains only unit tests.
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| {
         let part = part.as_os_str().to_string_lossy();
@@ -135,7 +136,7 @@ fn protocol_and_swarm_engine_do_no_io() {
 #[test]
 fn source_files_are_short_and_not_named_mod() {
     for path in sources("") {
-        assert!(!path.ends_with("mod.rs"), "{}: foo.rs stands beside foo/", path.display());
+        assert!(!path.ends_with("mod.rs"), "{}: use foo.rs beside foo/", path.display());
         let lines = fs::read_to_string(&path).expect("a readable source").lines().count();
         assert!(lines <= MAX_FILE_LINES, "{} has {lines} lines, more than {MAX_FILE_LINES}", path.display());
     }
@@ -143,7 +144,7 @@ fn source_files_are_short_and_not_named_mod() {
 
 #[test]
 fn unsafe_code_is_only_in_the_listed_files() {
-    // Put together here, so that this file is not found itself.
+    // Concatenated, so that this file does not match.
     let lint = concat!("unsafe", "_code");
     let found = sources("")
         .into_iter()
@@ -151,7 +152,7 @@ fn unsafe_code_is_only_in_the_listed_files() {
     assert_eq!(
         found.collect::<Vec<_>>(),
         FILES_WITH_UNSAFE.map(|path| workspace_root().join(path)),
-        "the lint is set aside elsewhere too"
+        "the lint is disabled in other files"
     );
 }
 
@@ -161,7 +162,7 @@ fn source_paths_in_documents_exist_and_are_unambiguous() {
     let (mut named, mut wrong) = (0, Vec::new());
     for document in documents() {
         let text = fs::read_to_string(&document).expect("a readable document");
-        // Code spans are every other part.
+        // Every second part is a code span.
         let paths = text.split('`').skip(1).step_by(2);
         let is_source = |span: &&str| {
             let is_plain = !span.contains([' ', '*', '\n']);
@@ -171,7 +172,7 @@ fn source_paths_in_documents_exist_and_are_unambiguous() {
             named += 1;
             let count = sources.iter().filter(|source| source.ends_with(path)).count();
             if count != 1 {
-                wrong.push(format!("{}: {path} is the name of {count} files", document.display()));
+                wrong.push(format!("{}: {path} matches {count} files", document.display()));
             }
         }
     }
@@ -179,7 +180,7 @@ fn source_paths_in_documents_exist_and_are_unambiguous() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Returns the types that are decoded, each with the words of its definition.
+/// Returns the decoded types, each with the words of its definition.
 fn decoded_types() -> BTreeMap<String, BTreeSet<String>> {
     let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_';
     let mut found = BTreeMap::new();
@@ -216,9 +217,9 @@ fn no_message_is_recursive_or_zero_sized() {
         }
         assert!(
             !reached.contains(name),
-            "{name} contains itself, so bytes decide how deep its decoder recurses"
+            "{name} contains itself, so received bytes determine the recursion depth of its decoder"
         );
-        assert!(!words.is_empty(), "{name} has no bytes, so a short message can list any number of it");
+        assert!(!words.is_empty(), "{name} has no bytes, so a short message can claim any number of them");
     }
     for path in sources("protocol/src") {
         assert!(!code_without_tests(&path).contains("Vec<()>"), "{} lists nothings", path.display());

@@ -1,4 +1,4 @@
-//! Limits on how fast content passes, from the beginning and changed while it does.
+//! Rate limits, set at the start and changed during a transfer.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,9 @@ fn upload_limit_slows_a_download_until_it_is_lifted() {
     network.wait_for_files(sharer.peer.address(), 1);
     assert!(sharer.peer.run("status").contains("up at most 1.0 MiB/s"));
     let mut node = network.start_node(&[]);
-    let begun = Instant::now();
+    let start = Instant::now();
     node.peer.run(&format!("download {} &", content.digest));
-    wait_until("some of it to be here", DEFAULT_TIMEOUT, || {
+    wait_until("a part of the file to be verified", DEFAULT_TIMEOUT, || {
         let transfers = node.peer.run("transfers");
         transfers.0.iter().any(|line| line.contains("\tfetching\t") && !line.contains("\t0 B/s\t"))
     });
@@ -27,8 +27,8 @@ fn upload_limit_slows_a_download_until_it_is_lifted() {
     let answer = node.peer.run(&format!("download {}", content.digest));
     assert!(answer.completed_downloads().len() == 1 || answer.contains("already here"), "{answer:#?}");
     node.path_of(&content);
-    // At the first rate it would have taken 100 seconds.
-    assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
+    // At the first rate, the download would have taken 100 seconds.
+    assert!(start.elapsed() < Duration::from_mins(1), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -39,9 +39,9 @@ fn download_limit_is_kept() {
     let mut node = network.start_empty_node(&[]);
     assert_eq!(node.peer.run("limit down 1M").text(), "up\toff\ndown\t1048576 bytes/s");
     assert!(node.peer.run("status").contains("down at most 1.0 MiB/s"));
-    let begun = Instant::now();
+    let start = Instant::now();
     node.download(&content);
-    // 4 MiB; the first of them may pass at once.
-    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+    // 4 MiB, of which the first may pass at once.
+    assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
     assert_eq!(node.peer.run("limit up 0").errors().len(), 1);
 }

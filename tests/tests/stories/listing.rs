@@ -1,4 +1,4 @@
-//! Lists: their order, their numbers, and what can be typed instead of a number.
+//! Lists: their order, their numbers, and other ways to name an entry.
 
 use protocol::digest::Digest;
 use tests::content::{PIECE_LENGTH, TestContent};
@@ -21,7 +21,9 @@ fn equal_hits_are_listed_in_natural_order() {
     node.peer.kill();
     let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.folder.path()));
     assert!(terminal.wait_for_prompt(), "{}", terminal.text());
-    wait_until("the index to be there", DEFAULT_TIMEOUT, || terminal.enter("status").contains(", connected"));
+    wait_until("the index to be connected", DEFAULT_TIMEOUT, || {
+        terminal.enter("status").contains(", connected")
+    });
     let first = terminal.enter("search track");
     assert!(first.contains("1 to 20 of 25 hits") && !first.contains("track21"), "{first}");
     let rest = terminal.enter("more");
@@ -72,7 +74,7 @@ fn digest_prefix_is_accepted_everywhere() {
 fn ambiguous_digest_prefix_lists_the_candidates() {
     let mut network = TestNetwork::new();
     let mut node = network.start_node(&[]);
-    // Nobody has such contents, but who claims them is found.
+    // No node has this content, but the index lists any that claims it.
     let claimed = |last: u8| {
         let mut digest = [0xab; 32];
         digest[31] = last;
@@ -132,8 +134,8 @@ fn peer_can_be_browsed_by_folder() {
     assert!(refused.errors()[0].contains("music/live/ is a folder"), "{refused:#?}");
     let fetched = node.peer.run("download 1");
     assert_eq!(fetched.completed_downloads().len(), 2, "{fetched:#?}");
-    let place = node.folder.path().join("music/live").display().to_string();
-    assert!(fetched.contains(&format!("group\tmusic/live/\t2/2 files\t200\t{place}")), "{fetched:#?}");
+    let path = node.folder.path().join("music/live").display().to_string();
+    assert!(fetched.contains(&format!("group\tmusic/live/\t2/2 files\t200\t{path}")), "{fetched:#?}");
     assert!(node.peer.run("sources 1").errors()[0].contains("music/live/ is a folder"));
 }
 
@@ -148,7 +150,9 @@ fn folder_is_shown_as_one_download() {
     drop(node.peer);
     let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.folder.path()));
     assert!(terminal.wait_for_prompt(), "{}", terminal.text());
-    wait_until("the index to be there", DEFAULT_TIMEOUT, || terminal.enter("status").contains(", connected"));
+    wait_until("the index to be connected", DEFAULT_TIMEOUT, || {
+        terminal.enter("status").contains(", connected")
+    });
     let listed = terminal.enter(&format!("browse {}", sharer.peer.address()));
     assert!(
         listed.contains("album/") && listed.contains("30 files") && !listed.contains("track"),
@@ -160,8 +164,8 @@ fn folder_is_shown_as_one_download() {
     assert!(!shown.contains("track"), "{shown}");
     assert_eq!(node.folder.visible_files().len(), 30);
     let transfers = terminal.enter("transfers");
-    let place = node.folder.path().join("album/track 9.flac").display().to_string();
-    assert!(transfers.contains(&place), "{transfers}");
+    let path = node.folder.path().join("album/track 9.flac").display().to_string();
+    assert!(transfers.contains(&path), "{transfers}");
 }
 
 #[test]
@@ -180,7 +184,7 @@ fn narrow_terminal_keeps_the_file_name() {
         command.env("COLUMNS", columns);
         let mut terminal = Terminal::start(command);
         assert!(terminal.wait_for_prompt(), "{}", terminal.text());
-        wait_until("the index to be there", DEFAULT_TIMEOUT, || {
+        wait_until("the index to be connected", DEFAULT_TIMEOUT, || {
             terminal.enter("status").contains(", connected")
         });
         let hits = terminal.enter("search debian");
@@ -218,5 +222,5 @@ fn node_id_prefix_selects_an_unseen_peer() {
     assert_eq!(hits.len(), 1);
     assert_eq!(hits[0].name, "there.txt");
     let unknown = node.peer.run("browse 0000000f");
-    assert_eq!(unknown.errors(), ["no node that is there has an id that begins with 0000000f"]);
+    assert_eq!(unknown.errors(), ["no online node has an id that begins with 0000000f"]);
 }

@@ -1,5 +1,5 @@
-//! Downloads from far away: hosts in network namespaces on emulated lines with a rate, a delay and loss. The benchmark
-//! `long_lines` measures the same at higher rates, beside other programs.
+//! Downloads over long distances: hosts in network namespaces on emulated lines with a rate, a delay and loss. The
+//! benchmark `long_lines` measures the same at higher rates, beside other programs.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -20,15 +20,15 @@ use tests::third_party::{read_infohash, write_torrent};
 const MBIT: u64 = 1_000_000;
 const ROUND_TRIP: Duration = Duration::from_millis(100);
 
-/// The share of packets lost in lossy stories, per million: one connection that takes loss for congestion carries less than
-/// 2 Mbit/s then.
+/// Packets lost in lossy stories, per million. At this loss, one connection that treats loss as congestion carries less
+/// than 2 Mbit/s.
 const LOSS_PER_MILLION: u32 = 10_000;
 
-/// How many times as long as the line needs a download may take: a busy machine does not need that, one connection held
-/// back by loss needs more.
+/// Time limit of a download as a multiple of the transfer time: more than a busy machine needs, less than one
+/// connection limited by loss needs.
 const TIME_LIMIT_FACTOR: u32 = 5;
 
-/// The line of a source at [`ROUND_TRIP`] from [`receiver_line`].
+/// Returns the line of a source at [`ROUND_TRIP`] from [`receiver_line`].
 fn source_line(mbit: u64) -> LineConfig {
     LineConfig::new(mbit * MBIT, ROUND_TRIP / 4, ROUND_TRIP)
 }
@@ -37,17 +37,17 @@ fn receiver_line() -> LineConfig {
     source_line(1000)
 }
 
-/// Returns how long a line needs for a content.
+/// Returns the transfer time of content on a line.
 fn transfer_time(content: &TestContent, mbit: u64) -> Duration {
     Duration::from_micros(content.size() * 8 / mbit)
 }
 
-/// Has a new node search and download what the hosts before its own share, and judges the time.
+/// Searches and downloads with a new node what the earlier hosts share, and checks the duration.
 fn assert_downloads_in_time(network: &FarNetwork, host: usize, content: &TestContent, mbit: u64) {
-    let home = TestFolder::new();
-    let (output, took) = network.run_script(host, &home, &["search far", "download 1"]);
+    let folder = TestFolder::new();
+    let (output, took) = network.run_script(host, &folder, &["search far", "download 1"]);
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(home.visible_files().get("far.bin"), Some(content));
+    assert_eq!(folder.visible_files().get("far.bin"), Some(content));
     assert_in_time(took, content, mbit);
 }
 
@@ -57,7 +57,7 @@ fn assert_in_time(took: Duration, content: &TestContent, mbit: u64) {
     assert!(took < TIME_LIMIT_FACTOR * carried, "{took:?} for what the lines carry in {carried:?}");
 }
 
-/// One source on a lossy line, in a private network.
+/// Downloads from one source on a lossy line in a private network.
 fn assert_lossy_line_in_time(seed: u64, congestion: CongestionAlgorithm) {
     let Some(network) =
         FarNetwork::new(&[source_line(20).with_loss(LOSS_PER_MILLION), receiver_line()], congestion)
@@ -156,6 +156,6 @@ fn emulated_line_has_its_round_trip_and_rate() {
     assert_eq!(received, bytes);
     assert!(connected >= ROUND_TRIP, "connected after {connected:?}");
     assert!(took >= ROUND_TRIP + Duration::from_millis(400), "1 MB over 20 Mbit/s in {took:?}");
-    // Slow start takes some round trips; a machine that is busy may take its time.
+    // Slow start takes several round trips, and a busy machine needs more time.
     assert!(took < Duration::from_secs(4), "1 MB over 20 Mbit/s in {took:?}");
 }

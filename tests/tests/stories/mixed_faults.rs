@@ -1,4 +1,4 @@
-//! Everything at once: programs that are killed, frozen and started again beside a liar, by a seed that `STORY_SEED` sets.
+//! Mixed faults: programs are killed, frozen and restarted beside a hostile peer, in an order drawn from `STORY_SEED`.
 
 use std::env;
 use std::fs;
@@ -8,17 +8,17 @@ use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::hostile_peer::{HostilePeer, Lie};
 use tests::network::{RunningNode, TestNetwork};
 
-/// What happens, one thing after the other.
+/// Number of consecutive faults.
 const EVENT_COUNT: u64 = 6;
 
 const SLOW_OPTIONS: [&str; 2] = ["--max-upload-rate", "6M"];
 
-/// Waits until so many bytes of a node's only download are here.
+/// Waits until a node's only download has `bytes` verified bytes.
 fn wait_for_bytes(node: &mut RunningNode, bytes: u64) {
-    wait_until(&format!("{bytes} bytes to be here"), DEFAULT_TIMEOUT, || {
+    wait_until(&format!("{bytes} bytes to be verified"), DEFAULT_TIMEOUT, || {
         let transfers = node.peer.run("transfers");
         transfers.download_states() == ["done"]
-            || transfers.bytes_verified().is_some_and(|here| here >= bytes)
+            || transfers.bytes_verified().is_some_and(|verified| verified >= bytes)
     });
 }
 
@@ -58,7 +58,7 @@ fn download_survives_mixed_faults() {
     for sharer in &mut sharers {
         sharer.peer.run("limit up off");
     }
-    wait_until("the download to be complete", DEFAULT_TIMEOUT, || {
+    wait_until("the download to complete", DEFAULT_TIMEOUT, || {
         node.folder.visible_files().values().any(|file| file.digest == content.digest)
     });
     node.path_of(&content);

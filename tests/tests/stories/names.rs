@@ -1,4 +1,4 @@
-//! Under which name a download comes to lie where.
+//! The name and path of a download.
 
 use std::fs;
 
@@ -14,9 +14,9 @@ fn existing_file_is_kept_and_the_new_name_is_reported() {
     let mut fetcher = network.start_node(&[("report.pdf", &ours)]);
     let answer = fetcher.peer.run(&format!("download {}", theirs.digest));
     assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
-    let place = fetcher.path_of(&theirs);
-    assert_ne!(place, "report.pdf");
-    assert!(answer.contains(&place), "{place} is not said in {answer:#?}");
+    let path = fetcher.path_of(&theirs);
+    assert_ne!(path, "report.pdf");
+    assert!(answer.contains(&path), "{path} is not in {answer:#?}");
     assert_eq!(fetcher.path_of(&ours), "report.pdf");
 }
 
@@ -41,10 +41,10 @@ fn download_can_be_renamed_and_moved() {
     let answer = fetcher.peer.run(&format!("download {} as \"my own name.bin\"", one.digest));
     assert!(answer.errors().is_empty(), "{answer:#?}");
     let elsewhere = TestFolder::new();
-    let place = elsewhere.path().join("elsewhere.bin");
-    let answer = fetcher.peer.run(&format!("download two.bin as \"{}\"", place.display()));
+    let path = elsewhere.path().join("elsewhere.bin");
+    let answer = fetcher.peer.run(&format!("download two.bin as \"{}\"", path.display()));
     assert!(answer.errors().is_empty(), "{answer:#?}");
-    assert_eq!(fs::read(&place).expect("the file"), two.bytes);
+    assert_eq!(fs::read(&path).expect("the file"), two.bytes);
     assert!(fetcher.path_of(&one).ends_with("my own name.bin"), "{}", fetcher.path_of(&one));
 }
 
@@ -87,7 +87,7 @@ fn names_valid_on_linux_are_shared_and_kept() {
     let mut fetcher = network.start_node(&[]);
     for (name, content) in files {
         fetcher.download(content);
-        // A file that is fetched alone comes under its own name, without its folder.
+        // A file that is downloaded alone gets its own name, without its folder.
         assert_eq!(fetcher.path_of(content), name.rsplit('/').next().expect("a name"));
         let torrent = fetcher.folder.path().join(".made.torrent");
         let answer = sharer.peer.run(&format!("torrent create {} as {}", content.digest, torrent.display()));
@@ -108,6 +108,6 @@ fn long_name_is_kept_or_shortened_before_its_extension() {
     assert_eq!(fetcher.path_of(&theirs), name);
     let mut other = network.start_node(&[(&name, &ours)]);
     other.download(&theirs);
-    let place = other.path_of(&theirs);
-    assert!(place.ends_with("é (1).mkv") && place.len() <= 255, "{place}");
+    let path = other.path_of(&theirs);
+    assert!(path.ends_with("é (1).mkv") && path.len() <= 255, "{path}");
 }

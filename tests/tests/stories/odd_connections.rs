@@ -1,4 +1,4 @@
-//! Connections that begin and end oddly, at an index and at a node.
+//! Connections that start and end in unusual ways, at an index and at a node.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ fn open_descriptors(id: u32) -> usize {
     fs::read_dir(format!("/proc/{id}/fd")).expect("a process").count()
 }
 
-/// Makes a connection that is reset as soon as it is there.
+/// Opens a connection that is reset at once.
 fn connect_and_reset(address: SocketAddr) {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
     socket.connect(&address.into()).expect("a port that accepts");
@@ -38,13 +38,13 @@ fn immediately_reset_connections_leak_nothing() {
     });
     network.start_node(&[]).download(&content);
     let log = fs::read_to_string(sharer.folder.path().join(".peerdex/log/node.log")).expect("a log");
-    // Strangers do not push everything else out of a log. The index was told to log what it usually does not.
+    // Clients cannot flood the log. The index runs at a more verbose log level here.
     let usual = |log: &str| log.lines().filter(|line| !line.contains("DEBUG")).count();
     let lines = (usual(&network.index.log()), usual(&log));
     assert!(lines.0 < 500 && lines.1 < 500, "{lines:?} lines of logs");
 }
 
-/// Connects with segments as short as the system lets them be, and room for few of them.
+/// Connects with the smallest segments and receive window that the system permits.
 fn connect_with_small_segments(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
     socket.set_tcp_mss(88).expect("an option");

@@ -1,4 +1,4 @@
-//! State that is not what the programs left: pipes in the place of files, blank keys, folders that others can look into.
+//! Unusual state: pipes in place of files, blank keys, folders that other users can read.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -14,27 +14,27 @@ use tests::peer::{peer_node, run_with_input};
 use tests::programs::programs;
 use tests::test_folder::TestFolder;
 
-/// Nobody listens there.
+/// Nothing listens at this address.
 const UNUSED_ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
 
-/// The user of programs that own nothing.
+/// The user id of unprivileged programs.
 const NOBODY_UID: u32 = 65534;
 
-/// A node whose state others cannot be kept from starts and stops as fast as any.
+/// Time limit of one run of a program, from start to exit.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn make_pipe(path: &Path) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("the folder");
-    // What is there is of no use.
+    // A regular file may be in the way.
     let _ = fs::remove_file(path);
     mkfifoat(CWD, path, Mode::RWXU).expect("a pipe");
 }
 
-/// Runs a program to its end, which must come soon, and returns what it said.
+/// Runs a program until it exits, within a time limit, and returns its status and output.
 fn run_to_end(command: Command, input: &str) -> (Option<i32>, String, String) {
-    let begun = Instant::now();
+    let start = Instant::now();
     let Output { status, stdout, stderr } = run_with_input(command, input);
-    assert!(begun.elapsed() < START_TIMEOUT, "it took {:?}", begun.elapsed());
+    assert!(start.elapsed() < START_TIMEOUT, "it took {:?}", start.elapsed());
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     (status.code(), text(stdout), text(stderr))
 }
@@ -57,10 +57,10 @@ fn pipe_as_state_file_does_not_block_a_node() {
         ("manifests/0.new", true),
         ("partial/x.part", true),
     ] {
-        let home = TestFolder::with_file("a.bin", &TestContent::random(7, 300_000));
-        make_pipe(&home.path().join(".peerdex").join(name));
+        let folder = TestFolder::with_file("a.bin", &TestContent::random(7, 300_000));
+        make_pipe(&folder.path().join(".peerdex").join(name));
         let (code, _, errors) =
-            run_to_end(peer_node(0, UNUSED_ADDRESS.into(), home.path()), "status\nfiles\n");
+            run_to_end(peer_node(0, UNUSED_ADDRESS.into(), folder.path()), "status\nfiles\n");
         assert_eq!(code == Some(0), starts, "{name}: {errors}");
         if !starts {
             assert!(errors.contains(name) && errors.trim().lines().count() == 1, "{name}: {errors}");
@@ -75,7 +75,7 @@ fn pipe_as_manifest_is_replaced() {
     let mut sharer = network.start_node(&[("a.bin", &content)]);
     assert_eq!(sharer.peer.stop(), Some(0));
     let manifest = sharer.folder.path().join(format!(".peerdex/manifests/{}", content.digest));
-    assert!(manifest.is_file(), "where manifests lie");
+    assert!(manifest.is_file(), "the folder of manifests");
     make_pipe(&manifest);
     sharer.restart(network.index.address());
     network.wait_for_files(sharer.peer.address(), 1);
@@ -86,8 +86,8 @@ fn pipe_as_manifest_is_replaced() {
 #[test]
 fn pipe_as_state_file_does_not_block_an_index() {
     for name in ["lock", "mark", "store/db", "store/conf", "store/snap.0000"] {
-        let home = TestFolder::new();
-        let data = home.path().join("index-data");
+        let folder = TestFolder::new();
+        let data = folder.path().join("index-data");
         let mut index = IndexProcess::start_with_data_dir(&data, "127.0.0.1:0", &[]);
         assert_eq!(index.stop(), Some(0));
         make_pipe(&data.join(name));
@@ -95,65 +95,65 @@ fn pipe_as_state_file_does_not_block_an_index() {
         assert!(matches!(code, Some(73 | 78)), "{name}: {code:?} {errors}");
         assert!(errors.contains("index-data"), "{name}: {errors}");
     }
-    let home = TestFolder::new();
-    make_pipe(&home.path().join("allow"));
-    let mut command = index_server("127.0.0.1:0", &home.path().join("index-data"));
-    command.arg("--allow").arg(home.path().join("allow"));
+    let folder = TestFolder::new();
+    make_pipe(&folder.path().join("allow"));
+    let mut command = index_server("127.0.0.1:0", &folder.path().join("index-data"));
+    command.arg("--allow").arg(folder.path().join("allow"));
     let (code, _, errors) = run_to_end(command, "");
     assert!(code == Some(66) && errors.contains("not a regular file"), "{errors}");
 }
 
 #[test]
 fn blank_key_is_refused() {
-    let home = TestFolder::new();
-    let key = home.path().join(".peerdex/identity.key");
-    fs::create_dir(home.path().join(".peerdex")).expect("a folder");
+    let folder = TestFolder::new();
+    let key = folder.path().join(".peerdex/identity.key");
+    fs::create_dir(folder.path().join(".peerdex")).expect("a folder");
     fs::write(&key, [0; 32]).expect("a key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");
-    let (code, _, errors) = run_to_end(peer_node(0, UNUSED_ADDRESS.into(), home.path()), "status\n");
+    let (code, _, errors) = run_to_end(peer_node(0, UNUSED_ADDRESS.into(), folder.path()), "status\n");
     assert!(code == Some(1) && errors.contains("blank") && errors.contains("identity.key"), "{errors}");
-    assert_eq!(fs::read(&key).expect("the key"), [0; 32], "it is left alone");
+    assert_eq!(fs::read(&key).expect("the key"), [0; 32], "the key is unchanged");
 }
 
-/// Makes the command of a node that is run by nobody in a folder of somebody else's, which stands for a file system that stores no
-/// permissions: modes cannot be changed there. `None` if this user cannot do that.
-fn node_run_by_nobody(home: &TestFolder, option: Option<&str>) -> Option<Command> {
-    let node = peer_node(0, UNUSED_ADDRESS.into(), home.path());
-    let program = home.path().join(".program");
+/// Returns the command of a node run by the user nobody in a folder of another user, as on a file system without
+/// permissions: modes cannot be changed there. Returns `None` if this user cannot do that.
+fn node_run_by_nobody(folder: &TestFolder, option: Option<&str>) -> Option<Command> {
+    let node = peer_node(0, UNUSED_ADDRESS.into(), folder.path());
+    let program = folder.path().join(".program");
     if !program.exists() {
-        chown(home.path(), Some(NOBODY_UID), Some(NOBODY_UID)).ok()?;
-        fs::copy(node.get_program(), &program).expect("a copy of the program");
+        chown(folder.path(), Some(NOBODY_UID), Some(NOBODY_UID)).ok()?;
+        fs::copy(node.get_program(), &program).expect("a copied program");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
-        let state = home.path().join(".peerdex");
+        let state = folder.path().join(".peerdex");
         fs::create_dir(&state).expect("a folder");
         fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).expect("a mode");
     }
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
-    command.args(node.get_args()).args(option).env("NO_COLOR", "1").env("HOME", home.path());
+    command.args(node.get_args()).args(option).env("NO_COLOR", "1").env("HOME", folder.path());
     Some(command)
 }
 
 #[test]
 fn readable_key_is_refused_where_modes_cannot_change() {
-    let home = TestFolder::new();
-    let Some(node) = node_run_by_nobody(&home, None) else {
+    let folder = TestFolder::new();
+    let Some(node) = node_run_by_nobody(&folder, None) else {
         eprintln!("SKIPPED: only root can start a node as another user, so exposed state is NOT tested");
         return;
     };
     let (code, output, errors) = run_to_end(node, "status\n");
     assert_eq!(code, Some(0), "{errors}");
     assert!((output + &errors).contains("mode 777"), "it warns");
-    // A key that everybody can read, which only its owner could change.
-    let key = home.path().join(".peerdex/identity.key");
+    // A world-readable key, whose mode only its owner could change.
+    let key = folder.path().join(".peerdex/identity.key");
     let bytes = fs::read(&key).expect("the key");
     fs::remove_file(&key).expect("removed");
     fs::write(&key, bytes).expect("written again");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("a mode");
-    let node = node_run_by_nobody(&home, None).expect("the same");
+    let node = node_run_by_nobody(&folder, None).expect("the same");
     let (code, _, errors) = run_to_end(node, "status\n");
     assert!(code == Some(1) && errors.contains("--insecure-state"), "{errors}");
-    let node = node_run_by_nobody(&home, Some("--insecure-state")).expect("the same");
+    let node = node_run_by_nobody(&folder, Some("--insecure-state")).expect("the same");
     let (code, _, errors) = run_to_end(node, "status\n");
     assert_eq!(code, Some(0), "{errors}");
 }
@@ -161,8 +161,8 @@ fn readable_key_is_refused_where_modes_cannot_change() {
 #[test]
 fn torrent_json_has_no_terminal_control_characters() {
     let evil = "\u{1b}[2J \u{9b}31m \u{202e}gpj.exe \u{2066}\u{200b}\u{e0041}\u{7f} é";
-    let home = TestFolder::new();
-    let path = home.path().join("a.torrent");
+    let folder = TestFolder::new();
+    let path = folder.path().join("a.torrent");
     let entry = |key: &str, text: &str| format!("{}:{key}{}:{text}", key.len(), text.len());
     let info = format!(
         "d6:lengthi10e{}12:piece lengthi16384e6:pieces20:{}e",

@@ -1,4 +1,5 @@
-//! Systems that lack something: file systems that can little, no `/proc`, no IPv4, few descriptors, slow and failing disks and names.
+//! Unusual systems: limited file systems, no `/proc`, no IPv4, few descriptors, slow and failing disks, slow name
+//! resolution.
 
 use std::net::{Ipv6Addr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -17,7 +18,7 @@ use tests::raw_client::RawClient;
 use tests::strace::Strace;
 use tests::test_folder::TestFolder;
 
-/// Has a shell do something before it becomes a program.
+/// Wraps a command in a shell that first runs `setup`.
 fn command_after_setup(setup: &str, program: &Command, around: &[&str]) -> Command {
     let mut command = Command::new(around[0]);
     command.args(&around[1..]).args(["sh", "-c", &format!("{setup} && exec \"$0\" \"$@\"")]);
@@ -39,8 +40,9 @@ fn limited_file_system_is_sufficient() {
     let (large, small) = (TestContent::random(490, 9 * PIECE_LENGTH + 1), TestContent::random(491, 1000));
     let mut sharer = network.start_node(&[("large.iso", &large), ("small.txt", &small)]);
     let mut fetcher = network.start_node(&[]);
-    // No room in advance, no renaming without replacing, no path resolved as a whole, no locks, no way from a file to a socket.
-    let little = [
+    // No preallocation, no renaming without replacing, no path resolution in one call, no locks, no copying between
+    // files and sockets.
+    let injections = [
         "fallocate:error=EOPNOTSUPP",
         "renameat2:error=EINVAL",
         "openat2:error=ENOSYS",
@@ -48,14 +50,14 @@ fn limited_file_system_is_sufficient() {
         "sendfile:error=EINVAL",
     ];
     let ids = [sharer.peer.process().child().id(), fetcher.peer.process().child().id()];
-    let tracers = ids.map(|id| Strace::attach(id, &little));
+    let tracers = ids.map(|id| Strace::attach(id, &injections));
     if tracers.iter().any(Option::is_none) {
         return;
     }
     for content in [&large, &small] {
         fetcher.download(content);
     }
-    // What is there is replaced by nothing there either.
+    // An existing file is not replaced there either.
     fetcher.folder.put("large (1).iso", &small);
     let other = TestContent::random(492, 5 * PIECE_LENGTH);
     sharer.folder.put("large.iso", &other);
@@ -72,12 +74,12 @@ fn unreadable_file_is_fetched_elsewhere() {
     let id = broken.peer.process().child().id();
     let Some(_tracer) = Strace::attach(id, &["sendfile:error=EIO:when=3+"]) else { return };
     let mut fetcher = network.start_node(&[]);
-    let asked = fetcher.peer.start_command(&format!("download {}", content.digest));
-    wait_until("the disk to fail", DEFAULT_TIMEOUT, || {
+    let started = fetcher.peer.start_command(&format!("download {}", content.digest));
+    wait_until("a read to fail", DEFAULT_TIMEOUT, || {
         broken.peer.run("status").bytes_sent().is_some_and(|sent| sent > 0)
     });
     let _honest = network.start_node(&[("film.mkv", &content)]);
-    let answer = fetcher.peer.wait_for_output(asked);
+    let answer = fetcher.peer.wait_for_output(started);
     assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
     fetcher.path_of(&content);
     assert!(broken.peer.run("status").errors().is_empty());
@@ -118,15 +120,15 @@ fn index_with_a_hung_disk_exits_with_an_error() {
     session.register(&[record(500)]).expect("acknowledged");
     let endless = ["fsync:delay_enter=60000000", "fdatasync:delay_enter=60000000"];
     let Some(tracer) = Strace::attach(index.pid(), &endless) else { return };
-    assert!(session.register(&[record(501)]).is_err(), "acknowledged without a disk");
+    assert!(session.register(&[record(501)]).is_err(), "acknowledged although the disk hangs");
     assert_eq!(index.wait(DEFAULT_TIMEOUT), Some(74), "{}", index.log());
     let data = index.data_dir().display().to_string();
     let log = index.log();
     let message = log.lines().last().expect("a message");
-    assert!(message.contains(&data) && message.contains("did not end within 1 s"), "{message}");
+    assert!(message.contains(&data) && message.contains("did not complete within 1 s"), "{message}");
     drop(tracer);
     index.restart();
-    assert_eq!(index.session().search("file 500").len(), 1, "what was acknowledged");
+    assert_eq!(index.session().search("file 500").len(), 1, "the acknowledged file");
 }
 
 #[test]
@@ -137,15 +139,15 @@ fn system_without_proc_is_sufficient() {
     let mut network = TestNetwork::new();
     let (large, small) = (TestContent::random(494, 5 * PIECE_LENGTH + 1), TestContent::random(495, 1000));
     let start = |files: &[(&str, &TestContent)]| {
-        let home = TestFolder::new();
+        let folder = TestFolder::new();
         for (path, content) in files {
-            home.put(path, content);
+            folder.put(path, content);
         }
-        let command = peer_node(0, network.index.address(), home.path());
+        let command = peer_node(0, network.index.address(), folder.path());
         let around = ["unshare", "--mount"];
         RunningNode {
             peer: PeerProcess::launch(command_after_setup("mount -t tmpfs none /proc", &command, &around)),
-            folder: home,
+            folder,
         }
     };
     let mut sharer = start(&[("large.iso", &large), ("small.txt", &small)]);
@@ -160,7 +162,7 @@ fn system_without_proc_is_sufficient() {
 #[test]
 fn invalid_environment_variables_change_nothing() {
     let network = TestNetwork::new();
-    let home = TestFolder::with_file("a.txt", &TestContent::random(496, 10));
+    let folder = TestFolder::with_file("a.txt", &TestContent::random(496, 10));
     for (name, value) in [
         ("TZ", "Nowhere/Land"),
         ("TZ", ":/etc/passwd"),
@@ -170,7 +172,7 @@ fn invalid_environment_variables_change_nothing() {
         ("COLUMNS", "-1"),
         ("TERM", ""),
     ] {
-        let mut command = peer_node(0, network.index.address(), home.path());
+        let mut command = peer_node(0, network.index.address(), folder.path());
         command.env(name, value);
         let output = run_with_input(command, "files\nstatus\n");
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -187,18 +189,20 @@ fn ipv6_only_host_is_sufficient() {
     let index = IndexProcess::start_at("[::1]:0");
     let content = TestContent::random(497, 3 * PIECE_LENGTH);
     let start = |files: &[(&str, &TestContent)]| {
-        let home = TestFolder::new();
+        let folder = TestFolder::new();
         for (path, content) in files {
-            home.put(path, content);
+            folder.put(path, content);
         }
-        let command = peer_node_at(Ipv6Addr::LOCALHOST.into(), index.address(), home.path());
-        RunningNode { peer: PeerProcess::launch(command), folder: home }
+        let command = peer_node_at(Ipv6Addr::LOCALHOST.into(), index.address(), folder.path());
+        RunningNode { peer: PeerProcess::launch(command), folder }
     };
     let mut sharer = start(&[("film.mkv", &content)]);
     assert!(sharer.peer.address().is_ipv6());
     sharer.peer.wait_for_shared_files(1);
     let mut fetcher = start(&[]);
-    wait_until("the file to be found", DEFAULT_TIMEOUT, || fetcher.peer.run("search film").hits().len() == 1);
+    wait_until("the search to find the file", DEFAULT_TIMEOUT, || {
+        fetcher.peer.run("search film").hits().len() == 1
+    });
     let done = fetcher.download(&content);
     assert_eq!(done.sources, [(sharer.peer.address(), content.size())]);
 }
@@ -207,14 +211,14 @@ fn ipv6_only_host_is_sufficient() {
 fn node_with_few_descriptors_survives_many_connections() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(498, 3 * PIECE_LENGTH);
-    let home = TestFolder::with_file("film.mkv", &content);
+    let folder = TestFolder::with_file("film.mkv", &content);
     let command =
-        command_after_setup("ulimit -n 64", &peer_node(0, network.index.address(), home.path()), &["env"]);
-    let mut sharer = RunningNode { peer: PeerProcess::launch(command), folder: home };
+        command_after_setup("ulimit -n 64", &peer_node(0, network.index.address(), folder.path()), &["env"]);
+    let mut sharer = RunningNode { peer: PeerProcess::launch(command), folder };
     network.wait_for_files(sharer.peer.address(), 1);
     let crowd: Vec<RawClient> = (0..200).map(|_| RawClient::connect(sharer.peer.address())).collect();
     let (before, begun) = (sharer.peer.process().processor_time(), Instant::now());
-    wait_until("some time to pass", DEFAULT_TIMEOUT, || {
+    wait_until("a few seconds to pass", DEFAULT_TIMEOUT, || {
         assert!(sharer.peer.run("status").errors().is_empty());
         begun.elapsed() > Duration::from_secs(1)
     });
@@ -225,11 +229,11 @@ fn node_with_few_descriptors_survives_many_connections() {
     network.start_node(&[]).download(&content);
 }
 
-/// Makes a node in a namespace in which names are looked up at a server that never answers.
-fn node_with_dead_resolver(namespace: &str, resolver: &Path, home: &TestFolder) -> Command {
+/// Returns the command of a node in a namespace whose DNS server never answers.
+fn node_with_dead_resolver(namespace: &str, resolver: &Path, folder: &TestFolder) -> Command {
     let mut node = Command::new(&programs().peer_node);
     node.args(["0", "--index", "index.example:1313", "--listen-host", "127.0.0.1", "--share-dir"])
-        .arg(home.path());
+        .arg(folder.path());
     let setup = format!("mount --bind {} /etc/resolv.conf", resolver.display());
     command_after_setup(&setup, &node, &["ip", "netns", "exec", namespace])
 }
@@ -239,9 +243,9 @@ fn dead_dns_server_does_not_block_the_prompt() {
     let Some(network) = NamespaceNetwork::new(1) else { return };
     let server = inside(network.namespace(0), || UdpSocket::bind("127.0.0.1:53"));
     let _silent = server.expect("a namespace").expect("a port of its own");
-    let home = TestFolder::with_file("a.txt", &TestContent::random(499, 10));
-    let resolver = home.put(".resolv.conf", &TestContent::from_bytes("nameserver 127.0.0.1\n"));
-    let mut peer = PeerProcess::launch(node_with_dead_resolver(network.namespace(0), &resolver, &home));
+    let folder = TestFolder::with_file("a.txt", &TestContent::random(499, 10));
+    let resolver = folder.put(".resolv.conf", &TestContent::from_bytes("nameserver 127.0.0.1\n"));
+    let mut peer = PeerProcess::launch(node_with_dead_resolver(network.namespace(0), &resolver, &folder));
     let begun = Instant::now();
     peer.wait_for_shared_files(1);
     let answer = peer.run("status");

@@ -1,4 +1,4 @@
-//! A node that is started in another working directory than before is noticed.
+//! A node notices that it was started in another working directory before.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-/// Starts a node with nothing but its port in a working directory, and ends it.
+/// Starts a node with only its port as an argument in a working directory, and stops it.
 fn start_in(folder: &Path, port: u16, index: &IndexProcess, state_home: &Path) -> Output {
     let mut command = Command::new(&programs().peer_node);
     command.current_dir(folder).env("XDG_STATE_HOME", state_home).env("HOME", folder);
@@ -35,17 +35,17 @@ fn new_node_in_another_folder_is_reported_once() {
     let port = free_port();
     assert!(!error_output(&start_in(one.path(), port, &index, state.path())).contains("creating a new node"));
     let first = one.path().join("shared_dirs").join(port.to_string());
-    let noticed = error_output(&start_in(two.path(), port, &index, state.path()));
-    assert!(noticed.contains("creating a new node"), "{noticed}");
+    let notice = error_output(&start_in(two.path(), port, &index, state.path()));
+    assert!(notice.contains("creating a new node"), "{notice}");
     let remedy = format!("peer-node {port} --share-dir {}", first.display());
-    assert!(noticed.contains(&remedy), "{noticed}");
-    assert!(noticed.contains(&format!("or start peer-node in {}", one.path().display())), "{noticed}");
-    // The node goes on all the same, and is one from then on.
+    assert!(notice.contains(&remedy), "{notice}");
+    assert!(notice.contains(&format!("or start peer-node in {}", one.path().display())), "{notice}");
+    // The node starts regardless, and counts as a known node from then on.
     assert!(two.path().join("shared_dirs").join(port.to_string()).is_dir());
     for folder in [&one, &two] {
         assert!(!error_output(&start_in(folder.path(), port, &index, state.path())).contains("creating"));
     }
-    // Another port is another node.
+    // Another port means another node.
     let other = error_output(&start_in(two.path(), free_port(), &index, state.path()));
     assert!(!other.contains("creating"), "{other}");
 }

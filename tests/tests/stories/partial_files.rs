@@ -1,4 +1,4 @@
-//! Where the bytes of downloads lie that are not complete, and what becomes of them.
+//! The files of incomplete downloads: where they are, and when they are removed.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn partial_file_is_hidden_and_not_shared() {
     let half = HostilePeer::join(network.index.address(), "big.iso", &content, Lie::FirstHalf);
     let mut node = network.start_empty_node(&[]);
     node.peer.run(&format!("download {} as below/big.iso &", content.digest));
-    wait_until("half of it to be here", DEFAULT_TIMEOUT, || {
+    wait_until("half of the file to be verified", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").contains("2/4 pieces")
     });
     assert!(node.folder.part_path(&content).is_file() && node.folder.visible_files().is_empty());
@@ -46,7 +46,7 @@ fn partial_file_is_on_the_file_system_of_its_destination() {
     let half = HostilePeer::join(network.index.address(), "big.iso", &content, Lie::FirstHalf);
     let mut node = network.start_empty_node(&[]);
     node.peer.run(&format!("download {} as {}/ &", content.digest, other.path().display()));
-    wait_until("half of it to be here", DEFAULT_TIMEOUT, || {
+    wait_until("half of the file to be verified", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").contains("2/4 pieces")
     });
     assert_eq!(names(other.path()), [".peerdex-partial"]);
@@ -54,7 +54,7 @@ fn partial_file_is_on_the_file_system_of_its_destination() {
     assert!(parts.iter().all(|name| name.starts_with(&content.digest.to_string())), "{parts:?}");
     assert!(!node.folder.part_path(&content).exists());
     let record = other.path().join(".peerdex-partial").join(&parts[1]);
-    wait_until("both pieces to be noted", DEFAULT_TIMEOUT, || {
+    wait_until("both pieces to be recorded", DEFAULT_TIMEOUT, || {
         fs::read_to_string(&record).is_ok_and(|record| record.contains("\"pieces\":\"c0\""))
     });
     let list = node.folder.path().join(".peerdex/downloads.json");
@@ -64,9 +64,10 @@ fn partial_file_is_on_the_file_system_of_its_destination() {
     drop(half);
     let source = HostilePeer::join(network.index.address(), "big.iso", &content, Lie::None);
     node.restart(network.index.address());
-    let whole = |name: &str| fs::read(other.path().join(name)).is_ok_and(|bytes| bytes == content.bytes);
-    wait_until("the download to be complete", DEFAULT_TIMEOUT, || whole("big.iso"));
-    wait_until("nothing else to be there", DEFAULT_TIMEOUT, || names(other.path()) == ["big.iso"]);
+    let is_complete =
+        |name: &str| fs::read(other.path().join(name)).is_ok_and(|bytes| bytes == content.bytes);
+    wait_until("the download to complete", DEFAULT_TIMEOUT, || is_complete("big.iso"));
+    wait_until("no other file to remain", DEFAULT_TIMEOUT, || names(other.path()) == ["big.iso"]);
     assert_eq!(source.requests_received(), 2, "pieces fetched");
 }
 
@@ -78,23 +79,24 @@ fn partial_file_of_the_first_release_is_resumed() {
         let (digest, size) = (content.digest, content.size());
         format!(r#"{{"version":1,"digest":"{digest}","size":{size},"pieces":"{pieces}"}}"#)
     };
-    // One with its record, one whose record a power cut has emptied, with another one of the same kind behind it.
+    // One partial file with its record; one whose record was emptied by a power cut, followed by another of the same
+    // kind.
     for records in [vec![record("f0")], vec![String::new(), String::new()]] {
         let source = HostilePeer::join(network.index.address(), "big.iso", &content, Lie::None);
-        let home = TestFolder::new();
-        fs::write(home.path().join("big.iso"), "another file").expect("a file");
+        let share_dir = TestFolder::new();
+        fs::write(share_dir.path().join("big.iso"), "another file").expect("a file");
         for (number, record) in (1..).zip(&records) {
-            let part = home.path().join(format!("big ({number}).iso.part"));
+            let part = share_dir.path().join(format!("big ({number}).iso.part"));
             let mut bytes = content.bytes[..4 * PIECE_LENGTH].to_vec();
             bytes.resize(8 * PIECE_LENGTH, 0);
             fs::write(&part, bytes).expect("a part");
             fs::write(part.with_extension("part.json"), record).expect("a record");
         }
-        let mut peer = PeerProcess::start(network.index.address(), home.path());
+        let mut peer = PeerProcess::start(network.index.address(), share_dir.path());
         let answer = peer.run(&format!("download {}", content.digest));
         assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
         assert_eq!(source.requests_received(), 4, "pieces fetched");
-        assert_eq!(home.visible_files().into_keys().collect::<Vec<_>>(), ["big (1).iso", "big.iso"]);
+        assert_eq!(share_dir.visible_files().into_keys().collect::<Vec<_>>(), ["big (1).iso", "big.iso"]);
     }
 }
 
@@ -106,11 +108,11 @@ fn orphaned_partial_file_is_removed_at_start() {
     let _half = HostilePeer::join(network.index.address(), "big.iso", &cancelled, Lie::FirstHalf);
     let mut node = network.start_empty_node(&[]);
     node.peer.run(&format!("download {} &", cancelled.digest));
-    wait_until("half of it to be here", DEFAULT_TIMEOUT, || {
+    wait_until("half of the file to be verified", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").contains("2/4 pieces")
     });
     node.peer.run("cancel 1");
-    wait_until("it to be noted", DEFAULT_TIMEOUT, || {
+    wait_until("the pieces to be recorded", DEFAULT_TIMEOUT, || {
         fs::read_to_string(node.folder.part_record_path(&cancelled))
             .is_ok_and(|record| record.contains("\"pieces\":\"c0\""))
     });
@@ -118,8 +120,8 @@ fn orphaned_partial_file_is_removed_at_start() {
     fs::write(node.folder.part_path(&lost), "left by a crash").expect("a file");
     fs::write(node.folder.part_record_path(&lost), "").expect("a file");
     node.restart(network.index.address());
-    wait_until("the lost part to be removed", DEFAULT_TIMEOUT, || {
+    wait_until("the orphaned partial file to be removed", DEFAULT_TIMEOUT, || {
         !node.folder.part_path(&lost).exists() && !node.folder.part_record_path(&lost).exists()
     });
-    assert!(node.folder.part_path(&cancelled).is_file(), "what has come is kept after a cancel");
+    assert!(node.folder.part_path(&cancelled).is_file(), "a cancel keeps the verified pieces");
 }

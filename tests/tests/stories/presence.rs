@@ -1,4 +1,4 @@
-//! Who is there, and who is found.
+//! Which nodes are online, and which of them a search finds.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tests::eventually::DEFAULT_TIMEOUT;
 use tests::network::TestNetwork;
 use tests::peer::PeerProcess;
 
-/// How long a killed peer may stay in the results.
+/// Maximum time that a killed node may remain in the results.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the index logs when it has put a change of a list on its disk.
+/// Log phrase of the index for a stored change of a list.
 const COMMIT_LOG_PHRASE: &str = "committed";
 
 #[test]
@@ -33,7 +33,7 @@ fn unchanged_peer_does_not_send_its_list_again() {
     let address = node.peer.address();
     assert_eq!(node.peer.stop(), Some(0));
     network.wait_for_hits("kept", 0, REMOVAL_TIMEOUT);
-    // The index keeps the list of a node that is gone.
+    // The index keeps the list of a disconnected node.
     assert_eq!(network.observer().statistics().files, 2);
     node.peer = PeerProcess::start_on(address.port(), network.index.address(), node.folder.path());
     network.wait_for_files(address, 2);
@@ -42,7 +42,7 @@ fn unchanged_peer_does_not_send_its_list_again() {
     let greeting = format!(" port={} ", address.port());
     let (first, second) = log.rsplit_once(&greeting).expect("a greeting");
     assert!(first.contains(COMMIT_LOG_PHRASE), "{log}");
-    let until_the_end = second.split("asked to stop").next();
+    let until_the_end = second.split("shutdown requested").next();
     assert!(until_the_end.is_some_and(|lines| !lines.contains(COMMIT_LOG_PHRASE)), "{log}");
 }
 
@@ -61,7 +61,7 @@ fn peer_changed_while_offline_is_listed_as_it_is_now() {
 }
 
 #[test]
-fn peer_is_told_that_it_is_reachable() {
+fn peer_is_notified_that_it_is_reachable() {
     let mut network = TestNetwork::new();
     let mut node = network.start_node(&[]);
     let index = network.index.address().to_string();

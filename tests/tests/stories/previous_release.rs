@@ -1,4 +1,4 @@
-//! Nodes and indexes of release 0.1.0 work with those of this release, in both roles.
+//! Nodes and indexes of release 0.1.0 interoperate with those of this release, in both roles.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use tests::process::Process;
 use tests::programs::{Programs, programs};
 use tests::test_folder::TestFolder;
 
-/// A node that shares a file for as long as it is held.
+/// A node that shares a file until it is dropped.
 struct ReleaseNode {
     _process: Process,
     _input: std::process::ChildStdin,
@@ -26,26 +26,26 @@ fn share_with_release(
     path: &str,
     content: &TestContent,
 ) -> ReleaseNode {
-    let (home, port) = (TestFolder::with_file(path, content), free_port());
-    let mut command = peer_node_of(release, port, network.index.address(), home.path());
+    let (folder, port) = (TestFolder::with_file(path, content), free_port());
+    let mut command = peer_node_of(release, port, network.index.address(), folder.path());
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut process = Process::spawn("a sharer", command);
     let input = process.take_stdin();
     network.wait_for_files(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), 1);
-    ReleaseNode { _process: process, _input: input, _folder: home }
+    ReleaseNode { _process: process, _input: input, _folder: folder }
 }
 
-/// Fetches contents with a fresh node of a release.
+/// Downloads files with a new node of a release.
 fn download_with_release(network: &TestNetwork, release: &Programs, contents: &[(&str, &TestContent)]) {
-    let home = TestFolder::new();
-    let command: Command = peer_node_of(release, 0, network.index.address(), home.path());
+    let folder = TestFolder::new();
+    let command: Command = peer_node_of(release, 0, network.index.address(), folder.path());
     let script: Vec<String> =
         contents.iter().map(|(path, _)| format!("search {path}\ndownload 1\n")).collect();
     let output = run_with_input(command, &script.concat());
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{out}{err}");
     for (path, content) in contents {
-        assert_eq!(home.visible_files().get(*path), Some(*content), "{path}: {out}{err}");
+        assert_eq!(folder.visible_files().get(*path), Some(*content), "{path}: {out}{err}");
     }
 }
 
@@ -54,14 +54,14 @@ fn releases_interoperate_at_an_index_of_either() {
     let Some(previous) = previous_release() else { return };
     let releases = [&previous, programs()];
     let [old, new] = [181, 182].map(|seed| TestContent::random(seed, 5 * PIECE_LENGTH + 3));
-    for of_index in releases {
-        let mut network = TestNetwork::with_index(IndexProcess::start_release(of_index));
+    for index_release in releases {
+        let mut network = TestNetwork::with_index(IndexProcess::start_release(index_release));
         let _sharers = [
             share_with_release(&mut network, &previous, "old.bin", &old),
             share_with_release(&mut network, programs(), "new.bin", &new),
         ];
-        for of_fetcher in releases {
-            download_with_release(&network, of_fetcher, &[("old.bin", &old), ("new.bin", &new)]);
+        for node_release in releases {
+            download_with_release(&network, node_release, &[("old.bin", &old), ("new.bin", &new)]);
         }
     }
 }

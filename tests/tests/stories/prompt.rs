@@ -72,7 +72,7 @@ fn background_download_is_listed_and_can_be_cancelled() {
     let answer = node.peer.run("cancel 1");
     assert!(answer.errors().is_empty(), "{answer:#?}");
     assert!(node.peer.run("files").files().is_empty());
-    // What was cancelled can be had after all, where there is somebody who gives it.
+    // A cancelled download can be started again once a source is available.
     drop(slow);
     let _sharer = network.start_node(&[("slow.iso", &content)]);
     node.download(&content);
@@ -109,7 +109,7 @@ fn help_names_every_command_and_explains_each() {
     ];
     for command in commands {
         assert!(help.contains(command), "{command}: {help:#?}");
-        // The last one ends our own commands, and is looked at by them.
+        // The last command is the marker of the harness.
         if command != "quit" {
             let answer = node.peer.run(&format!("help {command}"));
             assert!(answer.contains(command) && answer.errors().is_empty(), "{answer:#?}");

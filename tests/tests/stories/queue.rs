@@ -1,4 +1,4 @@
-//! Several downloads, in the order and at the time that a person wants.
+//! Several downloads, in the order and at the time that the user wants.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::hostile_peer::{HostilePeer, Lie};
 use tests::network::{RunningNode, TestNetwork};
 
-/// Waits until the downloads are in these states; `active` stands for one that looks for sources or fetches.
+/// Waits until the downloads have the given states; `active` means searching for sources or downloading.
 fn wait_for_states(node: &mut RunningNode, expected: &[&str]) {
     let mut last = Vec::new();
     let fits = |(state, expected): (&String, &&str)| {
@@ -20,14 +20,14 @@ fn wait_for_states(node: &mut RunningNode, expected: &[&str]) {
     });
 }
 
-/// Peers that are asked and never answer, so that their downloads stay where they are.
+/// Starts sources that never reply, so that their downloads make no progress.
 fn silent_sources(network: &TestNetwork, count: usize) -> Vec<(HostilePeer, TestContent)> {
-    let mute = |seed: usize| {
+    let silent = |seed: usize| {
         let content = TestContent::random(seed as u64, 4 * PIECE_LENGTH);
         let name = format!("{seed}.bin");
         (HostilePeer::join(network.index.address(), &name, &content, Lie::NeverAnswers), content)
     };
-    (200..200 + count).map(mute).collect()
+    (200..200 + count).map(silent).collect()
 }
 
 #[test]
@@ -46,9 +46,9 @@ fn downloads_are_queued_by_priority_and_arrival() {
     let answer = node.peer.run("pause 1");
     assert!(answer.contains("paused") && answer.errors().is_empty(), "{answer:#?}");
     wait_for_states(&mut node, &["paused", "queued 1", "queued 2", "active"]);
-    assert!(node.peer.run("pause 1").contains("paused already"));
+    assert!(node.peer.run("pause 1").contains("already paused"));
     let answer = node.peer.run("resume 1");
-    assert!(answer.contains("goes on, number 1 in the queue"), "{answer:#?}");
+    assert!(answer.contains("resumed, number 1 in the queue"), "{answer:#?}");
     wait_for_states(&mut node, &["queued 1", "queued 2", "queued 3", "active"]);
     node.peer.run("priority 1-2 low");
     wait_for_states(&mut node, &["queued 2", "queued 3", "queued 1", "active"]);
@@ -56,7 +56,7 @@ fn downloads_are_queued_by_priority_and_arrival() {
     wait_for_states(&mut node, &["queued 1", "queued 2", "active", "cancelled"]);
     node.peer.run("pause all");
     wait_for_states(&mut node, &["paused", "paused", "paused", "cancelled"]);
-    // The first of them finds the place free.
+    // The first of them takes the free slot.
     node.peer.run("resume all");
     wait_for_states(&mut node, &["active", "queued 2", "queued 1", "cancelled"]);
 }
@@ -68,11 +68,11 @@ fn invalid_pause_and_priority_commands_are_reported() {
     for (command, reason) in [
         ("pause", "a number is missing"),
         ("pause x", "x is not a number"),
-        ("pause 1", "no download 1 under way"),
-        ("resume 1", "no download 1 under way"),
+        ("pause 1", "download 1 is neither under way nor failed"),
+        ("resume 1", "download 1 is neither under way nor failed"),
         ("priority 1", "1 is not a priority"),
         ("priority high", "a number is missing"),
-        ("priority 1 high", "no download 1 under way"),
+        ("priority 1 high", "download 1 is neither under way nor failed"),
     ] {
         let answer = node.peer.run(command);
         assert!(answer.errors().len() == 1 && answer.contains(reason), "{command}: {answer:#?}");
@@ -87,7 +87,7 @@ fn paused_download_resumes_where_it_stopped() {
     let half = HostilePeer::join(network.index.address(), "big.iso", &content, Lie::FirstHalf);
     let mut node = network.start_empty_node(&[]);
     node.peer.run(&format!("download {} &", content.digest));
-    wait_until("half of it to be here", DEFAULT_TIMEOUT, || {
+    wait_until("half of the file to be verified", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").contains("10/21 pieces")
     });
     let answer = node.peer.run("pause 1");
@@ -96,11 +96,11 @@ fn paused_download_resumes_where_it_stopped() {
     let sharer = network.start_node(&[("big.iso", &content)]);
     assert_eq!(node.peer.run("transfers").download_states(), ["paused"]);
     node.peer.run("resume 1");
-    // Asked for again it is followed to its end.
+    // Requesting it again follows it to its end.
     let answer = node.peer.run(&format!("download {}", content.digest));
     if let [done] = answer.completed_downloads().as_slice() {
-        let given = done.sources.iter().find(|(address, _)| *address == sharer.peer.address());
-        assert_eq!(given.map(|(_, bytes)| *bytes), Some(10 * PIECE_LENGTH as u64 + 3), "{answer:#?}");
+        let sent = done.sources.iter().find(|(address, _)| *address == sharer.peer.address());
+        assert_eq!(sent.map(|(_, bytes)| *bytes), Some(10 * PIECE_LENGTH as u64 + 3), "{answer:#?}");
     } else {
         assert!(answer.contains("already here"), "{answer:#?}");
     }
@@ -111,16 +111,16 @@ fn paused_download_resumes_where_it_stopped() {
 fn requesting_a_paused_download_resumes_it() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(211, 3 * PIECE_LENGTH);
-    let mute = HostilePeer::join(network.index.address(), "a.bin", &content, Lie::NeverAnswers);
+    let silent = HostilePeer::join(network.index.address(), "a.bin", &content, Lie::NeverAnswers);
     let mut node = network.start_empty_node(&[]);
     node.peer.run(&format!("download {} &", content.digest));
     node.peer.run("pause all");
-    drop(mute);
+    drop(silent);
     let _sharer = network.start_node(&[("a.bin", &content)]);
     node.download(&content);
 }
 
-/// Returns the files for partial content that a process has open.
+/// Returns the partial files that a process has open.
 fn open_part_files(node: &mut RunningNode) -> Vec<PathBuf> {
     let descriptors =
         fs::read_dir(format!("/proc/{}/fd", node.peer.process().child().id())).expect("a process");
@@ -131,37 +131,41 @@ fn open_part_files(node: &mut RunningNode) -> Vec<PathBuf> {
 #[test]
 fn cancelled_download_leaves_no_file_open() {
     let mut network = TestNetwork::new();
-    let [slow, half, nobodys, waiting] =
+    let [slow, half, never_seen, waiting] =
         [260, 261, 262, 263].map(|seed| TestContent::random(seed, 20 * PIECE_LENGTH));
     let _slow = network
         .start_node_with(&[("slow.iso", &slow), ("waiting.iso", &waiting)], &["--max-upload-rate", "100K"]);
-    let half_there = HostilePeer::join(network.index.address(), "half.iso", &half, Lie::FirstHalf);
+    let half_source = HostilePeer::join(network.index.address(), "half.iso", &half, Lie::FirstHalf);
     let mut node = network.start_empty_node(&["--max-active-downloads", "3"]);
-    for content in [&slow, &half, &nobodys, &waiting] {
+    for content in [&slow, &half, &never_seen, &waiting] {
         node.peer.run(&format!("download {} &", content.digest));
     }
-    wait_until("half of one to be here", DEFAULT_TIMEOUT, || {
+    wait_until("half of one file to be verified", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").contains("10/20 pieces")
     });
-    drop(half_there);
-    wait_until("one to wait for sources, and one for nobody", DEFAULT_TIMEOUT, || {
+    drop(half_source);
+    wait_until("one download without sources and one never seen", DEFAULT_TIMEOUT, || {
         let states = node.peer.run("transfers").download_states();
         states.contains(&"waiting for sources".to_owned()) && states.contains(&"never seen".to_owned())
     });
     assert!(!open_part_files(&mut node).is_empty());
     node.peer.run("pause 4");
-    // Fetching, waiting for sources, never seen, paused; and once more each, which changes nothing.
+    // Active, waiting for sources, never seen, paused; each is cancelled twice, which changes nothing.
     for _ in 0..2 {
         for number in 1..=4 {
             node.peer.run(&format!("cancel {number}"));
         }
     }
     wait_for_states(&mut node, &["cancelled"; 4]);
-    wait_until("the parts to be closed", DEFAULT_TIMEOUT, || open_part_files(&mut node).is_empty());
+    wait_until("the partial files to be closed", DEFAULT_TIMEOUT, || open_part_files(&mut node).is_empty());
     assert!(node.folder.visible_files().is_empty());
-    // The places are free again.
+    // The slots are free again.
     node.peer.run("limit up off");
-    let whole = network.start_node(&[("half.iso", &half)]);
+    let complete = network.start_node(&[("half.iso", &half)]);
     let done = node.download(&half);
-    assert_eq!(done.bytes_received_from(whole.peer.address()), half.size() / 2, "what was here is kept");
+    assert_eq!(
+        done.bytes_received_from(complete.peer.address()),
+        half.size() / 2,
+        "the verified half is kept"
+    );
 }

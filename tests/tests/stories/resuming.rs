@@ -1,4 +1,4 @@
-//! Downloads that were under way when their node ended go on when it is started again.
+//! Downloads that were active when their node ended resume after its restart.
 
 use std::fs;
 
@@ -13,32 +13,32 @@ use tests::peer::{PeerProcess, peer_node};
 use tests::terminal::Terminal;
 use tests::test_folder::TestFolder;
 
-/// Reads the list of downloads as it lies on disk.
-fn read_download_list(home: &TestFolder) -> String {
-    fs::read_to_string(home.path().join(".peerdex/downloads.json")).unwrap_or_default()
+/// Reads the stored list of downloads.
+fn read_download_list(share_dir: &TestFolder) -> String {
+    fs::read_to_string(share_dir.path().join(".peerdex/downloads.json")).unwrap_or_default()
 }
 
-/// Waits until exactly these contents are listed on disk.
-fn wait_for_list(home: &TestFolder, contents: &[&TestContent]) {
+/// Waits until the stored list contains exactly the given downloads.
+fn wait_for_list(share_dir: &TestFolder, contents: &[&TestContent]) {
     wait_until(&format!("{} downloads to be listed", contents.len()), DEFAULT_TIMEOUT, || {
-        let list = read_download_list(home);
+        let list = read_download_list(share_dir);
         let count = list.matches("\"digest\"").count();
         count == contents.len() && contents.iter().all(|content| list.contains(&content.digest.to_string()))
     });
 }
 
 fn wait_until_downloaded(node: &RunningNode, content: &TestContent) {
-    wait_until("the download to be complete", DEFAULT_TIMEOUT, || {
+    wait_until("the download to complete", DEFAULT_TIMEOUT, || {
         node.folder.visible_files().values().any(|file| file == content)
     });
 }
 
-/// A node that has half of a content, and will get no more of it for now.
+/// Returns a node that has half of the content and gets no more for now.
 fn half_downloaded_node(network: &TestNetwork, content: &TestContent) -> RunningNode {
     let half = HostilePeer::join(network.index.address(), "big.iso", content, Lie::FirstHalf);
     let mut node = network.start_empty_node(&[]);
     node.peer.run(&format!("download {} &", content.digest));
-    wait_until("half of it to be here", DEFAULT_TIMEOUT, || {
+    wait_until("half of the file to be verified", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").contains("10/20 pieces")
     });
     wait_for_list(&node.folder, &[content]);
@@ -51,7 +51,7 @@ fn download_resumes_after_kill_9_with_the_missing_pieces() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(220, 20 * PIECE_LENGTH);
     let mut node = half_downloaded_node(&network, &content);
-    // The record beside the part is written once a second.
+    // The record beside the partial file is written once a second.
     wait_until("the record to have the pieces", DEFAULT_TIMEOUT, || {
         let record = fs::read_to_string(node.folder.part_record_path(&content)).unwrap_or_default();
         record.contains("ffc000")
@@ -76,7 +76,7 @@ fn download_resumes_after_sigterm_and_waits_for_the_index() {
     let mut node = half_downloaded_node(&network, &content);
     assert_eq!(node.peer.stop(), Some(0));
     assert!(read_download_list(&node.folder).contains(&content.digest.to_string()));
-    // It does not give up, whether there is an index or not.
+    // The download waits, with or without an index.
     let (folder, address) = (tempfile::tempdir().expect("a folder"), network.index.address());
     drop(folder);
     network.index.kill();
@@ -114,7 +114,7 @@ fn paused_download_stays_paused_after_a_restart() {
     let mut node = half_downloaded_node(&network, &content);
     node.peer.run("pause 1");
     node.peer.run("priority 1 low");
-    wait_until("the pause to be listed", DEFAULT_TIMEOUT, || {
+    wait_until("the pause to be recorded", DEFAULT_TIMEOUT, || {
         let list = read_download_list(&node.folder);
         list.contains("\"paused\":true") && list.contains("\"low\"")
     });
@@ -127,12 +127,12 @@ fn paused_download_stays_paused_after_a_restart() {
     );
     assert!(terminal.enter("transfers").contains("paused"));
     let answer = terminal.enter("resume 1");
-    assert!(answer.contains("goes on"), "{answer}");
+    assert!(answer.contains("resumed"), "{answer}");
     terminal.process.signal(Signal::TERM);
     terminal.process.wait(DEFAULT_TIMEOUT);
     let terminal = Terminal::start(peer_node(0, network.index.address(), node.folder.path()));
     assert!(
-        terminal.wait_for_prompt() && terminal.text().contains("1 download goes on"),
+        terminal.wait_for_prompt() && terminal.text().contains("1 download resumed"),
         "{}",
         terminal.text()
     );
@@ -147,7 +147,7 @@ fn cancelled_download_is_not_resumed() {
     wait_for_list(&node.folder, &[]);
     node.peer.stop();
     assert!(!read_download_list(&node.folder).contains("digest"));
-    // The part is kept, and serves whoever asks for it again.
+    // The partial file is kept and used when the content is requested again.
     let _sharer = network.start_node(&[("big.iso", &content)]);
     node.restart(network.index.address());
     assert!(node.peer.run("transfers").download_states().is_empty());
@@ -179,7 +179,7 @@ fn failed_download_stays_listed_until_it_succeeds() {
     let _sharer = network.start_node(&[("one.bin", &one), ("other.bin", &other)]);
     let mut node = network.start_node(&[]);
     let folder = tempfile::tempdir().expect("a folder");
-    // What should be a folder is a file.
+    // A file is in the place of a folder.
     let blocked = folder.path().join("blocked");
     fs::write(&blocked, "in the way").expect("a file");
     for (content, name) in [(&one, "one.bin"), (&other, "other.bin")] {
@@ -191,25 +191,25 @@ fn failed_download_stays_listed_until_it_succeeds() {
         );
     }
     assert_eq!(node.peer.run("transfers").download_states(), ["failed", "failed"]);
-    // Clearing what is over leaves them listed.
+    // Clearing finished downloads keeps the failed ones.
     assert!(node.peer.run("transfers clear").errors().is_empty());
     assert_eq!(node.peer.run("transfers").download_states(), ["failed", "failed"]);
-    // It is tried again, and fails again for the same reason.
+    // A retry fails again for the same reason.
     assert!(node.peer.run("retry 1").errors().is_empty());
     wait_until("the download to fail again", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").download_states() == ["failed", "failed"]
     });
-    // A restart tries both again; the list keeps them.
+    // A restart retries both; the list keeps them.
     wait_for_list(&node.folder, &[&one, &other]);
     node.restart(network.index.address());
-    wait_until("both to fail again", DEFAULT_TIMEOUT, || {
+    wait_until("both downloads to fail again", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").download_states() == ["failed", "failed"]
     });
     wait_for_list(&node.folder, &[&one, &other]);
     fs::remove_file(&blocked).expect("a file");
-    assert!(node.peer.run("retry 1").contains("one.bin: tries again"));
-    assert!(node.peer.run("resume 2").contains("other.bin: goes on"));
-    wait_until("both to be done", DEFAULT_TIMEOUT, || {
+    assert!(node.peer.run("retry 1").contains("one.bin: retrying"));
+    assert!(node.peer.run("resume 2").contains("other.bin: resumed"));
+    wait_until("both downloads to complete", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").download_states() == ["done", "done"]
     });
     for (content, name) in [(&one, "one.bin"), (&other, "other.bin")] {
@@ -241,13 +241,13 @@ fn damaged_download_list_is_reported_and_kept() {
     let mut node = half_downloaded_node(&network, &content);
     node.peer.kill();
     let path = node.folder.path().join(".peerdex/downloads.json");
-    let whole = read_download_list(&node.folder);
-    fs::write(&path, &whole[..whole.len() / 2]).expect("a file");
+    let full_list = read_download_list(&node.folder);
+    fs::write(&path, &full_list[..full_list.len() / 2]).expect("a file");
     node.peer = PeerProcess::start(network.index.address(), node.folder.path());
     assert!(node.peer.output().contains("warning: the list of downloads cannot be used"));
     assert!(node.peer.run("transfers").download_states().is_empty());
     let aside = fs::read_to_string(path.with_extension("json.damaged")).expect("the damaged list");
-    assert_eq!(aside, whole[..whole.len() / 2]);
+    assert_eq!(aside, full_list[..full_list.len() / 2]);
 }
 
 #[test]
@@ -256,13 +256,13 @@ fn interrupted_script_download_is_followed_by_a_later_script() {
     let content = TestContent::random(227, 20 * PIECE_LENGTH);
     let mut node = half_downloaded_node(&network, &content);
     node.restart(network.index.address());
-    let asked = node.peer.start_command(&format!("download {}", content.digest));
+    let started = node.peer.start_command(&format!("download {}", content.digest));
     node.peer.process().signal(Signal::INT);
-    // It may not have read the command by then.
+    // The node may not have read the command yet.
     assert!(matches!(node.peer.process().wait(DEFAULT_TIMEOUT).code(), Some(0 | 1)));
     assert!(
         read_download_list(&node.folder).contains(&content.digest.to_string()),
-        "{asked}: {}",
+        "{started}: {}",
         node.peer.output()
     );
     let _sharer = network.start_node(&[("big.iso", &content)]);
@@ -278,14 +278,14 @@ fn file_finished_just_before_a_kill_is_not_fetched_again() {
     let content = TestContent::random(228, 20 * PIECE_LENGTH);
     let mut node = half_downloaded_node(&network, &content);
     node.peer.kill();
-    // As if the node had been killed between the renaming of the file and the forgetting of the download.
+    // As if the node had been killed after it renamed the file and before it removed the download from the list.
     for path in [node.folder.part_path(&content), node.folder.part_record_path(&content)] {
         fs::remove_file(path).expect("the part");
     }
     node.folder.put("big.iso", &content);
     let _sharer = network.start_node(&[("other.iso", &content)]);
     node.restart(network.index.address());
-    wait_until("the download to be done", DEFAULT_TIMEOUT, || {
+    wait_until("the download to complete", DEFAULT_TIMEOUT, || {
         node.peer.run("transfers").download_states() == ["done"]
     });
     wait_for_list(&node.folder, &[]);

@@ -1,4 +1,4 @@
-//! How many round trips it takes from the start of a node to the first block, and in a node that runs.
+//! Round trips from the start of a node to the first block, and in a running node.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,33 +18,33 @@ use tests::test_folder::TestFolder;
 /// One round trip.
 const ROUND_TRIP: Duration = Duration::from_millis(800);
 
-/// The address at which the sources are known: whoever connects there comes through a proxy.
+/// The address at which the index lists the sources; connections to it pass through a proxy.
 const FAR_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// A source behind a line with a delay.
+/// A source on a line with a delay.
 struct DelayedSource {
     _peer: PeerProcess,
     _proxies: [DelayProxy; 2],
     _folder: TestFolder,
 }
 
-/// Starts a source that the index knows at the far address, where a proxy stands in front of it.
+/// Starts a source that the index lists at the far address, behind a proxy.
 fn start_delayed_source(network: &mut TestNetwork, path: &str, content: &TestContent) -> DelayedSource {
-    let (home, port) = (TestFolder::with_file(path, content), free_port());
+    let (folder, port) = (TestFolder::with_file(path, content), free_port());
     let near = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let far = SocketAddr::from((FAR_ADDRESS, port));
     let line =
         DelayProxy::start(far, ProxyRoute { to: near, from: Ipv4Addr::LOCALHOST, delay: ROUND_TRIP / 2 });
     let index = network.index.address();
-    // Without a delay; what matters is from where the source seems to come.
+    // Without a delay: only the source address of the connection matters.
     let route = ProxyRoute { to: index, from: FAR_ADDRESS, delay: Duration::ZERO };
     let to_index = DelayProxy::start((Ipv4Addr::LOCALHOST, 0).into(), route);
-    let peer = PeerProcess::launch(peer_node(port, to_index.address(), home.path()));
+    let peer = PeerProcess::launch(peer_node(port, to_index.address(), folder.path()));
     network.wait_for_files(far, 1);
-    DelayedSource { _peer: peer, _proxies: [line, to_index], _folder: home }
+    DelayedSource { _peer: peer, _proxies: [line, to_index], _folder: folder }
 }
 
-/// A node at the end of the line, which carries commands out.
+/// A node at the end of the line that runs commands.
 struct ScriptedNode {
     process: Process,
     input: ChildStdin,
@@ -52,8 +52,8 @@ struct ScriptedNode {
 }
 
 impl ScriptedNode {
-    fn start(index: SocketAddr, home: &TestFolder) -> Self {
-        let mut command = peer_node(0, index, home.path());
+    fn start(index: SocketAddr, folder: &TestFolder) -> Self {
+        let mut command = peer_node(0, index, folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = Process::spawn("a fetcher", command);
         let (input, output) =
@@ -61,7 +61,7 @@ impl ScriptedNode {
         Self { process, input, output }
     }
 
-    /// Carries a command out, and waits for a line that begins so.
+    /// Runs a command and waits for a line that begins with `begins`.
     fn run(&mut self, command: &str, begins: &str) {
         let from = self.output.line_count();
         writeln!(self.input, "{command}").expect("an open standard input");
@@ -75,8 +75,8 @@ impl ScriptedNode {
     }
 }
 
-/// Asserts that something took about as long as the round trips that it may take; what the programs themselves need beside the line
-/// may take one and a half more on a busy machine.
+/// Asserts that a duration matches the permitted round trips. The programs themselves may need one and a half more on a
+/// busy machine.
 #[track_caller]
 fn assert_round_trips(what: &str, took: Duration, most: u32) {
     assert!(took >= ROUND_TRIP * most, "{what}: {took:?} is less than the line takes for {most} round trips");
@@ -84,9 +84,10 @@ fn assert_round_trips(what: &str, took: Duration, most: u32) {
     assert!(took <= limit, "{what}: {took:?} for {most} round trips of {ROUND_TRIP:?}, at most {limit:?}");
 }
 
-/// Through the proxies the handshakes of TCP cost nothing. What is left, from the start of the program: greeting of the index; proof
-/// and search; greeting of the source with the content and its manifest; first block. With the two handshakes these are six round
-/// trips. In a node that runs, the last two and one handshake are left. The files are so small that their first block is nearly all.
+/// The proxies hide the round trips of the TCP handshakes. From the start of the program these remain: greeting of the
+/// index; proof and search; greeting of the source with the content and its manifest; first block. With the two TCP
+/// handshakes that makes six round trips. A running node needs only the last two and one handshake. The files are so
+/// small that they consist of little more than the first block.
 #[test]
 fn first_block_arrives_within_six_round_trips() {
     let mut network = TestNetwork::new();
@@ -97,17 +98,17 @@ fn first_block_arrives_within_six_round_trips() {
     ];
     let route = ProxyRoute { to: network.index.address(), from: Ipv4Addr::LOCALHOST, delay: ROUND_TRIP / 2 };
     let to_index = DelayProxy::start((Ipv4Addr::LOCALHOST, 0).into(), route);
-    let home = TestFolder::new();
-    let begun = Instant::now();
-    let mut fetcher = ScriptedNode::start(to_index.address(), &home);
+    let folder = TestFolder::new();
+    let start = Instant::now();
+    let mut fetcher = ScriptedNode::start(to_index.address(), &folder);
     fetcher.run("search first", "1\tfirst.bin");
     fetcher.run("download 1", "done\tfirst.bin");
-    assert_round_trips("from the start of the node", begun.elapsed(), 4);
-    assert_eq!(home.visible_files().get("first.bin"), Some(&first));
+    assert_round_trips("from the start of the node", start.elapsed(), 4);
+    assert_eq!(folder.visible_files().get("first.bin"), Some(&first));
 
     fetcher.run("search second", "1\tsecond.bin");
-    let begun = Instant::now();
+    let start = Instant::now();
     fetcher.run("download 1", "done\tsecond.bin");
-    assert_round_trips("in a running node", begun.elapsed(), 2);
-    assert_eq!(home.visible_files().get("second.bin"), Some(&second));
+    assert_round_trips("in a running node", start.elapsed(), 2);
+    assert_eq!(folder.visible_files().get("second.bin"), Some(&second));
 }

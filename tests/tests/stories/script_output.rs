@@ -1,4 +1,4 @@
-//! What scripts read: results alone on stdout, everything else on stderr, and failures that are not silent.
+//! The output for scripts: only results on stdout, everything else on stderr, and no silent failures.
 
 use std::fs::OpenOptions;
 use std::process::{Command, Output, Stdio};
@@ -12,7 +12,7 @@ use tests::test_folder::TestFolder;
 
 const WRITE_ERROR: &str = "cannot write to standard output: no storage space";
 
-/// Runs a command with a file in the place of its stdout.
+/// Runs a command with its stdout redirected to a file.
 fn run_into(file: &str, mut command: Command, input: &str) -> (Option<i32>, String) {
     let file = OpenOptions::new().write(true).open(file).expect("a file");
     command.stdin(Stdio::piped()).stdout(file).stderr(Stdio::piped());
@@ -33,10 +33,10 @@ fn program_command(program: &std::path::Path, arguments: &[&str]) -> Command {
 #[test]
 fn output_to_a_full_disk_is_an_error() {
     let network = TestNetwork::new();
-    let home = TestFolder::with_file("a.txt", &TestContent::random(700, 1000));
-    let script = peer_node(0, network.index.address(), home.path());
-    let file = home.path().join("a.txt").display().to_string();
-    let made = home.path().join("made.torrent").display().to_string();
+    let folder = TestFolder::with_file("a.txt", &TestContent::random(700, 1000));
+    let script = peer_node(0, network.index.address(), folder.path());
+    let file = folder.path().join("a.txt").display().to_string();
+    let made = folder.path().join("made.torrent").display().to_string();
     let data = network.index.data_dir().display().to_string();
     for (name, command) in [
         ("a script", script),
@@ -50,9 +50,9 @@ fn output_to_a_full_disk_is_an_error() {
         assert!(matches!(status, Some(1 | 74)), "{name}: {status:?} {errors}");
         assert!(errors.to_lowercase().contains("cannot write to standard output"), "{name}: {errors}");
     }
-    let script = peer_node(0, network.index.address(), home.path());
+    let script = peer_node(0, network.index.address(), folder.path());
     let (_, errors) = run_into("/dev/full", script, "status\nstatus\n");
-    assert_eq!(errors, format!("peer-node: {WRITE_ERROR}"), "it is said once");
+    assert_eq!(errors, format!("peer-node: {WRITE_ERROR}"), "the error is reported once");
 }
 
 #[test]
@@ -71,8 +71,8 @@ fn closed_output_pipe_is_no_error() {
 fn file_list_is_tab_separated_without_a_total_row() {
     let network = TestNetwork::new();
     let content = TestContent::random(701, 1000);
-    let home = TestFolder::with_file("a folder/some  file.txt", &content);
-    let output = run_script(network.index.address(), home.path(), &["files"]);
+    let folder = TestFolder::with_file("a folder/some  file.txt", &content);
+    let output = run_script(network.index.address(), folder.path(), &["files"]);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let rows: Vec<Vec<&str>> = out.lines().map(|line| line.split('\t').collect()).collect();
     let [row] = rows.as_slice() else { panic!("{out}") };
@@ -87,29 +87,29 @@ fn no_hits_go_to_stderr_and_leave_the_last_list_usable() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(702, 1000);
     let _sharer = network.start_node(&[("there.txt", &content)]);
-    let home = TestFolder::new();
+    let folder = TestFolder::new();
     let output =
-        run_script(network.index.address(), home.path(), &["search there", "search nowhere", "download 1"]);
+        run_script(network.index.address(), folder.path(), &["search there", "search nowhere", "download 1"]);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{out}{err}");
-    assert_eq!(home.visible_files().get("there.txt"), Some(&content));
+    assert_eq!(folder.visible_files().get("there.txt"), Some(&content));
     assert!(err.lines().any(|line| line == "no hits") && !out.contains("no hits"), "{out}{err}");
 }
 
 #[test]
 fn unknown_options_and_filters_are_refused() {
     let network = TestNetwork::new();
-    let home = TestFolder::new();
-    for (command, says) in [
+    let folder = TestFolder::new();
+    for (command, expected) in [
         ("search --json debian", "unknown option --json"),
         ("files --json", "unknown option --json"),
         ("search artist:foo", "unknown filter artist:"),
     ] {
-        let output = run_script(network.index.address(), home.path(), &[command]);
+        let output = run_script(network.index.address(), folder.path(), &[command]);
         let err = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{command}: {err}");
-        assert!(err.contains(says), "{command}: {err}");
+        assert!(err.contains(expected), "{command}: {err}");
     }
-    let output = run_script(network.index.address(), home.path(), &["search \"--json\" \"artist:foo\""]);
+    let output = run_script(network.index.address(), folder.path(), &["search \"--json\" \"artist:foo\""]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }

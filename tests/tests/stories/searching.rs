@@ -1,4 +1,4 @@
-//! What a search finds.
+//! The results of searches.
 
 use tests::content::{PIECE_LENGTH, TestContent};
 use tests::network::TestNetwork;
@@ -14,7 +14,7 @@ fn searches_fold_accents_and_obey_their_filters() {
     ];
     let listed: Vec<(&str, &TestContent)> = files.iter().map(|(name, content)| (*name, content)).collect();
     let _sharer = network.start_node(&listed);
-    let mut seeker = network.start_node(&[]);
+    let mut searcher = network.start_node(&[]);
     let digest = files[2].1.digest.to_string();
     for (query, expected) in [
         ("cafe", vec!["Café del Mar.mp3"]),
@@ -32,7 +32,7 @@ fn searches_fold_accents_and_obey_their_filters() {
         (&format!("sha256:{}", &digest[..6]), vec!["linux-6.18.tar.gz"]),
         ("no such thing", vec![]),
     ] {
-        let answer = seeker.peer.run(&format!("search {query}"));
+        let answer = searcher.peer.run(&format!("search {query}"));
         let hits = answer.hits();
         let found = |name: &str| hits.iter().any(|hit| hit.name.ends_with(name));
         assert!(
@@ -49,20 +49,20 @@ fn same_content_is_one_hit_and_most_available_is_first() {
     let (common, rare) = (TestContent::random(84, 1000), TestContent::random(85, 1000));
     let _one = network.start_node(&[("album one.flac", &common)]);
     let _two = network.start_node(&[("album uno.flac", &common), ("album rare.flac", &rare)]);
-    let mut seeker = network.start_node(&[]);
-    let hits = seeker.peer.run("search album").hits();
+    let mut searcher = network.start_node(&[]);
+    let hits = searcher.peer.run("search album").hits();
     let seen: Vec<_> = hits.iter().map(|hit| (hit.digest, hit.sources.as_str())).collect();
     assert_eq!(seen, [(common.digest, "2"), (rare.digest, "1")]);
-    // The second name finds it as well.
-    assert_eq!(seeker.peer.run("search uno").hits()[0].digest, common.digest);
+    // The second name finds the file as well.
+    assert_eq!(searcher.peer.run("search uno").hits()[0].digest, common.digest);
 }
 
 #[test]
 fn invalid_query_is_reported() {
     let mut network = TestNetwork::new();
-    let mut seeker = network.start_node(&[]);
+    let mut searcher = network.start_node(&[]);
     for query in ["", "size:>lots", "-only -excluded", "\"unclosed"] {
-        let answer = seeker.peer.run(&format!("search {query}"));
+        let answer = searcher.peer.run(&format!("search {query}"));
         assert_eq!(answer.errors().len(), 1, "{query}: {answer:#?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What is shared is clear: every folder is listed, what is left out is reported, and patterns leave files out.
+//! The overview of shares: every folder is listed, skipped entries are reported, and patterns exclude files.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,19 +16,19 @@ fn to_text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A folder from which a link and a name that is not text are left out.
+/// Returns a folder from which a link and a non-UTF-8 name are skipped.
 fn folder_with_skipped_entries() -> TestFolder {
-    let home = TestFolder::with_file("plain.txt", &TestContent::random(160, 10));
-    symlink("plain.txt", home.path().join("link.txt")).expect("a link");
-    fs::write(home.path().join(OsStr::from_bytes(b"caf\xe9.txt")), b"x").expect("a file");
-    home
+    let folder = TestFolder::with_file("plain.txt", &TestContent::random(160, 10));
+    symlink("plain.txt", folder.path().join("link.txt")).expect("a link");
+    fs::write(folder.path().join(OsStr::from_bytes(b"caf\xe9.txt")), b"x").expect("a file");
+    folder
 }
 
 #[test]
 fn shares_lists_every_folder_and_its_skipped_entries() {
     let mut network = TestNetwork::new();
-    let home = folder_with_skipped_entries();
-    let mut peer = PeerProcess::start(network.index.address(), home.path());
+    let folder = folder_with_skipped_entries();
+    let mut peer = PeerProcess::start(network.index.address(), folder.path());
     network.wait_for_files(peer.address(), 1);
     let outside = TestFolder::with_file("music/song.ogg", &TestContent::random(161, 20));
     outside.put("music/song.wav", &TestContent::random(162, 30));
@@ -38,10 +38,10 @@ fn shares_lists_every_folder_and_its_skipped_entries() {
     assert!(answer.contains("excluded by the pattern *.wav"), "{answer:#?}");
     let answer = peer.run("shares");
     let lines = [
-        format!("folder\t{}\t\t1\t10\t2", home.path().display()),
+        format!("folder\t{}\t\t1\t10\t2", folder.path().display()),
         format!("folder\t{}\tmusic\t1\t20\t1", music.display()),
         format!("pattern\t{}\t*.wav", music.display()),
-        format!("left out\t{}\tlinks are not shared", home.path().join("link.txt").display()),
+        format!("left out\t{}\tlinks are not shared", folder.path().join("link.txt").display()),
     ];
     for line in lines {
         assert!(answer.0.contains(&line), "{line} is missing: {answer:#?}");
@@ -58,11 +58,11 @@ fn shares_lists_every_folder_and_its_skipped_entries() {
 #[test]
 fn skipped_entries_are_reported_at_start() {
     let network = TestNetwork::new();
-    let home = folder_with_skipped_entries();
-    let output = run_with_input(peer_node(0, network.index.address(), home.path()), "transfers\n");
+    let folder = folder_with_skipped_entries();
+    let output = run_with_input(peer_node(0, network.index.address(), folder.path()), "transfers\n");
     let errors = to_text(&output.stderr);
     assert!(errors.contains("2 left out (links: 1, names: 1); see shares"), "{errors}");
-    let mut terminal = Terminal::start(peer_node(0, network.index.address(), home.path()));
+    let mut terminal = Terminal::start(peer_node(0, network.index.address(), folder.path()));
     assert!(
         terminal.wait_for_prompt() && terminal.wait_for_text("2 left out", DEFAULT_TIMEOUT),
         "{}",
@@ -83,7 +83,7 @@ fn empty_registered_folder_is_listed_and_watched() {
     let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.folder.path()));
     assert!(terminal.wait_for_prompt(), "{}", terminal.text());
     let answer = terminal.enter(&format!("register {}", docs.display()));
-    assert!(answer.contains("is shared from now on"), "{answer}");
+    assert!(answer.contains("is now shared"), "{answer}");
     assert!(terminal.enter("shares").contains(&docs.display().to_string()));
     outside.put("docs/new.txt", &TestContent::random(164, 10));
     network.wait_for_hits("new", 1, DEFAULT_TIMEOUT);
@@ -92,29 +92,29 @@ fn empty_registered_folder_is_listed_and_watched() {
 #[test]
 fn home_folder_is_registered_only_after_confirmation() {
     let network = TestNetwork::new();
-    let (home, share) =
+    let (folder, share) =
         (TestFolder::with_file("diary.txt", &TestContent::random(165, 10)), TestFolder::new());
     let command = || {
         let mut command = peer_node(0, network.index.address(), share.path());
-        command.env("HOME", home.path());
+        command.env("HOME", folder.path());
         command
     };
     let output = run_with_input(command(), "register ~\nshares\n");
     let errors = to_text(&output.stderr);
     assert!(errors.contains("is your home folder, or contains it; add --yes"), "{errors}");
     assert_eq!(output.status.code(), Some(1));
-    assert!(!to_text(&output.stdout).contains(&home.path().display().to_string()));
+    assert!(!to_text(&output.stdout).contains(&folder.path().display().to_string()));
 
     let mut terminal = Terminal::start(command());
     assert!(terminal.wait_for_prompt(), "{}", terminal.text());
     terminal.type_keys("register ~\r");
-    assert!(terminal.wait_for_text("share it all the same? [y/N]", DEFAULT_TIMEOUT), "{}", terminal.text());
+    assert!(terminal.wait_for_text("share it anyway? [y/N]", DEFAULT_TIMEOUT), "{}", terminal.text());
     terminal.type_keys("n\r");
     let shares = terminal.enter("shares");
-    assert!(!shares.contains(&home.path().display().to_string()), "{shares}");
+    assert!(!shares.contains(&folder.path().display().to_string()), "{shares}");
     terminal.type_keys("register ~\ry\r");
     wait_until("the home folder to be shared", DEFAULT_TIMEOUT, || {
-        terminal.enter("shares").contains(&home.path().display().to_string())
+        terminal.enter("shares").contains(&folder.path().display().to_string())
     });
     terminal.type_keys("quit\r");
     assert_eq!(terminal.process.wait(DEFAULT_TIMEOUT).code(), Some(0), "{}", terminal.text());
@@ -126,20 +126,20 @@ fn home_folder_is_registered_only_after_confirmation() {
 #[test]
 fn patterns_exclude_files_at_start_and_while_running() {
     let mut network = TestNetwork::new();
-    let home = TestFolder::with_file("a.txt", &TestContent::random(166, 10));
-    home.put("a.bak", &TestContent::random(167, 10));
-    home.put("b.tmp", &TestContent::random(168, 10));
-    let mut command = peer_node(0, network.index.address(), home.path());
+    let folder = TestFolder::with_file("a.txt", &TestContent::random(166, 10));
+    folder.put("a.bak", &TestContent::random(167, 10));
+    folder.put("b.tmp", &TestContent::random(168, 10));
+    let mut command = peer_node(0, network.index.address(), folder.path());
     command.args(["--exclude", "*.bak", "--exclude=*.old"]);
     let mut peer = PeerProcess::launch(command);
     network.wait_for_files(peer.address(), 2);
-    fs::write(home.path().join(".peerdexignore"), "*.tmp\n").expect("a file");
+    fs::write(folder.path().join(".peerdexignore"), "*.tmp\n").expect("a file");
     network.wait_for_files(peer.address(), 1);
     network.wait_for_hits("b.tmp", 0, DEFAULT_TIMEOUT);
     let shares = peer.run("shares");
     assert!(shares.contains("b.tmp\texcluded by the pattern *.tmp"), "{shares:#?}");
     assert!(shares.contains("pattern\t\t*.bak") && shares.contains("pattern\t\t*.old"), "{shares:#?}");
-    fs::remove_file(home.path().join(".peerdexignore")).expect("a removal");
+    fs::remove_file(folder.path().join(".peerdexignore")).expect("a removal");
     network.wait_for_files(peer.address(), 2);
     assert!(!peer.run("files").contains("a.bak"));
 }
@@ -147,8 +147,8 @@ fn patterns_exclude_files_at_start_and_while_running() {
 #[test]
 fn invalid_pattern_prevents_the_start() {
     let network = TestNetwork::new();
-    let home = TestFolder::new();
-    let mut command = peer_node(0, network.index.address(), home.path());
+    let folder = TestFolder::new();
+    let mut command = peer_node(0, network.index.address(), folder.path());
     command.args(["--exclude", "a[b"]);
     let output = run_with_input(command, "files\n");
     assert_eq!(output.status.code(), Some(1));

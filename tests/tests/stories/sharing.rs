@@ -1,4 +1,4 @@
-//! What is shared, what is not, and what becomes of it.
+//! What a node shares, what it does not, and how it follows changes.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,7 @@ use tests::network::{RunningNode, TestNetwork};
 use tests::peer::PeerProcess;
 use tests::test_folder::TestFolder;
 
-/// Starts a node's peer anew on the same folder.
+/// Restarts a node on the same folder.
 fn restart_on_same_folder(network: &TestNetwork, node: &mut RunningNode) {
     assert_eq!(node.peer.stop(), Some(0));
     node.peer = PeerProcess::start(network.index.address(), node.folder.path());
@@ -30,7 +30,7 @@ fn outside_file_is_shared_in_place_and_after_a_restart() {
         assert!(answer.errors().is_empty(), "{answer:#?}");
     }
     network.wait_for_files(node.peer.address(), 2);
-    assert!(node.folder.visible_files().is_empty(), "nothing is copied");
+    assert!(node.folder.visible_files().is_empty(), "files outside the folder are not copied");
     restart_on_same_folder(&network, &mut node);
     node.peer.wait_for_shared_files(2);
     network.wait_for_files(node.peer.address(), 2);
@@ -49,7 +49,7 @@ fn unregistered_file_stays_unregistered_and_in_place() {
     restart_on_same_folder(&network, &mut node);
     network.wait_for_files(node.peer.address(), 1);
     assert!(node.folder.path().join("private/diary.txt").is_file());
-    // Registered again, it is back.
+    // Registered again, the file is shared again.
     let answer = node.peer.run("register private/diary.txt");
     assert!(answer.errors().is_empty(), "{answer:#?}");
     network.wait_for_files(node.peer.address(), 2);
@@ -64,7 +64,7 @@ fn changed_file_is_found_with_its_new_content() {
     network.wait_for_sources(new.digest, 1, DEFAULT_TIMEOUT);
     network.wait_for_sources(old.digest, 0, DEFAULT_TIMEOUT);
     let mut fetcher = network.start_node(&[]);
-    // What nobody has any more is waited for.
+    // A download waits for content that no node has any more.
     let answer = fetcher.peer.run(&format!("download {} &", old.digest));
     assert!(answer.errors().is_empty(), "{answer:#?}");
     wait_until("the download to wait", DEFAULT_TIMEOUT, || {
@@ -79,9 +79,9 @@ fn added_removed_and_moved_files_are_tracked() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(96, 1000);
     let node = network.start_node(&[]);
-    let place = node.folder.put("incoming/new.txt", &content);
+    let path = node.folder.put("incoming/new.txt", &content);
     network.wait_for_hits("new", 1, DEFAULT_TIMEOUT);
-    fs::rename(&place, node.folder.path().join("incoming/renamed.txt")).expect("a rename");
+    fs::rename(&path, node.folder.path().join("incoming/renamed.txt")).expect("a rename");
     network.wait_for_hits("renamed", 1, DEFAULT_TIMEOUT);
     network.wait_for_hits("new.txt", 0, DEFAULT_TIMEOUT);
     fs::remove_dir_all(node.folder.path().join("incoming")).expect("a removal");
@@ -91,25 +91,25 @@ fn added_removed_and_moved_files_are_tracked() {
 #[test]
 fn links_hidden_and_special_files_are_not_shared() {
     let mut network = TestNetwork::new();
-    let home = TestFolder::with_file("plain.txt", &TestContent::random(97, 100));
+    let folder = TestFolder::with_file("plain.txt", &TestContent::random(97, 100));
     let secret = TestFolder::with_file("secret.txt", &TestContent::random(98, 100));
-    let at = |name: &str| home.path().join(name);
+    let at = |name: &str| folder.path().join(name);
     symlink(secret.path().join("secret.txt"), at("link.txt")).expect("a link");
     symlink(secret.path(), at("linked folder")).expect("a link");
     symlink("..", at("up")).expect("a link");
     symlink("nowhere", at("dangling")).expect("a link");
     mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO");
     let _socket = UnixListener::bind(at("socket")).expect("a socket");
-    home.put(".hidden.txt", &TestContent::random(99, 100));
-    home.put(".hidden folder/inside.txt", &TestContent::random(100, 100));
-    home.put("half.bin.part", &TestContent::random(101, 100));
-    let mut peer = PeerProcess::start(network.index.address(), home.path());
+    folder.put(".hidden.txt", &TestContent::random(99, 100));
+    folder.put(".hidden folder/inside.txt", &TestContent::random(100, 100));
+    folder.put("half.bin.part", &TestContent::random(101, 100));
+    let mut peer = PeerProcess::start(network.index.address(), folder.path());
     network.wait_for_files(peer.address(), 1);
     let files = peer.run("files");
     assert_eq!(files.files().len(), 1, "{files:#?}");
     let answer = peer.run(&format!("register \"{}\"", at("link.txt").display()));
     assert!(!answer.contains("shared\t"), "{answer:#?}");
-    wait_until("the peer to be well", DEFAULT_TIMEOUT, || peer.run("register").errors().is_empty());
+    wait_until("the peer to report no errors", DEFAULT_TIMEOUT, || peer.run("register").errors().is_empty());
     assert_eq!(peer.run("files").files().len(), 1);
 }
 

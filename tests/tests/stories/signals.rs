@@ -1,4 +1,4 @@
-//! Signals that are no request to stop, and the limits behind some of them.
+//! Signals that do not ask a program to stop, and the limits behind some of them.
 
 use std::process::Command;
 
@@ -8,11 +8,11 @@ use tests::content::{PIECE_LENGTH, TestContent};
 use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::network::TestNetwork;
 
-/// What a program may get from its surroundings though nobody wants it to stop.
+/// Signals that a program may get from its environment and must survive.
 const IGNORED_SIGNALS: [Signal; 7] =
     [Signal::USR1, Signal::USR2, Signal::WINCH, Signal::PIPE, Signal::XFSZ, Signal::URG, Signal::CONT];
 
-/// Sets the limit on file sizes of a process that runs, in bytes; it may be raised again.
+/// Sets the file size limit of a running process in bytes; the limit can be raised again.
 fn limit_file_sizes(id: u32, limit: &str) {
     let limited =
         Command::new("prlimit").args(["--pid", &id.to_string(), &format!("--fsize={limit}:")]).status();
@@ -30,14 +30,14 @@ fn ignored_signals_disturb_neither_program() {
             network.index.signal(signal);
         }
     }
-    // Sent to the background and taken back.
+    // Sent to the background and back to the foreground.
     for signal in [Signal::TSTP, Signal::CONT] {
         sharer.peer.process().signal(signal);
         network.index.signal(signal);
     }
     network.index.signal(Signal::HUP);
     network.start_node(&[]).download(&content);
-    // A node belongs to its terminal; the index does not.
+    // A closed terminal ends a node but not the index.
     sharer.peer.process().signal(Signal::HUP);
     assert_eq!(sharer.peer.process().wait(DEFAULT_TIMEOUT).code(), Some(0));
     assert_eq!(network.index.stop(), Some(0));
@@ -68,7 +68,7 @@ fn file_size_limit_fails_registrations_but_not_the_index() {
     limit_file_sizes(id, "0");
     let refused = session.call(Request::Register { files: vec![record(2)] });
     assert!(matches!(refused, Ok(Reply::Refused(_))), "{refused:?}");
-    // What was acknowledged is found all the same.
+    // Acknowledged files are still found.
     assert!(network.index.is_running());
     limit_file_sizes(id, "unlimited");
     wait_until(
@@ -81,5 +81,5 @@ fn file_size_limit_fails_registrations_but_not_the_index() {
     let Ok(Reply::Statistics(statistics)) = session.call(Request::Statistics) else {
         panic!("no statistics")
     };
-    assert_eq!(statistics.files, 2, "what was acknowledged is on disk");
+    assert_eq!(statistics.files, 2, "acknowledged files are on disk");
 }

@@ -1,10 +1,10 @@
-//! Peers that fetch the same file give it to each other, and spare the one that had it first.
+//! Nodes that download the same file exchange pieces and relieve the source.
 
 use tests::content::{PIECE_LENGTH, TestContent};
 use tests::network::{RunningNode, TestNetwork};
 use tests::peer::CompletedDownload;
 
-/// Starts a source that sends slowly, and has so many peers fetch its file at once; returns the source and what they said.
+/// Starts a slow source and lets several nodes download its file at once. Returns the source and their results.
 fn spread(
     seed: u64,
     pieces: usize,
@@ -15,16 +15,16 @@ fn spread(
     let content = TestContent::random(seed, pieces * PIECE_LENGTH);
     let source = network.start_node_with(&[("big.iso", &content)], &["--max-upload-rate", rate]);
     let nodes: Vec<RunningNode> = (0..peers).map(|_| network.start_node(&[])).collect();
-    let order = format!("download {}", content.digest);
-    let asked: Vec<(RunningNode, usize)> = nodes
+    let command = format!("download {}", content.digest);
+    let started: Vec<(RunningNode, usize)> = nodes
         .into_iter()
         .map(|mut node| {
-            let asked = node.peer.start_command(&order);
-            (node, asked)
+            let started = node.peer.start_command(&command);
+            (node, started)
         })
         .collect();
-    let fetched = asked.into_iter().map(|(node, asked)| {
-        let answer = node.peer.wait_for_output(asked);
+    let fetched = started.into_iter().map(|(node, started)| {
+        let answer = node.peer.wait_for_output(started);
         let mut done = answer.completed_downloads();
         assert_eq!(done.len(), 1, "{answer:#?}");
         node.path_of(&content);
@@ -53,6 +53,6 @@ fn eight_downloaders_need_little_more_than_one_upload() {
     let (content, mut source, _fetched) = spread(441, 160, "10M", 8);
     let sent = source.bytes_sent();
     eprintln!("{sent} of {} bytes sent by the source", content.size());
-    // A file of so few pieces is hard to spread; large ones come closer to once.
+    // A file of so few pieces spreads inefficiently; large files come closer to one upload.
     assert!(sent * 10 <= content.size() * 16, "{sent} bytes of {}", content.size());
 }

@@ -1,4 +1,4 @@
-//! A content spreads from one source to many peers, in a simulated network.
+//! The spread of content from one source to many peers in a simulated network.
 
 use std::time::Duration;
 

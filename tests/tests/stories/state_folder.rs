@@ -1,4 +1,4 @@
-//! The state of a node that is removed, replaced, damaged or full while it runs.
+//! State of a node that is removed, replaced, damaged or full while the node runs.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown};
@@ -19,10 +19,10 @@ fn node_id(node: &mut RunningNode) -> String {
     status.lines().find(|line| line.starts_with("node\t")).expect("a node id").to_owned()
 }
 
-/// Waits until the node keeps its state again, with its lock.
+/// Waits until the node has its state folder and lock again.
 fn wait_until_restored(node: &RunningNode) {
     let state = node.folder.path().join(".peerdex");
-    wait_until("the state folder is there again", DEFAULT_TIMEOUT, || {
+    wait_until("the state folder to be restored", DEFAULT_TIMEOUT, || {
         ["lock", "identity.key", "hashes.jsonl"].iter().all(|file| state.join(file).is_file())
     });
 }
@@ -51,11 +51,11 @@ fn replaced_share_folder_is_tracked() {
     let (old, new) = (TestContent::random(811, 2 * PIECE_LENGTH), TestContent::random(812, 3 * PIECE_LENGTH));
     let sharer = network.start_node(&[("old.bin", &old)]);
     let aside = TestFolder::new();
-    fs::rename(sharer.folder.path(), aside.path().join("moved")).expect("a folder that is moved");
-    fs::create_dir(sharer.folder.path()).expect("a folder in its place");
+    fs::rename(sharer.folder.path(), aside.path().join("moved")).expect("a moved folder");
+    fs::create_dir(sharer.folder.path()).expect("a new folder");
     sharer.folder.put("new.bin", &new);
     wait_until_restored(&sharer);
-    wait_until("the new file is found, and the old one is not", DEFAULT_TIMEOUT, || {
+    wait_until("the new file to replace the old one in the results", DEFAULT_TIMEOUT, || {
         let observer = network.observer();
         observer.sources(new.digest).len() == 1 && observer.sources(old.digest).is_empty()
     });
@@ -99,7 +99,7 @@ fn files_are_shared_with_a_full_state_folder() {
     let finding = doctor.lines().find(|line| line.contains("\tstate folder\t")).expect("a finding");
     assert!(finding.starts_with("problem") && finding.contains("No space left"), "{finding}");
     fs::remove_file(filler).expect("the filler");
-    wait_until("the trouble is over", DEFAULT_TIMEOUT, || {
+    wait_until("the warning to disappear", DEFAULT_TIMEOUT, || {
         !sharer.run("status").contains("cannot store hashes")
     });
 }
@@ -108,29 +108,29 @@ fn files_are_shared_with_a_full_state_folder() {
 fn unreadable_file_is_withdrawn_until_readable() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(815, 5000);
-    let home = TestFolder::new();
-    home.put("a.bin", &content);
-    let nobody = 65534;
-    for path in [home.path().to_owned(), home.path().join("a.bin")] {
-        if chown(&path, Some(nobody), Some(nobody)).is_err() {
+    let folder = TestFolder::new();
+    folder.put("a.bin", &content);
+    let user = 65534;
+    for path in [folder.path().to_owned(), folder.path().join("a.bin")] {
+        if chown(&path, Some(user), Some(user)).is_err() {
             eprintln!(
                 "SKIPPED: only root can start a node as another user, so unreadable files are NOT tested"
             );
             return;
         }
     }
-    let node = peer_node(0, network.index.address(), home.path());
+    let node = peer_node(0, network.index.address(), folder.path());
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    // Where the program lies may be closed to others: an open descriptor of it is not.
-    let program = home.path().join(".program");
-    fs::copy(node.get_program(), &program).expect("a copy of the program");
+    // Other users may lack access to the program's folder; a copy is accessible to them.
+    let program = folder.path().join(".program");
+    fs::copy(node.get_program(), &program).expect("a copied program");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
     command.arg(&program).args(node.get_args()).env("NO_COLOR", "1");
     let sharer = PeerProcess::launch(command);
     network.wait_for_files(sharer.address(), 1);
     let set_mode = |mode| {
-        fs::set_permissions(home.path().join("a.bin"), fs::Permissions::from_mode(mode)).expect("a file");
+        fs::set_permissions(folder.path().join("a.bin"), fs::Permissions::from_mode(mode)).expect("a file");
     };
     set_mode(0o000);
     network.wait_for_files(sharer.address(), 0);
@@ -139,14 +139,14 @@ fn unreadable_file_is_withdrawn_until_readable() {
     network.start_node(&[]).download(&content);
 }
 
-/// Has the stored hashes say of the only file that it is still what was hashed, although it has been changed since.
-fn mark_hash_as_current(home: &TestFolder, file: &str) {
-    let path = home.path().join(".peerdex/hashes.jsonl");
+/// Changes the stored hashes so that the only file appears unchanged although its content has changed.
+fn mark_hash_as_current(folder: &TestFolder, file: &str) {
+    let path = folder.path().join(".peerdex/hashes.jsonl");
     let text = fs::read_to_string(&path).expect("stored hashes");
     let line = text.lines().last().expect("a line");
     let (mut line, _) =
         line.split_once(",\"check\":").map(|(line, check)| (format!("{line}}}"), check)).expect("a checksum");
-    let now = fs::metadata(home.path().join(file)).expect("the file");
+    let now = fs::metadata(folder.path().join(file)).expect("the file");
     for (key, seconds, rest) in
         [("mtime_ns", now.mtime(), now.mtime_nsec()), ("ctime_ns", now.ctime(), now.ctime_nsec())]
     {
@@ -173,28 +173,30 @@ fn file_reported_by_three_addresses_is_rehashed() {
     network.wait_for_files(sharer.peer.address(), 1);
     let log = sharer.folder.path().join(".peerdex/log/node.log");
     let reports =
-        || fs::read_to_string(&log).map_or(0, |log| log.matches("a peer reports a wrong piece").count());
+        || fs::read_to_string(&log).map_or(0, |log| log.matches("peer reported a wrong piece").count());
     let mut fetchers = Vec::new();
     for number in 1..=3 {
         let sources = network.observer().sources(content.digest);
         let is_listed = sources.iter().any(|source| source.address == sharer.peer.address());
         assert!(is_listed, "two reports are not enough");
-        let home = TestFolder::new();
+        let folder = TestFolder::new();
         let mut command = Command::new(&programs().peer_node);
-        command.args(["0", "--index", &network.index.address().to_string(), "--share-dir"]).arg(home.path());
+        command
+            .args(["0", "--index", &network.index.address().to_string(), "--share-dir"])
+            .arg(folder.path());
         command.args(["--listen-host", &format!("127.0.0.{}", 20 + number)]).env("NO_COLOR", "1");
         let mut fetcher = PeerProcess::launch(command);
         fetcher.start_command(&format!("download {}", content.digest));
-        wait_until("the wrong piece is reported", DEFAULT_TIMEOUT, || reports() >= number);
-        fetchers.push((fetcher, home));
+        wait_until("the wrong piece to be reported", DEFAULT_TIMEOUT, || reports() >= number);
+        fetchers.push((fetcher, folder));
     }
-    wait_until("the file is shared as what it is", DEFAULT_TIMEOUT, || {
+    wait_until("the file to be shared with its real content", DEFAULT_TIMEOUT, || {
         let files = sharer.peer.run("files").files();
         files.len() == 1 && files[0].digest != content.digest
     });
-    // Those who have fetched the right pieces are sources of them.
-    let place = sharer.peer.address();
-    wait_until("the index knows", DEFAULT_TIMEOUT, || {
-        network.observer().sources(content.digest).iter().all(|source| source.address != place)
+    // Nodes that have downloaded the correct pieces are sources of them.
+    let address = sharer.peer.address();
+    wait_until("the index to list the change", DEFAULT_TIMEOUT, || {
+        network.observer().sources(content.digest).iter().all(|source| source.address != address)
     });
 }

@@ -1,4 +1,4 @@
-//! Both programs stop in order, within a few seconds, whatever is going on.
+//! Both programs shut down in order within a few seconds, whatever they are doing.
 
 use rustix::process::Signal;
 use tests::content::{PIECE_LENGTH, TestContent};
@@ -36,7 +36,7 @@ fn peer_stops_on_sigterm_during_transfers() {
     let mut sharer = network.start_node(&[("big.iso", &content)]);
     let mut fetcher = network.start_node(&[]);
     fetcher.peer.start_command(&format!("download {}", content.digest));
-    tests::eventually::wait_until("a download to begin", tests::eventually::DEFAULT_TIMEOUT, || {
+    tests::eventually::wait_until("a download to start", tests::eventually::DEFAULT_TIMEOUT, || {
         fetcher.folder.path().read_dir().expect("a folder").count() > 1
     });
     assert!(matches!(fetcher.peer.stop(), Some(0 | 1)));

@@ -1,4 +1,4 @@
-//! A folder in the share is swapped with a link all the time: nobody is led out of the share, neither to write nor to read.
+//! A folder in the share is constantly swapped with a link: nothing outside the share is written or read.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use tests::network::TestNetwork;
 use tests::swapper::{FileWatch, Swapper};
 use tests::test_folder::TestFolder;
 
-/// How often the folder is swapped at least while something goes on.
+/// Minimum number of swaps during a test.
 const MIN_SWAPS: u64 = 2000;
 
-/// Contents that come in one piece and in several, by their names.
+/// Returns files of one piece and of several pieces, by name.
 fn contents(seed: u64) -> Vec<(String, TestContent)> {
     let size = |number: u64| if number.is_multiple_of(2) { 3000 } else { PIECE_LENGTH * 2 + 5000 };
     (0..16)
@@ -31,10 +31,10 @@ fn no_download_is_written_outside_the_share() {
     let watch = FileWatch::watch(outside.path());
     let swapper = Swapper::start(&folder, outside.path());
     for (name, content) in &contents {
-        // Some fail, since what has the folder's name is a link at that moment; others arrive.
+        // Some downloads fail, when the folder's name is a link at that moment; others succeed.
         let answer = fetcher.peer.run(&format!("download {} as films/{name}", content.digest));
-        let is_told = |error: &&str| error.contains("link") || error.contains("Not a directory");
-        assert!(answer.errors().iter().all(is_told), "{answer:#?}");
+        let is_expected = |error: &&str| error.contains("link") || error.contains("Not a directory");
+        assert!(answer.errors().iter().all(is_expected), "{answer:#?}");
     }
     wait_until("many swaps", DEFAULT_TIMEOUT, || swapper.swaps() > MIN_SWAPS);
     assert_eq!(watch.take_events(), Vec::<String>::new());
@@ -55,19 +55,19 @@ fn nothing_outside_the_share_is_read_or_served() {
     let files: Vec<_> = ours.iter().map(|(name, content)| (format!("films/{name}"), content)).collect();
     let files: Vec<_> = files.iter().map(|(name, content)| (name.as_str(), *content)).collect();
     let mut sharer = network.start_node(&files);
-    // Files of others, under the names of ours and of those that come.
+    // Foreign files under the names of shared and new files.
     for ((name, theirs), (_, more)) in theirs.iter().zip(&more) {
         outside.put(name, theirs);
         outside.put(&format!("new {name}"), more);
     }
     let mut fetcher = network.start_node(&[]);
     let watch = FileWatch::watch(outside.path());
-    let place = sharer.folder.path().join("films");
-    let folder = fs::File::open(&place).expect("the folder");
-    let swapper = Swapper::start(&place, outside.path());
+    let path = sharer.folder.path().join("films");
+    let folder = fs::File::open(&path).expect("the folder");
+    let swapper = Swapper::start(&path, outside.path());
     for (name, content) in &ours {
         fetcher.peer.run(&format!("download {} &", content.digest));
-        // New files are hashed while the folder comes and goes.
+        // New files are hashed while the folder is swapped.
         write_in_open_folder(&folder, &format!("new {name}"), &content.bytes[1..]);
     }
     let begun = swapper.swaps();
@@ -87,7 +87,7 @@ fn nothing_outside_the_share_is_read_or_served() {
     assert!(!listed.iter().any(|file| is_theirs(file.digest)), "{listed:#?}");
 }
 
-/// Writes a file in an open folder, wherever that is.
+/// Writes a file in an open folder, wherever the folder is now.
 fn write_in_open_folder(folder: &fs::File, name: &str, bytes: &[u8]) {
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fd/{}/{name}", folder.as_raw_fd());

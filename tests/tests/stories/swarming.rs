@@ -1,4 +1,4 @@
-//! Peers that share what they have not all of yet, and slots for some of those who want it.
+//! Peers that share content they have only partly, and the slots for peers that want it.
 
 use std::net::SocketAddr;
 
@@ -11,13 +11,13 @@ use tests::hostile_peer::{HostilePeer, Lie};
 use tests::network::{RunningNode, TestNetwork};
 use tests::wire::FrameConnection;
 
-/// More than any peer serves at once.
+/// More peers than a node serves at once.
 const CROWD_SIZE: u8 = 14;
 
-/// So many requests may wait on a channel.
+/// Number of requests that may be queued on a channel.
 const MAX_PENDING_REQUESTS: u32 = 64;
 
-/// Connects as another peer and opens a content on channel 1; returns its offer's pieces.
+/// Connects as another peer and opens content on channel 1. Returns the pieces in its offer.
 fn open_content(peer: SocketAddr, node: u8, content: &TestContent) -> (FrameConnection, Option<Vec<u8>>) {
     let mut wire = FrameConnection::connect(peer, Service::Peer).expect("a connection");
     wire.greet(NodeId::from_bytes([node; 32]), 40_000).expect("a greeting");
@@ -29,7 +29,7 @@ fn open_content(peer: SocketAddr, node: u8, content: &TestContent) -> (FrameConn
     (wire, pieces)
 }
 
-/// Waits for a message that says something; panics when the connection ends.
+/// Receives messages until `what` accepts one; panics when the connection ends.
 fn receive_matching<T>(wire: &mut FrameConnection, mut what: impl FnMut(PeerMessage) -> Option<T>) -> T {
     loop {
         if let Some(found) = what(wire.receive().expect("a message")) {
@@ -38,51 +38,51 @@ fn receive_matching<T>(wire: &mut FrameConnection, mut what: impl FnMut(PeerMess
     }
 }
 
-/// Waits until it is said whether requests are served, and else for the place.
+/// Waits for an unchoke or a queue position; returns the position, or `None` for an unchoke.
 fn receive_queue_position(wire: &mut FrameConnection) -> Option<u32> {
     receive_matching(wire, |message| match message {
         PeerMessage::Unchoke => Some(None),
-        PeerMessage::Choke { position: place } => Some(Some(place)),
+        PeerMessage::Choke { position } => Some(Some(position)),
         _ => None,
     })
 }
 
-/// Asks for the beginning of a piece; returns its bytes, unless the request is rejected.
+/// Requests the first block of a piece. Returns its bytes, or `None` if the request is rejected.
 fn request_piece(wire: &mut FrameConnection, piece: u32) -> Option<Vec<u8>> {
     let block = BlockRef { channel: 1, piece, begin: 0, length: 1000 };
     wire.send(&PeerMessage::Request(block)).expect("sent");
-    let comes = receive_matching(wire, |message| match message {
+    let is_sent = receive_matching(wire, |message| match message {
         PeerMessage::Block(sent) if sent == block => Some(true),
         PeerMessage::Reject(rejected) if rejected == block => Some(false),
         _ => None,
     });
-    comes.then(|| wire.receive_raw(1000).expect("bytes"))
+    is_sent.then(|| wire.receive_raw(1000).expect("bytes"))
 }
 
-/// Has a peer fetch all pieces with even numbers, and returns it with its download under way.
+/// Starts a download that can get only the pieces with even numbers, and returns the node with the running command.
 fn start_half_download(network: &mut TestNetwork, content: &TestContent) -> (RunningNode, usize) {
     let half = HostilePeer::join(network.index.address(), "film.mkv", content, Lie::EvenPieces);
     let mut node = network.start_node(&[]);
-    let asked = node.peer.start_command(&format!("download {}", content.digest));
+    let started = node.peer.start_command(&format!("download {}", content.digest));
     network.wait_for_sources(content.digest, 2, DEFAULT_TIMEOUT);
     let (mut wire, _) = open_content(node.peer.address(), 77, content);
     assert_eq!(receive_queue_position(&mut wire), None);
     for piece in (0..content.manifest().geometry().piece_count()).step_by(2) {
-        // It may not have come yet.
+        // The bitfield may not have arrived yet.
         let bytes = std::iter::repeat_with(|| request_piece(&mut wire, piece)).flatten().next();
         let from = piece as usize * PIECE_LENGTH;
         assert_eq!(bytes.as_deref(), content.bytes.get(from..from + 1000));
     }
-    assert_eq!(request_piece(&mut wire, 1), None, "what is not there is rejected");
+    assert_eq!(request_piece(&mut wire, 1), None, "requests for missing pieces are rejected");
     drop(half);
-    (node, asked)
+    (node, started)
 }
 
 #[test]
 fn partial_download_is_shared_and_new_pieces_are_announced() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(300, 8 * PIECE_LENGTH);
-    let (node, asked) = start_half_download(&mut network, &content);
+    let (node, started) = start_half_download(&mut network, &content);
     let (mut wire, pieces) = open_content(node.peer.address(), 78, &content);
     assert_eq!(pieces, Some(vec![0b1010_1010]));
     let _rest = HostilePeer::join(network.index.address(), "film.mkv", &content, Lie::OddPieces);
@@ -95,8 +95,8 @@ fn partial_download_is_shared_and_new_pieces_are_announced() {
     }
     odd.sort_unstable();
     assert_eq!(odd, [1, 3, 5, 7]);
-    assert_eq!(node.peer.wait_for_output(asked).completed_downloads().len(), 1);
-    // The channel outlives the download.
+    assert_eq!(node.peer.wait_for_output(started).completed_downloads().len(), 1);
+    // The channel stays open after the download completes.
     assert_eq!(
         request_piece(&mut wire, 7).as_deref(),
         content.bytes.get(7 * PIECE_LENGTH..7 * PIECE_LENGTH + 1000)
@@ -108,13 +108,13 @@ fn partial_download_is_shared_and_new_pieces_are_announced() {
 fn two_disjoint_sources_complete_the_file() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(301, 20 * PIECE_LENGTH);
-    let (first, asked) = start_half_download(&mut network, &content);
+    let (first, started) = start_half_download(&mut network, &content);
     let _rest = HostilePeer::join(network.index.address(), "film.mkv", &content, Lie::OddPieces);
     let mut second = network.start_node(&[]);
     let done = second.download(&content);
     let from_first = done.sources.iter().find(|(address, _)| *address == first.peer.address());
     assert!(from_first.is_some_and(|(_, bytes)| *bytes >= 10 * PIECE_LENGTH as u64), "{done:?}");
-    assert_eq!(first.peer.wait_for_output(asked).completed_downloads().len(), 1);
+    assert_eq!(first.peer.wait_for_output(started).completed_downloads().len(), 1);
     first.path_of(&content);
 }
 
@@ -128,19 +128,19 @@ fn crowd_is_served_by_slots_and_queued_in_order() {
         let (mut wire, _) = open_content(sharer.peer.address(), node, &content);
         match receive_queue_position(&mut wire) {
             None => served.push(wire),
-            Some(place) => waiting.push((place, wire)),
+            Some(position) => waiting.push((position, wire)),
         }
     }
-    let places: Vec<u32> = waiting.iter().map(|(place, _)| *place).collect();
-    assert_eq!(places, (1..=u32::from(CROWD_SIZE)).take(waiting.len()).collect::<Vec<_>>());
+    let positions: Vec<u32> = waiting.iter().map(|(position, _)| *position).collect();
+    assert_eq!(positions, (1..=u32::from(CROWD_SIZE)).take(waiting.len()).collect::<Vec<_>>());
     assert!(served.len() >= 4 && waiting.len() >= 2, "{} and {}", served.len(), waiting.len());
     assert!(served.iter_mut().all(|wire| request_piece(wire, 1).is_some()));
     assert!(waiting.iter_mut().all(|(_, wire)| request_piece(wire, 1).is_none()));
-    // One who leaves, and one who wants nothing any more, make room for the next two.
+    // A peer that disconnects and one that loses interest free the slots of the next two.
     served.pop();
     let (_, mut next) = waiting.remove(0);
     while receive_queue_position(&mut next).is_some() {}
-    let idle = served.last_mut().expect("a served one");
+    let idle = served.last_mut().expect("an unchoked peer");
     idle.send(&PeerMessage::NotInterested { channel: 1 }).expect("sent");
     while receive_queue_position(idle) != Some(0) {}
     let (_, mut next) = waiting.remove(0);
@@ -205,12 +205,12 @@ fn toggling_interest_does_no_harm() {
 fn choking_source_gets_no_requests() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(305, 20 * PIECE_LENGTH);
-    let stingy = HostilePeer::join(network.index.address(), "a.bin", &content, Lie::Chokes);
+    let choking = HostilePeer::join(network.index.address(), "a.bin", &content, Lie::Chokes);
     let honest = network.start_node(&[("a.bin", &content)]);
     network.wait_for_sources(content.digest, 2, DEFAULT_TIMEOUT);
     let done = network.start_node(&[]).download(&content);
     assert_eq!(done.sources, [(honest.peer.address(), content.size())]);
-    assert_eq!(stingy.requests_received(), 0);
+    assert_eq!(choking.requests_received(), 0);
 }
 
 #[test]

@@ -1,17 +1,15 @@
-//! A sample of the calls at which `just syscall-faults` kills the programs or lets them fail: afterwards nothing that was
-//! acknowledged is lost, nothing wrong has a final name, and a program that ends names the file.
+//! A sample of `just syscall-faults`, which kills the programs at system calls or makes these calls fail. Afterwards
+//! nothing acknowledged is lost, nothing wrong has a final name, and a program that ends names the file.
 
 use tests::syscalls::campaign::Campaign;
 
-/// How many faults are tried in each scenario.
+/// Number of faults injected per scenario.
 const FAULTS_PER_SCENARIO: usize = 6;
 
 fn run_sample(scenario: &str) {
     let mut campaign = Campaign::new(scenario);
     if campaign.targets.is_empty() {
-        eprintln!(
-            "SKIPPED: calls of other processes cannot be watched here, so faults in them are NOT tested"
-        );
+        eprintln!("SKIPPED: this process may not trace system calls, so faults in them are NOT tested");
     }
     campaign.run_sample(FAULTS_PER_SCENARIO);
 }

@@ -1,4 +1,4 @@
-//! A peer at a terminal.
+//! A node at a terminal.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ fn search_download_and_quit_at_the_prompt() {
     drop(node.peer);
     let mut terminal = Terminal::start(peer_node(0, network.index.address(), node.folder.path()));
     assert!(terminal.wait_for_prompt(), "{}", terminal.text());
-    // The index is found in the background.
-    wait_until("the index to have called back", DEFAULT_TIMEOUT, || {
+    // The node connects to the index in the background.
+    wait_until("the index to probe the node", DEFAULT_TIMEOUT, || {
         terminal.enter("status").contains(", reachable")
     });
     let hits = terminal.enter("search disk");

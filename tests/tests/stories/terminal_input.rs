@@ -1,4 +1,4 @@
-//! Whatever is typed or pasted at a terminal, the node goes on, and every line runs.
+//! Whatever is typed or pasted at a terminal, the node keeps running and executes every line.
 
 use std::process::Command;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tests::terminal::Terminal;
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Ends a marked paste, leaves whatever question the line editor asks, and clears the line.
+/// Ends a bracketed paste, leaves any prompt of the line editor, and clears the line.
 const ESCAPE_KEYS: &[u8] = b"\x1b[201~\x07\x03";
 
 /// A node at a terminal, and an index.
@@ -41,8 +41,8 @@ fn start_session() -> TerminalSession {
 
 #[test]
 fn bytes_that_are_not_utf8_do_not_end_the_node() {
-    let mut sitting = start_session();
-    let terminal = &mut sitting.terminal;
+    let mut session = start_session();
+    let terminal = &mut session.terminal;
     terminal.type_bytes(b"\xff");
     assert!(
         terminal.wait_for_text("input that is not UTF-8 was replaced", DEFAULT_TIMEOUT),
@@ -51,61 +51,63 @@ fn bytes_that_are_not_utf8_do_not_end_the_node() {
     );
     terminal.type_bytes(b"\x15search caf\xe9\rhelp quit\r");
     assert!(terminal.wait_for_text("af\u{fffd}", DEFAULT_TIMEOUT), "{}", terminal.text());
-    assert!(terminal.wait_for_text("ends the node", DEFAULT_TIMEOUT), "{}", terminal.text());
+    assert!(terminal.wait_for_text("stop the node", DEFAULT_TIMEOUT), "{}", terminal.text());
     terminal.type_keys("quit\r");
     assert_eq!(terminal.process.wait(STOP_TIMEOUT).code(), Some(0), "{}", terminal.text());
 }
 
 #[test]
 fn lines_that_arrive_in_one_write_all_run() {
-    let mut sitting = start_session_with(&[("w7.txt", &TestContent::random(150, 10))], |_| {});
-    let terminal = &mut sitting.terminal;
-    wait_until("the file to be found", DEFAULT_TIMEOUT, || terminal.enter("search w7").contains("w7.txt"));
+    let mut session = start_session_with(&[("w7.txt", &TestContent::random(150, 10))], |_| {});
+    let terminal = &mut session.terminal;
+    wait_until("the search to find the file", DEFAULT_TIMEOUT, || {
+        terminal.enter("search w7").contains("w7.txt")
+    });
     let lines: Vec<String> = (0..20).map(|number| format!("download nothing{number}\r")).collect();
     terminal.type_keys(&lines.concat());
     for number in 0..20 {
         let text = format!("nothing found: nothing{number}");
         assert!(terminal.wait_for_text(&text, DEFAULT_TIMEOUT), "{text} is missing in {}", terminal.text());
     }
-    // The same behind a command that takes its time, with the beginning of another line.
+    // The same after a slow command, with the start of another line.
     terminal.type_keys("doctor\rhelp files\rhelp sour");
-    assert!(terminal.wait_for_text("lists what this node shares", DEFAULT_TIMEOUT), "{}", terminal.text());
+    assert!(terminal.wait_for_text("list what this node shares", DEFAULT_TIMEOUT), "{}", terminal.text());
     terminal.type_keys("ces\r");
     assert!(terminal.wait_for_text("whole or in part", DEFAULT_TIMEOUT), "{}", terminal.text());
-    drop(sitting.network);
-    drop(sitting.node);
+    drop(session.network);
+    drop(session.node);
 }
 
 #[test]
 fn bracketed_paste_runs_all_its_lines() {
-    let mut sitting = start_session();
-    let terminal = &mut sitting.terminal;
+    let mut session = start_session();
+    let terminal = &mut session.terminal;
     terminal.type_keys("\u{1b}[200~help files\r\nhelp sources\u{1b}[201~");
     assert!(terminal.wait_for_text("help sources", DEFAULT_TIMEOUT), "{}", terminal.text());
     terminal.type_keys("\r");
-    assert!(terminal.wait_for_text("lists what this node shares", DEFAULT_TIMEOUT), "{}", terminal.text());
+    assert!(terminal.wait_for_text("list what this node shares", DEFAULT_TIMEOUT), "{}", terminal.text());
     assert!(terminal.wait_for_text("whole or in part", DEFAULT_TIMEOUT), "{}", terminal.text());
 }
 
 #[test]
 fn long_paste_is_drawn_rarely_and_long_line_is_refused() {
-    let mut sitting = start_session();
-    let terminal = &mut sitting.terminal;
+    let mut session = start_session();
+    let terminal = &mut session.terminal;
     let before = terminal.text().len();
     let paste = "x".repeat(100_000);
     terminal.type_keys(&paste);
     terminal.type_keys("\rhelp quit\r");
     assert!(terminal.wait_for_text("the line is longer than", DEFAULT_TIMEOUT), "the line is not refused");
-    assert!(terminal.wait_for_text("ends the node", DEFAULT_TIMEOUT), "the prompt is gone");
+    assert!(terminal.wait_for_text("stop the node", DEFAULT_TIMEOUT), "the prompt does not return");
     let drawn = terminal.text().len() - before;
     assert!(drawn < 20 * paste.len(), "{drawn} bytes were drawn for {}", paste.len());
 }
 
 #[test]
 fn no_key_sequence_ends_the_node() {
-    let mut sitting = start_session();
-    let terminal = &mut sitting.terminal;
-    // Anything but Ctrl-D, which does end it, Ctrl-Z, which stops it for a while, and line ends, which run commands.
+    let mut session = start_session();
+    let terminal = &mut session.terminal;
+    // Any key except Ctrl-D, which ends the node, Ctrl-Z, which suspends it, and line ends, which run commands.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = || {
         state ^= state << 13;
@@ -124,19 +126,19 @@ fn no_key_sequence_ends_the_node() {
     wait_until("the prompt to answer", DEFAULT_TIMEOUT, || {
         terminal.type_bytes(ESCAPE_KEYS);
         terminal.type_keys("help quit\r");
-        terminal.wait_for_text("ends the node", Duration::from_millis(500))
+        terminal.wait_for_text("stop the node", Duration::from_millis(500))
     });
 }
 
 #[test]
 fn terminal_without_cursor_movement_works() {
-    let mut sitting = start_session_with(&[], |command| {
+    let mut session = start_session_with(&[], |command| {
         command.env("TERM", "dumb");
     });
-    let terminal = &mut sitting.terminal;
+    let terminal = &mut session.terminal;
     terminal.type_bytes(b"search \xff\nhelp quit\n");
     assert!(terminal.wait_for_text("the line is not UTF-8", DEFAULT_TIMEOUT), "{}", terminal.text());
-    assert!(terminal.wait_for_text("ends the node", DEFAULT_TIMEOUT), "{}", terminal.text());
+    assert!(terminal.wait_for_text("stop the node", DEFAULT_TIMEOUT), "{}", terminal.text());
     terminal.type_keys("quit\n");
     assert_eq!(terminal.process.wait(STOP_TIMEOUT).code(), Some(0), "{}", terminal.text());
 }

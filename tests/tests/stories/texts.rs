@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use tests::network::Network;
+use tests::network::TestNetwork;
 use tests::programs::programs;
 use tests::snapshot::assert_snapshot;
 use tests::source_text::{SourceText, source_texts};
@@ -94,7 +94,7 @@ fn help_screens_match_their_snapshots() {
 
 #[test]
 fn help_at_the_prompt_matches_its_snapshot() {
-    let network = Network::new();
+    let network = TestNetwork::new();
     let mut node = network.start_empty_node(&[]);
     let mut text = node.peer.run("help").text();
     let commands: Vec<String> = text

@@ -1,4 +1,4 @@
-//! A network that is torn at one place after the other while a download goes on.
+//! Network partitions at one place after another during a download.
 
 use std::process::{Command, Stdio};
 
@@ -15,10 +15,10 @@ use tests::test_folder::TestFolder;
 
 const MIB: u64 = 1 << 20;
 
-/// Where the index listens, on the first host.
+/// The address of the index, on the first host.
 const INDEX_ADDRESS: &str = "10.99.0.1:1313";
 
-/// Makes a command run on a host.
+/// Wraps a command so that it runs on a host.
 fn command_on_host(network: &NamespaceNetwork, host: usize, program: &Command) -> Command {
     let mut command = Command::new("ip");
     command
@@ -29,13 +29,13 @@ fn command_on_host(network: &NamespaceNetwork, host: usize, program: &Command) -
 }
 
 /// Starts an index on the first host.
-fn start_index(network: &NamespaceNetwork, home: &TestFolder) -> (Process, OutputLines) {
+fn start_index(network: &NamespaceNetwork, folder: &TestFolder) -> (Process, OutputLines) {
     let mut command =
-        command_on_host(network, 0, &index_server(INDEX_ADDRESS, &home.path().join("index-data")));
+        command_on_host(network, 0, &index_server(INDEX_ADDRESS, &folder.path().join("index-data")));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = Process::spawn("index-server", command);
     let output = OutputLines::collect(process.child().stdout.take().expect("a pipe"));
-    output.find(0, DEFAULT_TIMEOUT, |line| line.contains("listening on")).expect("an index that starts");
+    output.find(0, DEFAULT_TIMEOUT, |line| line.contains("listening on")).expect("the index starts");
     (process, output)
 }
 
@@ -45,21 +45,21 @@ fn start_node(
     files: &[(&str, &TestContent)],
     options: &[&str],
 ) -> RunningNode {
-    let home = TestFolder::new();
+    let folder = TestFolder::new();
     for (path, content) in files {
-        home.put(path, content);
+        folder.put(path, content);
     }
     let mut command = Command::new(&programs().peer_node);
     command
         .args(["12349", "--listen-host", "0.0.0.0", "--index", INDEX_ADDRESS, "--share-dir"])
-        .arg(home.path());
+        .arg(folder.path());
     let mut command = command_on_host(network, host, command.args(options));
     RunningNode {
         peer: PeerProcess::launch({
             command.env("NO_COLOR", "1");
             command
         }),
-        folder: home,
+        folder,
     }
 }
 
@@ -69,7 +69,7 @@ fn ip(network: &NamespaceNetwork, host: usize, arguments: &[&str]) {
     assert!(done.is_ok_and(|status| status.success()), "{arguments:?}");
 }
 
-/// Breaks off all connections of one host to another, as a machine between them can; says whether there were any.
+/// Resets all connections from one host to another, as a middlebox can. Returns false if there were none.
 fn reset_connections(network: &NamespaceNetwork, host: usize, other: usize) -> bool {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", network.namespace(host), "ss", "-H", "-K", "dst"]);
@@ -81,51 +81,51 @@ fn bytes_verified(node: &mut RunningNode) -> u64 {
     node.peer.run("transfers").bytes_verified().unwrap_or(0)
 }
 
-/// Waits until so many more bytes of a node's only download are here.
+/// Waits until `bytes` more bytes of a node's only download are verified.
 fn wait_for_progress(node: &mut RunningNode, bytes: u64) {
     let before = bytes_verified(node);
-    wait_until("the download to go on", DEFAULT_TIMEOUT, || bytes_verified(node) >= before + bytes);
+    wait_until("the download to progress", DEFAULT_TIMEOUT, || bytes_verified(node) >= before + bytes);
 }
 
 fn assert_stalled(node: &mut RunningNode) {
-    wait_until("nothing to come any more", DEFAULT_TIMEOUT, || {
-        node.peer.run("transfers").contains("\t0 B/s\t")
-    });
+    wait_until("the download to stall", DEFAULT_TIMEOUT, || node.peer.run("transfers").contains("\t0 B/s\t"));
 }
 
 #[test]
 fn download_survives_every_network_partition() {
     let Some(network) = NamespaceNetwork::new(3) else { return };
     let content = TestContent::random(485, 128 * PIECE_LENGTH);
-    let home = TestFolder::new();
-    let _index = start_index(&network, &home);
+    let folder = TestFolder::new();
+    let _index = start_index(&network, &folder);
     let mut sharer = start_node(&network, 1, &[("film.mkv", &content)], &["--max-upload-rate", "8M"]);
     sharer.peer.wait_for_shared_files(1);
     let mut fetcher = start_node(&network, 2, &[], &[]);
-    wait_until("the file to be found", DEFAULT_TIMEOUT, || fetcher.peer.run("search film").hits().len() == 1);
+    wait_until("the search to find the file", DEFAULT_TIMEOUT, || {
+        fetcher.peer.run("search film").hits().len() == 1
+    });
     fetcher.peer.run("download 1 &");
     wait_for_progress(&mut fetcher, 2 * MIB);
 
-    // The two nodes do not reach each other, and nobody says so; both reach the index.
+    // The two nodes cannot reach each other, and no error reports it; both reach the index.
     network.set_isolated(&[1, 2], true);
     assert_stalled(&mut fetcher);
     network.set_isolated(&[1, 2], false);
     wait_for_progress(&mut fetcher, 2 * MIB);
 
-    // The index is away, which no download needs.
+    // The index is unreachable, which a running download does not need.
     network.set_plugged(0, false);
     wait_for_progress(&mut fetcher, 4 * MIB);
     network.set_plugged(0, true);
 
-    // Connections are broken off, again and again.
+    // Connections are reset repeatedly.
     for _ in 0..3 {
         if !reset_connections(&network, 2, 1) {
-            eprintln!("SKIPPED: connections cannot be broken off here, so that is NOT tested");
+            eprintln!("SKIPPED: connections cannot be reset here, so that is NOT tested");
         }
         wait_for_progress(&mut fetcher, MIB);
     }
 
-    // The cable is pulled and put back, and the network takes only short packets from now on.
+    // The cable is pulled and put back, and then the network carries only short packets.
     for state in ["down", "up", "down", "up"] {
         ip(&network, 2, &["link", "set", "lan0", state]);
     }

@@ -1,4 +1,4 @@
-//! Our `.torrent` files are those that everybody else would have made.
+//! Our `.torrent` files are identical to those that other programs create.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ fn all_clients_read_the_same_infohash() {
     for (number, layout) in [TorrentLayout::File, TorrentLayout::Folder].into_iter().enumerate() {
         let ours: [&[&str]; 3] = [&[], &["--private"], &["--piece-length", "64K", "--comment", "Grüße"]];
         for (at, options) in ours.into_iter().enumerate() {
-            let scene = TorrentFixture::create_with(
+            let fixture = TorrentFixture::create_with(
                 layout,
                 (940 + 3 * number + at) as u64,
                 SwarmTracker::in_process(),
@@ -22,9 +22,9 @@ fn all_clients_read_the_same_infohash() {
                 },
             );
             let mut read: BTreeSet<String> =
-                clients.iter().map(|client| client.read_infohash(&scene.torrent).to_lowercase()).collect();
-            read.insert(TorrentPeer::default().read_infohash(&scene.torrent));
-            assert_eq!(read, [scene.infohash.to_string()].into(), "{layout:?} {options:?}");
+                clients.iter().map(|client| client.read_infohash(&fixture.torrent).to_lowercase()).collect();
+            read.insert(TorrentPeer::default().read_infohash(&fixture.torrent));
+            assert_eq!(read, [fixture.infohash.to_string()].into(), "{layout:?} {options:?}");
         }
     }
 }
@@ -36,7 +36,7 @@ fn created_torrent_has_the_infohash_of_mktorrent() {
         for (exponent, private) in [(15, false), (18, true), (20, false)] {
             let length = (1_u32 << exponent).to_string();
             let options: &[&str] = if private { &["--private"] } else { &[] };
-            let scene = TorrentFixture::create_with(
+            let fixture = TorrentFixture::create_with(
                 layout,
                 950,
                 SwarmTracker::in_process(),
@@ -58,7 +58,7 @@ fn created_torrent_has_the_infohash_of_mktorrent() {
                     mktorrent.make(content, url, exponent, torrent, options);
                 },
             );
-            assert_eq!(scene.infohash, theirs.infohash, "{layout:?} 2^{exponent} {private}");
+            assert_eq!(fixture.infohash, theirs.infohash, "{layout:?} 2^{exponent} {private}");
         }
     }
 }

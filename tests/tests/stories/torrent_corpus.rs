@@ -1,4 +1,4 @@
-//! A corpus of torrents as the world writes them is read as libtorrent reads it.
+//! A corpus of torrents as found in the wild is parsed like libtorrent parses it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,10 +11,10 @@ use tests::third_party::{Encryption, LibtorrentClient, report_skipped};
 use tests::torrent_corpus::{CorpusTorrent, damaged_torrents, random_torrents, torrents_of_each_kind};
 use tests::torrent_peer::torrent_command;
 
-/// How many programs read torrents at a time.
+/// Number of programs that parse torrents concurrently.
 const READER_COUNT: usize = 4;
 
-/// Returns what `torrent show --json` says of a torrent, or why it refuses it.
+/// Returns the output of `torrent show --json` for a torrent, or the error.
 fn show_json(torrent: &Path) -> Result<Value, String> {
     let Output { status, stdout, stderr } =
         torrent_command("show").arg("--json").arg(torrent).output().expect("the program");
@@ -26,7 +26,7 @@ fn show_json(torrent: &Path) -> Result<Value, String> {
     }
 }
 
-/// Writes the corpus into a folder and returns what is read out of each torrent, by its name.
+/// Writes the corpus into a folder and returns the parsed torrents by name.
 fn show_corpus(corpus: &[CorpusTorrent], folder: &Path) -> BTreeMap<String, Result<Value, String>> {
     let shown = |specimens: &[CorpusTorrent]| {
         let show = |specimen: &CorpusTorrent| (specimen.name.clone(), show_json(&specimen.write(folder)));
@@ -40,7 +40,7 @@ fn show_corpus(corpus: &[CorpusTorrent], folder: &Path) -> BTreeMap<String, Resu
     })
 }
 
-/// Asserts that both have read the same torrent; returns how many paths could be compared.
+/// Asserts that both programs parsed a torrent identically. Returns the number of compared paths.
 fn assert_agreement(specimen: &CorpusTorrent, ours: &Value, theirs: &Value) -> usize {
     let name = &specimen.name;
     for key in ["infohash", "size", "pieces", "piece_length"] {
@@ -49,7 +49,7 @@ fn assert_agreement(specimen: &CorpusTorrent, ours: &Value, theirs: &Value) -> u
     let (ours, theirs) = (file_values(ours), file_values(theirs));
     let lengths = |files: &[Value]| -> Vec<(Value, Value)> {
         let lengths = files.iter().map(|file| (file["length"].clone(), file["padding"].clone()));
-        // libtorrent takes a link that leads nowhere for an empty file.
+        // libtorrent treats a link without a target as an empty file.
         lengths.filter(|(length, _)| *length != 0).collect()
     };
     assert_eq!(lengths(&ours), lengths(&theirs), "{name}");
@@ -64,8 +64,8 @@ fn assert_agreement(specimen: &CorpusTorrent, ours: &Value, theirs: &Value) -> u
     compared
 }
 
-fn file_values(told: &Value) -> Vec<Value> {
-    told["files"].as_array().expect("files").clone()
+fn file_values(document: &Value) -> Vec<Value> {
+    document["files"].as_array().expect("files").clone()
 }
 
 #[test]
@@ -76,15 +76,15 @@ fn torrents_that_other_clients_open_are_opened() {
         let files = file_values(&shown);
         let mut places: Vec<&str> = files.iter().filter_map(|file| file["stored_as"].as_str()).collect();
         places.sort_unstable();
-        for (number, place) in places.iter().enumerate().filter(|(_, place)| !place.contains("/.pad/")) {
-            let below = format!("{place}/");
+        for (number, path) in places.iter().enumerate().filter(|(_, path)| !path.contains("/.pad/")) {
+            let below = format!("{path}/");
             let next = places.get(number + 1..).unwrap_or_default();
             assert!(
-                !next.iter().any(|other| other == place || other.starts_with(&below)),
+                !next.iter().any(|other| other == path || other.starts_with(&below)),
                 "{name}: {places:?}"
             );
             let is_safe = |part: &str| !part.is_empty() && part.len() <= 255 && !part.starts_with('.');
-            assert!(place.split('/').all(is_safe), "{name}: {place}");
+            assert!(path.split('/').all(is_safe), "{name}: {path}");
         }
     }
 }
@@ -110,7 +110,7 @@ fn libtorrent_reads_the_corpus_identically() {
             (_, Some(_)) => {}
         }
     }
-    // Torrents of which bytes were changed may lie in ways that libtorrent does not look at.
+    // Changed bytes may make a torrent invalid in ways that libtorrent does not check.
     only_theirs.retain(|(name, _)| !name.starts_with("damaged"));
     assert!(only_theirs.is_empty(), "{only_theirs:#?}");
     assert!(both > 250 && paths > 100, "{both} torrents and {paths} paths are read by both");

@@ -1,4 +1,4 @@
-//! What nodes share is fetched with other people's BitTorrent clients, from all who have it.
+//! Third-party BitTorrent clients download what nodes share, from all nodes that have it.
 
 use tests::content::TestContent;
 use tests::index::IndexProcess;
@@ -7,11 +7,11 @@ use tests::test_folder::TestFolder;
 use tests::third_party::{Mktorrent, TorrentClient, find_client, read_infohash, report_skipped};
 use tests::torrent_peer::TorrentPeer;
 
-/// An index that is a tracker, and nodes that share one content, some of them under a name of their own.
+/// Returns an index with a tracker, and nodes that share one file, some under a different name.
 fn network_of(content: &TestContent, names: &[&str]) -> (TestNetwork, Vec<RunningNode>) {
     let mut network =
         TestNetwork::with_index(IndexProcess::start_with("127.0.0.1:0", &["--tracker", "127.0.0.1:0"]));
-    // So slow that a client asks more than one.
+    // Slow enough that a client downloads from several nodes.
     let slow = ["--max-upload-rate", "4M"];
     let nodes = names.iter().map(|name| network.start_node_with(&[(name, content)], &slow)).collect();
     (network, nodes)
@@ -25,10 +25,10 @@ fn assert_all_nodes_upload(client: &dyn TorrentClient, seed: u64) {
     let command = format!("torrent create {} as {}", content.digest, torrent.display());
     let answer = nodes.first_mut().expect("three nodes").peer.run(&command);
     assert!(answer.errors().is_empty() && answer.contains("/announce"), "{answer:#?}");
-    let home = TestFolder::new();
-    let mut running = client.join(&torrent, home.path());
+    let download_dir = TestFolder::new();
+    let mut running = client.join(&torrent, download_dir.path());
     running.wait_until_complete();
-    assert_eq!(home.visible_files().get("name one.bin"), Some(&content));
+    assert_eq!(download_dir.visible_files().get("name one.bin"), Some(&content));
     for node in &mut nodes {
         let sent = node.bytes_sent();
         assert!(sent >= 1 << 20, "{} of {} sent {sent} bytes", node.peer.address(), content.size());

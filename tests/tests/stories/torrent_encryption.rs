@@ -1,5 +1,5 @@
-//! Clients of other people with their default settings, and with encryption required (MSE): they fetch from ours without being
-//! dialled, and ours fetches from them.
+//! Third-party clients with default settings, and with encryption required (MSE): they connect to our programs and
+//! download, and our programs download from them.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -11,19 +11,19 @@ use tests::third_party::{
 };
 use tests::torrent_peer::TorrentPeer;
 
-/// How soon a client has fetched a few megabytes that one peer has.
+/// Time limit for a client to download a few megabytes from one peer.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The same of Transmission, which dials 3 s after it takes a torrent, lets up to ten seconds pass before it is interested in anybody, and
-/// as many before it serves anybody: 12 to 18 s in all on a quiet machine.
+/// Time limit for Transmission. It dials 3 s after it adds a torrent, waits up to ten seconds before it becomes
+/// interested in a peer, and as long before it unchokes one: 12 to 18 s in all on an idle machine.
 const TRANSMISSION_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// Returns how long a transfer with a client may take.
+/// Returns the time limit of a transfer with a client.
 fn transfer_timeout(name: &str) -> Duration {
     if name == "transmission" { TRANSMISSION_TIMEOUT } else { TRANSFER_TIMEOUT }
 }
 
-/// Returns how a connection of ours is encrypted, by what it logs.
+/// Returns the encryption of one of our connections, from the log.
 fn logged_encryption(member: &SwarmMember, event: &str) -> String {
     let lines = member.client.output().lines_from(0);
     let line = lines.iter().find(|line| line.contains(event) && line.contains("encryption="));
@@ -32,52 +32,53 @@ fn logged_encryption(member: &SwarmMember, event: &str) -> String {
     value.chars().filter(|letter| *letter != '"').take_while(|letter| !letter.is_whitespace()).collect()
 }
 
-/// Tells a person how long it took, past the capture of what tests print.
+/// Prints the duration for the user, past the test harness's capture.
 fn print_duration(
     client: &dyn TorrentClient,
     encryption: Encryption,
     direction: &str,
-    how: &str,
+    method: &str,
     took: Duration,
 ) {
     let name = client.name();
-    let _ = writeln!(std::io::stderr(), "{name}, {encryption:?}, {direction}: {how}, {took:.1?}");
+    let _ = writeln!(std::io::stderr(), "{name}, {encryption:?}, {direction}: {method}, {took:.1?}");
 }
 
-/// The tracker tells our seed of nobody, so it is the client that connects. Behind the key exchange we prefer plaintext.
-fn client_fetches_from_us(name: &str, wanted: Encryption, expected: &[&str], place: &NetworkLocation) {
-    let Some(client) = find_client_with(name, wanted, place) else { return };
-    let scene = TorrentFixture::by_hand_at(1100, place);
-    let seed = scene.start_only_seed(&TorrentPeer::with_options(&["-v"]).at(place));
-    let begun = Instant::now();
-    let mut theirs = scene.start_download_unseen(&*client);
-    scene.wait_until_complete(&mut theirs);
-    let (took, how) = (begun.elapsed(), logged_encryption(&seed, "a BitTorrent peer has connected"));
-    print_duration(&*client, wanted, "fetches from us", &how, took);
+/// The tracker lists no peers for our seed, so the client must connect. After the key exchange we prefer plaintext.
+fn client_fetches_from_us(name: &str, wanted: Encryption, expected: &[&str], location: &NetworkLocation) {
+    let Some(client) = find_client_with(name, wanted, location) else { return };
+    let fixture = TorrentFixture::by_hand_at(1100, location);
+    let seed = fixture.start_only_seed(&TorrentPeer::with_options(&["-v"]).at(location));
+    let start = Instant::now();
+    let mut theirs = fixture.start_download_unseen(&*client);
+    fixture.wait_until_complete(&mut theirs);
+    let (took, method) = (start.elapsed(), logged_encryption(&seed, "a BitTorrent peer has connected"));
+    print_duration(&*client, wanted, "fetches from us", &method, took);
     assert!(took < transfer_timeout(name), "{took:?}");
-    assert!(expected.contains(&how.as_str()), "{how}");
+    assert!(expected.contains(&method.as_str()), "{method}");
 }
 
 fn we_fetch_from(name: &str, wanted: Encryption) {
-    let place = NetworkLocation::default();
-    let Some(client) = find_client_with(name, wanted, &place) else { return };
-    let scene = TorrentFixture::by_hand(1110);
-    let _seed = scene.start_only_seed(&*client);
-    // Building them is not to count.
+    let location = NetworkLocation::default();
+    let Some(client) = find_client_with(name, wanted, &location) else { return };
+    let fixture = TorrentFixture::by_hand(1110);
+    let _seed = fixture.start_only_seed(&*client);
+    // Building the programs does not count.
     programs();
-    let begun = Instant::now();
-    let mut ours = scene.start_download_unseen(&TorrentPeer::with_options(&["-v"]));
-    scene.wait_until_complete(&mut ours);
-    let (took, how) = (begun.elapsed(), logged_encryption(&ours, "connected to a BitTorrent peer"));
-    print_duration(&*client, wanted, "we fetch from it", &how, took);
-    scene.assert_only_files_in(&ours.folder);
+    let start = Instant::now();
+    let mut ours = fixture.start_download_unseen(&TorrentPeer::with_options(&["-v"]));
+    fixture.wait_until_complete(&mut ours);
+    let (took, method) = (start.elapsed(), logged_encryption(&ours, "connected to a BitTorrent peer"));
+    print_duration(&*client, wanted, "we fetch from it", &method, took);
+    fixture.assert_only_files_in(&ours.folder);
     assert!(took < transfer_timeout(name), "{took:?}");
     if wanted == Encryption::Required {
-        assert_ne!(how, "none");
+        assert_ne!(method, "none");
     }
 }
 
-/// Transmission does not dial the loopback, so both are in a namespace. It offers RC4 alone, unless it is told to prefer plaintext.
+/// Transmission does not dial the loopback, so both run in a namespace. It offers only RC4 unless it is configured to
+/// prefer plaintext.
 fn transmission_fetches_from_us(wanted: Encryption) {
     let Some(network) = NamespaceNetwork::new(1) else { return };
     client_fetches_from_us("transmission", wanted, &["rc4"], &NetworkLocation::in_namespace(&network, 0));

@@ -1,4 +1,4 @@
-//! Who abuses the key exchange (MSE) of a seed of ours is cut off, and the seed goes on giving to others.
+//! Clients that abuse the key exchange (MSE) of our seed are disconnected, and the seed continues to serve others.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,23 +10,23 @@ use tests::raw_client::RawClient;
 use tests::third_party::{SwarmMember, TorrentFixture, raw_key_exchange};
 use tests::torrent_peer::{TorrentPeer, listen_address};
 
-/// How soon somebody who is certainly wrong is cut off: before the deadline of a handshake.
+/// Time limit for disconnecting a client after a definite error: less than the handshake timeout.
 const CUTOFF_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Between two bytes of somebody who hopes to keep a connection by that.
+/// Interval between the bytes of a client that tries to keep its connection open.
 const BYTE_INTERVAL: Duration = Duration::from_millis(400);
 
-/// Runs abuse against a seed; somebody honest fetches all then. Returns the seed.
+/// Runs abuse against a seed and then checks that an honest client downloads everything. Returns the seed.
 fn assert_survives(abuse: impl FnOnce(&TorrentFixture, &SwarmMember)) -> SwarmMember {
-    let scene = TorrentFixture::by_hand(990);
-    let seed = scene.start_only_seed(&TorrentPeer::with_options(&["-v"]));
-    abuse(&scene, &seed);
-    let mut honest = scene.start_download_unseen(&TorrentPeer::default());
-    scene.wait_until_complete(&mut honest);
+    let fixture = TorrentFixture::by_hand(990);
+    let seed = fixture.start_only_seed(&TorrentPeer::with_options(&["-v"]));
+    abuse(&fixture, &seed);
+    let mut honest = fixture.start_download_unseen(&TorrentPeer::default());
+    fixture.wait_until_complete(&mut honest);
     seed
 }
 
-/// Waits until the seed gives a reason for refusing somebody.
+/// Waits until the seed logs a reason for refusing a connection.
 fn wait_for_refusal(seed: &SwarmMember, reason: &str) {
     let output = seed.client.output();
     let found =
@@ -38,12 +38,12 @@ fn connect(seed: &SwarmMember) -> RawClient {
     RawClient::connect(listen_address(&seed.client))
 }
 
-/// Sends bytes and is cut off at once; returns how much came back.
+/// Sends bytes and checks that the seed closes the connection at once. Returns the number of bytes received.
 fn assert_cut_off(client: &mut RawClient, bytes: &[u8]) -> usize {
     client.send(bytes);
-    let heard = client.receive(CUTOFF_TIMEOUT);
-    assert!(heard.closed, "{} bytes came, and it is still open", heard.bytes.len());
-    heard.bytes.len()
+    let response = client.receive(CUTOFF_TIMEOUT);
+    assert!(response.closed, "received {} bytes, and the connection is still open", response.bytes.len());
+    response.bytes.len()
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn weak_public_keys_are_not_answered() {
 
 #[test]
 fn wrong_verification_constant_is_cut_off() {
-    let seed = assert_survives(|scene, seed| {
+    let seed = assert_survives(|fixture, seed| {
         let mut client = connect(seed);
-        let mut offer = raw_key_exchange(&mut client, scene.infohash);
-        // Behind the two hashes.
+        let mut offer = raw_key_exchange(&mut client, fixture.infohash);
+        // After the two hashes.
         offer[40] ^= 1;
         assert_eq!(assert_cut_off(&mut client, &offer), 0);
     });
@@ -81,9 +81,9 @@ fn wrong_verification_constant_is_cut_off() {
 
 #[test]
 fn offer_without_a_known_method_is_cut_off() {
-    let seed = assert_survives(|scene, seed| {
+    let seed = assert_survives(|fixture, seed| {
         let mut client = connect(seed);
-        let mut offer = raw_key_exchange(&mut client, scene.infohash);
+        let mut offer = raw_key_exchange(&mut client, fixture.infohash);
         offer[51] ^= 3;
         assert_eq!(assert_cut_off(&mut client, &offer), 0);
     });
@@ -97,38 +97,38 @@ fn unknown_torrent_is_refused_in_the_key_exchange() {
         let offer = raw_key_exchange(&mut client, Infohash::from_bytes([7; 20]));
         assert_eq!(assert_cut_off(&mut client, &offer), 0);
     });
-    wait_for_refusal(&seed, "a torrent that is not here");
+    wait_for_refusal(&seed, "unknown torrent");
 }
 
 #[test]
 fn valid_scripted_key_exchange_is_answered() {
-    assert_survives(|scene, seed| {
+    assert_survives(|fixture, seed| {
         let mut client = connect(seed);
-        let offer = raw_key_exchange(&mut client, scene.infohash);
+        let offer = raw_key_exchange(&mut client, fixture.infohash);
         client.send(&offer);
-        let begun = Instant::now();
+        let start = Instant::now();
         let mut bytes = Vec::new();
-        // The selection, and the handshake in plaintext behind it.
+        // The selected method, followed by the handshake in plaintext.
         while bytes.len() < 14 + 68 {
-            assert!(begun.elapsed() < DEFAULT_TIMEOUT, "{} bytes", bytes.len());
+            assert!(start.elapsed() < DEFAULT_TIMEOUT, "{} bytes", bytes.len());
             bytes.extend(client.receive(Duration::from_millis(100)).bytes);
         }
         assert_eq!(&bytes[14..34], b"\x13BitTorrent protocol");
-        assert_eq!(&bytes[42..62], scene.infohash.as_bytes());
+        assert_eq!(&bytes[42..62], fixture.infohash.as_bytes());
     });
 }
 
 #[test]
 fn twenty_incomplete_exchanges_time_out_harmlessly() {
-    assert_survives(|scene, seed| {
+    assert_survives(|fixture, seed| {
         let mut half_done: Vec<RawClient> = (0..20).map(|_| connect(seed)).collect();
         for client in &mut half_done {
-            raw_key_exchange(client, scene.infohash);
+            raw_key_exchange(client, fixture.infohash);
         }
-        let mut honest = scene.start_download_unseen(&TorrentPeer::default());
-        scene.wait_until_complete(&mut honest);
+        let mut honest = fixture.start_download_unseen(&TorrentPeer::default());
+        fixture.wait_until_complete(&mut honest);
         for client in &mut half_done {
-            assert!(client.receive(DEFAULT_TIMEOUT).closed, "a half-done exchange stays");
+            assert!(client.receive(DEFAULT_TIMEOUT).closed, "an incomplete key exchange stays open");
         }
     });
 }
@@ -137,15 +137,15 @@ fn twenty_incomplete_exchanges_time_out_harmlessly() {
 fn slow_sender_is_cut_off_at_the_deadline() {
     assert_survives(|_, seed| {
         let drip = |mut client: RawClient| {
-            let begun = Instant::now();
+            let start = Instant::now();
             while client.send(&[0x9d]) && !client.receive(BYTE_INTERVAL).closed {
-                assert!(begun.elapsed() < DEFAULT_TIMEOUT, "it is still spoken with");
+                assert!(start.elapsed() < DEFAULT_TIMEOUT, "the connection is still open");
             }
         };
         thread::scope(|scope| {
-            for begun in [&[][..], &[0x9d; 21], &[0x9d; KEY_LEN]] {
+            for start in [&[][..], &[0x9d; 21], &[0x9d; KEY_LEN]] {
                 let mut client = connect(seed);
-                client.send(begun);
+                client.send(start);
                 scope.spawn(move || drip(client));
             }
         });

@@ -1,4 +1,4 @@
-//! Torrents made, shown and verified with the program alone.
+//! Torrents created, shown and verified with our program alone.
 
 use std::fs;
 use std::path::Path;
@@ -11,13 +11,13 @@ use tests::test_folder::TestFolder;
 
 const TRACKER: &str = "http://127.0.0.1:6969/announce";
 
-/// Runs `peer-node torrent` with arguments, in a folder.
+/// Runs `peer-node torrent` with arguments in a folder.
 fn run_torrent(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(&programs().peer_node);
     command.arg("torrent").args(arguments).current_dir(folder).output().expect("the program")
 }
 
-/// Runs it and returns what it says; it has to end well.
+/// Runs the command, which must succeed, and returns its output.
 fn torrent_output(folder: &Path, arguments: &[&str]) -> String {
     let output = run_torrent(folder, arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -25,7 +25,7 @@ fn torrent_output(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Runs it and returns what it complains about; it has to end with that status.
+/// Runs the command, which must fail with `status`, and returns its error output.
 fn torrent_error(folder: &Path, arguments: &[&str], status: i32) -> String {
     let output = run_torrent(folder, arguments);
     assert_eq!(output.status.code(), Some(status), "{arguments:?}: {output:?}");
@@ -36,9 +36,9 @@ fn show_json(folder: &Path, torrent: &str) -> Value {
     serde_json::from_str(&torrent_output(folder, &["show", torrent, "--json"])).expect("JSON")
 }
 
-/// A folder with an album of files in folders: some share pieces, one is empty, some have names that are not ASCII.
+/// A folder with an album in subfolders. Some files share pieces, one is empty, and some names are not ASCII.
 fn album_folder() -> TestFolder {
-    let home = TestFolder::new();
+    let root = TestFolder::new();
     for (number, (path, size)) in [
         ("album/b.flac", 700_000),
         ("album/a.flac", 1),
@@ -51,15 +51,15 @@ fn album_folder() -> TestFolder {
     .into_iter()
     .enumerate()
     {
-        home.put(path, &TestContent::random(900 + number as u64, size));
+        root.put(path, &TestContent::random(900 + number as u64, size));
     }
-    home
+    root
 }
 
 #[test]
 fn created_torrent_is_shown_and_verified() {
-    let home = album_folder();
-    let folder = home.path();
+    let root = album_folder();
+    let folder = root.path();
     let made = torrent_output(
         folder,
         &["create", "album", "--announce", TRACKER, "--comment", "für dich", "--private"],
@@ -80,8 +80,8 @@ fn created_torrent_is_shown_and_verified() {
 
 #[test]
 fn damaged_and_missing_files_are_reported_and_kept() {
-    let home = album_folder();
-    let folder = home.path();
+    let root = album_folder();
+    let folder = root.path();
     torrent_output(folder, &["create", "album", "--piece-length", "16K"]);
     let elsewhere = TestFolder::new();
     let moved = elsewhere.path().join("album");
@@ -95,22 +95,26 @@ fn damaged_and_missing_files_are_reported_and_kept() {
     fs::remove_file(moved.join("empty")).expect("a file");
     fs::write(moved.join("a-b/x"), "short").expect("a file");
     let output = run_torrent(folder, &["verify", "album.torrent", "--dir", dir]);
-    let told = String::from_utf8(output.stdout).expect("UTF-8");
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    let line = |path: &str| told.lines().find(|line| line.contains(path)).expect("a line a file").to_owned();
-    assert!(line("album/b.flac").starts_with("damaged     album/b.flac: 1 of 43 pieces is wrong"), "{told}");
-    assert!(line("album/empty").starts_with("missing"), "{told}");
-    assert!(line("album/a-b/x").ends_with("5 bytes where 40 belong"), "{told}");
-    assert!(line("album/a/x").starts_with("unproven    album/a/x: 1 of 33 pieces is shared"), "{told}");
-    assert!(line("album/Über").starts_with("whole"), "{told}");
+    let report = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(1), "{report}");
+    let line =
+        |path: &str| report.lines().find(|line| line.contains(path)).expect("a line per file").to_owned();
+    assert!(
+        line("album/b.flac").starts_with("damaged     album/b.flac: 1 of 43 pieces is wrong"),
+        "{report}"
+    );
+    assert!(line("album/empty").starts_with("missing"), "{report}");
+    assert!(line("album/a-b/x").ends_with("5 bytes instead of 40"), "{report}");
+    assert!(line("album/a/x").starts_with("unproven    album/a/x: 1 of 33 pieces is shared"), "{report}");
+    assert!(line("album/Über").starts_with("whole"), "{report}");
     assert_eq!(fs::read(moved.join("b.flac")).expect("a file"), bytes);
     assert!(!moved.join("empty").exists());
 }
 
 #[test]
 fn links_and_special_files_are_skipped() {
-    let home = album_folder();
-    let folder = home.path();
+    let root = album_folder();
+    let folder = root.path();
     std::os::unix::fs::symlink("b.flac", folder.join("album/link")).expect("a link");
     let output = run_torrent(folder, &["create", "album"]);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -119,7 +123,7 @@ fn links_and_special_files_are_skipped() {
 
     let before = fs::read(folder.join("album.torrent")).expect("a torrent");
     let error = torrent_error(folder, &["create", "album", "--private"], 1);
-    assert!(error.contains("album.torrent is there already") && error.contains("--force"), "{error}");
+    assert!(error.contains("album.torrent already exists") && error.contains("--force"), "{error}");
     assert_eq!(fs::read(folder.join("album.torrent")).expect("a torrent"), before);
     torrent_output(folder, &["create", "album", "--private", "--force"]);
     assert_ne!(fs::read(folder.join("album.torrent")).expect("a torrent"), before);
@@ -127,9 +131,9 @@ fn links_and_special_files_are_skipped() {
 
 #[test]
 fn invalid_torrent_is_refused_with_a_reason() {
-    let home = TestFolder::new();
-    let folder = home.path();
-    home.put("empty/empty", &TestContent::random(1, 0));
+    let root = TestFolder::new();
+    let folder = root.path();
+    root.put("empty/empty", &TestContent::random(1, 0));
     fs::write(folder.join("page.torrent"), "<html>").expect("a file");
     fs::write(
         folder.join("pathless.torrent"),
@@ -143,7 +147,7 @@ fn invalid_torrent_is_refused_with_a_reason() {
         (&["create", "empty", "--announce", "ftp://x/"], 2, "http://127.0.0.1:6969/announce"),
         (&["show", "nowhere"], 1, "No such file"),
         (&["show", "page.torrent"], 1, "page.torrent: not a torrent: no value begins with `<` at byte 0"),
-        (&["verify", "pathless.torrent"], 1, "file 1 cannot be: it has no path"),
+        (&["verify", "pathless.torrent"], 1, "invalid path of file 1: the path is empty"),
         (&["show"], 2, "FILE.torrent"),
         (&["destroy"], 2, "unrecognized"),
     ] {

@@ -1,12 +1,13 @@
-//! Every client of other people fetches from ours, and ours from every one of them: a file and a folder, over trackers of
-//! both kinds.
+//! Every third-party client downloads from ours, and ours from every one of them: a file and a folder, over HTTP and
+//! UDP trackers.
 
 use tests::third_party::{
     Mktorrent, SwarmTracker, TorrentFixture, TorrentLayout, find_client, report_skipped,
 };
 use tests::torrent_peer::{TorrentPeer, create_torrent};
 
-/// A torrent of each kind, with mktorrent's or our own file, and opentracker over HTTP, or over UDP where the client can.
+/// Returns a torrent of the given layout, created by mktorrent or by us, with opentracker over HTTP, or over UDP if the
+/// client supports it.
 fn torrent_fixture(layout: TorrentLayout, seed: u64, has_udp: bool) -> Option<TorrentFixture> {
     let tracker = match layout {
         TorrentLayout::Folder if has_udp => SwarmTracker::opentracker_over_udp(),
@@ -28,25 +29,25 @@ fn torrent_fixture(layout: TorrentLayout, seed: u64, has_udp: bool) -> Option<To
 
 fn we_fetch_from(name: &str, layout: TorrentLayout) {
     let Some(client) = find_client(name) else { return };
-    let Some(scene) = torrent_fixture(layout, 910, client.supports_udp_trackers()) else { return };
-    let _seed = scene.start_seed(&*client, 1);
-    let mut ours = scene.start_download(&TorrentPeer::default(), 2);
-    scene.wait_until_complete(&mut ours);
-    scene.assert_only_files_in(&ours.folder);
+    let Some(fixture) = torrent_fixture(layout, 910, client.supports_udp_trackers()) else { return };
+    let _seed = fixture.start_seed(&*client, 1);
+    let mut ours = fixture.start_download(&TorrentPeer::default(), 2);
+    fixture.wait_until_complete(&mut ours);
+    fixture.assert_only_files_in(&ours.folder);
 }
 
 fn client_fetches_from_us(name: &str, layout: TorrentLayout) {
     let Some(client) = find_client(name) else { return };
-    let Some(scene) = torrent_fixture(layout, 920, client.supports_udp_trackers()) else { return };
+    let Some(fixture) = torrent_fixture(layout, 920, client.supports_udp_trackers()) else { return };
     if client.dials_loopback() {
-        let _seed = scene.start_seed(&TorrentPeer::default(), 1);
-        let mut theirs = scene.start_download(&*client, 2);
-        return scene.wait_until_complete(&mut theirs);
+        let _seed = fixture.start_seed(&TorrentPeer::default(), 1);
+        let mut theirs = fixture.start_download(&*client, 2);
+        return fixture.wait_until_complete(&mut theirs);
     }
-    // Ours learns of it from the tracker, and dials it.
-    let mut theirs = scene.start_download(&*client, 1);
-    let _seed = scene.start_seed(&TorrentPeer::default(), 1);
-    scene.wait_until_complete(&mut theirs);
+    // Our client gets its address from the tracker and dials it.
+    let mut theirs = fixture.start_download(&*client, 1);
+    let _seed = fixture.start_seed(&TorrentPeer::default(), 1);
+    fixture.wait_until_complete(&mut theirs);
 }
 
 #[test]

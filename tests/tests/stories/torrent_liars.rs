@@ -1,34 +1,36 @@
-//! BitTorrent peers that lie: the file comes whole from three honest ones, and who has lied is left.
+//! BitTorrent peers that misbehave: the download completes from three honest peers, and misbehaving peers are
+//! disconnected.
 
 use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::third_party::{RawPeer, TorrentFixture, TorrentLie};
 use tests::torrent_peer::TorrentPeer;
 
-/// What is to become of a liar.
+/// The expected reaction to a misbehaving peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ExpectedReaction {
-    /// It is left before anybody honest comes.
+    /// It is disconnected before any honest peer appears.
     Disconnected,
-    /// It may stay: it takes nothing but its own time.
+    /// It may stay: it wastes only its own time.
     Tolerated,
 }
 
-/// A liar is the only one there until it was heard, and left if it must be; then three honest ones come.
+/// Starts with only a misbehaving peer, until it has misbehaved and, if expected, was disconnected. Then three honest
+/// peers appear.
 fn assert_completes_beside(lie: TorrentLie, verdict: ExpectedReaction) {
-    let scene = TorrentFixture::by_hand(950);
-    let liar = RawPeer::join(&scene, lie);
-    let honest: Vec<RawPeer> = (0..3).map(|_| RawPeer::join_paused(&scene)).collect();
-    let mut fetcher = scene.start_download_unseen(&TorrentPeer::default());
-    wait_until("the lie to be heard", DEFAULT_TIMEOUT, || liar.has_lied());
+    let fixture = TorrentFixture::by_hand(950);
+    let liar = RawPeer::join(&fixture, lie);
+    let honest: Vec<RawPeer> = (0..3).map(|_| RawPeer::join_paused(&fixture)).collect();
+    let mut fetcher = fixture.start_download_unseen(&TorrentPeer::default());
+    wait_until("the lie to be sent", DEFAULT_TIMEOUT, || liar.has_lied());
     if verdict == ExpectedReaction::Disconnected {
-        wait_until("the liar to be left", DEFAULT_TIMEOUT, || liar.disconnects() > 0);
+        wait_until("the liar to be disconnected", DEFAULT_TIMEOUT, || liar.disconnects() > 0);
     }
     for peer in &honest {
         peer.resume();
     }
-    scene.wait_until_complete(&mut fetcher);
-    // It has not been taken back again and again.
-    assert!(liar.disconnects() <= 3, "{lie:?} was left {} times", liar.disconnects());
+    fixture.wait_until_complete(&mut fetcher);
+    // The peer is not reconnected again and again.
+    assert!(liar.disconnects() <= 3, "{lie:?} was disconnected {} times", liar.disconnects());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A torrent of a shared file lives as long as any node shares the content, until whoever made it withdraws it.
+//! A torrent of a shared file stays available while any node shares the content, until its creator withdraws it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,16 +15,16 @@ use tests::test_folder::TestFolder;
 use tests::third_party::{RawWire, TorrentClient, find_client, read_infohash};
 use tests::torrent_peer::TorrentPeer;
 
-/// How a node says in its log that it reads a file for a torrent.
+/// Log phrase of a node that reads a file for a torrent.
 const HASHING_LOG_PHRASE: &str = "hashing the pieces of a torrent";
 
-/// An index that is a tracker, on a port that it keeps.
+/// Returns an index with a tracker on a port that it keeps after a restart.
 fn network_with_tracker() -> TestNetwork {
     let tracker = format!("127.0.0.1:{}", free_port());
     TestNetwork::with_index(IndexProcess::start_with("127.0.0.1:0", &["--tracker", &tracker]))
 }
 
-/// Makes a torrent at a node's prompt, and returns where it lies.
+/// Creates a torrent at a node's prompt and returns its path.
 fn create_torrent(node: &mut RunningNode, content: &TestContent, folder: &TestFolder) -> PathBuf {
     let torrent = folder.path().join("the.torrent");
     let command = format!("torrent create {} as {}", content.digest, torrent.display());
@@ -33,7 +33,7 @@ fn create_torrent(node: &mut RunningNode, content: &TestContent, folder: &TestFo
     torrent
 }
 
-/// Returns what the index knows of a torrent.
+/// Returns the torrent hints that the index has.
 fn known_hints(network: &mut TestNetwork, infohash: Infohash) -> Vec<TorrentHint> {
     let found = network.observer().call(Request::FindTorrent { infohash });
     let Ok(Reply::Torrents { hints }) = found else { panic!("no torrents: {found:?}") };
@@ -45,7 +45,7 @@ fn hashing_count(node: &RunningNode) -> usize {
     log.matches(HASHING_LOG_PHRASE).count()
 }
 
-/// A node makes a torrent and leaves for good; the index is started again; a client fetches it from another node.
+/// A node creates a torrent and leaves permanently, the index restarts, and a client downloads from another node.
 fn assert_survives_its_creator(client: &dyn TorrentClient, seed: u64) {
     let content = TestContent::random(seed, (3 << 20) + 4711);
     let (mut network, folder) = (network_with_tracker(), TestFolder::new());
@@ -54,14 +54,14 @@ fn assert_survives_its_creator(client: &dyn TorrentClient, seed: u64) {
     assert_eq!(maker.peer.stop(), Some(0));
     network.index.restart();
     let mut holder = network.start_node(&[("sub/another.bin", &content)]);
-    let home = TestFolder::new();
-    let mut running = client.join(&torrent, home.path());
+    let download_dir = TestFolder::new();
+    let mut running = client.join(&torrent, download_dir.path());
     running.wait_until_complete();
-    assert_eq!(home.visible_files().get("name one.bin"), Some(&content));
-    // What it sent is told to about 50 KiB.
+    assert_eq!(download_dir.visible_files().get("name one.bin"), Some(&content));
+    // The count of sent bytes is accurate to about 50 KiB.
     assert!(holder.bytes_sent() >= 3 << 20, "the other node sent {} bytes", holder.bytes_sent());
     drop(running);
-    // What was hashed once is not hashed again, by another run either.
+    // The hashes are stored: they are not computed again, even in another run.
     holder.restart(network.index.address());
     network.wait_for_files(holder.peer.address(), 1);
     let again = TestFolder::new();
@@ -101,19 +101,19 @@ fn cancelled_torrent_is_withdrawn_permanently() {
     );
     assert_eq!(known_hints(&mut network, infohash), []);
     let announcer = HttpTrackerClient::new(network.index.tracker_address());
-    wait_until("the tracker to name nobody", DEFAULT_TIMEOUT, || {
+    wait_until("the tracker to list no peers", DEFAULT_TIMEOUT, || {
         announcer.announce_for_peers(&leecher_announce(infohash, 1000)).is_empty()
     });
-    // Nobody has it served by calling for it.
-    let mut wire = RawWire::connect(maker.peer.address()).expect("a node that listens");
+    // A peer cannot restart the seeding by connecting.
+    let mut wire = RawWire::connect(maker.peer.address()).expect("a listening node");
     wire.send_raw(&RawWire::handshake(infohash, *b"-XX0001-storyteller0")).expect("a connection");
     assert!(wire.read_handshake().is_err());
-    // Neither the node nor the index brings it back.
+    // Neither the node nor the index restores it.
     network.index.restart();
     maker.restart(network.index.address());
     network.wait_for_files(maker.peer.address(), 1);
     assert_eq!(known_hints(&mut network, infohash), []);
-    // Made again, it is there again.
+    // Creating the torrent again restores it.
     create_torrent(&mut maker, &content, &folder);
     assert_eq!(known_hints(&mut network, infohash).len(), 1);
 }
@@ -124,13 +124,15 @@ fn withdrawal_without_the_index_is_sent_later() {
     let (mut network, folder) = (network_with_tracker(), TestFolder::new());
     let mut maker = network.start_node(&[("a.bin", &content)]);
     let infohash = read_infohash(&create_torrent(&mut maker, &content, &folder));
-    // After a restart it is a transfer again, which has a number.
+    // After a restart it is a transfer again, with a number.
     maker.restart(network.index.address());
     wait_until("the torrent to be served", DEFAULT_TIMEOUT, || {
         maker.peer.run("transfers").download_states() == ["seeding"]
     });
     network.index.kill();
-    wait_until("the loss to be seen", DEFAULT_TIMEOUT, || !maker.peer.run("search x").errors().is_empty());
+    wait_until("the lost connection to be noticed", DEFAULT_TIMEOUT, || {
+        !maker.peer.run("search x").errors().is_empty()
+    });
     let answer = maker.peer.run("cancel 1");
     assert!(answer.contains("no answer from the index"), "{answer:#?}");
     maker.peer.kill();
@@ -139,7 +141,7 @@ fn withdrawal_without_the_index_is_sent_later() {
     maker.restart(network.index.address());
     wait_until("the withdrawal", DEFAULT_TIMEOUT, || known_hints(&mut network, infohash).is_empty());
     let folder = maker.folder.path().join(".peerdex/torrents/offered");
-    wait_until("no mark to be left", DEFAULT_TIMEOUT, || {
+    wait_until("the pending withdrawal to be removed", DEFAULT_TIMEOUT, || {
         let entries = fs::read_dir(&folder).expect("a folder").flatten();
         entries.filter(|entry| entry.path().extension().is_some()).count() == 0
     });
@@ -166,14 +168,14 @@ fn false_torrent_hints_cost_one_hashing() {
     let mut liars = Vec::new();
     for hint in lies {
         let mut liar = network.index.session();
-        // Some are refused at once.
+        // Some hints are refused at once.
         let answered = liar.call(Request::OfferTorrent { hint }).expect("an answer");
         assert!(matches!(answered, Reply::Offers { .. } | Reply::Refused(_)), "{answered:?}");
         liars.push(liar);
     }
     assert!(known_hints(&mut network, infohash).len() >= 4);
     for _ in 0..3 {
-        let mut wire = RawWire::connect(holder.peer.address()).expect("a node that listens");
+        let mut wire = RawWire::connect(holder.peer.address()).expect("a listening node");
         wire.send_raw(&RawWire::handshake(infohash, *b"-XX0001-storyteller0")).expect("a connection");
         assert!(wire.read_handshake().is_err());
     }
@@ -191,18 +193,18 @@ fn node_with_too_many_offers_is_refused() {
         let (infohash, digest) = (Infohash::from_bytes(bytes), TestContent::random(1105, 10).digest);
         TorrentHint { infohash, digest, name: "n".repeat(255), piece_length: 1 << 18 }
     };
-    let mut taken = 0;
+    let mut accepted = 0;
     let refused = loop {
-        match greedy.call(Request::OfferTorrent { hint: hint(taken) }).expect("an answer") {
+        match greedy.call(Request::OfferTorrent { hint: hint(accepted) }).expect("an answer") {
             Reply::Offers { torrents, .. } => {
-                taken += 1;
-                assert_eq!(torrents, taken);
+                accepted += 1;
+                assert_eq!(torrents, accepted);
             }
             other => break other,
         }
     };
     assert!(matches!(refused, Reply::Refused(protocol::index::Refusal::TooMany { .. })), "{refused:?}");
-    assert_eq!(taken, (2 << 20) / (255 + 56));
-    let taken = modest.call(Request::OfferTorrent { hint: hint(u32::MAX) }).expect("an answer");
-    assert!(matches!(taken, Reply::Offers { torrents: 1, .. }), "{taken:?}");
+    assert_eq!(accepted, (2 << 20) / (255 + 56));
+    let accepted = modest.call(Request::OfferTorrent { hint: hint(u32::MAX) }).expect("an answer");
+    assert!(matches!(accepted, Reply::Offers { torrents: 1, .. }), "{accepted:?}");
 }

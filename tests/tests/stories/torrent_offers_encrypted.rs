@@ -1,4 +1,5 @@
-//! A torrent whose maker has left is served to clients that begin with a key exchange (MSE), which never name its infohash.
+//! A torrent whose creator has left is served to clients that start with a key exchange (MSE), which never sends the
+//! infohash.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -21,44 +22,44 @@ use tests::third_party::{
     Encryption, NetworkLocation, TorrentClient, find_client_with, raw_key_exchange, read_infohash,
 };
 
-/// How soon a caller for a torrent that is not here is cut off: before the deadline of a handshake.
+/// Time limit for disconnecting a client that requests an unknown torrent: less than the handshake timeout.
 const CUTOFF_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Starts an index that is a tracker, at the address of a place.
-fn network_with_tracker(place: &NetworkLocation) -> TestNetwork {
-    let listen = format!("{}:0", place.address());
-    let tracker = format!("{}:{}", place.address(), free_port());
+/// Starts an index with a tracker at a location.
+fn network_with_tracker(location: &NetworkLocation) -> TestNetwork {
+    let listen = format!("{}:0", location.address());
+    let tracker = format!("{}:{}", location.address(), free_port());
     TestNetwork::with_index(IndexProcess::start_with(
         &listen,
         &["--tracker", &tracker, "--metrics", "127.0.0.1:0"],
     ))
 }
 
-/// Starts a node at the address of a place.
+/// Starts a node at a location.
 fn start_node_at(
     network: &mut TestNetwork,
-    place: &NetworkLocation,
+    location: &NetworkLocation,
     path: &str,
     content: &TestContent,
 ) -> RunningNode {
-    let home = TestFolder::new();
-    home.put(path, content);
+    let share_dir = TestFolder::new();
+    share_dir.put(path, content);
     let mut command = Command::new(&programs().peer_node);
-    command.args(["0", "--listen-host", &place.address().to_string()]);
-    command.args(["--index", &network.index.address().to_string(), "--share-dir"]).arg(home.path());
+    command.args(["0", "--listen-host", &location.address().to_string()]);
+    command.args(["--index", &network.index.address().to_string(), "--share-dir"]).arg(share_dir.path());
     let peer = PeerProcess::launch(command);
     network.wait_for_files(peer.address(), 1);
-    RunningNode { peer, folder: home }
+    RunningNode { peer, folder: share_dir }
 }
 
-/// Lets a node make a torrent and leave for good.
+/// Creates a torrent at a node that then leaves permanently.
 fn create_and_leave(
     network: &mut TestNetwork,
-    place: &NetworkLocation,
+    location: &NetworkLocation,
     content: &TestContent,
     folder: &TestFolder,
 ) -> PathBuf {
-    let mut maker = start_node_at(network, place, "name one.bin", content);
+    let mut maker = start_node_at(network, location, "name one.bin", content);
     let torrent = folder.path().join("the.torrent");
     let answer = maker.peer.run(&format!("torrent create {} as {}", content.digest, torrent.display()));
     assert!(answer.errors().is_empty() && answer.contains("/announce"), "{answer:#?}");
@@ -70,56 +71,57 @@ fn node_log(node: &RunningNode) -> String {
     fs::read_to_string(node.folder.path().join(".peerdex/log/node.log")).expect("a log")
 }
 
-/// A client fetches a torrent of a node that was never asked for it before.
+/// A client downloads a torrent from a node that was never asked for it before.
 fn assert_survives_its_creator(
     client: &dyn TorrentClient,
-    place: &NetworkLocation,
+    location: &NetworkLocation,
     encryption: &str,
     seed: u64,
 ) {
     let content = TestContent::random(seed, (3 << 20) + 4711);
-    let (mut network, folder, home) = (network_with_tracker(place), TestFolder::new(), TestFolder::new());
-    let torrent = create_and_leave(&mut network, place, &content, &folder);
-    let holder = start_node_at(&mut network, place, "sub/another.bin", &content);
-    client.join(&torrent, home.path()).wait_until_complete();
-    assert_eq!(home.visible_files().get("name one.bin"), Some(&content));
+    let (mut network, folder, download_dir) =
+        (network_with_tracker(location), TestFolder::new(), TestFolder::new());
+    let torrent = create_and_leave(&mut network, location, &content, &folder);
+    let holder = start_node_at(&mut network, location, "sub/another.bin", &content);
+    client.join(&torrent, download_dir.path()).wait_until_complete();
+    assert_eq!(download_dir.visible_files().get("name one.bin"), Some(&content));
     let log = node_log(&holder);
     let is_connection = |line: &&str| line.contains("a BitTorrent peer has connected");
     let connected: Vec<&str> = log.lines().filter(is_connection).collect();
-    // It was never called in plaintext, which would have named the infohash.
+    // No connection was in plaintext, which would have sent the infohash.
     let is_encrypted = |line: &&str| line.replace('"', "").contains(&format!("encryption={encryption}"));
     assert!(!connected.is_empty() && connected.iter().all(is_encrypted), "{log}");
 }
 
 #[test]
 fn transmission_fetches_a_torrent_whose_creator_left() {
-    // It does not dial the loopback.
+    // Transmission does not dial the loopback.
     let Some(network) = NamespaceNetwork::new(1) else { return };
-    let place = NetworkLocation::in_namespace(&network, 0);
-    // They are built outside.
+    let location = NetworkLocation::in_namespace(&network, 0);
+    // The programs are built outside the namespace.
     programs();
-    // Whatever this thread starts is in the namespace too.
-    place.inside(|| {
-        let Some(client) = find_client_with("transmission", Encryption::Default, &place) else { return };
-        assert_survives_its_creator(&*client, &place, "rc4", 1120);
+    // Processes that this thread starts are in the namespace too.
+    location.inside(|| {
+        let Some(client) = find_client_with("transmission", Encryption::Default, &location) else { return };
+        assert_survives_its_creator(&*client, &location, "rc4", 1120);
     });
 }
 
 #[test]
 fn aria2_with_defaults_fetches_a_torrent_whose_creator_left() {
-    let place = NetworkLocation::default();
-    let Some(client) = find_client_with("aria2", Encryption::Default, &place) else { return };
-    assert_survives_its_creator(&*client, &place, "handshake", 1121);
+    let location = NetworkLocation::default();
+    let Some(client) = find_client_with("aria2", Encryption::Default, &location) else { return };
+    assert_survives_its_creator(&*client, &location, "handshake", 1121);
 }
 
 #[test]
 fn encrypted_libtorrent_fetches_a_torrent_whose_creator_left() {
-    let place = NetworkLocation::default();
-    let Some(client) = find_client_with("libtorrent", Encryption::Required, &place) else { return };
-    assert_survives_its_creator(&*client, &place, "rc4", 1122);
+    let location = NetworkLocation::default();
+    let Some(client) = find_client_with("libtorrent", Encryption::Required, &location) else { return };
+    assert_survives_its_creator(&*client, &location, "rc4", 1122);
 }
 
-/// Calls a node for a torrent behind a key exchange, and returns true if it goes on.
+/// Requests a torrent from a node by a key exchange. Returns true if the node continues the exchange.
 fn key_exchange_is_answered(address: SocketAddr, infohash: Infohash) -> bool {
     let mut client = RawClient::connect(address);
     let offer = raw_key_exchange(&mut client, infohash);
@@ -129,22 +131,22 @@ fn key_exchange_is_answered(address: SocketAddr, infohash: Infohash) -> bool {
 
 #[test]
 fn index_is_queried_once_for_a_repeated_key() {
-    let place = NetworkLocation::default();
+    let location = NetworkLocation::default();
     let content = TestContent::random(1123, 1 << 20);
-    let (mut network, folder) = (network_with_tracker(&place), TestFolder::new());
-    let infohash = read_infohash(&create_and_leave(&mut network, &place, &content, &folder));
-    let holder = start_node_at(&mut network, &place, "another.bin", &content);
+    let (mut network, folder) = (network_with_tracker(&location), TestFolder::new());
+    let infohash = read_infohash(&create_and_leave(&mut network, &location, &content, &folder));
+    let holder = start_node_at(&mut network, &location, "another.bin", &content);
     let metrics = network.index.metrics();
-    let asked = || metrics.value("index_question_seconds_count");
-    let before = asked();
+    let queries = || metrics.value("index_question_seconds_count");
+    let before = queries();
     for _ in 0..20 {
         assert!(!key_exchange_is_answered(holder.peer.address(), Infohash::from_bytes([7; 20])));
     }
     // The lease may be renewed meanwhile.
-    assert!((1.0..=3.0).contains(&(asked() - before)), "{} questions", asked() - before);
-    assert!(node_log(&holder).contains("a torrent that is not here"));
+    assert!((1.0..=3.0).contains(&(queries() - before)), "{} questions", queries() - before);
+    assert!(node_log(&holder).contains("unknown torrent"));
     assert!(key_exchange_is_answered(holder.peer.address(), infohash));
-    wait_until("the torrent to take part", DEFAULT_TIMEOUT, || {
+    wait_until("the torrent to be activated", DEFAULT_TIMEOUT, || {
         node_log(&holder).contains("hashing the pieces of a torrent")
     });
 }

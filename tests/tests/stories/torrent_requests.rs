@@ -1,4 +1,4 @@
-//! How many requests wait at a BitTorrent peer: as many as it says may wait there.
+//! The number of outstanding requests to a BitTorrent peer stays within the peer's limit.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -15,16 +15,16 @@ const HAVE_ALL: u8 = 14;
 const REJECT: u8 = 16;
 const EXTENDED: u8 = 20;
 
-/// The length of the blocks that are asked for.
+/// Length of the requested blocks, in bytes.
 const BLOCK_LENGTH: usize = 16 << 10;
 
-/// How long a peer may keep requests back that it is going to send.
+/// Time without messages that counts as silence.
 const QUIET_TIME: Duration = Duration::from_secs(1);
 
-/// Greets whoever connects as a peer that has all and takes so many requests, and begins to serve.
-fn send_greeting(wire: &mut RawWire, scene: &TorrentFixture, takes: usize) {
+/// Handshakes with the connected client as a seed with a request limit of `takes`, and unchokes the client.
+fn send_greeting(wire: &mut RawWire, fixture: &TorrentFixture, takes: usize) {
     wire.read_handshake().expect("a handshake");
-    let mut handshake = RawWire::handshake(scene.infohash, *b"-RP0001-story client");
+    let mut handshake = RawWire::handshake(fixture.infohash, *b"-RP0001-story client");
     (handshake[25], handshake[27]) = (0x10, 0x04);
     wire.send_raw(&handshake).expect("a connection");
     let document = format!("\0d1:md6:ut_pexi1ee4:reqqi{takes}e1:v10:RawWire 1.e");
@@ -34,100 +34,100 @@ fn send_greeting(wire: &mut RawWire, scene: &TorrentFixture, takes: usize) {
     wire.send(UNCHOKE, &[]).expect("a connection");
 }
 
-/// Waits until so many requests are there.
+/// Receives `count` requests.
 fn receive_requests(wire: &mut RawWire, count: usize) -> Vec<RawMessage> {
     let messages = std::iter::repeat_with(|| wire.receive().expect("a request"));
     messages.filter(|message| message.id == REQUEST).take(count).collect()
 }
 
-/// Sends what is asked for.
+/// Sends the requested block.
 fn serve_block(wire: &mut RawWire, content: &[u8], request: &RawMessage) {
-    let &[piece, begin, length] = request.numbers().as_slice() else { panic!("a request") };
+    let &[piece, begin, length] = request.numbers().as_slice() else { panic!("expected a request") };
     let at = piece as usize * tests::content::PIECE_LENGTH + begin as usize;
     let head = [piece, begin].map(u32::to_be_bytes).concat();
     let block = &content[at..at + length as usize];
     wire.send(PIECE, &[&head, block].concat()).expect("a connection");
 }
 
-/// Rejects what is asked for, if the connection still is there.
+/// Rejects a request, if the connection is still open.
 fn reject(wire: &mut RawWire, request: &RawMessage) {
     let same = request.numbers().iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<_>>();
     drop(wire.send(REJECT, &same));
 }
 
-/// Starts a download that has one peer, whoever accepts connections here.
-fn start_download(scene: &TorrentFixture) -> (SwarmMember, TcpListener) {
+/// Starts a download whose only peer is the returned listener.
+fn start_download(fixture: &TorrentFixture) -> (SwarmMember, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("a socket");
     let address = listener.local_addr().expect("an address").to_string();
-    (scene.start_download_unseen(&TorrentPeer::with_options(&["--peer", &address])), listener)
+    (fixture.start_download_unseen(&TorrentPeer::with_options(&["--peer", &address])), listener)
 }
 
-/// Accepts a connection as a peer that has all and takes so many requests.
-fn accept_as_seed(listener: &TcpListener, scene: &TorrentFixture, takes: usize) -> RawWire {
+/// Accepts a connection as a seed with a request limit of `takes`.
+fn accept_as_seed(listener: &TcpListener, fixture: &TorrentFixture, takes: usize) -> RawWire {
     let (stream, _) = eventually("a connection", DEFAULT_TIMEOUT, || listener.accept().ok());
     stream.set_nonblocking(false).expect("a socket");
     let mut wire = RawWire::from_stream(stream).expect("a connection");
-    send_greeting(&mut wire, scene, takes);
+    send_greeting(&mut wire, fixture, takes);
     wire
 }
 
 #[test]
 fn requests_stay_within_the_reqq_of_the_peer() {
     const REQQ: usize = 2;
-    let scene = TorrentFixture::by_hand(990);
-    let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
-    let (mut fetcher, listener) = start_download(&scene);
-    let mut wire = accept_as_seed(&listener, &scene, REQQ);
-    let mut left = content.bytes.len().div_ceil(BLOCK_LENGTH);
+    let fixture = TorrentFixture::by_hand(990);
+    let [(_, content)] = fixture.files() else { panic!("expected a single-file fixture") };
+    let (mut fetcher, listener) = start_download(&fixture);
+    let mut wire = accept_as_seed(&listener, &fixture, REQQ);
+    let mut remaining = content.bytes.len().div_ceil(BLOCK_LENGTH);
     let mut waiting = receive_requests(&mut wire, REQQ);
-    assert!(wire.is_silent_for(QUIET_TIME), "more than {REQQ} requests wait");
+    assert!(wire.is_silent_for(QUIET_TIME), "more than {REQQ} requests are outstanding");
     while !waiting.is_empty() {
         for request in &waiting {
             serve_block(&mut wire, &content.bytes, request);
         }
-        left -= waiting.len();
-        waiting = receive_requests(&mut wire, REQQ.min(left));
+        remaining -= waiting.len();
+        waiting = receive_requests(&mut wire, REQQ.min(remaining));
     }
-    scene.wait_until_complete(&mut fetcher);
+    fixture.wait_until_complete(&mut fetcher);
 }
 
 #[test]
 fn rejected_request_to_the_only_peer_is_repeated() {
-    let scene = TorrentFixture::by_hand(991);
-    let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
-    let (mut fetcher, listener) = start_download(&scene);
-    let mut wire = accept_as_seed(&listener, &scene, 4);
-    let (mut left, mut to_turn_down) = (content.bytes.len().div_ceil(BLOCK_LENGTH), 3);
-    while left > 0 {
+    let fixture = TorrentFixture::by_hand(991);
+    let [(_, content)] = fixture.files() else { panic!("expected a single-file fixture") };
+    let (mut fetcher, listener) = start_download(&fixture);
+    let mut wire = accept_as_seed(&listener, &fixture, 4);
+    let (mut remaining, mut rejections) = (content.bytes.len().div_ceil(BLOCK_LENGTH), 3);
+    while remaining > 0 {
         let request = receive_requests(&mut wire, 1).remove(0);
-        // One of its last pieces too, when nothing else is left to ask for.
-        if to_turn_down > usize::from(left > 1) {
-            to_turn_down -= 1;
+        // Also one of its last pieces, when nothing else is left to request.
+        if rejections > usize::from(remaining > 1) {
+            rejections -= 1;
             reject(&mut wire, &request);
         } else {
             serve_block(&mut wire, &content.bytes, &request);
-            left -= 1;
+            remaining -= 1;
         }
     }
-    scene.wait_until_complete(&mut fetcher);
+    fixture.wait_until_complete(&mut fetcher);
 }
 
 #[test]
 fn only_peer_that_rejects_all_is_redialled() {
-    let scene = TorrentFixture::by_hand(992);
-    let [(_, content)] = scene.files() else { panic!("a scene of a single file") };
-    let (mut fetcher, listener) = start_download(&scene);
-    let mut wire = accept_as_seed(&listener, &scene, 4);
+    let fixture = TorrentFixture::by_hand(992);
+    let [(_, content)] = fixture.files() else { panic!("expected a single-file fixture") };
+    let (mut fetcher, listener) = start_download(&fixture);
+    let mut wire = accept_as_seed(&listener, &fixture, 4);
     while let Ok(message) = wire.receive() {
         if message.id == REQUEST {
             reject(&mut wire, &message);
         }
     }
-    let mut wire = accept_as_seed(&listener, &scene, 4);
+    let mut wire = accept_as_seed(&listener, &fixture, 4);
     for _ in 0..content.bytes.len().div_ceil(BLOCK_LENGTH) {
         let request = receive_requests(&mut wire, 1).remove(0);
         serve_block(&mut wire, &content.bytes, &request);
     }
-    scene.wait_until_complete(&mut fetcher);
+    fixture.wait_until_complete(&mut fetcher);
 }

@@ -1,4 +1,4 @@
-//! The upload slots of BitTorrent peers are shared by address.
+//! Upload slots for BitTorrent peers are shared by address.
 
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,17 +20,17 @@ const PIECE: u8 = 7;
 const BLOCK_LENGTH: u32 = 16 << 10;
 const MIB: u64 = 1 << 20;
 
-/// How many blocks each connection has requested at once.
+/// Number of blocks that each connection requests at once.
 const PIPELINE_DEPTH: u32 = 32;
 
-/// Fetches over so many connections from an address.
+/// Downloads over several connections from one address.
 fn start_leecher(seed: SocketAddr, from: IpAddr, connections: u8, infohash: Infohash) -> GreedyDownloader {
-    let open = (0..connections).map(|_| connect_stream_from(from, seed).expect("a port that accepts"));
+    let open = (0..connections).map(|_| connect_stream_from(from, seed).expect("a connection"));
     let open = open.map(|stream| (stream.try_clone().expect("a descriptor"), stream));
     GreedyDownloader::run_over(open, move |stream, received| download_endlessly(stream, infohash, received))
 }
 
-/// Fetches the blocks of the first piece while the seed serves this connection.
+/// Downloads the blocks of the first piece while the seed has unchoked this connection.
 fn download_endlessly(stream: TcpStream, infohash: Infohash, received: &AtomicU64) -> Result<()> {
     let mut id = *b"-RP0001-story client";
     let (_, unique) = id.split_at_mut(18);
@@ -48,7 +48,7 @@ fn download_endlessly(stream: TcpStream, infohash: Infohash, received: &AtomicU6
         }
         let message = wire.receive()?;
         match message.id {
-            // Without the extension for it, what was requested is forgotten with a choke.
+            // Without the fast extension, a choke discards the outstanding requests.
             CHOKE => (is_served, outstanding) = (false, 0),
             UNCHOKE => is_served = true,
             PIECE => {
@@ -62,19 +62,19 @@ fn download_endlessly(stream: TcpStream, infohash: Infohash, received: &AtomicU6
 
 #[test]
 fn peer_gets_its_share_beside_a_greedy_address() {
-    let scene = TorrentFixture::by_hand(996);
+    let fixture = TorrentFixture::by_hand(996);
     let seed =
-        scene.start_only_seed(&TorrentPeer::with_options(&["--limit-loopback", "--max-upload-rate", "4M"]));
+        fixture.start_only_seed(&TorrentPeer::with_options(&["--limit-loopback", "--max-upload-rate", "4M"]));
     let begin = |last, connections| {
-        start_leecher(listen_address(&seed.client), [127, 0, 0, last].into(), connections, scene.infohash)
+        start_leecher(listen_address(&seed.client), [127, 0, 0, last].into(), connections, fixture.infohash)
     };
     let greedy = begin(2, 16);
     wait_until("the greedy address to be served", DEFAULT_TIMEOUT, || greedy.bytes_received() > MIB);
     let honest = begin(3, 1);
-    wait_until("the honest one to be served", DEFAULT_TIMEOUT, || honest.bytes_received() > 0);
+    wait_until("the honest peer to be served", DEFAULT_TIMEOUT, || honest.bytes_received() > 0);
     let before = (greedy.bytes_received(), honest.bytes_received());
     let arrived = || (greedy.bytes_received() - before.0, honest.bytes_received() - before.1);
-    wait_until("four seconds' worth to arrive", DEFAULT_TIMEOUT, || arrived().0 + arrived().1 > 16 * MIB);
+    wait_until("content of four seconds to arrive", DEFAULT_TIMEOUT, || arrived().0 + arrived().1 > 16 * MIB);
     let (greedy, honest) = arrived();
     assert!(honest * 10 >= greedy * 7, "{honest} bytes beside {greedy} of 16 connections");
 }

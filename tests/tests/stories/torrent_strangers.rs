@@ -1,4 +1,4 @@
-//! Who connects to a seed of ours and says wrong things is shown the door, and the seed goes on giving to others.
+//! Our seed disconnects clients that send invalid messages, and continues to serve others.
 
 use std::time::{Duration, Instant};
 
@@ -10,47 +10,48 @@ const INTERESTED: u8 = 2;
 const BITFIELD: u8 = 5;
 const REQUEST: u8 = 6;
 
-/// How soon somebody must be told that nobody here speaks so.
+/// Time limit for refusing a client of another protocol.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Within which time somebody who offends after the handshake is disconnected.
+/// Time limit for disconnecting a client that misbehaves after the handshake.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn request_payload(piece: u32, begin: u32, length: u32) -> Vec<u8> {
     [piece, begin, length].map(u32::to_be_bytes).concat()
 }
 
-/// Somebody greets a seed and says something, for which the connection must end; somebody honest fetches all then.
-fn assert_disconnected_after(say: impl FnOnce(&mut RawWire)) {
-    let scene = TorrentFixture::by_hand(980);
-    let seed = scene.start_only_seed(&TorrentPeer::default());
-    let mut wire = RawWire::connect(listen_address(&seed.client)).expect("a seed that accepts");
-    wire.send_raw(&RawWire::handshake(scene.infohash, *b"-RP0001-story client")).expect("a connection");
+/// Sends a handshake and then invalid messages, after which the connection must end; an honest client then downloads
+/// everything.
+fn assert_disconnected_after(misbehave: impl FnOnce(&mut RawWire)) {
+    let fixture = TorrentFixture::by_hand(980);
+    let seed = fixture.start_only_seed(&TorrentPeer::default());
+    let mut wire = RawWire::connect(listen_address(&seed.client)).expect("an open connection");
+    wire.send_raw(&RawWire::handshake(fixture.infohash, *b"-RP0001-story client")).expect("a connection");
     wire.read_handshake().expect("a handshake");
-    say(&mut wire);
-    let begun = Instant::now();
+    misbehave(&mut wire);
+    let start = Instant::now();
     while wire.receive().is_ok() {
-        assert!(begun.elapsed() < DISCONNECT_TIMEOUT, "it is still spoken with");
+        assert!(start.elapsed() < DISCONNECT_TIMEOUT, "the connection is still open");
     }
-    let mut honest = scene.start_download_unseen(&TorrentPeer::default());
-    scene.wait_until_complete(&mut honest);
+    let mut honest = fixture.start_download_unseen(&TorrentPeer::default());
+    fixture.wait_until_complete(&mut honest);
 }
 
-/// Somebody says something that is no handshake about this torrent, and is turned away at once.
+/// Sends something other than a handshake for this torrent, which must be refused at once.
 fn assert_refused(bytes: impl Fn(&TorrentFixture) -> Vec<u8>) {
-    let scene = TorrentFixture::by_hand(981);
-    let seed = scene.start_only_seed(&TorrentPeer::default());
+    let fixture = TorrentFixture::by_hand(981);
+    let seed = fixture.start_only_seed(&TorrentPeer::default());
     let mut client = RawClient::connect(listen_address(&seed.client));
-    client.send(&bytes(&scene));
-    let heard = client.receive(REFUSAL_TIMEOUT);
-    assert!(heard.closed && heard.bytes.len() <= 68, "{heard:?}");
-    let mut honest = scene.start_download_unseen(&TorrentPeer::default());
-    scene.wait_until_complete(&mut honest);
+    client.send(&bytes(&fixture));
+    let response = client.receive(REFUSAL_TIMEOUT);
+    assert!(response.closed && response.bytes.len() <= 68, "{response:?}");
+    let mut honest = fixture.start_download_unseen(&TorrentPeer::default());
+    fixture.wait_until_complete(&mut honest);
 }
 
-/// Sends a message, if the other side still listens.
+/// Sends a message, unless the other side has disconnected.
 fn send_if_open(wire: &mut RawWire, id: u8, payload: &[u8]) {
-    // Its going is what the story waits for.
+    // The story waits for the disconnection.
     let _ = wire.send(id, payload);
 }
 
@@ -89,8 +90,8 @@ fn bitfield_of_another_torrent_is_rejected() {
 
 #[test]
 fn unknown_torrent_is_refused() {
-    assert_refused(|scene| {
-        let mut bytes = RawWire::handshake(scene.infohash, *b"-RP0001-story client");
+    assert_refused(|fixture| {
+        let mut bytes = RawWire::handshake(fixture.infohash, *b"-RP0001-story client");
         bytes[30] ^= 1;
         bytes
     });

@@ -1,4 +1,4 @@
-//! Sources that die, freeze or are late, and a fetcher that dies.
+//! Sources that crash, freeze or are slow, and a downloading node that crashes.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use tests::network::TestNetwork;
 use tests::peer::PeerProcess;
 use tests::test_folder::TestFolder;
 
-/// How long a download that waits may take to find a source that has come.
+/// Time limit for a waiting download to find a new source.
 const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Waits until a download has begun.
-fn wait_for_part(home: &TestFolder, content: &TestContent) {
-    wait_until("a download to begin", DEFAULT_TIMEOUT, || home.part_path(content).exists());
+/// Waits until a download has started.
+fn wait_for_part(folder: &TestFolder, content: &TestContent) {
+    wait_until("a download to start", DEFAULT_TIMEOUT, || folder.part_path(content).exists());
 }
 
 #[test]
@@ -23,13 +23,13 @@ fn source_killed_in_mid_download_is_replaced() {
     let content = TestContent::random(10, 400 * PIECE_LENGTH + 1);
     let mut sharers: Vec<_> = (0..3).map(|_| network.start_node(&[("big.iso", &content)])).collect();
     let mut fetcher = network.start_node(&[]);
-    let asked = fetcher.peer.start_command(&format!("download {}", content.digest));
+    let started = fetcher.peer.start_command(&format!("download {}", content.digest));
     wait_for_part(&fetcher.folder, &content);
-    // While the fetcher is frozen nothing is finished, and the source dies with its promises unkept.
+    // While the downloading node is frozen nothing completes, and the source dies with outstanding requests.
     fetcher.peer.freeze();
     sharers[0].peer.kill();
     fetcher.peer.thaw();
-    let answer = fetcher.peer.wait_for_output(asked);
+    let answer = fetcher.peer.wait_for_output(started);
     assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
     fetcher.path_of(&content);
 }
@@ -52,10 +52,10 @@ fn a_source_frozen_in_mid_download_is_overtaken() {
     let content = TestContent::random(12, 400 * PIECE_LENGTH);
     let sharers: Vec<_> = (0..2).map(|_| network.start_node(&[("big.iso", &content)])).collect();
     let mut fetcher = network.start_node(&[]);
-    let asked = fetcher.peer.start_command(&format!("download {}", content.digest));
+    let started = fetcher.peer.start_command(&format!("download {}", content.digest));
     wait_for_part(&fetcher.folder, &content);
     sharers[1].peer.freeze();
-    let answer = fetcher.peer.wait_for_output(asked);
+    let answer = fetcher.peer.wait_for_output(started);
     assert_eq!(answer.completed_downloads().len(), 1, "{answer:#?}");
     fetcher.path_of(&content);
 }
@@ -88,7 +88,7 @@ fn download_without_any_known_source_waits() {
     });
     assert!(fetcher.folder.visible_files().is_empty());
     let _sharer = network.start_node(&[("late.txt", &content)]);
-    wait_until("the download to be complete", WAIT_TIMEOUT, || {
+    wait_until("the download to complete", WAIT_TIMEOUT, || {
         fetcher.peer.run("transfers").download_states() == ["done"]
     });
     fetcher.path_of(&content);
@@ -99,12 +99,12 @@ fn source_that_no_longer_shares_the_file_is_named() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(15, 3 * PIECE_LENGTH);
     let mut fetcher = network.start_node(&[]);
-    let mute = HostilePeer::join(network.index.address(), "gone.bin", &content, Lie::NotShared);
+    let former = HostilePeer::join(network.index.address(), "gone.bin", &content, Lie::NotShared);
     fetcher.peer.run(&format!("download {} &", content.digest));
-    wait_until("the download to say why it waits", DEFAULT_TIMEOUT, || {
+    wait_until("the download to report why it waits", DEFAULT_TIMEOUT, || {
         let transfers = fetcher.peer.run("transfers");
         transfers.download_states() == ["waiting for sources"]
-            && transfers.contains("does not share the file any more")
+            && transfers.contains("no longer shares the file")
     });
-    drop(mute);
+    drop(former);
 }

@@ -1,4 +1,4 @@
-//! A download waits for what can come back: sources, a place in their queues, the index; and says what it waits for.
+//! A download waits for anything that can return: sources, queue positions, the index. It reports what it waits for.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use tests::peer::{peer_node, run_script, run_with_input};
 use tests::terminal::Terminal;
 use tests::test_folder::TestFolder;
 
-/// How long a download that has lost its sources may keep its turn, and how long one that waits may take to find a source.
+/// Time limit for a download without sources to yield its turn, and for a waiting download to find a source.
 const RECOVERY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Enough for many downloads from one slow source.
@@ -32,14 +32,14 @@ fn download_continues_after_a_long_absence_of_its_source() {
     let mut source = network.start_node_with(&[("big.iso", &content)], &slow);
     let mut node = network.start_empty_node(&["--max-active-downloads", "1"]);
     node.peer.run(&format!("download {} &", content.digest));
-    wait_until("some of it to be here", DEFAULT_TIMEOUT, || {
-        node.peer.run("transfers").bytes_verified().is_some_and(|here| here > content.size() / 4)
+    wait_until("a part of the file to be verified", DEFAULT_TIMEOUT, || {
+        node.peer.run("transfers").bytes_verified().is_some_and(|verified| verified > content.size() / 4)
     });
     source.peer.kill();
     wait_for_states(&mut node, &["waiting for sources"], DEFAULT_TIMEOUT);
     node.peer.run(&format!("download {} &", unknown.digest));
     wait_for_states(&mut node, &["waiting for sources", "queued 1"], DEFAULT_TIMEOUT);
-    // At last it makes way for the other one, and neither of them fails.
+    // Finally the first download yields to the other one, and neither of them fails.
     wait_for_states(&mut node, &["waiting for sources", "never seen"], RECOVERY_TIMEOUT);
     let missing = content.size() - node.peer.run("transfers").bytes_verified().expect("a download");
     source.restart_with(network.index.address(), &[]);
@@ -59,7 +59,7 @@ fn waiting_downloads_retry_when_the_index_returns() {
     node.peer.run(&format!("download {} &", content.digest));
     wait_for_states(&mut node, &["never seen"], DEFAULT_TIMEOUT);
     network.index.kill();
-    wait_until("the index to be missed", DEFAULT_TIMEOUT, || {
+    wait_until("the lost connection to be noticed", DEFAULT_TIMEOUT, || {
         node.peer.run("status").contains("no connection")
     });
     network.index.restart();
@@ -83,10 +83,10 @@ fn thirteen_nodes_share_a_source_with_two_slots() {
     }
     let queued = format!("queued at {}, position ", source.peer.address());
     let mut deepest = 0;
-    wait_until("somebody to be far behind in the queue", DEFAULT_TIMEOUT, || {
+    wait_until("a node to be far back in the queue", DEFAULT_TIMEOUT, || {
         let states = nodes.iter_mut().flat_map(|node| node.peer.run("transfers").download_states());
-        let places = states.filter_map(|state| queue_position_in(&state, &queued));
-        deepest = deepest.max(places.max().unwrap_or(0));
+        let positions = states.filter_map(|state| queue_position_in(&state, &queued));
+        deepest = deepest.max(positions.max().unwrap_or(0));
         deepest >= 5
     });
     for node in &mut nodes {
@@ -94,46 +94,49 @@ fn thirteen_nodes_share_a_source_with_two_slots() {
     }
 }
 
-/// Returns the position that a state tells, if it tells one.
+/// Returns the queue position in a state, if there is one.
 fn queue_position_in(state: &str, beginning: &str) -> Option<u32> {
-    let (place, length) = state.strip_prefix(beginning)?.split_once(" of ")?;
-    let (place, length): (u32, u32) = (place.parse().ok()?, length.parse().ok()?);
-    assert!(place <= length && length <= 13, "{state}");
-    Some(place)
+    let (position, length) = state.strip_prefix(beginning)?.split_once(" of ")?;
+    let (position, length): (u32, u32) = (position.parse().ok()?, length.parse().ok()?);
+    assert!(position <= length && length <= 13, "{state}");
+    Some(position)
 }
 
 #[test]
 fn script_timeout_has_its_own_exit_status() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(530, 4 * PIECE_LENGTH);
-    let home = TestFolder::new();
+    let share_dir = TestFolder::new();
     let download = format!("download {}", content.digest);
-    let output = run_script(network.index.address(), home.path(), &[&format!("{download} --timeout 1")]);
+    let output = run_script(network.index.address(), share_dir.path(), &[&format!("{download} --timeout 1")]);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(7), "{errors}");
     assert!(errors.contains("unfinished, will resume (never seen)"), "{errors}");
-    let mut command = peer_node(0, network.index.address(), home.path());
+    let mut command = peer_node(0, network.index.address(), share_dir.path());
     command.args(["--timeout", "1"]);
     let output = run_with_input(command, &format!("{download}\n"));
     assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
-    // What failed weighs more than what is unfinished.
-    let output =
-        run_script(network.index.address(), home.path(), &["download 9", &format!("{download} --timeout=1")]);
+    // A failure takes precedence over an unfinished download.
+    let output = run_script(
+        network.index.address(),
+        share_dir.path(),
+        &["download 9", &format!("{download} --timeout=1")],
+    );
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     let _sharer = network.start_node(&[("late.bin", &content)]);
-    let output = run_script(network.index.address(), home.path(), &[&download]);
+    let output = run_script(network.index.address(), share_dir.path(), &[&download]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(home.visible_files().values().any(|file| *file == content));
+    assert!(share_dir.visible_files().values().any(|file| *file == content));
 }
 
 #[test]
 fn script_timeout_reports_finished_and_unfinished_downloads() {
     let mut network = TestNetwork::new();
-    let (missing, here) = (TestContent::random(533, PIECE_LENGTH), TestContent::random(534, PIECE_LENGTH));
-    let _sharer = network.start_node(&[("here.bin", &here)]);
-    let home = TestFolder::new();
-    let download = format!("download {} {} --timeout 3", missing.digest, here.digest);
-    let output = run_script(network.index.address(), home.path(), &[&download]);
+    let (missing, present) = (TestContent::random(533, PIECE_LENGTH), TestContent::random(534, PIECE_LENGTH));
+    let _sharer = network.start_node(&[("here.bin", &present)]);
+    let share_dir = TestFolder::new();
+    let download = format!("download {} {} --timeout 3", missing.digest, present.digest);
+    let output = run_script(network.index.address(), share_dir.path(), &[&download]);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(7), "{errors}");
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -147,12 +150,12 @@ fn background_failure_fails_the_script() {
     let mut network = TestNetwork::new();
     let (one, other) = (TestContent::random(535, 300), TestContent::random(536, PIECE_LENGTH));
     let _sharer = network.start_node(&[("one.bin", &one), ("other.bin", &other)]);
-    let (home, folder) = (TestFolder::new(), tempfile::tempdir().expect("a folder"));
+    let (share_dir, folder) = (TestFolder::new(), tempfile::tempdir().expect("a folder"));
     let blocked = folder.path().join("blocked");
     fs::write(&blocked, "in the way").expect("a file");
     let fails = format!("download {} as {}/one.bin &", one.digest, blocked.display());
     let follows = format!("download {}", other.digest);
-    let output = run_script(network.index.address(), home.path(), &[&fails, &follows]);
+    let output = run_script(network.index.address(), share_dir.path(), &[&fails, &follows]);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("not a folder that can be written"), "{errors}");
@@ -163,10 +166,10 @@ fn waiting_script_gets_a_periodic_reason() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(531, 4 * PIECE_LENGTH);
     let mut node = network.start_node(&[]);
-    let asked = node.peer.start_command(&format!("download {}", content.digest));
-    wait_until("the reason to be told", RECOVERY_TIMEOUT, || node.peer.output().contains(": never seen"));
+    let started = node.peer.start_command(&format!("download {}", content.digest));
+    wait_until("the reason to be printed", RECOVERY_TIMEOUT, || node.peer.output().contains(": never seen"));
     let _sharer = network.start_node(&[("late.bin", &content)]);
-    let answer = node.peer.wait_for_output(asked);
+    let answer = node.peer.wait_for_output(started);
     assert!(answer.completed_downloads().len() == 1 && answer.errors().is_empty(), "{answer:#?}");
     assert!(answer.0.iter().any(|line| line.starts_with("note: ")), "{answer:#?}");
 }
@@ -174,8 +177,8 @@ fn waiting_script_gets_a_periodic_reason() {
 #[test]
 fn progress_bar_shows_why_a_download_waits() {
     let network = TestNetwork::new();
-    let (content, home) = (TestContent::random(532, PIECE_LENGTH), TestFolder::new());
-    let mut terminal = Terminal::start(peer_node(0, network.index.address(), home.path()));
+    let (content, share_dir) = (TestContent::random(532, PIECE_LENGTH), TestFolder::new());
+    let mut terminal = Terminal::start(peer_node(0, network.index.address(), share_dir.path()));
     assert!(terminal.wait_for_prompt());
     terminal.type_keys(&format!("download {}\r", content.digest));
     assert!(terminal.wait_for_text("never seen", DEFAULT_TIMEOUT), "{}", terminal.text());

@@ -53,11 +53,11 @@ async fn one_address_cannot_use_all_message_memory() {
     let permit = |address| admission.admit(ip(address)).unwrap();
     let permits = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "127.0.0.1"].map(permit);
     let [one, same, other, local] = permits.each_ref().map(ClientPermit::allowance);
-    let room = one.reserve(10 << 10).await;
+    let permit = one.reserve(10 << 10).await;
     assert!(same.try_reserve(8 << 10).is_none() && other.try_reserve(8 << 10).is_some());
-    drop(room);
+    drop(permit);
     assert!(same.try_reserve(8 << 10).is_some());
-    // All together have a limit as well.
-    let _most = local.reserve(60 << 10).await;
+    // The total is limited as well.
+    let _held = local.reserve(60 << 10).await;
     assert!(same.try_reserve(8 << 10).is_none());
 }

@@ -1,7 +1,7 @@
-//! The places that HTTP connections have, and who gives one up when there are too many.
+//! Slots for HTTP connections, and which connection is evicted when they run out.
 //!
-//! A connection that is kept open between requests costs its client nothing, so nobody is turned away because others keep theirs:
-//! the connection that has been idle longest is closed for the new one. Pure but for the tokens that are cancelled.
+//! An idle keep-alive connection costs its client nothing, so a new client is never refused for lack of slots: the connection
+//! that has been idle longest is closed instead. Pure apart from the tokens that are cancelled.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,19 +14,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::limits::HttpLimits;
 
-/// A moment in the order of all requests and connections.
+/// A logical time that orders all requests and connections.
 type Tick = u64;
 
-/// The places of a service.
+/// The slots of a service.
 #[derive(Debug)]
 pub(super) struct ConnectionSlots(Arc<Mutex<SlotTable>>);
 
-/// The place of a connection; free again when dropped.
+/// The slot of a connection; freed when dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     table: Arc<Mutex<SlotTable>>,
     address: IpAddr,
-    /// Its last use, which only the connection itself changes.
+    /// The time of the last use, changed only by the connection itself.
     last_used: AtomicU64,
     evicted: CancellationToken,
 }
@@ -37,9 +37,9 @@ struct SlotTable {
     max_per_address: usize,
     now: Tick,
     count: usize,
-    /// The connections of each address by their last use.
+    /// The connections of each address by last use.
     by_address: HashMap<IpAddr, BTreeMap<Tick, CancellationToken>>,
-    /// The addresses by the number of their connections and how long ago they used the idlest; the first to give one up is last.
+    /// The addresses by number of connections and idle time of the idlest; the last entry is evicted first.
     by_size: BTreeSet<(usize, Reverse<Tick>, IpAddr)>,
 }
 
@@ -55,11 +55,11 @@ impl ConnectionSlots {
         })))
     }
 
-    /// Assigns a place to a new connection. Also returns true if another connection lost its place for it: one of the same address
-    /// if that has as many as it may, and otherwise one of the address that has most.
+    /// Assigns a slot to a new connection. Also returns true if that evicted another connection: one of the same address if it
+    /// has reached its limit, otherwise one of the address with the most connections.
     pub(super) fn acquire(&self, address: IpAddr) -> (ConnectionSlot, bool) {
         let mut table = self.0.lock();
-        let has_made_room = table.evict_if_full(address);
+        let has_evicted = table.evict_if_full(address);
         let (used, closing) = (table.next_tick(), CancellationToken::new());
         table.insert(address, used, closing.clone());
         drop(table);
@@ -70,16 +70,16 @@ impl ConnectionSlots {
                 last_used: AtomicU64::new(used),
                 evicted: closing,
             },
-            has_made_room,
+            has_evicted,
         )
     }
 }
 
 impl ConnectionSlot {
-    /// Notes that the connection is in use at this moment.
+    /// Records that the connection is in use.
     pub(super) fn touch(&self) {
         let mut table = self.table.lock();
-        // One that has lost its place does not get it back.
+        // An evicted connection does not get its slot back.
         if let Some(closing) = table.remove(self.address, self.last_used.load(Ordering::Relaxed)) {
             let used = table.next_tick();
             table.insert(self.address, used, closing);
@@ -87,7 +87,7 @@ impl ConnectionSlot {
         }
     }
 
-    /// Waits until the connection has lost its place. Cancel safe.
+    /// Waits until the connection is evicted. Cancel safe.
     pub(super) async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
@@ -100,11 +100,11 @@ impl Drop for ConnectionSlot {
 }
 
 impl SlotTable {
-    /// Closes one connection if there is no place for one more of an address.
+    /// Evicts one connection if there is no slot for another one of this address.
     fn evict_if_full(&mut self, address: IpAddr) -> bool {
-        let here = self.by_address.get(&address).map_or(0, BTreeMap::len);
-        // Behind a proxy or a tunnel everybody comes from this machine.
-        let is_address_full = here >= self.max_per_address && !address.is_loopback();
+        let open = self.by_address.get(&address).map_or(0, BTreeMap::len);
+        // Behind a proxy or a tunnel all clients have the loopback address.
+        let is_address_full = open >= self.max_per_address && !address.is_loopback();
         let from = if is_address_full {
             address
         } else if self.count >= self.max
@@ -114,7 +114,7 @@ impl SlotTable {
         } else {
             return false;
         };
-        let idlest = self.by_address.get(&from).and_then(|here| here.keys().next().copied());
+        let idlest = self.by_address.get(&from).and_then(|open| open.keys().next().copied());
         let closed = idlest.and_then(|idlest| self.remove(from, idlest));
         closed.inspect(CancellationToken::cancel).is_some()
     }
@@ -133,11 +133,11 @@ impl SlotTable {
 
     fn remove(&mut self, address: IpAddr, used: Tick) -> Option<CancellationToken> {
         let size = self.rank_of(address);
-        let here = self.by_address.get_mut(&address)?;
-        let removed = here.remove(&used)?;
+        let open = self.by_address.get_mut(&address)?;
+        let removed = open.remove(&used)?;
         self.count -= 1;
         self.by_size.remove(&size);
-        if here.is_empty() {
+        if open.is_empty() {
             self.by_address.remove(&address);
         } else {
             self.by_size.insert(self.rank_of(address));
@@ -147,9 +147,9 @@ impl SlotTable {
     }
 
     fn rank_of(&self, address: IpAddr) -> (usize, Reverse<Tick>, IpAddr) {
-        let here = self.by_address.get(&address);
-        let idlest = here.and_then(|here| here.keys().next().copied());
-        (here.map_or(0, BTreeMap::len), Reverse(idlest.unwrap_or(0)), address)
+        let open = self.by_address.get(&address);
+        let idlest = open.and_then(|open| open.keys().next().copied());
+        (open.map_or(0, BTreeMap::len), Reverse(idlest.unwrap_or(0)), address)
     }
 }
 
@@ -175,69 +175,69 @@ mod tests {
         [192, 0, 2, last].into()
     }
 
-    fn is_evicted(place: &ConnectionSlot) -> bool {
-        place.evicted.is_cancelled()
+    fn is_evicted(slot: &ConnectionSlot) -> bool {
+        slot.evicted.is_cancelled()
     }
 
     #[test]
     fn longest_idle_connection_is_evicted() {
-        let places = slots(3, 9);
-        let [one, two, three] = [1, 1, 1].map(|last| places.acquire(ip(last)).0);
+        let slots_in_use = slots(3, 9);
+        let [one, two, three] = [1, 1, 1].map(|last| slots_in_use.acquire(ip(last)).0);
         one.touch();
-        let (four, has_made_room) = places.acquire(ip(1));
-        assert!(has_made_room);
+        let (four, has_evicted) = slots_in_use.acquire(ip(1));
+        assert!(has_evicted);
         assert_eq!([&one, &two, &three, &four].map(is_evicted), [false, true, false, false]);
-        // What has lost its place does not come back by a last request.
+        // An evicted connection does not come back with a late request.
         two.touch();
         drop(two);
-        let (five, _) = places.acquire(ip(1));
+        let (five, _) = slots_in_use.acquire(ip(1));
         assert_eq!([&one, &three, &four, &five].map(is_evicted), [false, true, false, false]);
     }
 
     #[test]
     fn address_with_most_connections_loses_one() {
-        let places = slots(4, 9);
-        let (single, _) = places.acquire(ip(1));
-        let crowd = [2, 2, 2].map(|last| places.acquire(ip(last)).0);
-        let (other, _) = places.acquire(ip(3));
+        let slots_in_use = slots(4, 9);
+        let (single, _) = slots_in_use.acquire(ip(1));
+        let crowd = [2, 2, 2].map(|last| slots_in_use.acquire(ip(last)).0);
+        let (other, _) = slots_in_use.acquire(ip(3));
         assert!(!is_evicted(&single) && !is_evicted(&other) && is_evicted(&crowd[0]));
-        // Among equals it is the one that did nothing for longest.
+        // Among equals the one idle for longest is evicted.
         single.touch();
         drop(crowd);
-        let filling = [4, 5].map(|last| places.acquire(ip(last)).0);
-        let (_last, _) = places.acquire(ip(6));
+        let filling = [4, 5].map(|last| slots_in_use.acquire(ip(last)).0);
+        let (_last, _) = slots_in_use.acquire(ip(6));
         assert!(is_evicted(&other) && !is_evicted(&single) && !filling.iter().any(is_evicted));
     }
 
     #[test]
     fn full_address_evicts_its_own_unless_loopback() {
-        let places = slots(9, 2);
-        let here: Vec<_> = (0..3).map(|_| places.acquire(ip(1)).0).collect();
-        assert_eq!(here.iter().map(is_evicted).collect::<Vec<_>>(), [true, false, false]);
-        let local: Vec<_> = (0..7).map(|_| places.acquire([127, 0, 0, 1].into())).collect();
-        assert!(local.iter().all(|(place, has_made_room)| !has_made_room && !is_evicted(place)));
-        assert!(places.acquire(ip(2)).1, "all places are taken");
+        let slots_in_use = slots(9, 2);
+        let open: Vec<_> = (0..3).map(|_| slots_in_use.acquire(ip(1)).0).collect();
+        assert_eq!(open.iter().map(is_evicted).collect::<Vec<_>>(), [true, false, false]);
+        let local: Vec<_> = (0..7).map(|_| slots_in_use.acquire([127, 0, 0, 1].into())).collect();
+        assert!(local.iter().all(|(slot, has_evicted)| !has_evicted && !is_evicted(slot)));
+        assert!(slots_in_use.acquire(ip(2)).1, "all slots are taken");
     }
 
     proptest! {
         #[test]
         fn slot_limits_are_never_exceeded(steps in prop::collection::vec((0u8..4, 0usize..12), 1..200)) {
-            let places = slots(6, 3);
+            let slots_in_use = slots(6, 3);
             let mut open: Vec<ConnectionSlot> = Vec::new();
             for (step, at) in steps {
                 match step {
                     0 if at < open.len() => drop(open.swap_remove(at)),
                     1 if at < open.len() => open[at].touch(),
                     _ => {
-                        let (place, _) = places.acquire(ip(u8::try_from(at % 5).unwrap()));
-                        prop_assert!(!is_evicted(&place));
-                        open.push(place);
+                        let (slot, _) = slots_in_use.acquire(ip(u8::try_from(at % 5).unwrap()));
+                        prop_assert!(!is_evicted(&slot));
+                        open.push(slot);
                     }
                 }
-                let kept = open.iter().filter(|place| !is_evicted(place)).count();
-                let table = places.0.lock();
+                let kept = open.iter().filter(|slot| !is_evicted(slot)).count();
+                let table = slots_in_use.0.lock();
                 prop_assert_eq!(kept, table.count);
-                prop_assert!(kept <= 6 && table.by_address.values().all(|here| here.len() <= 3));
+                prop_assert!(kept <= 6 && table.by_address.values().all(|open| open.len() <= 3));
                 let sizes: usize = table.by_size.iter().map(|(size, ..)| size).sum();
                 prop_assert_eq!(sizes, kept);
             }

@@ -1,4 +1,4 @@
-//! Budgets in bytes, and lists that are forgotten for want of room or because their nodes were hardly ever there.
+//! Byte budgets, and expiry of lists for lack of capacity or of short-lived nodes.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::budgets::{BudgetLimits, DISK_PER_BYTE};
 use crate::catalog::{Attendance, ListHeader};
 
-/// What a file with a path of one byte takes in an encoded list.
+/// The encoded size of a file with a path of one byte.
 const FILE: u64 = 50;
 
 const UNLIMITED: BudgetLimits = BudgetLimits { per_node: 0, per_address: 0, memory: 0, disk: 0 };
@@ -16,23 +16,23 @@ fn limits_with(budgets: BudgetLimits) -> IndexLimits {
     IndexLimits { budgets, ..IndexLimits::default() }
 }
 
-/// A node comes to an address.
+/// Starts a session of a node at an address.
 fn arrive_from(directory: &Directory, node: u8, address: &str) -> NodeSession {
-    let arrival = arrive(directory, node);
-    directory.set_list_address(&arrival, Some(address.parse::<IpAddr>().unwrap()));
-    arrival
+    let session = arrive(directory, node);
+    directory.set_list_address(&session, Some(address.parse::<IpAddr>().unwrap()));
+    session
 }
 
-/// A node leaves, and the registrar has noted it.
-async fn depart(registrar: &Registrar, directory: &Directory, arrival: &NodeSession) {
-    directory.end_session(arrival);
-    registrar.node_left(arrival.node).await;
-    assert_eq!(registrar.change(arrival, ListChange::Begin).await, Err(Refusal::NoSuchPeer));
+/// Ends a session, and waits until the registrar has recorded it.
+async fn depart(registrar: &Registrar, directory: &Directory, session: &NodeSession) {
+    directory.end_session(session);
+    registrar.node_left(session.node).await;
+    assert_eq!(registrar.change(session, ListChange::Begin).await, Err(Refusal::NoSuchPeer));
 }
 
-async fn register(registrar: &Registrar, arrival: &NodeSession, paths: &[&str]) -> Result<u32, Refusal> {
+async fn register(registrar: &Registrar, session: &NodeSession, paths: &[&str]) -> Result<u32, Refusal> {
     let files = paths.iter().map(|path| file(path)).collect();
-    registrar.change(arrival, ListChange::Register(files)).await.map(|list| list.files)
+    registrar.change(session, ListChange::Register(files)).await.map(|list| list.files)
 }
 
 fn over(what: &str, wanted: u64, limit: u64) -> Result<u32, Refusal> {
@@ -55,11 +55,11 @@ async fn list_bytes_are_limited() {
     assert_eq!(register(&registrar, &one, &["a", "b"]).await, Ok(2));
     let refused = register(&registrar, &one, &["b", "c"]).await;
     assert_eq!(refused, over("the list of this node", 3 * FILE, 2 * FILE));
-    // What is there already takes no more.
+    // Files that are registered already take no further bytes.
     assert_eq!(register(&registrar, &one, &["b", "a"]).await, Ok(2));
     assert_eq!(register(&registrar, &other, &["c"]).await, Ok(1));
-    let gone = registrar.change(&one, ListChange::Unregister(vec!["a".into()])).await;
-    assert_eq!(gone.map(|list| list.files), Ok(1));
+    let removed = registrar.change(&one, ListChange::Unregister(vec!["a".into()])).await;
+    assert_eq!(removed.map(|list| list.files), Ok(1));
     assert_eq!(register(&registrar, &one, &["c"]).await, Ok(2));
     assert!(metrics.text().contains("index_budget_refusals_total{budget=\"node\"} 1\n"));
     end(registrar, tasks).await;
@@ -76,7 +76,7 @@ async fn nodes_of_one_address_share_its_budget() {
     let refused = over("the lists of all nodes at this address", 3 * FILE, 2 * FILE);
     assert_eq!(register(&registrar, &three, &["b"]).await, refused);
     assert_eq!(register(&registrar, &elsewhere, &["a", "b"]).await, Ok(2));
-    // Of those that have gone, the lists of the same address make room.
+    // Lists of offline nodes at the same address expire first.
     depart(&registrar, &directory, &two).await;
     assert_eq!(register(&registrar, &three, &["b"]).await, Ok(1));
     assert_eq!([1, 2, 3, 4].map(|node| files_of(&directory, node)), [1, 0, 1, 2]);
@@ -88,7 +88,7 @@ async fn nodes_of_one_address_share_its_budget() {
 #[tokio::test]
 async fn full_index_expires_longest_absent_then_refuses() {
     let each = FILE * DISK_PER_BYTE;
-    // A little more than three lists take.
+    // Slightly more than three lists take.
     let limit = 3 * each + 10;
     let (registrar, directory, disk, tasks, metrics) =
         start_with(&limits_with(BudgetLimits { disk: limit, ..UNLIMITED }));
@@ -96,7 +96,7 @@ async fn full_index_expires_longest_absent_then_refuses() {
     for node in [&one, &two, &three] {
         assert_eq!(register(&registrar, node, &["a"]).await, Ok(1));
     }
-    // In another order than they came.
+    // The nodes leave in a different order than they arrived.
     for node in [&two, &one] {
         directory.clock().advance(HOUR);
         depart(&registrar, &directory, node).await;
@@ -108,7 +108,7 @@ async fn full_index_expires_longest_absent_then_refuses() {
     let refused = over("all lists of this index on disk", 4 * each, limit);
     assert_eq!(register(&registrar, &four, &["d"]).await, refused);
     assert!(metrics.text().contains("index_budget_refusals_total{budget=\"disk\"} 1\n"));
-    // Who returns is told that its list is gone, sends it again, and is served as soon as somebody else has gone.
+    // A node that returns sees that its list has expired, sends it again, and succeeds once another node has left.
     let one = arrive(&directory, 1);
     assert_eq!(one.summary, ListSummary::default());
     assert_eq!(register(&registrar, &one, &["a"]).await, refused);
@@ -116,8 +116,8 @@ async fn full_index_expires_longest_absent_then_refuses() {
     assert_eq!(register(&registrar, &one, &["a"]).await, Ok(1));
     end(registrar, tasks).await;
     let commits = disk.0.lock().commits.clone();
-    let gone = commits.iter().flatten().filter(|writes| writes.header.is_none()).map(|writes| writes.node);
-    assert_eq!(gone.collect::<Vec<_>>(), [two.node, one.node, three.node]);
+    let expired = commits.iter().flatten().filter(|writes| writes.header.is_none()).map(|writes| writes.node);
+    assert_eq!(expired.collect::<Vec<_>>(), [two.node, one.node, three.node]);
 }
 
 #[tokio::test]
@@ -146,19 +146,19 @@ async fn offers_share_the_memory_budget() {
 #[tokio::test]
 async fn node_online_under_an_hour_expires_in_a_day() {
     let (registrar, directory, disk, tasks, metrics) = start_with(&IndexLimits::default());
-    let (clock, [brief, twice, old]) = (directory.clock(), [1, 2, 3].map(|node| arrive(&directory, node)));
-    for node in [&brief, &twice, &old] {
+    let (clock, [short, twice, long]) = (directory.clock(), [1, 2, 3].map(|node| arrive(&directory, node)));
+    for node in [&short, &twice, &long] {
         directory.set_list_address(node, None);
         register(&registrar, node, &["a"]).await.unwrap();
     }
     clock.advance(HOUR / 2);
-    for node in [&brief, &twice] {
+    for node in [&short, &twice] {
         depart(&registrar, &directory, node).await;
     }
     let again = arrive(&directory, 2);
     directory.set_list_address(&again, None);
     clock.advance(HOUR / 2);
-    for node in [&again, &old] {
+    for node in [&again, &long] {
         depart(&registrar, &directory, node).await;
     }
     registrar.run_expiry().await;
@@ -178,10 +178,10 @@ async fn node_online_under_an_hour_expires_in_a_day() {
     let saved = disk.0.lock().commits.concat();
     let saved = saved.iter().filter(|writes| writes.has_new_attendance).filter_map(|writes| writes.header);
     let of = |node: &NodeSession| {
-        let mine = saved.clone().filter(|header| header.id == node.id);
-        mine.map(|header| header.attendance.online / 60).collect::<Vec<_>>()
+        let own = saved.clone().filter(|header| header.id == node.id);
+        own.map(|header| header.attendance.online / 60).collect::<Vec<_>>()
     };
-    assert_eq!((of(&brief), of(&twice), of(&old)), (vec![0, 30], vec![0, 30, 60], vec![0, 60]));
+    assert_eq!((of(&short), of(&twice), of(&long)), (vec![0, 30], vec![0, 30, 60], vec![0, 60]));
 }
 
 #[tokio::test]
@@ -206,8 +206,8 @@ async fn store_over_budget_is_served_and_shrinks_gradually() {
     let list = |node: u8| {
         let mut summary = ListSummary::default();
         summary.add(&file("a"));
-        let (id, standing) = (NodeId::from_bytes([node; 32]), Attendance::ESTABLISHED);
-        let header = ListHeader { id, summary, last_seen: u64::from(node), attendance: standing };
+        let (id, attendance) = (NodeId::from_bytes([node; 32]), Attendance::ESTABLISHED);
+        let header = ListHeader { id, summary, last_seen: u64::from(node), attendance };
         let blocks = vec![(crate::catalog::BlockNo(0), vec![file("a")])];
         StoredFileList { node: NodeNo(node.into()), header, blocks }
     };

@@ -1,4 +1,4 @@
-//! Searches that are charged what they cost, and lists that are too long.
+//! Search time budgets and list size budgets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn search() -> Request {
 #[tokio::test]
 async fn exhausted_search_time_names_a_retry_time() {
     let dir = tempdir().unwrap();
-    // Any number of searches, but a hundredth of a second in ten.
+    // Unlimited searches, but only ten milliseconds of processor time per ten seconds.
     let quotas = QuotaLimits {
         search_time_per_node: 1,
         search_time_per_address: 0,
@@ -28,15 +28,15 @@ async fn exhausted_search_time_names_a_retry_time() {
         ..QuotaLimits::default()
     };
     let metrics = Arc::new(IndexMetrics::default());
-    let conditions = ServerConfig {
+    let config = ServerConfig {
         limits: IndexLimits { quotas, ..limits() },
         metrics: Arc::clone(&metrics),
         ..ServerConfig::default()
     };
-    let index = TestIndex::start_with_config(dir.path(), conditions, None).await;
+    let index = TestIndex::start_with_config(dir.path(), config, None).await;
     let (mut greedy, mut modest) = (TestIndexNode::new(1).await, TestIndexNode::new(2).await);
     let (mut greedy, mut modest) = (greedy.join(index.address).await, modest.join(index.address).await);
-    // Every name has to be looked at.
+    // The search has to examine every name.
     for part in 0..8 {
         let files = (0..MAX_BATCH).map(|number| file(&format!("same/{part}/{number}"), 1)).collect();
         greedy.register(files).await;
@@ -63,8 +63,8 @@ async fn exhausted_search_time_names_a_retry_time() {
 async fn node_without_budgets_feature_gets_known_refusal() {
     let dir = tempdir().unwrap();
     let budgets = BudgetLimits { per_node: 100, ..BudgetLimits::default() };
-    let conditions = ServerConfig { limits: IndexLimits { budgets, ..limits() }, ..ServerConfig::default() };
-    let index = TestIndex::start_with_config(dir.path(), conditions, None).await;
+    let config = ServerConfig { limits: IndexLimits { budgets, ..limits() }, ..ServerConfig::default() };
+    let index = TestIndex::start_with_config(dir.path(), config, None).await;
     let mut node = TestIndexNode::new(1).await;
     let mut client = node.join(index.address).await;
     let files = ["a", "b", "c"].map(|path| file(path, 1)).to_vec();

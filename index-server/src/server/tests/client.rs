@@ -20,17 +20,17 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::with_timeout;
 
-/// A connection to an index on which anything can be said.
+/// A raw client connection that can send anything.
 pub(super) struct TestClient {
     pub(super) stream: TcpStream,
     buffer: FrameBuffer,
     notices: VecDeque<Notice>,
     id: u64,
-    /// What the index challenged it with.
+    /// The nonce of the index's challenge.
     nonce: [u8; 32],
 }
 
-/// A node's key and its port, on which it answers the index's call as long as it is held.
+/// A node's key and port; answers probes on the port while it exists.
 pub(super) struct TestIndexNode {
     key: SigningKey,
     listener: Option<TcpListener>,
@@ -46,18 +46,18 @@ impl TestIndexNode {
         Self { key, listener: Some(listener), port, probe_answerer: None }
     }
 
-    /// Closes the port: the node can no longer be called.
+    /// Closes the port, so that the node cannot be probed.
     pub(super) fn stop_listening(&mut self) {
         self.listener = None;
         self.probe_answerer = None;
     }
 
-    /// Hands the port over: nobody answers calls unless the caller does.
+    /// Hands over the listener; probes are then answered by the caller only.
     pub(super) fn take_listener(&mut self) -> TcpListener {
         self.listener.take().unwrap()
     }
 
-    /// Opens the port again, for the session of `client`.
+    /// Opens the port again for the session of `client`.
     pub(super) async fn listen_again(&mut self, port: u16, client: &TestClient) {
         self.listener = Some(TcpListener::bind(("127.0.0.1", port)).await.unwrap());
         self.answer_probes(client.nonce);
@@ -75,7 +75,7 @@ impl TestIndexNode {
         Request::Hello { node: self.id(), port: self.port, agent: "test".into() }
     }
 
-    /// The greeting of version 2.
+    /// Returns the greeting of version 2.
     pub(super) fn greet(&self) -> Request {
         let features = IndexFeatures::from_bits(1 << 63);
         Request::Greet { node: self.id(), port: self.port, agent: "test".into(), features }
@@ -86,7 +86,7 @@ impl TestIndexNode {
         Request::Proof { signature }
     }
 
-    /// Answers calls for one session from now on.
+    /// Answers probes for one session from now on.
     fn answer_probes(&mut self, nonce: [u8; 32]) {
         let Some(listener) = self.listener.take() else { return };
         self.probe_answerer = Some(AbortOnDropHandle::new(tokio::spawn(async move {
@@ -97,7 +97,7 @@ impl TestIndexNode {
         })));
     }
 
-    /// Connects and greets; the list's summary is what the index has kept.
+    /// Connects and authenticates; returns the summary of the list that the index has kept.
     pub(super) async fn connect(&mut self, index: SocketAddr) -> (TestClient, ListSummary) {
         let mut client = TestClient::open(index).await;
         let Reply::Challenge { nonce } = client.ask(self.hello()).await else { panic!("no challenge") };
@@ -143,7 +143,7 @@ async fn answer_probe(mut stream: TcpStream, nonce: [u8; 32]) {
 }
 
 impl TestClient {
-    /// Connects without a word.
+    /// Connects without sending anything.
     pub(super) async fn dial(index: SocketAddr) -> Self {
         let stream = TcpStream::connect(index).await.unwrap();
         let buffer = FrameBuffer::with_limit(MAX_FRAME);
@@ -155,7 +155,7 @@ impl TestClient {
         Self::open_version(index, Version::One).await
     }
 
-    /// Connects and exchanges preambles of a version.
+    /// Connects and exchanges preambles of a given version.
     pub(super) async fn open_version(index: SocketAddr, version: Version) -> Self {
         let mut client = Self::dial(index).await;
         client.write_raw(&preamble::encode(Service::Index, version)).await;
@@ -167,22 +167,22 @@ impl TestClient {
         with_timeout(self.stream.write_all(bytes)).await.unwrap();
     }
 
-    /// Reads so many bytes.
+    /// Reads exactly `len` bytes.
     pub(super) async fn read_raw(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
         with_timeout(self.stream.read_exact(&mut bytes)).await.unwrap();
         bytes
     }
 
-    /// Reads until the index closes, and returns how many bytes came.
+    /// Reads until the index closes the connection; returns the number of bytes.
     pub(super) async fn read_to_end(&mut self) -> usize {
         let mut bytes = Vec::new();
-        // A reset is a way to close.
+        // A reset counts as closed.
         let _ = with_timeout(self.stream.read_to_end(&mut bytes)).await;
         bytes.len()
     }
 
-    /// Returns the next message, or nothing when the index has closed.
+    /// Returns the next message; `None` if the index has closed the connection.
     pub(super) async fn message(&mut self) -> Option<IndexMessage> {
         loop {
             if let Some(message) = self.buffer.next_message().unwrap() {
@@ -204,13 +204,13 @@ impl TestClient {
         self.id
     }
 
-    /// Sends a request and returns its reply; notices that come before it are kept.
+    /// Sends a request and returns its reply; notices received before it are queued.
     pub(super) async fn ask(&mut self, request: Request) -> Reply {
         let sent = self.send(request).await;
         self.reply(sent).await
     }
 
-    /// Sends requests without waiting for answers, and returns their replies.
+    /// Sends requests without waiting, and returns their replies.
     pub(super) async fn ask_together(&mut self, requests: &[Request]) -> Vec<Reply> {
         let mut bytes = Vec::new();
         let first = self.id + 1;
@@ -273,7 +273,7 @@ impl TestClient {
         }
     }
 
-    /// Greets, and says whether the index has no room.
+    /// Sends a greeting; returns true if the index refuses the connection as busy.
     pub(super) async fn is_rejected(mut self, node: &TestIndexNode) -> bool {
         self.send(node.hello()).await;
         matches!(
@@ -282,13 +282,13 @@ impl TestClient {
         )
     }
 
-    /// Expects that the connection ends here, and nothing more comes.
+    /// Asserts that the connection ends without a further message.
     pub(super) async fn expect_end(mut self) {
         let more = self.message().await;
         assert!(more.is_none(), "{more:?}");
     }
 
-    /// Expects a refusal without a request.
+    /// Returns the refusal that is sent as a notice.
     pub(super) async fn refusal(&mut self) -> Refusal {
         match self.notice().await {
             Notice::Refused(refusal) => refusal,
@@ -302,7 +302,7 @@ pub(super) fn file(path: &str, content: u8) -> FileRecord {
     FileRecord { path: path.into(), size: 1000 + u64::from(content), digest, share: Share::Complete }
 }
 
-/// Sums up files as a node does.
+/// Returns the summary of files as a node computes it.
 pub(super) fn sum(files: &[FileRecord]) -> ListSummary {
     let mut summary = ListSummary::default();
     for file in files {

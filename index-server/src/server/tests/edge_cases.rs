@@ -1,4 +1,4 @@
-//! Requests at the edges of what the protocol allows.
+//! Requests at the limits of what the protocol allows.
 
 use protocol::digest::Digest;
 use protocol::frame::encode_frame;
@@ -51,15 +51,15 @@ async fn many_pipelined_requests_delay_no_other_client() {
     };
     let (mut reading, mut writing) = flooder.stream.into_split();
     let flood = tokio::spawn(async move { writing.write_all(&request.repeat(MANY)).await });
-    let mut heard = 0;
+    let mut received = 0;
     let mut bytes = vec![0; 64 << 10];
-    while heard < MANY * answer {
-        heard += with_timeout(reading.read(&mut bytes)).await.unwrap();
-        // Each of these waits for a part of the flood at most.
+    while received < MANY * answer {
+        received += with_timeout(reading.read(&mut bytes)).await.unwrap();
+        // Each of these waits for at most a part of the flood.
         assert!(matches!(canary.ask(Request::Renew).await, Reply::List(_)));
     }
     with_timeout(flood).await.unwrap().unwrap();
-    assert_eq!(heard, MANY * answer);
+    assert_eq!(received, MANY * answer);
     index.stop().await;
 }
 
@@ -68,16 +68,16 @@ async fn list_of_leaving_node_is_complete_or_absent() {
     let dir = tempdir().unwrap();
     let index = TestIndex::start(dir.path()).await;
     let files: Vec<FileRecord> = (0..MAX_BATCH).map(|no| file(&format!("folder/{no}"), 1)).collect();
-    let whole = frame(5, Request::Register { files: files.clone() });
+    let message = frame(5, Request::Register { files: files.clone() });
     let mut node = TestIndexNode::new(1).await;
-    for sent in [1, whole.len() / 2, whole.len() - 1] {
+    for sent in [1, message.len() / 2, message.len() - 1] {
         let mut client = node.connect(index.address).await.0;
-        client.write_raw(&whole[..sent]).await;
+        client.write_raw(&message[..sent]).await;
         drop(client);
         assert_eq!(node.connect(index.address).await.1, ListSummary::default(), "{sent} bytes");
     }
     let mut client = node.connect(index.address).await.0;
-    client.write_raw(&whole).await;
+    client.write_raw(&message).await;
     drop(client);
     let (mut client, found) = node.connect(index.address).await;
     assert!([ListSummary::default(), sum(&files)].contains(&found), "{found:?}");
@@ -92,8 +92,7 @@ async fn unknown_cursors_do_no_harm() {
     let mut node = TestIndexNode::new(1).await;
     let mut client = node.join(index.address).await;
     client.register(vec![file("one iso", 1), file("two iso", 2)]).await;
-    let search =
-        |told| Request::Search { query: "iso".into(), after: Some(SearchCursor { sent: told }), limit: 9 };
+    let search = |sent| Request::Search { query: "iso".into(), after: Some(SearchCursor { sent }), limit: 9 };
     let made_up = vec![0, u64::MAX, 7, 7, 1 << 63];
     let Reply::Hits { hits, .. } = client.ask(search(made_up)).await else { panic!("no hits") };
     assert_eq!(hits.len(), 2);
@@ -124,7 +123,7 @@ async fn lookalike_names_are_different_files() {
     let mut expected = files;
     expected.sort_by(|one, other| one.path.cmp(&other.path));
     assert_eq!(listed, expected);
-    // Whichever is typed, both are found.
+    // Every spelling finds both files.
     for query in ["a.txt", "A.TXT", "caf\u{e9}", "cafe\u{301}"] {
         assert_eq!(client.search(query).await.len(), 2, "{query}");
     }
@@ -151,7 +150,7 @@ async fn ipv4_client_on_ipv6_socket_keeps_its_address() {
     let dir = tempdir().unwrap();
     let index = TestIndex::start_at(dir.path(), "[::]:0").await;
     let loopback = ([127, 0, 0, 1], index.address.port()).into();
-    // Joining says where the index sees the node, and waits for its call.
+    // Joining checks at which address the index sees the node, and waits for its probe.
     let mut node = TestIndexNode::new(1).await;
     let mut client = node.join(loopback).await;
     client.register(vec![file("a", 1)]).await;

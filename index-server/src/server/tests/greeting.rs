@@ -37,7 +37,7 @@ async fn port_zero_and_index_port_cannot_be_claimed() {
 }
 
 #[tokio::test]
-async fn foreign_version_or_program_gets_only_a_preamble() {
+async fn unsupported_version_or_service_gets_only_a_preamble() {
     let dir = tempdir().unwrap();
     let index = TestIndex::start(dir.path()).await;
     let peer = preamble::encode(Service::Peer, Version::One);
@@ -55,7 +55,7 @@ async fn version_2_greeting_gets_features_and_time() {
     let dir = tempdir().unwrap();
     let index = TestIndex::start(dir.path()).await;
     let node = TestIndexNode::new(1).await;
-    // Everything up to the answer to the proof in one write each.
+    // Each write contains everything up to the next reply that is needed.
     let mut client = TestClient::dial(index.address).await;
     let mut opening = preamble::encode(Service::Index, Version::Two).to_vec();
     encode_frame(&RequestEnvelope { id: 1, request: node.greet() }, &mut opening).unwrap();
@@ -108,7 +108,7 @@ async fn unknown_request_is_unsupported_from_version_2_on() {
         new.write_raw(&unknown(id)).await;
         assert_eq!(new.reply(id).await, Reply::Refused(Refusal::Unsupported { kind: 256 }));
     }
-    // What is damaged is refused for good all the same.
+    // A malformed message still closes the connection.
     new.write_raw(&[0, 0, 0, 13, 0, 0, 0, 0, 0, 0, 0, 72, 0, 0, 0, 6, 0]).await;
     assert!(matches!(new.refusal().await, Refusal::Malformed { .. }));
     new.expect_end().await;
@@ -116,20 +116,20 @@ async fn unknown_request_is_unsupported_from_version_2_on() {
 }
 
 #[tokio::test]
-async fn strangers_get_no_answer() {
+async fn other_protocols_get_no_answer() {
     let dir = tempdir().unwrap();
     let index = TestIndex::start(dir.path()).await;
     let garbage = vec![0x5a; 64 << 10];
-    let speeches: [&[u8]; 5] = [
+    let openings: [&[u8]; 5] = [
         b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0",
         &garbage,
     ];
-    for speech in speeches {
+    for opening in openings {
         let mut client = TestClient::dial(index.address).await;
-        client.write_raw(speech).await;
+        client.write_raw(opening).await;
         assert_eq!(client.read_to_end().await, 0);
     }
     index.stop().await;
@@ -159,7 +159,7 @@ async fn full_index_answers_busy() {
     assert!(matches!(second.refusal().await, Refusal::Busy { .. }));
     second.expect_end().await;
     drop(first);
-    // There is room again as soon as the first connection has ended.
+    // A new connection is admitted once the first one has ended.
     super::with_timeout(async { while TestClient::open(index.address).await.is_rejected(&node).await {} })
         .await;
     index.stop().await;

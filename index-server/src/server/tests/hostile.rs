@@ -116,7 +116,7 @@ async fn slow_message_is_cut_off() {
         &mut bytes,
     )
     .unwrap();
-    // Each byte comes well within any deadline for a single read.
+    // Each byte arrives well within any timeout for a single read.
     let mut drip = tokio::time::interval(Duration::from_millis(20));
     let cut_off = async {
         for byte in bytes.iter().cycle() {

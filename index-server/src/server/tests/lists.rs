@@ -49,9 +49,9 @@ async fn acknowledged_files_survive_a_restart() {
         assert_eq!(list, expected);
         let files: Vec<FileRecord> = (0..1000).map(|no| file(&format!("{round}/{no}"), round)).collect();
         client.register(files).await;
-        let gone =
+        let removed =
             (0..500).map(|no| format!("{round}/{no}")).chain(["never there".into(), "../x".into()]).collect();
-        expected = client.summary(Request::Unregister { paths: gone }).await;
+        expected = client.summary(Request::Unregister { paths: removed }).await;
         assert_eq!(expected.files, (u32::from(round) + 1) * 500);
         index.stop().await;
     }
@@ -68,14 +68,14 @@ async fn replaced_list_drops_unmentioned_files_at_its_end() {
     assert_eq!(client.register(vec![file("b", 2)]).await, sum(&all));
     drop(client);
 
-    // The connection broke in between: nothing is gone.
+    // The connection was lost before the end of the list: no file is removed.
     let mut node = TestIndexNode::new(1).await;
     let (mut client, list) = node.connect(index.address).await;
     assert_eq!(list, sum(&all));
     client.summary(Request::BeginList).await;
     client.register(vec![file("b", 2), file("d", 4)]).await;
-    let left = [file("b", 2), file("d", 4)];
-    assert_eq!(client.summary(Request::EndList).await, sum(&left));
+    let remaining = [file("b", 2), file("d", 4)];
+    assert_eq!(client.summary(Request::EndList).await, sum(&remaining));
     index.stop().await;
 }
 

@@ -10,13 +10,13 @@ use super::client::{TestClient, TestIndexNode, file, sum};
 use super::{TestIndex, limits, with_timeout};
 use crate::limits::{IndexLimits, ProbeLimits};
 
-/// Searches until there are so many hits.
+/// Searches until there are exactly `count` hits.
 async fn until_hits(client: &mut TestClient, query: &str, count: usize) {
     with_timeout(async { while client.search(query).await.len() != count {} }).await;
 }
 
 #[tokio::test]
-async fn unreachable_node_is_told_and_not_listed() {
+async fn unreachable_node_is_notified_and_not_listed() {
     let dir = tempdir().unwrap();
     let index = TestIndex::start(dir.path()).await;
     let mut hidden = TestIndexNode::new(1).await;
@@ -32,35 +32,35 @@ async fn unreachable_node_is_told_and_not_listed() {
     let browse = Request::Browse { peer, after: None, limit: 1 };
     assert_eq!(client.ask(browse).await, Reply::Refused(Refusal::NoSuchPeer));
 
-    // When the port opens after all, it is called again, with the nonce of the same session.
+    // Once the port opens, the node is probed again with the nonce of the same session.
     hidden.listen_again(port, &client).await;
     assert_eq!(client.notice().await, Notice::Reachable { address: hidden.address() });
     assert_eq!(client.search("hidden").await.len(), 1);
     index.stop().await;
 }
 
-/// Accepts one call on a port, says something, and returns what the index said then.
+/// Accepts one connection, sends `answer`, and returns what the index sent.
 async fn answer_with(listener: TcpListener, answer: &[u8]) -> Vec<u8> {
     let (mut stream, _) = listener.accept().await.unwrap();
-    // The index may have hung up already.
+    // The index may have disconnected already.
     let _ = stream.write_all(answer).await;
-    let mut heard = Vec::new();
-    let _ = stream.read_to_end(&mut heard).await;
-    heard
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received).await;
+    received
 }
 
 #[tokio::test]
 async fn port_of_another_program_is_not_listed() {
     let dir = tempdir().unwrap();
-    let calls = ProbeLimits { timeout: Duration::from_millis(300), ..limits().probes };
-    let index = TestIndex::start_with(dir.path(), IndexLimits { probes: calls, ..limits() }).await;
+    let probes = ProbeLimits { timeout: Duration::from_millis(300), ..limits().probes };
+    let index = TestIndex::start_with(dir.path(), IndexLimits { probes, ..limits() }).await;
     let mut lie = preamble::encode(Service::Peer, Version::One).to_vec();
-    // A probe's answer with nothing in it, and the raw banners of other programs.
+    // A probe answer with an empty digest, and a banner of another program.
     lie.extend([0, 0, 0, 36, 0, 0, 0, 2]);
     lie.extend([0; 32]);
     let answers: [(&[u8], &str); 4] = [
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "something else"),
-        (&lie, "something else"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "another program"),
+        (&lie, "another program"),
         (b"PDEXP\0\0\x09", "version 9"),
         (b"", "timed out"),
     ];
@@ -68,9 +68,12 @@ async fn port_of_another_program_is_not_listed() {
         let mut node = TestIndexNode::new(seed).await;
         let listener = node.take_listener();
         let (mut client, _) = node.connect(index.address).await;
-        let heard = with_timeout(answer_with(listener, answer)).await;
-        // Nothing but a preamble and a probe ever goes out to a port that somebody claims.
-        assert!(heard.is_empty() || heard.starts_with(b"PDEXP") && heard.len() <= 48, "{heard:?}");
+        let received = with_timeout(answer_with(listener, answer)).await;
+        // The index never sends more than a preamble and a probe to a claimed port.
+        assert!(
+            received.is_empty() || received.starts_with(b"PDEXP") && received.len() <= 48,
+            "{received:?}"
+        );
         let Notice::Unreachable { reason, .. } = client.notice().await else { panic!("reachable") };
         assert!(reason.contains(expected), "{reason}");
     }
@@ -99,7 +102,7 @@ async fn returning_node_is_listed_without_registering() {
 }
 
 #[tokio::test]
-async fn silent_node_is_gone_after_its_lease() {
+async fn silent_node_is_disconnected_after_its_lease() {
     let dir = tempdir().unwrap();
     let limits = IndexLimits { lease: Duration::from_millis(200), ..limits() };
     let index = TestIndex::start_with(dir.path(), limits).await;
@@ -117,7 +120,7 @@ async fn stopping_index_notifies_and_finishes_answers() {
     let index = TestIndex::start(dir.path()).await;
     let mut node = TestIndexNode::new(1).await;
     let mut client = node.join(index.address).await;
-    // Answered, so that the one behind it is being answered, or not begun, when the index stops.
+    // Wait for the first reply, so that the second request is in progress or not started when the index stops.
     client.register(vec![file("a", 1)]).await;
     let sent = client.send(Request::Register { files: vec![file("b", 2)] }).await;
     index.stop().await;
@@ -142,9 +145,9 @@ async fn stopping_index_notifies_and_finishes_answers() {
 async fn hits_carry_only_online_sources() {
     let dir = tempdir().unwrap();
     let index = TestIndex::start(dir.path()).await;
-    let (mut sharer, mut gone, mut seeker) =
+    let (mut sharer, mut leaver, mut seeker) =
         (TestIndexNode::new(1).await, TestIndexNode::new(2).await, TestIndexNode::new(3).await);
-    let (mut sharing, mut leaving) = (sharer.join(index.address).await, gone.join(index.address).await);
+    let (mut sharing, mut leaving) = (sharer.join(index.address).await, leaver.join(index.address).await);
     sharing.register(vec![file("song", 1)]).await;
     leaving.register(vec![file("song", 1)]).await;
     let mut seeking = seeker.join(index.address).await;

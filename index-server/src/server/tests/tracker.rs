@@ -53,25 +53,25 @@ fn announce(port: u16) -> String {
     format!("GET /announce?{} HTTP/1.1\r\nHost: t\r\n\r\n", request.query())
 }
 
-/// Says something and hears what comes until the tracker closes.
+/// Sends a request and returns everything received until the tracker closes the connection.
 async fn converse(tracker: SocketAddr, text: &str) -> String {
     let mut stream = TcpStream::connect(tracker).await.unwrap();
-    // Who is refused may be closed before it has said everything.
+    // A refused client may be disconnected before all is sent.
     let _ = stream.write_all(text.as_bytes()).await;
-    let mut heard = Vec::new();
-    let _ = with_timeout(stream.read_to_end(&mut heard)).await;
-    String::from_utf8_lossy(&heard).into_owned()
+    let mut received = Vec::new();
+    let _ = with_timeout(stream.read_to_end(&mut received)).await;
+    String::from_utf8_lossy(&received).into_owned()
 }
 
-/// Asks for peers on a connection that is closed behind the answer.
+/// Announces on a connection that is closed after the reply, and returns the peers.
 async fn peers(tracker: SocketAddr, port: u16) -> Vec<SocketAddr> {
     let mut stream = TcpStream::connect(tracker).await.unwrap();
     let request = announce(port).replace("Host: t", "Host: t\r\nConnection: close");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut heard = Vec::new();
-    with_timeout(stream.read_to_end(&mut heard)).await.unwrap();
-    let body = heard.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
-    let reply = AnnounceReply::parse(&heard[body..]).unwrap().unwrap();
+    let mut received = Vec::new();
+    with_timeout(stream.read_to_end(&mut received)).await.unwrap();
+    let body = received.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    let reply = AnnounceReply::parse(&received[body..]).unwrap().unwrap();
     let mut peers: Vec<_> = reply.peers.into_iter().map(|peer| peer.address).collect();
     peers.sort_unstable();
     peers
@@ -100,8 +100,8 @@ async fn clients_find_all_nodes_with_offered_content() {
     assert_eq!(peers(tracker, 1).await, []);
     let hint = TorrentHint { infohash: TORRENT, digest, name: "a.iso".into(), piece_length: 1 << 18 };
     let offered = client.ask(Request::OfferTorrent { hint: hint.clone() }).await;
-    let place = Some(TrackerLocation::Port(tracker.port()));
-    assert_eq!(offered, Reply::Offers { torrents: 1, tracker: place.clone() });
+    let location = Some(TrackerLocation::Port(tracker.port()));
+    assert_eq!(offered, Reply::Offers { torrents: 1, tracker: location.clone() });
     assert_eq!(peers(tracker, 1).await, [node.address()]);
     let mut other = TestIndexNode::new(2).await.join(index.address).await;
     let found = Reply::Torrents { hints: vec![hint.clone()] };
@@ -112,9 +112,9 @@ async fn clients_find_all_nodes_with_offered_content() {
     let unknown = Request::FindTorrentByKey { key: TorrentKey::from_bytes(*TORRENT.as_bytes()) };
     assert_eq!(other.ask(unknown).await, Reply::Torrents { hints: Vec::new() });
     let withdrawn = client.ask(Request::WithdrawTorrent { infohash: TORRENT }).await;
-    assert_eq!(withdrawn, Reply::Offers { torrents: 0, tracker: place });
-    let gone = other.ask(Request::FindTorrentByKey { key }).await;
-    assert_eq!(gone, Reply::Torrents { hints: Vec::new() });
+    assert_eq!(withdrawn, Reply::Offers { torrents: 0, tracker: location });
+    let hints = other.ask(Request::FindTorrentByKey { key }).await;
+    assert_eq!(hints, Reply::Torrents { hints: Vec::new() });
     assert_eq!(peers(tracker, 1).await, []);
     client.ask(Request::OfferTorrent { hint }).await;
     drop(client);
@@ -124,7 +124,7 @@ async fn clients_find_all_nodes_with_offered_content() {
         }
     })
     .await;
-    // The node that made it is gone; another one with the content serves it, also once the index was started again.
+    // After the offering node has left, another node with the content serves it, even after a restart of the index.
     assert_eq!(served_by_another(3, (&index, tracker)).await, found);
     index.stop().await;
     let (index, tracker) = start_in(dir.path(), TrackerLimits::default()).await;
@@ -132,7 +132,7 @@ async fn clients_find_all_nodes_with_offered_content() {
     index.stop().await;
 }
 
-/// Lets a node in that has the content, waits until it is the one peer of the torrent, and returns what it is told of that.
+/// Adds a node with the content, waits until it is the torrent's only peer, and returns the hints that it gets.
 async fn served_by_another(seed: u8, (index, tracker): (&TestIndex, SocketAddr)) -> Reply {
     let mut node = TestIndexNode::new(seed).await;
     let mut client = node.join(index.address).await;
@@ -194,9 +194,9 @@ async fn index_without_tracker_accepts_offers() {
 async fn concurrent_offers_share_commits() {
     let dir = tempdir().unwrap();
     let metrics = Arc::<IndexMetrics>::default();
-    let conditions =
+    let config =
         ServerConfig { limits: super::limits(), metrics: Arc::clone(&metrics), ..ServerConfig::default() };
-    let index = TestIndex::start_with_config(dir.path(), conditions, None).await;
+    let index = TestIndex::start_with_config(dir.path(), config, None).await;
     let mut client = TestIndexNode::new(1).await.join(index.address).await;
     let before = metrics.commits.count();
     let hint = |number: u8| {
@@ -222,8 +222,8 @@ async fn concurrent_offers_share_commits() {
 async fn pipelined_http_requests_are_answered() {
     let (index, tracker, _dir) = start(TrackerLimits::default()).await;
     let last = announce(3).replace("Host: t", "Host: t\r\nConnection: close");
-    let heard = converse(tracker, &[&announce(1), &announce(2), &*last].concat()).await;
-    assert_eq!(heard.matches("HTTP/1.1 200 OK").count(), 3, "{heard}");
+    let received = converse(tracker, &[&announce(1), &announce(2), &*last].concat()).await;
+    assert_eq!(received.matches("HTTP/1.1 200 OK").count(), 3, "{received}");
     index.stop().await;
 }
 
@@ -247,10 +247,10 @@ async fn invalid_http_requests_are_rejected() {
         ("GET /scrape HTTP/1.0\r\n\r\n".into(), "failure reason"),
         ("GET /announce?info_hash=%zz&peer_id=1&port=1 HTTP/1.0\r\n\r\n".into(), "failure reason"),
     ] {
-        let heard = converse(tracker, &text).await;
+        let received = converse(tracker, &text).await;
         let expected: Vec<&str> = expected.split('|').collect();
-        assert!(expected.iter().any(|word| heard.contains(word)), "{text:.60}: {heard}");
-        assert!(heard.len() < 400, "{heard}");
+        assert!(expected.iter().any(|word| received.contains(word)), "{text:.60}: {received}");
+        assert!(received.len() < 400, "{received}");
     }
     assert_eq!(peers(tracker, 1).await, []);
     index.stop().await;
@@ -261,7 +261,7 @@ async fn slow_or_idle_http_clients_are_closed() {
     let limits = TrackerLimits {
         request_timeout: Duration::from_millis(200),
         connection_lifetime: Duration::from_millis(600),
-        // What the last one sends is not to use up what its address may ask.
+        // The last client must not exceed its address's rate.
         rate: RequestRate { per_second: 1_000_000, burst: 1_000_000 },
         ..TrackerLimits::default()
     };
@@ -272,20 +272,20 @@ async fn slow_or_idle_http_clients_are_closed() {
     let mut idle = TcpStream::connect(tracker).await.unwrap();
     idle.write_all(announce(1).as_bytes()).await.unwrap();
     for stream in [&mut silent, &mut halfway, &mut idle] {
-        let mut heard = Vec::new();
-        let _ = with_timeout(stream.read_to_end(&mut heard)).await;
+        let mut received = Vec::new();
+        let _ = with_timeout(stream.read_to_end(&mut received)).await;
     }
-    let mut deaf = TcpStream::connect(tracker).await.unwrap();
-    let begun = Instant::now();
+    let mut stalled = TcpStream::connect(tracker).await.unwrap();
+    let started = Instant::now();
     let (request, mut sent) = (announce(2), 0_usize);
-    // It never reads, until what it sends is not taken any more, or the connection is broken.
+    // The client never reads; it sends until a write fails or times out.
     while sent < 100_000_000 {
-        match with_timeout(deaf.write(request.as_bytes())).await {
+        match with_timeout(stalled.write(request.as_bytes())).await {
             Ok(bytes) if bytes > 0 => sent += bytes,
             _ => break,
         }
     }
-    assert!(sent < 100_000_000 && begun.elapsed() < Duration::from_secs(15), "{sent}");
+    assert!(sent < 100_000_000 && started.elapsed() < Duration::from_secs(15), "{sent}");
     assert!(!peers(tracker, 3).await.is_empty());
     index.stop().await;
 }
@@ -295,8 +295,8 @@ async fn requests_above_the_rate_are_refused() {
     let rate = RequestRate { per_second: 1, burst: 20 };
     let (index, tracker, _dir) = start(TrackerLimits { rate, ..TrackerLimits::default() }).await;
     let text = announce(1).repeat(50) + "GET / HTTP/1.0\r\n\r\n";
-    let heard = converse(tracker, &text).await;
-    let refused = heard.matches("too many requests from your address").count();
+    let received = converse(tracker, &text).await;
+    let refused = received.matches("too many requests from your address").count();
     assert!((28..=30).contains(&refused), "{refused}");
     index.stop().await;
 }
@@ -314,8 +314,8 @@ async fn idlest_connection_is_evicted_all_end_with_tracker() {
     assert_eq!(with_timeout(idlest.read(&mut [0; 10])).await.unwrap_or(0), 0);
     other.write_all(announce(1).as_bytes()).await.unwrap();
     assert!(with_timeout(other.read(&mut [0; 1000])).await.unwrap() > 0);
-    let begun = Instant::now();
+    let started = Instant::now();
     index.stop().await;
-    assert!(begun.elapsed() < Duration::from_secs(4));
+    assert!(started.elapsed() < Duration::from_secs(4));
     assert_eq!(with_timeout(other.read(&mut [0; 10])).await.unwrap_or(0), 0);
 }

@@ -80,8 +80,8 @@ fn offers_are_exported_and_imported() {
             let infohash = Infohash::from_bytes([number; 20]);
             let (digest, name) = (Digest::from_bytes([9; 32]), format!("é \"{number}\""));
             let hint = TorrentHint { infohash, digest, name, piece_length: 16384 };
-            let made = offers.add(NodeId::from_bytes([1; 32]), None, hint).unwrap().unwrap();
-            super::super::StoreBackend::commit(&mut store, &[], &[made]).unwrap();
+            let write = offers.add(NodeId::from_bytes([1; 32]), None, hint).unwrap().unwrap();
+            super::super::StoreBackend::commit(&mut store, &[], &[write]).unwrap();
         }
     }
     let exported = lines(Store::read_data(first.path()).unwrap().0);
@@ -128,7 +128,7 @@ fn bad_lines_are_reported_by_number() {
         );
     }
     let cut = format!("{}\n{}", head(1, 0), node(NODE, 0));
-    assert_eq!(read_lines(cut.as_bytes()).unwrap().first_bad[0], (2, "it is cut off".into()));
+    assert_eq!(read_lines(cut.as_bytes()).unwrap().first_bad[0], (2, "the line is truncated".into()));
     let long = format!("{}\n{}\n{}\n", head(1, 0), "x".repeat(200_000), node(NODE, 0));
     let long = read_lines(long.as_bytes()).unwrap().first_bad;
     assert!(matches!(&long[..], [(2, reason)] if reason.contains("longer")), "{long:?}");

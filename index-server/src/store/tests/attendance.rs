@@ -1,4 +1,4 @@
-//! How long nodes were online, beside their lists.
+//! Attendance of nodes, stored beside their lists.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use super::super::attendance_tree;
 use super::*;
 use crate::catalog::Attendance;
 
-/// Makes a data folder with the list of a node that came from an address and was online for a minute.
+/// Creates a data folder with the list of a node that was online for a minute at an address.
 fn store_with_attendance(address: Option<&str>) -> (TempDir, Attendance) {
     let dir = tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
@@ -25,9 +25,9 @@ fn read_attendance(dir: &Path) -> Result<Attendance, StoreError> {
     Store::read_data(dir).map(|(stored, _)| stored.lists[0].header.attendance)
 }
 
-/// Changes a row of the tree.
+/// Changes or removes a row of the tree.
 fn change(dir: &Path, key: &[u8], value: Option<&[u8]>) {
-    // A database that was just closed lets go of its file a moment later.
+    // A closed database releases its file a moment later.
     let db = std::iter::repeat_with(|| sled::open(dir.join("store"))).find_map(Result::ok).unwrap();
     let tree = db.open_tree(attendance_tree::TREE).unwrap();
     match value {
@@ -76,7 +76,8 @@ fn unreadable_attendance_is_refused() {
     change(dir.path(), &[0], Some(&[0, 0, 0, 2]));
     let error = stored_summary(dir.path()).unwrap_err();
     assert!(
-        matches!(&error, StoreError::UnknownFormat { .. }) && error.to_string().contains("standings"),
+        matches!(&error, StoreError::UnknownFormat { .. })
+            && error.to_string().contains("attendance records"),
         "{error}"
     );
 }
@@ -93,6 +94,6 @@ fn restarted_list_regains_its_attendance() {
     assert_eq!(
         read_attendance(dir.path()).unwrap(),
         Attendance { online: 60, address: None },
-        "it is known while it is in memory"
+        "the attendance is kept in memory meanwhile"
     );
 }

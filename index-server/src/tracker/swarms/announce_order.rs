@@ -1,4 +1,4 @@
-//! Who announced longest ago: among all, of a torrent, at an address, and of a torrent at an address.
+//! The peers in order of their last announces: in total, per torrent, per address, and per torrent and address.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -8,17 +8,17 @@ use protocol::infohash::Infohash;
 
 use crate::limits::SwarmLimits;
 
-/// One peer's last announce.
+/// The last announce of a peer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AnnounceEntry {
     pub(super) infohash: Infohash,
     pub(super) address: SocketAddr,
-    /// What the address counts as.
+    /// The address group of the peer.
     pub(super) network: IpAddr,
     pub(super) received_at: Instant,
 }
 
-/// Among whom peers are counted.
+/// The scope of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum CountScope {
     Torrent(Infohash),
@@ -26,7 +26,7 @@ enum CountScope {
     TorrentAndAddress(Infohash, IpAddr),
 }
 
-/// All peers in the order of their last announces. Each announce has a turn, a number that is never used twice.
+/// All peers in order of their last announces. Each announce has a sequence number that is never reused.
 #[derive(Debug, Default)]
 pub(super) struct AnnounceOrder {
     entries: BTreeMap<u64, AnnounceEntry>,
@@ -46,7 +46,7 @@ impl AnnounceEntry {
 }
 
 impl AnnounceOrder {
-    /// Enters an announce and returns its turn.
+    /// Adds an announce and returns its sequence number.
     pub(super) fn add(&mut self, entry: AnnounceEntry) -> u64 {
         self.last_sequence = self.last_sequence.wrapping_add(1);
         for scope in entry.scopes() {
@@ -57,11 +57,11 @@ impl AnnounceOrder {
         self.last_sequence
     }
 
-    /// Takes an announce out.
-    pub(super) fn remove(&mut self, turn: u64) -> Option<AnnounceEntry> {
-        let entry = self.entries.remove(&turn)?;
+    /// Removes an announce.
+    pub(super) fn remove(&mut self, sequence: u64) -> Option<AnnounceEntry> {
+        let entry = self.entries.remove(&sequence)?;
         for scope in entry.scopes() {
-            self.scopes.remove(&(scope, turn));
+            self.scopes.remove(&(scope, sequence));
             match self.counts.get_mut(&scope) {
                 Some(count) if *count > 1 => *count -= 1,
                 _ => drop(self.counts.remove(&scope)),
@@ -70,16 +70,16 @@ impl AnnounceOrder {
         Some(entry)
     }
 
-    /// Returns who has to go because the announce of `turn` is one too many.
-    pub(super) fn oldest_over_limit(&self, turn: u64, limits: &SwarmLimits) -> Option<u64> {
-        let [torrent, address, share] = self.entries.get(&turn)?.scopes();
+    /// Returns the oldest announce in the scope whose limit the announce `sequence` exceeds, if any.
+    pub(super) fn oldest_over_limit(&self, sequence: u64, limits: &SwarmLimits) -> Option<u64> {
+        let [torrent, address, share] = self.entries.get(&sequence)?.scopes();
         let bounds = [
             (share, limits.peers_per_torrent_and_address),
             (address, limits.peers_per_address),
             (torrent, limits.peers_per_torrent),
         ];
-        let crowded = bounds.into_iter().find(|(scope, most)| self.counts.get(scope) > Some(most));
-        if let Some((scope, _)) = crowded {
+        let exceeded = bounds.into_iter().find(|(scope, limit)| self.counts.get(scope) > Some(limit));
+        if let Some((scope, _)) = exceeded {
             return self.scopes.range((scope, 0)..).next().map(|(_, oldest)| *oldest);
         }
         let (oldest, _) = self.entries.first_key_value().filter(|_| self.entries.len() > limits.peers)?;
@@ -88,8 +88,8 @@ impl AnnounceOrder {
 
     /// Returns the oldest announce if it is older than `lifetime`.
     pub(super) fn oldest_expired(&self, now: Instant, lifetime: Duration) -> Option<u64> {
-        let (turn, entry) = self.entries.first_key_value()?;
-        (now.saturating_duration_since(entry.received_at) > lifetime).then_some(*turn)
+        let (sequence, entry) = self.entries.first_key_value()?;
+        (now.saturating_duration_since(entry.received_at) > lifetime).then_some(*sequence)
     }
 
     #[cfg(test)]

@@ -1,18 +1,18 @@
-//! Peers from which some are drawn at random without a look at the others.
+//! A set of peers that supports random sampling by index.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-/// Who takes part.
+/// A peer of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::tracker) struct SwarmPeer {
-    /// Where it is reached.
+    /// The address at which it accepts connections.
     pub(in crate::tracker) address: SocketAddr,
-    /// What it calls itself, if it is known.
+    /// Its peer id, if known.
     pub(in crate::tracker) peer_id: Option<[u8; 20]>,
 }
 
-/// Peers by number and by address.
+/// Peers by index and by address.
 #[derive(Debug, Default)]
 pub(super) struct PeerSet {
     peers: Vec<(SwarmPeer, u64)>,
@@ -24,29 +24,29 @@ impl PeerSet {
         self.peers.len()
     }
 
-    /// Returns the turn of a peer's last announce.
+    /// Returns the sequence number of a peer's last announce.
     pub(super) fn sequence_of(&self, address: SocketAddr) -> Option<u64> {
-        self.peers.get(*self.positions.get(&address)?).map(|(_, turn)| *turn)
+        self.peers.get(*self.positions.get(&address)?).map(|(_, sequence)| *sequence)
     }
 
     pub(super) fn peer(&self, number: usize) -> Option<SwarmPeer> {
         self.peers.get(number).map(|(peer, _)| *peer)
     }
 
-    /// Enters a peer that is not in here.
-    pub(super) fn insert(&mut self, peer: SwarmPeer, turn: u64) {
+    /// Adds a peer that is not in the set.
+    pub(super) fn insert(&mut self, peer: SwarmPeer, sequence: u64) {
         self.positions.insert(peer.address, self.peers.len());
-        self.peers.push((peer, turn));
+        self.peers.push((peer, sequence));
     }
 
-    /// Takes a peer out; says whether it was in here.
+    /// Removes a peer; returns true if it was in the set.
     pub(super) fn remove(&mut self, address: SocketAddr) -> bool {
-        let Some(place) = self.positions.remove(&address) else { return false };
-        if place < self.peers.len() {
-            self.peers.swap_remove(place);
+        let Some(index) = self.positions.remove(&address) else { return false };
+        if index < self.peers.len() {
+            self.peers.swap_remove(index);
         }
-        if let Some((moved, _)) = self.peers.get(place) {
-            self.positions.insert(moved.address, place);
+        if let Some((moved, _)) = self.peers.get(index) {
+            self.positions.insert(moved.address, index);
         }
         true
     }

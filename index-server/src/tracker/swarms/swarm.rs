@@ -1,4 +1,4 @@
-//! Who takes part in one torrent.
+//! The swarm of one torrent.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use super::SwarmCounts;
 use super::peer_set::{PeerSet, SwarmPeer};
 use crate::random::SplitMix64;
 
-/// Seeds and leechers apart, because a seed has no use for seeds.
+/// Seeds and leechers, kept apart because seeds do not need other seeds.
 #[derive(Debug, Default)]
 pub(super) struct TrackedSwarm {
     leechers: PeerSet,
@@ -16,15 +16,15 @@ pub(super) struct TrackedSwarm {
 }
 
 impl TrackedSwarm {
-    /// Enters a peer, in place of what it was before.
-    pub(super) fn insert(&mut self, peer: SwarmPeer, turn: u64, is_seed: bool, completed: bool) {
+    /// Adds a peer, or updates it.
+    pub(super) fn insert(&mut self, peer: SwarmPeer, sequence: u64, is_seed: bool, completed: bool) {
         let was_seed = self.seeds.remove(peer.address);
         self.leechers.remove(peer.address);
-        // Said again by a seed, it would be the same download counted twice.
+        // A repeated `completed` event of a seed belongs to the same download.
         if completed && is_seed && !was_seed {
             self.downloaded = self.downloaded.saturating_add(1);
         }
-        if is_seed { self.seeds.insert(peer, turn) } else { self.leechers.insert(peer, turn) }
+        if is_seed { self.seeds.insert(peer, sequence) } else { self.leechers.insert(peer, sequence) }
     }
 
     pub(super) fn remove(&mut self, address: SocketAddr) {
@@ -47,7 +47,7 @@ impl TrackedSwarm {
         }
     }
 
-    /// Draws at most `wanted` peers that are of use to one that asks.
+    /// Returns up to `wanted` random peers that are useful to `asker`.
     pub(super) fn choose(
         &self,
         asker: SocketAddr,
@@ -57,6 +57,7 @@ impl TrackedSwarm {
     ) -> Vec<SwarmPeer> {
         let seeds = if is_seed { 0 } else { self.seeds.len() };
         let all = self.leechers.len() + seeds;
+        // Draw one more than wanted, since the asker itself may be among them.
         let mut chosen: Vec<SwarmPeer> = sample_indices(all, wanted + 1, random)
             .into_iter()
             .filter_map(|number| self.peer(number))
@@ -74,22 +75,23 @@ impl TrackedSwarm {
     }
 }
 
-/// Says whether an address means the same to both: that of a machine's own loopback means itself to everybody else.
+/// Returns true if `peer` is reachable from `asker`: a loopback address only means the same machine to loopback clients.
 pub(in crate::tracker) const fn is_reachable_from(asker: SocketAddr, peer: SocketAddr) -> bool {
     !peer.ip().is_loopback() || asker.ip().is_loopback()
 }
 
-/// Draws at most `wanted` different numbers below `all`, in random order (Floyd's sampling, then a shuffle).
+/// Returns up to `wanted` distinct numbers below `all`, in random order (Floyd's sampling, then a shuffle).
 fn sample_indices(all: usize, wanted: usize, random: &mut SplitMix64) -> Vec<usize> {
     let mut drawn = HashSet::new();
     for number in all.saturating_sub(wanted)..all {
         let any = random.below(number + 1);
+        // A number drawn before is replaced by the highest so far, which cannot have been drawn yet.
         if !drawn.insert(any) {
             drawn.insert(number);
         }
     }
     let mut drawn: Vec<usize> = drawn.into_iter().collect();
-    // The set has an order of its own, which no seed decides.
+    // The iteration order of the set is not determined by the seed, so sort first.
     drawn.sort_unstable();
     random.shuffle(&mut drawn);
     drawn

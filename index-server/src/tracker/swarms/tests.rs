@@ -22,9 +22,9 @@ fn address(host: u8, port: u16) -> SocketAddr {
     ([192, 0, 2, host], port).into()
 }
 
-fn announcement(infohash: Infohash, address: SocketAddr, is_seed: bool, change: PeerEvent) -> PeerAnnounce {
+fn announcement(infohash: Infohash, address: SocketAddr, is_seed: bool, event: PeerEvent) -> PeerAnnounce {
     let peer = SwarmPeer { address, peer_id: Some([7; 20]) };
-    PeerAnnounce { infohash, peer, network: address.ip(), is_seed, event: change }
+    PeerAnnounce { infohash, peer, network: address.ip(), is_seed, event }
 }
 
 struct SwarmsFixture {
@@ -37,8 +37,8 @@ impl SwarmsFixture {
         Self { swarms: Swarms::new(LIMITS), now: Instant::now() }
     }
 
-    fn announce(&mut self, number: u8, address: SocketAddr, is_seed: bool, change: PeerEvent) {
-        self.swarms.announce(self.now, announcement(torrent(number), address, is_seed, change));
+    fn announce(&mut self, number: u8, address: SocketAddr, is_seed: bool, event: PeerEvent) {
+        self.swarms.announce(self.now, announcement(torrent(number), address, is_seed, event));
     }
 
     fn leecher(&mut self, number: u8, address: SocketAddr) {
@@ -71,13 +71,13 @@ fn leecher_gets_all_others_and_seed_only_leechers() {
     world.leecher(2, address(9, 9));
     let leechers = BTreeSet::from([1, 2, 3].map(|host| address(host, 1)));
     let seeds = BTreeSet::from([1, 2, 3].map(|host| address(host, 2)));
-    let everybody: BTreeSet<_> = leechers.union(&seeds).copied().collect();
+    let all: BTreeSet<_> = leechers.union(&seeds).copied().collect();
     let asker = address(1, 1);
-    let mut others = everybody.clone();
+    let mut others = all.clone();
     others.remove(&asker);
     assert_eq!(world.chosen(1, asker, false, 50), others);
     assert_eq!(world.chosen(1, address(1, 2), true, 50), leechers);
-    assert_eq!(world.chosen(1, address(8, 8), false, 6), everybody);
+    assert_eq!(world.chosen(1, address(8, 8), false, 6), all);
     assert_eq!(world.chosen(1, address(8, 8), false, 4).len(), 4);
     assert_eq!(world.chosen(1, asker, false, 0).len(), 0);
     assert_eq!(world.counts(1), (3, 3, 0));
@@ -91,7 +91,7 @@ fn completed_counts_once_and_stopped_leaves() {
     world.announce(1, address(1, 1), true, PeerEvent::Completed);
     world.announce(1, address(1, 1), true, PeerEvent::Completed);
     assert_eq!(world.counts(1), (1, 0, 1));
-    // Complete by its event, but not by what it says is left.
+    // `completed` does not make a peer a seed as long as it announces bytes left.
     world.announce(1, address(2, 1), false, PeerEvent::Completed);
     assert_eq!(world.counts(1), (1, 1, 1));
     world.announce(1, address(2, 1), false, PeerEvent::Stopped);
@@ -183,7 +183,7 @@ fn peers_are_chosen_uniformly() {
 }
 
 proptest! {
-    /// Against a table that does nothing but remember.
+    /// Compares with a model that keeps every announce.
     #[test]
     fn swarms_match_a_plain_model_within_limits(
         events in prop::collection::vec((0u8..4, 0u8..4, 1u16..4, any::<bool>(), 0u8..6, 0u64..9), 0..200),
@@ -197,7 +197,7 @@ proptest! {
             let change = match change { 0 => PeerEvent::Stopped, 1 => PeerEvent::Completed, _ => PeerEvent::Present };
             let address = address(host, port);
             world.announce(number, address, is_seed, change);
-            plain.retain(|_, (_, heard)| world.now - *heard <= LIMITS.lifetime);
+            plain.retain(|_, (_, last_announce)| world.now - *last_announce <= LIMITS.lifetime);
             match change {
                 PeerEvent::Stopped => drop(plain.remove(&(number, address))),
                 _ => drop(plain.insert((number, address), (is_seed, world.now))),
@@ -224,8 +224,8 @@ proptest! {
             prop_assert!(world.swarms.announce_order.len() <= LIMITS.peers);
             prop_assert!(world.counts(number).1 <= LIMITS.peers_per_torrent);
             prop_assert!(world.swarms.contains(&torrent(number), address(host, port)));
-            let here = |torrent: &u8| world.chosen(*torrent, "192.0.2.99:1".parse().unwrap(), false, 99);
-            let of_address = (0..6).map(|torrent| here(&torrent).iter().filter(|peer| peer.ip() == address(host, 1).ip()).count());
+            let chosen = |torrent: &u8| world.chosen(*torrent, "192.0.2.99:1".parse().unwrap(), false, 99);
+            let of_address = (0..6).map(|torrent| chosen(&torrent).iter().filter(|peer| peer.ip() == address(host, 1).ip()).count());
             let of_address: Vec<_> = of_address.collect();
             prop_assert!(of_address.iter().all(|count| *count <= LIMITS.peers_per_torrent_and_address));
             prop_assert!(of_address.iter().sum::<usize>() <= LIMITS.peers_per_address);

@@ -1,9 +1,9 @@
-//! A bit for each number: unions and intersections of sets at the rate at which memory is read.
+//! A bitmap of numbers: unions and intersections of sets at memory bandwidth.
 
-/// The bits of a word of the bitmap.
+/// Bits per word of the bitmap.
 const BITS: u32 = u64::BITS;
 
-/// Numbers as bits, from 0 to the highest that was put in.
+/// Numbers as bits, from 0 to the highest that was inserted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Bitmap(Vec<u64>);
 
@@ -18,7 +18,7 @@ impl Bitmap {
         }
     }
 
-    /// Puts the bits of some words in, the first of which starts at a number.
+    /// Sets the bits of some words, the first of which starts at the number `first`.
     pub(super) fn union_words(&mut self, first: u32, words: &[u64]) {
         let start = (first / BITS) as usize;
         let end = start + words.len();
@@ -30,7 +30,7 @@ impl Bitmap {
         }
     }
 
-    /// Leaves only the numbers that are in another bitmap too.
+    /// Keeps only the numbers that the other bitmap contains too.
     pub(crate) fn intersect(&mut self, other: &Self) {
         self.0.truncate(other.0.len());
         for (word, other) in self.0.iter_mut().zip(&other.0) {
@@ -38,7 +38,7 @@ impl Bitmap {
         }
     }
 
-    /// Returns the lowest number that is in and not below another.
+    /// Returns the lowest element from `number` on.
     pub(crate) fn next_from(&self, number: u32) -> Option<u32> {
         let first = number / BITS;
         let mut masked = u64::MAX << (number % BITS);
@@ -52,7 +52,7 @@ impl Bitmap {
         None
     }
 
-    /// Takes all numbers out.
+    /// Removes all numbers.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
@@ -67,7 +67,7 @@ mod tests {
     use super::super::NumberSet;
     use super::*;
 
-    /// Numbers in runs of one step, some dense and some sparse.
+    /// Runs of numbers with a constant step, some dense and some sparse.
     fn numbers() -> impl Strategy<Value = BTreeSet<u32>> {
         let run = (0_u32..200_000, 1_u32..3000, 1_u32..50);
         let run = run.prop_map(|(start, count, step)| (0..count).map(move |number| start + number * step));
@@ -94,11 +94,11 @@ mod tests {
             let all = requirements.iter().map(union).reduce(|mut all, next| { all.intersect(&next); all });
             let all = all.unwrap_or_default();
             let trees = requirements.iter().map(|sets| sets.iter().flatten().copied().collect::<BTreeSet<u32>>());
-            let truth = trees.reduce(|all, next| &all & &next).unwrap_or_default();
+            let expected = trees.reduce(|all, next| &all & &next).unwrap_or_default();
             let next = |number: &u32| all.next_from(number + 1);
-            prop_assert!(std::iter::successors(all.next_from(0), next).eq(truth.iter().copied()));
+            prop_assert!(std::iter::successors(all.next_from(0), next).eq(expected.iter().copied()));
             for probe in probes {
-                prop_assert_eq!(all.next_from(probe), truth.range(probe..).next().copied());
+                prop_assert_eq!(all.next_from(probe), expected.range(probe..).next().copied());
             }
         }
     }

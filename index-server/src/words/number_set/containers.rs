@@ -1,24 +1,24 @@
-//! A large set of numbers: a list or a bitmap for each 65,536 that agree in their high bits.
+//! A large set of numbers: a sorted list or a bitmap for each range of 65,536 numbers with the same high bits.
 
 use std::cmp::Ordering;
 
 use super::bitmap::Bitmap;
 use super::intersection::from_lower_bound;
 
-/// A chunk has the numbers that agree in all but this many low bits.
+/// The number of low bits within a container.
 const CONTAINER_BITS: u32 = 16;
 
-/// A chunk with more numbers than this is a bitmap of 8 KiB; with fewer than half of it, a list again.
+/// Size above which a container becomes a bitmap of 8 KiB; below half of it, it becomes a list again.
 const DENSE_MIN_LEN: usize = 2048;
 
-/// The words of a bitmap.
+/// Words per bitmap.
 const WORDS: usize = 1 << (CONTAINER_BITS - 6);
 
 /// A large set.
 #[derive(Debug, Default)]
 pub(crate) struct Containers {
     pub(super) len: usize,
-    /// By their high bits, none empty.
+    /// The non-empty containers by their high bits.
     containers: Vec<(u16, Container)>,
 }
 
@@ -40,24 +40,24 @@ fn join(high: u16, low: u16) -> u32 {
 impl Containers {
     pub(super) fn insert(&mut self, number: u32) {
         let (high, low) = split(number);
-        let place = match self.containers.binary_search_by_key(&high, |(high, _)| *high) {
-            Ok(place) => place,
-            Err(place) => {
-                self.containers.insert(place, (high, Container::Sparse(Vec::new())));
-                place
+        let index = match self.containers.binary_search_by_key(&high, |(high, _)| *high) {
+            Ok(index) => index,
+            Err(index) => {
+                self.containers.insert(index, (high, Container::Sparse(Vec::new())));
+                index
             }
         };
-        if self.containers.get_mut(place).is_some_and(|(_, chunk)| chunk.insert(low)) {
+        if self.containers.get_mut(index).is_some_and(|(_, container)| container.insert(low)) {
             self.len += 1;
         }
     }
 
-    /// Puts numbers in whose chunks are likely to be the same as those of the numbers before them.
+    /// Inserts numbers that are likely to be in the same container as their predecessors.
     pub(super) fn append(&mut self, numbers: impl Iterator<Item = u32>) {
         for number in numbers {
             let (high, low) = split(number);
             match self.containers.last_mut() {
-                Some((last, chunk)) if *last == high => self.len += usize::from(chunk.insert(low)),
+                Some((last, container)) if *last == high => self.len += usize::from(container.insert(low)),
                 _ => self.insert(number),
             }
         }
@@ -65,32 +65,35 @@ impl Containers {
 
     pub(super) fn remove(&mut self, number: u32) {
         let (high, low) = split(number);
-        let Ok(place) = self.containers.binary_search_by_key(&high, |(high, _)| *high) else { return };
-        let Some((_, chunk)) = self.containers.get_mut(place) else { return };
-        if chunk.remove(low) {
+        let Ok(index) = self.containers.binary_search_by_key(&high, |(high, _)| *high) else { return };
+        let Some((_, container)) = self.containers.get_mut(index) else { return };
+        if container.remove(low) {
             self.len = self.len.saturating_sub(1);
         }
-        if chunk.next_from(0).is_none() {
-            self.containers.remove(place);
+        if container.next_from(0).is_none() {
+            self.containers.remove(index);
         }
     }
 
     pub(super) fn contains(&self, number: u32) -> bool {
         let (high, low) = split(number);
-        let place = self.containers.binary_search_by_key(&high, |(high, _)| *high);
-        place.ok().and_then(|place| self.containers.get(place)).is_some_and(|(_, chunk)| chunk.contains(low))
+        let index = self.containers.binary_search_by_key(&high, |(high, _)| *high);
+        index
+            .ok()
+            .and_then(|index| self.containers.get(index))
+            .is_some_and(|(_, container)| container.contains(low))
     }
 
-    /// Leaves only those numbers in a list, which is in order, that are in.
+    /// Keeps only those numbers of a sorted list that are in the set.
     pub(super) fn retain_in(&self, list: &mut Vec<u32>) {
-        let mut chunks = self.containers.iter();
-        let mut current = chunks.next();
+        let mut containers = self.containers.iter();
+        let mut current = containers.next();
         let mut lows: &[u16] = &[];
         let mut opened = None;
         list.retain(|number| {
             let (high, low) = split(*number);
             while current.is_some_and(|(other, _)| *other < high) {
-                current = chunks.next();
+                current = containers.next();
             }
             match current {
                 Some((other, Container::Dense { bits, .. })) => *other == high && is_set(bits, low),
@@ -110,13 +113,14 @@ impl Containers {
         let (high, low) = split(number);
         let first = self.containers.partition_point(|(other, _)| *other < high);
         let mut rest = self.containers.get(first..)?.iter();
-        let (found, chunk) = rest.next()?;
+        let (found, container) = rest.next()?;
         let from = if *found == high { low } else { 0 };
-        if let Some(low) = chunk.next_from(from) {
+        if let Some(low) = container.next_from(from) {
             return Some(join(*found, low));
         }
-        let (found, chunk) = rest.next()?;
-        chunk.next_from(0).map(|low| join(*found, low))
+        // Otherwise the result is the lowest element of the next container.
+        let (found, container) = rest.next()?;
+        container.next_from(0).map(|low| join(*found, low))
     }
 
     pub(super) fn list(&self) -> Vec<u32> {
@@ -126,16 +130,16 @@ impl Containers {
     }
 
     pub(super) fn list_into(&self, list: &mut Vec<u32>) {
-        for (high, chunk) in &self.containers {
-            match chunk {
+        for (high, container) in &self.containers {
+            match container {
                 Container::Sparse(lows) => list.extend(lows.iter().map(|low| join(*high, *low))),
                 Container::Dense { bits, .. } => {
                     let mut first = join(*high, 0);
                     for word in bits.iter() {
-                        let mut left = *word;
-                        while left != 0 {
-                            list.push(first + left.trailing_zeros());
-                            left &= left - 1;
+                        let mut remaining = *word;
+                        while remaining != 0 {
+                            list.push(first + remaining.trailing_zeros());
+                            remaining &= remaining - 1;
                         }
                         first = first.saturating_add(64);
                     }
@@ -145,32 +149,32 @@ impl Containers {
     }
 
     pub(super) fn add_to(&self, bitmap: &mut Bitmap) {
-        for (high, chunk) in &self.containers {
-            match chunk {
+        for (high, container) in &self.containers {
+            match container {
                 Container::Sparse(lows) => lows.iter().for_each(|low| bitmap.insert(join(*high, *low))),
                 Container::Dense { bits, .. } => bitmap.union_words(join(*high, 0), bits.as_slice()),
             }
         }
     }
 
-    /// Returns the lowest number not below another that is in both.
+    /// Returns the lowest element from `number` on that is in both sets.
     pub(super) fn next_in_both(&self, other: &Self, number: u32) -> Option<u32> {
         let (high, low) = split(number);
         let first = self.containers.partition_point(|(other, _)| *other < high);
         let mut others =
             other.containers.get(other.containers.partition_point(|(other, _)| *other < high)..)?;
-        for (here, chunk) in self.containers.get(first..)? {
-            while let Some(((there, _), rest)) = others.split_first()
-                && there < here
+        for (own_high, container) in self.containers.get(first..)? {
+            while let Some(((other_high, _), rest)) = others.split_first()
+                && other_high < own_high
             {
                 others = rest;
             }
-            let ((there, other), rest) = others.split_first()?;
-            if here == there {
+            let ((other_high, other), rest) = others.split_first()?;
+            if own_high == other_high {
                 others = rest;
-                let from = if *here == high { low } else { 0 };
-                if let Some(low) = chunk.next_in_both(other, from) {
-                    return Some(join(*here, low));
+                let from = if *own_high == high { low } else { 0 };
+                if let Some(low) = container.next_in_both(other, from) {
+                    return Some(join(*own_high, low));
                 }
             }
         }
@@ -185,8 +189,8 @@ impl Container {
                 if list.last().is_none_or(|last| *last < low) {
                     list.push(low);
                 } else {
-                    let Err(place) = list.binary_search(&low) else { return false };
-                    list.insert(place, low);
+                    let Err(position) = list.binary_search(&low) else { return false };
+                    list.insert(position, low);
                 }
                 if list.len() > DENSE_MIN_LEN {
                     let mut bits = Box::new([0; WORDS]);
@@ -208,8 +212,8 @@ impl Container {
     fn remove(&mut self, low: u16) -> bool {
         match self {
             Self::Sparse(list) => {
-                let Ok(place) = list.binary_search(&low) else { return false };
-                list.remove(place);
+                let Ok(position) = list.binary_search(&low) else { return false };
+                list.remove(position);
                 true
             }
             Self::Dense { len, bits } => {
@@ -272,7 +276,7 @@ fn is_set(bits: &[u64; WORDS], low: u16) -> bool {
     bits.get(usize::from(low >> 6)).is_some_and(|word| word & 1 << (low & 63) != 0)
 }
 
-/// Sets a bit and says whether that changed it.
+/// Sets or clears a bit; returns true if that changed it.
 fn set_bit(bits: &mut [u64; WORDS], low: u16, set: bool) -> bool {
     let Some(word) = bits.get_mut(usize::from(low >> 6)) else { return false };
     let mask = 1 << (low & 63);
@@ -283,12 +287,12 @@ fn set_bit(bits: &mut [u64; WORDS], low: u16, set: bool) -> bool {
     changes
 }
 
-/// Finds the first bit that is set at a place or behind it.
+/// Returns the first set bit from `low` on.
 fn next_bit(bits: &[u64; WORDS], low: u16) -> Option<u16> {
     first_bit(bits.iter().copied(), low)
 }
 
-/// Finds the first bit that is set in both at a place or behind it.
+/// Returns the first bit from `low` on that is set in both.
 fn next_common_bit(bits: &[u64; WORDS], others: &[u64; WORDS], low: u16) -> Option<u16> {
     first_bit(bits.iter().zip(others).map(|(word, other)| word & other), low)
 }

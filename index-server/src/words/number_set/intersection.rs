@@ -1,20 +1,20 @@
-//! What two sets have in common.
+//! Intersection of two sets.
 
 use super::NumberSet;
 
 impl NumberSet {
-    /// Returns the lowest number not below another that is in both this set and another one, or one that is lower than
-    /// that and in this set, from where to go on.
+    /// Returns the lowest number from `number` on that is in both sets, or a lower number of this set from which the search
+    /// continues.
     pub(crate) fn next_in_both(&self, other: &Self, number: u32) -> Option<u32> {
-        if let (Self::Many(chunks), Self::Many(others)) = (self, other) {
-            return chunks.next_in_both(others, number);
+        if let (Self::Many(containers), Self::Many(others)) = (self, other) {
+            return containers.next_in_both(others, number);
         }
-        let here = self.next_from(number)?;
-        let there = other.next_from(here)?;
-        if here == there { Some(here) } else { self.next_from(there) }
+        let own = self.next_from(number)?;
+        let theirs = other.next_from(own)?;
+        if own == theirs { Some(own) } else { self.next_from(theirs) }
     }
 
-    /// Leaves only those numbers in a list, which is in order, that are in the set.
+    /// Keeps only those numbers of a sorted list that are in the set.
     pub(crate) fn retain_in(&self, list: &mut Vec<u32>) {
         match self {
             Self::Few(_) => list.retain(|number| self.contains(*number)),
@@ -25,14 +25,15 @@ impl NumberSet {
                     rest.first() == Some(number)
                 });
             }
-            Self::Many(chunks) => chunks.retain_in(list),
+            Self::Many(containers) => containers.retain_in(list),
         }
     }
 }
 
-/// Returns the end of a list in order from the first number on that is not below another; quick if that is near.
+/// Returns the rest of a sorted list from the first element that is not below `least`; fast if that is near the start.
 pub(super) fn from_lower_bound<'a, T: Ord>(list: &'a [T], least: &T) -> &'a [T] {
     let is_below = |number: &T| number < least;
+    // Gallop with doubling steps to bound the range, then search it.
     let mut reach = 1;
     while list.get(reach - 1).is_some_and(is_below) {
         reach *= 2;
@@ -50,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    /// Numbers in runs of one step, some dense and some sparse.
+    /// Runs of numbers with a constant step, some dense and some sparse.
     fn numbers() -> impl Strategy<Value = BTreeSet<u32>> {
         let run = (0_u32..200_000, 1_u32..3000, 1_u32..50);
         let run = run.prop_map(|(start, count, step)| (0..count).map(move |number| start + number * step));
@@ -69,18 +70,18 @@ mod tests {
         #[test]
         fn no_common_number_is_skipped(one in numbers(), other in numbers(), from in 0_u32..250_000) {
             let [first, second] = [&one, &other].map(set_of);
-            let truth = one.range(from..).find(|number| other.contains(number)).copied();
+            let expected = one.range(from..).find(|number| other.contains(number)).copied();
             let mut next = Some(from);
             while let Some(number) = next {
                 next = first.next_in_both(&second, number);
-                match (next, truth) {
-                    (Some(found), Some(truth)) if found == truth => return Ok(()),
-                    (Some(found), truth) => {
+                match (next, expected) {
+                    (Some(found), Some(expected)) if found == expected => return Ok(()),
+                    (Some(found), expected) => {
                         prop_assert!(found >= number && one.contains(&found));
-                        prop_assert!(truth.is_none_or(|truth| found < truth));
+                        prop_assert!(expected.is_none_or(|expected| found < expected));
                         next = Some(found + 1);
                     }
-                    (None, truth) => prop_assert_eq!(truth, None),
+                    (None, expected) => prop_assert_eq!(expected, None),
                 }
             }
         }

@@ -104,7 +104,7 @@ async fn a_peer_that_does_not_read_replies_is_not_read() {
     tokio::time::timeout(std::time::Duration::ZERO, queue.wait_for_room()).await.unwrap();
     queue.push_block(blocks[0]);
     assert!(tokio::time::timeout(std::time::Duration::ZERO, queue.wait_for_room()).await.is_err());
-    let taken = async { written(&queue) };
-    let (taken, ()) = tokio::join!(taken, queue.wait_for_room());
-    assert!(taken.len() > REPLY_HIGH_WATERMARK);
+    let written_bytes = async { written(&queue) };
+    let (written_bytes, ()) = tokio::join!(written_bytes, queue.wait_for_room());
+    assert!(written_bytes.len() > REPLY_HIGH_WATERMARK);
 }

@@ -24,7 +24,7 @@ async fn content_is_fetched_over_an_encrypted_handshake() {
     seed.stop().await;
 }
 
-/// Takes a connection as a client does that requires encryption.
+/// Accepts a connection like a client that requires encryption.
 async fn accept_encrypted(stream: &mut TcpStream, node: &WireTestNode) {
     let mut responder = Responder::new(ExchangeSecret::new(&[0x2a; SECRET_LEN]));
     let mut bytes = [0; 1024];
@@ -43,9 +43,9 @@ async fn accept_encrypted(stream: &mut TcpStream, node: &WireTestNode) {
     }
 }
 
-/// Dials a peer that deals with its connections as `answer` does, and keeps what that returns until the dial is over.
+/// Dials a peer that handles its connections with `answer`; keeps its result until the dial is finished.
 async fn dial_against<T>(
-    approach: ConnectMode,
+    mode: ConnectMode,
     answer: impl AsyncFnOnce(&TcpListener, &WireTestNode) -> T,
 ) -> Result<ConnectMode, PeerWireError> {
     let dir = tempfile::tempdir().unwrap();
@@ -54,12 +54,12 @@ async fn dial_against<T>(
     let node = WireTestNode::start(dir.path(), 1, &content, &metainfo, 0).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (dialled, _kept) = tokio::join!(node.membership.dial(address, approach), answer(&listener, &node));
+    let (dialled, _kept) = tokio::join!(node.membership.dial(address, mode), answer(&listener, &node));
     node.stop().await;
     dialled
 }
 
-/// Accepts a connection, and closes it when something has come.
+/// Accepts a connection and closes it after the first bytes.
 async fn close_after_first_bytes(listener: &TcpListener) {
     let (mut stream, _) = listener.accept().await.unwrap();
     stream.read_exact(&mut [0; 20]).await.unwrap();

@@ -8,7 +8,7 @@ use crate::bittorrent::{PeerWire, WireEvent};
 use crate::transport::Buffer;
 use swarm::{OverduePolicy, PieceOrder, SourceId, Swarm, SwarmAction, SwarmConfig};
 
-/// Fetches what a node lacks from whoever is connected to it.
+/// Fetches a node's missing pieces from its connected peers.
 #[derive(Debug)]
 pub(super) struct WireFetch {
     node: WireTestNode,
@@ -29,13 +29,13 @@ impl WireFetch {
             overdue: OverduePolicy::Duplicate,
             seed: 1,
         };
-        let here = node.offering().have();
-        let swarm = Swarm::new(*node.metainfo.geometry(), config, Instant::now(), |piece| here.has(piece));
+        let have = node.offering().have();
+        let swarm = Swarm::new(*node.metainfo.geometry(), config, Instant::now(), |piece| have.has(piece));
         let (wires, pieces) = (HashMap::new(), HashMap::new());
         Self { node, swarm, wires, pieces }
     }
 
-    /// Fetches until everything is here, and returns the node.
+    /// Fetches until everything is complete, and returns the node.
     pub(super) async fn finish(mut self) -> WireTestNode {
         while !self.swarm.is_complete() {
             self.run_actions();
@@ -59,7 +59,7 @@ impl WireFetch {
                 SwarmAction::Interest { source, on } => self.wires[&source].set_interested(on),
                 SwarmAction::Verify { piece } => self.verify(piece),
                 SwarmAction::Drop { piece } => drop(self.pieces.remove(&piece)),
-                SwarmAction::Disconnect { source, reason } => panic!("{source:?} was left: {reason}"),
+                SwarmAction::Disconnect { source, reason } => panic!("{source:?} was disconnected: {reason}"),
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::bittorrent::{ConnectMode, PeerHandshakeError, PeerWireError, WireEven
 
 const BLOCK: u32 = 16 << 10;
 
-/// Pieces of 64 KiB, of which the last is short.
+/// Content of 64 KiB pieces, the last of which is short.
 const LENGTH: usize = (9 << 16) + 1000;
 
 fn spec(piece: u32, begin: u32, length: u32) -> BlockSpec {
@@ -26,10 +26,10 @@ fn encode(messages: &[BitTorrentMessage<'_>]) -> Vec<u8> {
     bytes
 }
 
-/// Says whether a dial has failed as it should.
+/// Returns true if a dial failed as expected.
 type IsExpected = fn(&PeerWireError) -> bool;
 
-/// What peers without and with the fast extension may not say, and why they are left.
+/// Protocol violations of peers with or without the fast extension, and the expected close reasons.
 fn violations() -> Vec<(bool, Vec<u8>, &'static str)> {
     let block = spec(0, 0, BLOCK);
     vec![
@@ -39,8 +39,8 @@ fn violations() -> Vec<(bool, Vec<u8>, &'static str)> {
         (true, encode(&[BitTorrentMessage::Bitfield(&[0xff])]), "a message of kind 5"),
         (true, encode(&[BitTorrentMessage::Bitfield(&[0xff, 0, 0])]), "a message of kind 5"),
         (true, encode(&[BitTorrentMessage::Bitfield(&[0xff, 0xff])]), "past its last piece"),
-        (true, encode(&vec![BitTorrentMessage::Bitfield(&[0x80, 0]); 20]), "goes on saying what it has"),
-        (true, encode(&vec![BitTorrentMessage::HaveNone; 20]), "goes on saying what it has"),
+        (true, encode(&vec![BitTorrentMessage::Bitfield(&[0x80, 0]); 20]), "repeats its bitfield"),
+        (true, encode(&vec![BitTorrentMessage::HaveNone; 20]), "repeats its bitfield"),
         (true, encode(&[BitTorrentMessage::Have { piece: 10 }]), "does not exist"),
         (true, encode(&[BitTorrentMessage::Have { piece: u32::MAX }]), "does not exist"),
         (true, encode(&[BitTorrentMessage::Suggest { piece: 10 }]), "does not exist"),
@@ -49,18 +49,26 @@ fn violations() -> Vec<(bool, Vec<u8>, &'static str)> {
         (true, encode(&[BitTorrentMessage::Request(spec(0, u32::MAX, 2))]), "no block of 2 bytes"),
         (true, encode(&[BitTorrentMessage::Request(spec(9, 990, 11))]), "no block of 11 bytes"),
         (true, encode(&[BitTorrentMessage::Request(spec(0, 0, 0))]), "no block of 0 bytes"),
-        (true, encode(&[BitTorrentMessage::Request(spec(0, 0, (128 << 10) + 1))]), "too long a block"),
+        (
+            true,
+            encode(&[BitTorrentMessage::Request(spec(0, 0, (128 << 10) + 1))]),
+            "a block that is too long",
+        ),
         (true, encode(&[BitTorrentMessage::Cancel(spec(10, 0, 1))]), "no block of 1 bytes"),
         (true, encode(&[BitTorrentMessage::Reject(spec(10, 0, 1))]), "no block of 1 bytes"),
-        (true, encode(&vec![BitTorrentMessage::Reject(block); 1100]), "rejects what it was not asked for"),
+        (
+            true,
+            encode(&vec![BitTorrentMessage::Reject(block); 1100]),
+            "rejects blocks that were not requested",
+        ),
         (
             true,
             encode(&vec![BitTorrentMessage::Request(block); 2 * MAX_BITTORRENT_REQUESTS + 9]),
-            "it does not get",
+            "blocks that are denied",
         ),
-        (true, [&block_head(spec(0, 0, 1))[..], &[1]].concat(), "it was not asked for"),
+        (true, [&block_head(spec(0, 0, 1))[..], &[1]].concat(), "an unrequested block"),
         (true, [&block_head(spec(0, 65536, 1))[..], &[1]].concat(), "no block of 1 bytes"),
-        (false, encode(&[BitTorrentMessage::Request(spec(9, 0, 1000))]), "a piece that is not here"),
+        (false, encode(&[BitTorrentMessage::Request(spec(9, 0, 1000))]), "a piece we do not have"),
         (false, encode(&[BitTorrentMessage::HaveAll]), "fast extension"),
         (false, encode(&[BitTorrentMessage::HaveNone]), "fast extension"),
         (false, encode(&[BitTorrentMessage::Reject(block)]), "fast extension"),
@@ -69,7 +77,7 @@ fn violations() -> Vec<(bool, Vec<u8>, &'static str)> {
         (
             false,
             encode(&vec![BitTorrentMessage::Request(block); 2 * MAX_BITTORRENT_REQUESTS + 9]),
-            "it does not get",
+            "blocks that are denied",
         ),
     ]
 }
@@ -80,12 +88,12 @@ async fn only_peers_that_violate_the_protocol_are_disconnected() {
     let content = content(LENGTH);
     let metainfo = torrent(&content, 64 << 10);
     let mut node = WireTestNode::start(dir.path(), 1, &content, &metainfo, 9).await;
-    for (has_fast, bytes, why) in violations() {
+    for (has_fast, bytes, expected) in violations() {
         let mut peer = ScriptedPeer::connect(&node, has_fast, 7).await;
         peer.send(&bytes).await;
         peer.expect_close().await;
-        let (reason, again) = node.wait_for_disconnect().await;
-        assert!(reason.contains(why) && !again, "{reason}, not {why}");
+        let (reason, can_retry) = node.wait_for_disconnect().await;
+        assert!(reason.contains(expected) && !can_retry, "{reason}, not {expected}");
     }
     let mut honest = ScriptedPeer::connect(&node, false, 8).await;
     honest.send_message(BitTorrentMessage::Interested).await;
@@ -102,14 +110,14 @@ async fn requests_beyond_the_limit_are_rejected() {
     let mut peer = ScriptedPeer::connect(&node, true, 7).await;
     peer.send_message(BitTorrentMessage::Interested).await;
     peer.expect(BitTorrentMessage::Unchoke).await;
-    // It does not read, so most of them have to wait.
-    let asked = spec(0, 0, 16 << 10);
-    peer.send(&encode(&vec![BitTorrentMessage::Request(asked); 3000])).await;
+    // The peer does not read, so most requests have to wait.
+    let request = spec(0, 0, 16 << 10);
+    peer.send(&encode(&vec![BitTorrentMessage::Request(request); 3000])).await;
     let (mut blocks, mut rejections) = (0, 0);
     while blocks + rejections < 3000 {
-        let said = peer.next().await.unwrap();
-        rejections += usize::from(said == BitTorrentMessage::Reject(asked).into());
-        blocks += usize::from(matches!(said, SentByNode::Block(block, _) if block == asked));
+        let received = peer.next().await.unwrap();
+        rejections += usize::from(received == BitTorrentMessage::Reject(request).into());
+        blocks += usize::from(matches!(received, SentByNode::Block(block, _) if block == request));
     }
     assert!(blocks >= MAX_BITTORRENT_REQUESTS && rejections > 0, "{blocks} blocks, {rejections} rejections");
     node.stop().await;
@@ -122,7 +130,7 @@ async fn unknown_messages_are_skipped() {
     let metainfo = torrent(&content, 64 << 10);
     let node = WireTestNode::start(dir.path(), 1, &content, &metainfo, 9).await;
     let mut peer = ScriptedPeer::connect(&node, true, 7).await;
-    // An extended message full of nested lists, a number that nothing has, and the port of a DHT node.
+    // An extended message full of nested lists, an unassigned message id, and the port of a DHT node.
     let mut bytes = vec![0, 1, 0, 0, 20];
     bytes.extend(vec![b'l'; (1 << 16) - 1]);
     bytes.extend([0, 0, 0, 3, 255, 1, 2]);
@@ -153,10 +161,10 @@ async fn foreign_handshakes_get_no_answer() {
     for bytes in [other_length, other_case, unknown, request] {
         let mut stream = TcpStream::connect(node.address).await.unwrap();
         stream.write_all(&bytes).await.unwrap();
-        // Bytes that might be the beginning of a key would be waited for otherwise.
+        // Otherwise the node waits for more, since the bytes might begin a public key.
         stream.shutdown().await.unwrap();
         let mut answer = Vec::new();
-        // A reset is as good as an end.
+        // A reset is as good as an orderly close.
         let _ = stream.read_to_end(&mut answer).await;
         assert!(answer.is_empty());
     }
@@ -243,6 +251,6 @@ async fn block_of_unrequested_length_is_a_violation() {
     wire.request(node.metainfo.geometry().block(0, 0, BLOCK).unwrap());
     peer.expect(BitTorrentMessage::Request(spec(0, 0, BLOCK))).await;
     peer.send_block(spec(0, 0, BLOCK - 1), &content[..BLOCK as usize - 1]).await;
-    assert!(node.wait_for_disconnect().await.0.contains("it was not asked for"));
+    assert!(node.wait_for_disconnect().await.0.contains("an unrequested block"));
     node.stop().await;
 }

@@ -25,7 +25,7 @@ use crate::throttle::Throttle;
 use crate::transport::{AddressLimits, Transport, TransportConfig};
 use swarm::{SourceId, SourceIds};
 
-/// Makes bytes that compress and repeat badly.
+/// Returns bytes that do not compress or repeat.
 pub(super) fn content(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(length + 8);
@@ -37,7 +37,7 @@ pub(super) fn content(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Makes a torrent of one file.
+/// Builds a torrent of one file.
 pub(super) fn torrent(content: &[u8], piece_length: u32) -> Arc<Metainfo> {
     let hashes: Vec<[u8; 20]> =
         content.chunks(piece_length as usize).map(|piece| Sha1::digest(piece).into()).collect();
@@ -52,12 +52,12 @@ pub(super) fn torrent(content: &[u8], piece_length: u32) -> Arc<Metainfo> {
     Arc::new(Metainfo::parse(&draft.encode(&hashes).unwrap()).unwrap())
 }
 
-/// A file in which the content lies from its first byte on.
+/// Locates content stored as a single file.
 #[derive(Debug)]
 struct SingleFileLocator {
     file: Arc<File>,
     metainfo: Arc<Metainfo>,
-    /// Whether the system has no descriptor left.
+    /// True to simulate that the system has no file descriptor left.
     out_of_descriptors: Arc<AtomicBool>,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct WireTestNode {
 }
 
 impl WireTestNode {
-    /// Starts a node that has the first `pieces` pieces of a content.
+    /// Starts a node that has the first `pieces` pieces of `content`.
     pub(super) async fn start(
         dir: &Path,
         number: u8,
@@ -97,17 +97,17 @@ impl WireTestNode {
     ) -> Self {
         let path = dir.join(format!("content-{number}"));
         let file = File::options().read(true).write(true).create_new(true).open(path).unwrap();
-        let (mut here, geometry) = (Bitfield::empty(metainfo.geometry()), *metainfo.geometry());
+        let (mut have, geometry) = (Bitfield::empty(metainfo.geometry()), *metainfo.geometry());
         for piece in geometry.pieces().take(pieces as usize) {
-            here.insert(piece);
+            have.insert(piece);
             let (from, length) = (geometry.piece_offset(piece), geometry.length_of(piece) as usize);
             let from_slot = usize::try_from(from).unwrap();
             file.write_all_at(&content[from_slot..from_slot + length], from).unwrap();
         }
-        Self::launch(Arc::new(file), number, Arc::clone(metainfo), &here).await
+        Self::launch(Arc::new(file), number, Arc::clone(metainfo), &have).await
     }
 
-    async fn launch(file: Arc<File>, number: u8, metainfo: Arc<Metainfo>, here: &Bitfield) -> Self {
+    async fn launch(file: Arc<File>, number: u8, metainfo: Arc<Metainfo>, have: &Bitfield) -> Self {
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let config = TransportConfig {
             upload_slots: 8,
@@ -131,19 +131,19 @@ impl WireTestNode {
             metainfo: Arc::clone(&metainfo),
             out_of_descriptors: Arc::clone(&is_exhausted),
         };
-        let offering = Arc::new(TorrentOffering::new(Arc::clone(&metainfo), here, Arc::new(bytes)));
+        let offering = Arc::new(TorrentOffering::new(Arc::clone(&metainfo), have, Arc::new(bytes)));
         let (sender, events) = mpsc::channel(64);
         let membership = wires.join(offering, SourceIds::default(), sender).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let door = PeerListener {
+        let listener_task = PeerListener {
             transport: transport.clone(),
             links: None,
             wires: wires.clone(),
             tracker: tracker.clone(),
             cancel: cancel.clone(),
         };
-        tracker.spawn(door.run(listener));
+        tracker.spawn(listener_task.run(listener));
         Self {
             metainfo,
             address,
@@ -162,34 +162,34 @@ impl WireTestNode {
         self.membership.offering()
     }
 
-    /// Writes a piece to its place and offers it.
+    /// Stores a piece in the file and offers it.
     pub(super) fn store(&self, piece: PieceIndex, bytes: &[u8]) {
         let offset = self.metainfo.geometry().piece_offset(piece);
         self.file.write_all_at(bytes, offset).unwrap();
         self.offering().mark_verified(piece);
     }
 
-    /// Makes the file shorter than the torrent says.
+    /// Truncates the file.
     pub(super) fn truncate(&self) {
         self.file.set_len(1).unwrap();
     }
 
-    /// Lets the system have no descriptor left, or some again.
+    /// Simulates that the system is out of file descriptors, or not.
     pub(super) fn set_out_of_descriptors(&self, on: bool) {
         self.out_of_descriptors.store(on, Ordering::SeqCst);
     }
 
-    /// Returns the next event, which must come soon.
+    /// Returns the next event.
     pub(super) async fn next_event(&mut self) -> WireEvent {
         let next = tokio::time::timeout(std::time::Duration::from_secs(20), self.events.recv());
-        next.await.expect("an event in time").expect("an event").1
+        next.await.expect("no event in time").expect("the event channel is closed").1
     }
 
-    /// Waits for the end of a connection, and says why it ended and whether it is worth another try.
+    /// Waits for a disconnect. Returns the reason and whether to retry.
     pub(super) async fn wait_for_disconnect(&mut self) -> (String, bool) {
         loop {
-            if let WireEvent::Disconnected { reason, can_retry: again } = self.next_event().await {
-                return (reason, again);
+            if let WireEvent::Disconnected { reason, can_retry } = self.next_event().await {
+                return (reason, can_retry);
             }
         }
     }
@@ -201,6 +201,6 @@ impl WireTestNode {
         self.tracker.close();
         tokio::time::timeout(std::time::Duration::from_secs(20), self.tracker.wait())
             .await
-            .expect("all tasks end");
+            .expect("a task did not end");
     }
 }

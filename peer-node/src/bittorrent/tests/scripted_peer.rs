@@ -11,10 +11,10 @@ use tokio::net::{TcpListener, TcpStream};
 use super::node::WireTestNode;
 use crate::bittorrent::ConnectMode;
 
-/// How long anything may take that is to happen.
+/// Time limit of every expected event.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What a node has said: a message, encoded, or a block.
+/// What a node has sent: an encoded message, or a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SentByNode {
     Message(Vec<u8>),
@@ -29,7 +29,7 @@ impl From<BitTorrentMessage<'_>> for SentByNode {
     }
 }
 
-/// A peer that says what a test tells it to.
+/// A peer controlled by a test.
 #[derive(Debug)]
 pub(super) struct ScriptedPeer {
     stream: TcpStream,
@@ -42,7 +42,7 @@ pub(super) fn handshake(infohash: Infohash, has_fast: bool, number: u8) -> [u8; 
     handshake_with(infohash, reserved_bits(has_fast), number)
 }
 
-/// Returns what a client announces that speaks the fast extension, or nothing besides the original protocol.
+/// Returns the reserved bits of a client with or without the fast extension.
 fn reserved_bits(has_fast: bool) -> ReservedBits {
     ReservedBits::from_bytes([0, 0, 0, 0, 0, 0, 0, if has_fast { 4 } else { 0 }])
 }
@@ -52,18 +52,18 @@ fn handshake_with(infohash: Infohash, reserved: ReservedBits, number: u8) -> [u8
 }
 
 impl ScriptedPeer {
-    /// Connects to a node and greets it.
+    /// Connects to a node and performs the handshake.
     pub(super) async fn connect(node: &WireTestNode, has_fast: bool, number: u8) -> Self {
         Self::connect_as(node, reserved_bits(has_fast), number).await
     }
 
-    /// Connects to a node and greets it as a client that announces this.
+    /// Connects to a node with the given reserved bits.
     pub(super) async fn connect_as(node: &WireTestNode, reserved: ReservedBits, number: u8) -> Self {
         let stream = TcpStream::connect(node.address).await.unwrap();
         Self::shake_hands(stream, node, reserved, number).await
     }
 
-    /// Has a node connect, and greets it.
+    /// Accepts a connection from a node and performs the handshake.
     pub(super) async fn accept_from(node: &WireTestNode, has_fast: bool, number: u8) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -94,7 +94,7 @@ impl ScriptedPeer {
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8]) {
-        // The node may have left already: then there is nothing to say.
+        // The node may have closed the connection already.
         let _ = self.stream.write_all(bytes).await;
     }
 
@@ -102,13 +102,13 @@ impl ScriptedPeer {
         self.send(&[&block_head(block), bytes].concat()).await;
     }
 
-    /// Returns the next thing that the node says, or nothing if it leaves.
+    /// Returns the next message or block from the node; none if it closes the connection.
     pub(super) async fn next(&mut self) -> Option<SentByNode> {
         let mut block: Option<(BlockSpec, Vec<u8>)> = None;
         loop {
             let mut input = self.unread.as_slice();
             while let Some(item) = self.decoder.next(&mut input).unwrap() {
-                let said = match item {
+                let received = match item {
                     BitTorrentItem::Message(message) => Some(message.into()),
                     BitTorrentItem::Block(head) => {
                         block = Some((head, Vec::new()));
@@ -120,9 +120,9 @@ impl ScriptedPeer {
                         (data.len() == head.length as usize).then(|| SentByNode::Block(*head, data.clone()))
                     }
                 };
-                if said.is_some() {
+                if received.is_some() {
                     self.unread = input.to_vec();
-                    return said;
+                    return received;
                 }
             }
             self.unread = input.to_vec();
@@ -135,13 +135,13 @@ impl ScriptedPeer {
         }
     }
 
-    /// Waits until the node says that.
+    /// Waits for a message from the node.
     pub(super) async fn expect(&mut self, message: BitTorrentMessage<'_>) {
         let expected = SentByNode::from(message);
-        while self.next().await.expect("the node stays") != expected {}
+        while self.next().await.expect("the node closed the connection") != expected {}
     }
 
-    /// Waits until the node leaves.
+    /// Waits until the node closes the connection.
     pub(super) async fn expect_close(&mut self) {
         while self.next().await.is_some() {}
     }

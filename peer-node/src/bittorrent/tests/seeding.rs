@@ -71,17 +71,17 @@ async fn unchoked_peer_gets_blocks_in_request_order() {
     peer.expect(BitTorrentMessage::Reject(spec(0, 0, BLOCK))).await;
     peer.send_message(BitTorrentMessage::Interested).await;
     peer.expect(BitTorrentMessage::Unchoke).await;
-    let asked = [spec(9, 3, 997), spec(2, 1, 30000), spec(2, 30001, 5), spec(8, 0, 65536), spec(0, 0, 1)];
-    for block in asked {
+    let requested = [spec(9, 3, 997), spec(2, 1, 30000), spec(2, 30001, 5), spec(8, 0, 65536), spec(0, 0, 1)];
+    for block in requested {
         peer.send_message(BitTorrentMessage::Request(block)).await;
     }
-    for block in asked {
+    for block in requested {
         let from = 65536 * block.piece as usize + block.begin as usize;
         let expected = content[from..from + block.length as usize].to_vec();
         assert_eq!(peer.next().await, Some(SentByNode::Block(block, expected)));
     }
     let sent = node.transport.uploads().totals(0).sent;
-    assert_eq!(sent, asked.iter().map(|block| u64::from(block.length)).sum::<u64>());
+    assert_eq!(sent, requested.iter().map(|block| u64::from(block.length)).sum::<u64>());
     node.stop().await;
 }
 
@@ -101,7 +101,7 @@ async fn a_changed_file_is_no_longer_served() {
             peer.expect(BitTorrentMessage::Reject(spec(1, 0, BLOCK))).await;
         } else {
             peer.expect_close().await;
-            assert_eq!(node.wait_for_disconnect().await.0, "what is shared here has changed");
+            assert_eq!(node.wait_for_disconnect().await.0, "the shared files have changed");
         }
         assert!(node.offering().is_withdrawn() && !node.offering().is_complete());
         node.stop().await;
@@ -124,7 +124,7 @@ async fn running_out_of_descriptors_does_not_withdraw_the_torrent() {
             peer.expect(BitTorrentMessage::Reject(spec(1, 0, BLOCK))).await;
         } else {
             peer.expect_close().await;
-            assert!(node.wait_for_disconnect().await.1, "it may come again");
+            assert!(node.wait_for_disconnect().await.1, "the peer may retry");
             peer = ScriptedPeer::connect(&node, has_fast, 8).await;
             peer.send_message(BitTorrentMessage::Interested).await;
             peer.expect(BitTorrentMessage::Unchoke).await;
@@ -157,34 +157,34 @@ async fn every_request_is_answered_even_without_fast_extension() {
     }
     peer.expect(BitTorrentMessage::Request(blocks[3].into())).await;
     wire.cancel(blocks[1]);
-    assert!(matches!(node.next_event().await, WireEvent::Rejected(gone) if gone == [blocks[1]]));
+    assert!(matches!(node.next_event().await, WireEvent::Rejected(rejected) if rejected == [blocks[1]]));
     peer.expect(BitTorrentMessage::Cancel(blocks[1].into())).await;
-    // The cancelled block was on its way; it is let pass, and nobody hears of it.
+    // The cancelled block was on its way: it is accepted silently.
     for block in &blocks[..2] {
         let from = 65536 + block.begin as usize;
         peer.send_block((*block).into(), &content[from..from + BLOCK as usize]).await;
     }
     peer.send_message(BitTorrentMessage::Choke).await;
-    let mut heard = Vec::new();
-    while heard.last() != Some(&"rejected") {
-        heard.push(match node.next_event().await {
+    let mut events = Vec::new();
+    while events.last() != Some(&"rejected") {
+        events.push(match node.next_event().await {
             WireEvent::Bytes { .. } => continue,
-            WireEvent::Blocks { blocks: came, .. } => {
-                assert!(came.len() == 1 && came[0].0 == blocks[0]);
-                assert_eq!(came[0].1.bytes(), &content[65536..65536 + BLOCK as usize]);
+            WireEvent::Blocks { blocks: received, .. } => {
+                assert!(received.len() == 1 && received[0].0 == blocks[0]);
+                assert_eq!(received[0].1.bytes(), &content[65536..65536 + BLOCK as usize]);
                 "block"
             }
             WireEvent::Choked => "choked",
-            WireEvent::Rejected(gone) => {
-                assert_eq!(gone, blocks[2..]);
+            WireEvent::Rejected(rejected) => {
+                assert_eq!(rejected, blocks[2..]);
                 "rejected"
             }
             _ => "other",
         });
     }
-    assert_eq!(heard, ["block", "choked", "rejected"]);
+    assert_eq!(events, ["block", "choked", "rejected"]);
     wire.request(blocks[0]);
-    assert!(matches!(node.next_event().await, WireEvent::Rejected(gone) if gone == [blocks[0]]));
+    assert!(matches!(node.next_event().await, WireEvent::Rejected(rejected) if rejected == [blocks[0]]));
     node.stop().await;
 }
 
@@ -212,10 +212,10 @@ async fn a_silent_peer_still_joins() {
     let mut peer = ScriptedPeer::connect(&node, true, 7).await;
     let WireEvent::Joined { wire, .. } = node.next_event().await else { panic!("no peer") };
     assert!(wire.is_inbound() && wire.client() == "Peerdex 0.2");
-    // It is not too late to say what it has.
+    // A late bitfield is accepted.
     peer.send_message(BitTorrentMessage::Bitfield(&[0x40, 0])).await;
     assert!(matches!(node.next_event().await, WireEvent::Has { piece } if piece.get() == 1));
-    // Nor to say so again: some name many pieces at once later on.
+    // So is a second one: some clients announce many pieces at once that way.
     peer.send_message(BitTorrentMessage::Bitfield(&[0x60, 0])).await;
     assert!(matches!(node.next_event().await, WireEvent::Has { piece } if piece.get() == 2));
     wire.close();
@@ -225,7 +225,7 @@ async fn a_silent_peer_still_joins() {
     node.stop().await;
 }
 
-/// Bytes that nobody asks for.
+/// Locates nothing; no piece is requested in these tests.
 #[derive(Debug)]
 struct NoPieceLocator;
 
@@ -235,7 +235,7 @@ impl PieceLocator for NoPieceLocator {
     }
 }
 
-/// Makes a torrent join as soon as it is asked for.
+/// Joins a torrent when a peer asks for it.
 #[derive(Debug)]
 struct JoiningResolver {
     wires: Wires,
@@ -245,9 +245,9 @@ struct JoiningResolver {
 
 impl JoiningResolver {
     fn install(wires: &Wires, offering: Arc<TorrentOffering>) -> Arc<Self> {
-        let ready = Arc::new(Self { wires: wires.clone(), offering, membership: Mutex::default() });
-        wires.set_resolver(Arc::clone(&ready) as Arc<dyn TorrentResolver>);
-        ready
+        let resolver = Arc::new(Self { wires: wires.clone(), offering, membership: Mutex::default() });
+        wires.set_resolver(Arc::clone(&resolver) as Arc<dyn TorrentResolver>);
+        resolver
     }
 }
 

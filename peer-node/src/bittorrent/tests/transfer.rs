@@ -25,7 +25,7 @@ async fn peers_exchange_missing_pieces() {
     let seed = WireTestNode::start(dir.path(), 1, &content, &metainfo, u32::MAX).await;
     let half = WireTestNode::start(dir.path(), 2, &content, &metainfo, 24).await;
     let none = WireTestNode::start(dir.path(), 3, &content, &metainfo, 0).await;
-    // What the third has can come from the second alone, also the pieces that that one has yet to fetch.
+    // The third node is connected to the second only, which has to fetch half of the pieces itself.
     half.membership.dial(seed.address, ConnectMode::Plain).await.unwrap();
     none.membership.dial(half.address, ConnectMode::Plain).await.unwrap();
     let (half, none) = tokio::join!(WireFetch::new(half).finish(), WireFetch::new(none).finish());

@@ -7,33 +7,33 @@ use protocol::lan::{ANNOUNCE_INTERVAL_SECONDS, ANNOUNCE_PORT, CHUNK_PORT, ChunkC
 use super::options::{port, seconds};
 use crate::lan::LanSettings;
 
-/// How a node finds others on the local network.
+/// How a node finds other nodes on the local network.
 #[derive(Debug, Clone, Args)]
 pub struct NeighbourOptions {
-    /// Finds other nodes on the local network too, with or without an index; as far as --listen-host lets them in.
+    /// Find other nodes on the local network too, with or without an index, as far as --listen-host accepts them
     #[arg(long, env = "PEER_NODE_LAN")]
     pub lan: bool,
 
-    /// The UDP port on which nodes hear each other, with --lan.
+    /// Send and receive announcements on this UDP port (requires --lan)
     #[arg(long, value_name = "PORT", env = "PEER_NODE_LAN_PORT", default_value_t = ANNOUNCE_PORT, value_parser = port)]
     pub lan_port: u16,
 
-    /// The seconds between two announcements of this node, with --lan.
+    /// Announce this node at this interval in seconds (requires --lan)
     #[arg(long, value_name = "SECONDS", env = "PEER_NODE_LAN_PERIOD", default_value_t = f64::from(ANNOUNCE_INTERVAL_SECONDS), value_parser = seconds)]
     pub lan_period: f64,
 
-    /// Where this node announces itself, with --lan; without it, to everybody on every network of this machine.
+    /// Send announcements to this address (requires --lan) [default: the broadcast address of every local network]
     #[arg(long, value_name = "ADDRESS", env = "PEER_NODE_LAN_BROADCAST")]
     pub lan_broadcast: Option<Ipv4Addr>,
 }
 
-/// The system gives no random numbers, by which this node would know its own announcements.
+/// The system provides no random numbers, which a node needs to recognise its own announcements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the system gives no random numbers; leave out --lan, or try again")]
+#[error("the system provides no random numbers; omit --lan, or try again")]
 pub struct NoRandomness;
 
 impl NeighbourOptions {
-    /// Returns how others are found, if they are to be. A node on loopback finds those of this machine.
+    /// Returns the settings for finding other nodes. A node on loopback finds those of this machine.
     pub(crate) fn settings(&self, listen_host: IpAddr) -> Result<LanSettings, NoRandomness> {
         let host = match listen_host.to_canonical() {
             IpAddr::V4(host) => host,
@@ -55,7 +55,7 @@ impl NeighbourOptions {
     }
 }
 
-/// Draws what a run knows its own announcements by.
+/// Draws the random cookie by which a run recognises its own announcements.
 pub(super) fn fresh_cookie() -> Result<Cookie, NoRandomness> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;

@@ -15,100 +15,100 @@ use crate::lan::LanSettings;
 
 const EXAMPLES: &str = "\
 Examples:
-  peer-node lan announce forest.png     cuts it into lan/forest_1 to lan/forest_5 and tells everybody
-  peer-node lan upload                  gives them to whoever asks
-  peer-node lan discover                writes lan/content_dictionary.txt
-  peer-node lan download forest.png     fetches what was heard of as forest, and puts it together
-  peer-node lan --file forest.png       all of it at once; each line of stdin is a name to download
+  peer-node lan announce forest.png     split it into lan/forest_1 to lan/forest_5 and announce them
+  peer-node lan upload                  serve the chunks
+  peer-node lan discover                record announced chunks in lan/content_dictionary.txt
+  peer-node lan download forest.png     download the chunks of forest and reassemble the file
+  peer-node lan --file forest.png       all of these at once; each line of stdin names a file to download
 
-Every chunk in the folder is announced and given. There are no hashes on this wire: what is fetched is as
-trustworthy as the network, unless both sides are programs of ours, which announce digests.";
+Every chunk in the folder is announced and served. The protocol carries no hashes: a downloaded file is only
+as trustworthy as the network, unless both sides are peer-node, which announces digests as well.";
 
-/// What to do on the network without a server.
+/// The command and options of `peer-node lan`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct LanOptions {
-    /// One part alone; without it, all of them.
+    /// The part to run; all of them without it.
     #[command(subcommand)]
     pub command: Option<LanCommand>,
 
-    /// How it is done.
+    /// The options of all parts.
     #[command(flatten)]
     pub shared: LanSharedOptions,
 }
 
-/// The parts.
+/// The parts that can run alone.
 #[derive(Debug, Clone, Subcommand)]
 pub enum LanCommand {
-    /// Tells everybody again and again which chunks are here.
+    /// Announce the chunks in the folder periodically
     Announce {
-        /// Files that are cut into chunks first.
+        /// Split these files into chunks first
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Hears what others announce, and writes it down.
+    /// Receive announcements and record them in content_dictionary.txt
     Discover,
-    /// Fetches the chunks of a file from those who were heard to have them.
+    /// Download the chunks of a file from the peers that announced them
     Download {
-        /// The file's name, with or without its extension.
+        /// Name of the file, with or without its extension
         #[arg(value_name = "NAME")]
         name: String,
     },
-    /// Gives chunks to whoever asks for them.
+    /// Serve chunks to other peers
     Upload,
 }
 
-/// What all parts have in common.
+/// The options of all parts.
 #[derive(Debug, Clone, Args)]
 pub struct LanSharedOptions {
-    /// The folder of chunks, and of the files in which is written what was heard and done.
+    /// Keep the chunks, the content dictionary and the logs in this folder
     #[arg(long, value_name = "DIR", default_value = "lan", global = true)]
     pub dir: PathBuf,
 
-    /// A file that is cut and announced, when all parts run at once; may be repeated.
+    /// Split and announce this file when all parts run at once; can be repeated
     #[arg(long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// Speak with the programs of 2025 and 2026: request chunks by both keys, announce a name.
+    /// Use the JSON dialect of the programs of 2025 and 2026: request chunks by both keys, announce a name
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// The UDP port of announcements [default: 5001, with --json 6000].
+    /// Send and receive announcements on this UDP port [default: 5001, with --json 6000]
     #[arg(long, value_name = "PORT", global = true, value_parser = port)]
     pub announce_port: Option<u16>,
 
-    /// The TCP port on which chunks are given, here and elsewhere [default: 5000, with --json 6001].
+    /// Serve and request chunks on this TCP port [default: 5000, with --json 6001]
     #[arg(long, value_name = "PORT", global = true, value_parser = port)]
     pub chunk_port: Option<u16>,
 
-    /// The seconds between two announcements [default: 60, with --json 8].
+    /// Announce at this interval in seconds [default: 60, with --json 8]
     #[arg(long, value_name = "SECONDS", global = true, value_parser = seconds)]
     pub period: Option<f64>,
 
-    /// Into how many chunks a file is cut, here and elsewhere [default: 5, with --json 3].
+    /// Number of chunks per file, the same for all peers [default: 5, with --json 3]
     #[arg(long, value_name = "N", global = true, value_parser = count)]
     pub chunks: Option<u16>,
 
-    /// Where announcements go; without it, to everybody on every network of this machine.
+    /// Send announcements to this address [default: the broadcast address of every local network]
     #[arg(long, value_name = "ADDRESS", global = true)]
     pub broadcast: Option<Ipv4Addr>,
 
-    /// The address of this machine that is used; 0.0.0.0 for all.
-    // The node has an option of this name and of another type, with which it must not be mixed up.
+    /// Use this address of the machine; 0.0.0.0 for all addresses
+    // The node has an option of this name and another type, so this one needs an id of its own.
     #[arg(id = "lan_host", long = "listen-host", value_name = "ADDRESS", default_value_t = Ipv4Addr::UNSPECIFIED, global = true)]
     pub listen_host: Ipv4Addr,
 
-    /// The largest file that is fetched.
+    /// Maximum size of a downloaded file
     #[arg(long, value_name = "SIZE", default_value = "16G", global = true, value_parser = size)]
     pub max_size: u64,
 
-    /// Shows the log on stderr; twice for more, three times for everything.
+    /// Show the log on stderr; repeat for more detail, up to -vvv
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub verbose: u8,
 }
 
 impl LanOptions {
-    /// Returns how the parts work, with a cookie of its own for this run.
+    /// Returns the settings of the parts, with a fresh cookie for this run.
     pub(super) fn settings(&self) -> io::Result<LanSettings> {
         let shared = &self.shared;
         let variant = if shared.json { ReplyFormat::Json } else { ReplyFormat::Raw };
@@ -134,17 +134,17 @@ impl LanOptions {
 
 pub(super) fn port(text: &str) -> Result<u16, String> {
     let port = text.parse().ok().filter(|port| *port > 0);
-    port.ok_or_else(|| "write a number from 1 to 65535".to_owned())
+    port.ok_or_else(|| "expected a number from 1 to 65535".to_owned())
 }
 
 fn count(text: &str) -> Result<u16, String> {
     let count = text.parse().ok().and_then(ChunkCount::new).map(ChunkCount::get);
-    count.ok_or_else(|| format!("write a number from 1 to {MAX_CHUNK_COUNT}"))
+    count.ok_or_else(|| format!("expected a number from 1 to {MAX_CHUNK_COUNT}"))
 }
 
 pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds));
-    seconds.ok_or_else(|| "write seconds from 0.1 to 86400".to_owned())
+    seconds.ok_or_else(|| "expected seconds from 0.1 to 86400".to_owned())
 }
 
 fn size(text: &str) -> Result<u64, String> {

@@ -3,39 +3,39 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-/// The longest line that is read, in bytes.
+/// The maximum length of a line, in bytes.
 const MAX_LINE_LEN: u64 = 1024;
 
-/// Lines that wait: whoever types sees what became of one before the next.
+/// Lines that wait: commands run one after the other, so few are typed ahead.
 const BACKLOG: usize = 16;
 
-/// What somebody has typed.
+/// A typed line.
 #[derive(Debug)]
 pub(super) enum TypedLine {
-    /// The name of what is wanted.
+    /// The name of a file to download.
     Name(String),
-    /// More than a name can be.
+    /// A line longer than any name.
     TooLong,
 }
 
-/// The lines of stdin, read on a thread of their own, which ends with the program.
+/// Reads the lines of stdin on a thread of its own, which ends with the program.
 #[derive(Debug)]
 pub(super) struct NamePrompt(Option<mpsc::Receiver<TypedLine>>);
 
 impl NamePrompt {
-    /// Makes one at which nobody types.
+    /// Returns a prompt that never yields a line.
     pub(super) const fn disabled() -> Self {
         Self(None)
     }
 
-    /// Begins to read.
+    /// Starts reading stdin.
     pub(super) fn from_stdin() -> io::Result<Self> {
         let (lines, typed) = mpsc::channel(BACKLOG);
         thread::Builder::new().name("stdin".to_owned()).spawn(move || read(&lines))?;
         Ok(Self(Some(typed)))
     }
 
-    /// Waits for the next line; none once there are no more. Cancel safe.
+    /// Waits for the next line; `None` at the end of the input. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<TypedLine> {
         self.0.as_mut()?.recv().await
     }
@@ -53,16 +53,16 @@ fn read(lines: &mpsc::Sender<TypedLine>) {
         }
         let is_whole =
             line.ends_with(b"\n") || line.len() < usize::try_from(MAX_LINE_LEN).unwrap_or(usize::MAX);
-        // What comes of a line after its beginning was refused says nothing by itself.
+        // The rest of a line that is too long was already reported with its beginning.
         let is_skipped = std::mem::replace(&mut is_rest, !is_whole);
         let text = String::from_utf8_lossy(&line);
-        let said = match text.trim() {
+        let typed = match text.trim() {
             _ if is_skipped => continue,
             _ if !is_whole => TypedLine::TooLong,
             "" => continue,
             name => TypedLine::Name(name.to_owned()),
         };
-        if lines.blocking_send(said).is_err() {
+        if lines.blocking_send(typed).is_err() {
             return;
         }
     }

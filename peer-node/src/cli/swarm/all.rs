@@ -1,4 +1,4 @@
-//! Starts all peers whose host is this machine, each in a process of its own, and shows them together until the end.
+//! Runs all peers whose host is this machine, each in a process of its own, and shows them together.
 
 mod peer_processes;
 
@@ -17,27 +17,27 @@ use crate::repl::progress_lines;
 use crate::view::DownloadState;
 use peer_processes::{PeerProcesses, ProcessEvent, SwarmPeerProcess};
 
-/// How often what is shown is drawn.
+/// How often the progress is drawn.
 const DRAW_INTERVAL: Duration = Duration::from_millis(250);
 
-/// So many lines are kept of what a peer complains of before it has begun.
+/// The maximum number of stderr lines kept of a peer that has not started.
 const MAX_EARLY_STDERR: usize = 20;
 
-/// What is kept an eye on.
+/// The running peers and the state of the display.
 struct SwarmMonitor<'a> {
     plan: &'a GroupConfig,
     output: &'a mut ConsoleOutput,
     processes: PeerProcesses,
-    /// Why all are being stopped, if they are.
+    /// Why all peers are being stopped, if they are.
     stopping: Option<StopReason>,
 }
 
-/// Why all are stopped before everybody has the file.
+/// Why all peers are stopped before all have the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StopReason {
-    /// A signal came.
+    /// A signal arrived.
     Signal(StopSignal),
-    /// That one could not begin, so the others would wait for it for ever.
+    /// A peer could not start, so the others would wait for it forever.
     PeerFailed(ConfiguredPeerId),
     /// The output cannot be written.
     OutputFailed(OutputError),
@@ -49,18 +49,18 @@ pub(super) async fn run(
     output: &mut ConsoleOutput,
 ) -> Result<u8, SwarmCommandError> {
     let mut signals = Signals::listen()?;
-    let here = tokio::select! {
-        here = local_peers(plan) => here,
+    let local = tokio::select! {
+        local = local_peers(plan) => local,
         stop = signals.next() => return Ok(exit_status(stop)),
     };
-    if here.is_empty() {
+    if local.is_empty() {
         return Err(SwarmCommandError::NoLocalPeer(options.peers_path()));
     }
-    let framing = common_framing(options.framing, here.len() == plan.peer_list.peers().len());
+    let framing = common_framing(options.framing, local.len() == plan.peer_list.peers().len());
     let mut watch = SwarmMonitor { plan, output, processes: PeerProcesses::new(), stopping: None };
-    for id in here {
+    for id in local {
         if let Err(error) = watch.processes.start(options, framing, id) {
-            watch.output.error(format!("peer {id} cannot be started: {error}"));
+            watch.output.error(format!("cannot start peer {id}: {error}"));
             watch.stop(StopReason::PeerFailed(id), StopSignal::Interrupt);
             break;
         }
@@ -68,7 +68,7 @@ pub(super) async fn run(
     watch.run_to_end(&mut signals).await
 }
 
-/// Returns the framing of the peers that are started. Where all of the group are, they need not find each other's out.
+/// Returns the framing of the started peers. If the whole group is started, its peers need not detect each other's framing.
 const fn common_framing(chosen: FramingOption, is_whole_group: bool) -> FramingOption {
     match chosen {
         FramingOption::Auto if is_whole_group => FramingOption::Inclusive,
@@ -78,19 +78,19 @@ const fn common_framing(chosen: FramingOption, is_whole_group: bool) -> FramingO
 
 /// Returns the peers whose host is this machine.
 async fn local_peers(plan: &GroupConfig) -> Vec<ConfiguredPeerId> {
-    let mut here = Vec::new();
+    let mut local = Vec::new();
     for peer in plan.peer_list.peers() {
         if is_local_host(&peer.host).await {
-            here.push(peer.id);
+            local.push(peer.id);
         } else {
             tracing::info!(id = %peer.id, host = peer.host, "peer of another machine");
         }
     }
-    here
+    local
 }
 
 impl SwarmMonitor<'_> {
-    /// Goes on until all have ended; returns the status.
+    /// Waits until all peers have ended; returns the program's exit status.
     async fn run_to_end(mut self, signals: &mut Signals) -> Result<u8, SwarmCommandError> {
         let mut tick = tokio::time::interval(DRAW_INTERVAL);
         while self.processes.is_running() {
@@ -121,7 +121,7 @@ impl SwarmMonitor<'_> {
         }
     }
 
-    /// Has all end in order.
+    /// Stops all peers by a signal.
     fn stop(&mut self, why: StopReason, stop: StopSignal) {
         self.stopping = Some(why);
         self.processes.signal(stop);
@@ -136,7 +136,7 @@ impl SwarmMonitor<'_> {
         Ok(())
     }
 
-    /// Shows what a peer complains of. What it says before it has begun may be why it cannot, and is kept for that.
+    /// Shows a stderr line of a peer. Lines from before its start are kept: they may be the reason why it cannot start.
     fn handle_stderr(&mut self, id: ConfiguredPeerId, line: String) {
         if let Some(peer) = self.processes.find(id)
             && !peer.has_started
@@ -158,11 +158,11 @@ impl SwarmMonitor<'_> {
         self.show_early_stderr(id);
     }
 
-    /// Shows what was kept of what a peer complained of.
+    /// Shows the stderr lines of a peer that were kept.
     fn show_early_stderr(&mut self, id: ConfiguredPeerId) {
-        let complaints = self.processes.find(id).map(|peer| std::mem::take(&mut peer.early_stderr));
-        let complaints = complaints.unwrap_or_default();
-        for line in complaints {
+        let lines = self.processes.find(id).map(|peer| std::mem::take(&mut peer.early_stderr));
+        let lines = lines.unwrap_or_default();
+        for line in lines {
             self.warn(id, &line);
         }
     }
@@ -191,7 +191,7 @@ impl SwarmMonitor<'_> {
     fn handle_exit(&mut self, id: ConfiguredPeerId, status: Option<u8>) -> Result<(), OutputError> {
         let Some(peer) = self.processes.find(id) else { return Ok(()) };
         peer.exit_status = Some(status.unwrap_or(255));
-        let has_begun = peer.has_started;
+        let has_started = peer.has_started;
         let is_person = self.output.is_for_person();
         let how = |word| if is_person { format!("peer {id}  {word}") } else { format!("{id}\t{word}") };
         match status {
@@ -200,7 +200,7 @@ impl SwarmMonitor<'_> {
                 self.show_early_stderr(id);
                 self.output.line(how("stopped"))
             }
-            _ if !has_begun => {
+            _ if !has_started => {
                 self.stop(StopReason::PeerFailed(id), StopSignal::Interrupt);
                 Ok(())
             }
@@ -208,13 +208,14 @@ impl SwarmMonitor<'_> {
                 let what = status
                     .map_or_else(|| "was killed".to_owned(), |status| format!("ended with status {status}"));
                 self.output.error(format!("peer {id} {what}"));
-                self.output.warning(format!("the others wait for it: peer-node swarm {id} starts it again"));
+                self.output
+                    .warning(format!("the other peers wait for it; restart it with: peer-node swarm {id}"));
                 Ok(())
             }
         }
     }
 
-    /// Reports who could not begin and why, once everything else was reported.
+    /// Reports which peer could not start and why, as the last message.
     fn report_failed_start(&mut self, id: ConfiguredPeerId) {
         let peer = self.processes.find(id);
         let ended = peer.as_ref().and_then(|peer| peer.exit_status);
@@ -226,7 +227,7 @@ impl SwarmMonitor<'_> {
             (None, None) => "see above".to_owned(),
         };
         self.output.error(format!(
-            "peer {id} cannot begin: {}; the others were stopped, and go on from what they have when all are started again",
+            "peer {id} cannot start: {}; the others were stopped; start all again to resume",
             display_safe(&reason)
         ));
     }

@@ -1,4 +1,4 @@
-//! Runs one peer until its end or a signal, and shows how it goes.
+//! Runs one peer until it ends or a signal arrives, and shows its progress.
 
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,13 @@ use crate::repl::output::ConsoleOutput;
 use crate::repl::progress_line;
 use crate::view::{DownloadState, DownloadView};
 
-/// How often what is shown is looked at.
+/// How often the progress is updated.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long it is waited for others before that is said again.
+/// How often the names of missing peers are repeated.
 const REPEAT_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The status after Ctrl-C.
+/// Exit status after Ctrl-C.
 const EXIT_INTERRUPTED: u8 = 130;
 
 pub(super) async fn run(
@@ -32,21 +32,21 @@ pub(super) async fn run(
     let mut signals = Signals::listen()?;
     let (name, geometry) = (display_safe(plan.common.file_name()).into_owned(), plan.common.geometry);
     let (id, size, pieces) = (us.id, geometry.size(), geometry.piece_count());
-    let place = format!("{}:{}", us.host, us.port);
+    let address = format!("{}:{}", us.host, us.port);
     let mut peer = tokio::select! {
         started = GroupMember::start(plan, us) => started?,
         stop = signals.next() => return Ok(exit_status(stop)),
     };
     if output.is_for_person() {
-        output.line(format!("peer {id}  {name}  {} in {pieces} pieces, at {place}", DisplaySize(size)))?;
+        output.line(format!("peer {id}  {name}  {} in {pieces} pieces, at {address}", DisplaySize(size)))?;
     } else {
-        output.line(format!("swarm\t{id}\t{name}\t{size}\t{pieces}\t{place}"))?;
+        output.line(format!("swarm\t{id}\t{name}\t{size}\t{pieces}\t{address}"))?;
     }
     if let Some(moved) = peer.unverified() {
         let moved = moved.to_string_lossy();
         let moved = display_safe(&moved);
         output.line(if output.is_for_person() {
-            format!("a file in the place of {name} was not received by this program; moved to {moved}")
+            format!("the existing {name} was not downloaded by this program; moved it to {moved}")
         } else {
             format!("unverified\t{moved}")
         })?;
@@ -54,7 +54,7 @@ pub(super) async fn run(
     let found = peer.initial_pieces();
     if found > 0 && found < pieces {
         output.line(if output.is_for_person() {
-            format!("{found} of {pieces} pieces are here already")
+            format!("{found} of {pieces} pieces already present")
         } else {
             format!("here\t{found}\t{pieces}")
         })?;
@@ -70,7 +70,7 @@ pub(super) async fn run(
     if stopped { watched } else { Ok(EXIT_FORCED) }
 }
 
-/// Returns the status after a signal.
+/// Returns the exit status after a signal.
 pub(super) const fn exit_status(stop: StopSignal) -> u8 {
     match stop {
         StopSignal::Interrupt => EXIT_INTERRUPTED,
@@ -78,17 +78,17 @@ pub(super) const fn exit_status(stop: StopSignal) -> u8 {
     }
 }
 
-/// Shows how it goes until it is over or a signal comes.
+/// Shows the progress until the peer ends or a signal arrives.
 async fn follow_peer(
     peer: &mut GroupMember,
     signals: &mut Signals,
     reports: bool,
-    mut told: SwarmReporter,
+    mut reporter: SwarmReporter,
     output: &mut ConsoleOutput,
 ) -> Result<u8, SwarmCommandError> {
     loop {
         let view = peer.view().borrow_and_update().clone();
-        if let Some(status) = told.report(&view, output)? {
+        if let Some(status) = reporter.report(&view, output)? {
             return Ok(status);
         }
         if reports {
@@ -100,9 +100,9 @@ async fn follow_peer(
         tokio::select! {
             changed = tokio::time::timeout(POLL_INTERVAL, peer.view().changed()) => {
                 if let Ok(Err(_)) = changed {
-                    // The task is gone, and with it whoever could say more.
+                    // The task has ended, so this view is the last.
                     let view = peer.view().borrow().clone();
-                    return Ok(told.report(&view, output)?.unwrap_or(1));
+                    return Ok(reporter.report(&view, output)?.unwrap_or(1));
                 }
             }
             stop = signals.next() => return Ok(exit_status(stop)),
@@ -110,19 +110,19 @@ async fn follow_peer(
     }
 }
 
-/// What was said so far.
+/// What has been reported so far.
 #[derive(Debug)]
 struct SwarmReporter {
-    /// Whether it had the file from the beginning.
+    /// Whether the peer had the file at the start.
     had_file: bool,
-    /// Whether it was said that the file is here.
+    /// Whether the complete file was reported.
     has_reported_complete: bool,
-    /// Whom it was said to wait for, and when.
+    /// The missing peers reported last, and when.
     reported_waiting: Option<(String, Instant)>,
 }
 
 impl SwarmReporter {
-    /// Says what is new; returns the status if it is over.
+    /// Reports what has changed; returns the exit status if the peer has ended.
     fn report(
         &mut self,
         view: &DownloadView,
@@ -137,7 +137,7 @@ impl SwarmReporter {
         }
         match &view.state {
             DownloadState::Done { .. } => {
-                output.line(if is_person { "everybody has the file" } else { "everybody" })?;
+                output.line(if is_person { "all peers have the file" } else { "everybody" })?;
                 Ok(Some(0))
             }
             DownloadState::Failed { reason } => {
@@ -149,10 +149,11 @@ impl SwarmReporter {
         }
     }
 
-    /// Returns what is to be said of those it waits for, if they are others than before or it was not said for long.
+    /// Returns a line about the peers it waits for, if they have changed or [`REPEAT_INTERVAL`] has passed.
     fn waiting_line(&mut self, view: &DownloadView, is_person: bool) -> Option<String> {
         let missing = view.warning.as_ref()?;
-        let is_known = |(said, when): &(String, Instant)| said == missing && when.elapsed() < REPEAT_INTERVAL;
+        let is_known =
+            |(reported, when): &(String, Instant)| reported == missing && when.elapsed() < REPEAT_INTERVAL;
         if self.reported_waiting.as_ref().is_some_and(is_known) {
             return None;
         }
@@ -165,7 +166,7 @@ impl SwarmReporter {
     }
 }
 
-/// Says that the file is here.
+/// Returns the line that reports the complete file.
 fn complete_line(view: &DownloadView, is_person: bool, had_it: bool) -> String {
     let (DownloadState::Seeding { location } | DownloadState::Done { location, .. }) = &view.state else {
         return String::new();
@@ -176,10 +177,10 @@ fn complete_line(view: &DownloadView, is_person: bool, had_it: bool) -> String {
         return format!("done\t{location}\t{size}");
     }
     if had_it {
-        return format!("{location} is whole, and given to the others");
+        return format!("{location} is complete; uploading to the others");
     }
     #[expect(clippy::cast_precision_loss, reason = "a rate is shown with three digits")]
     let rate = size as f64 / view.elapsed.as_secs_f64().max(0.001);
     let (size, took) = (DisplaySize(size), DisplayDuration(view.elapsed));
-    format!("done  {location}  {size} in {took}, {}; giving it to the others", DisplayRate(rate))
+    format!("done  {location}  {size} in {took}, {}; uploading to the others", DisplayRate(rate))
 }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::view::{ContentId, DownloadId, DownloadState, DownloadView, Priority};
 
-/// How far a peer is, as a line that it writes for who has started it.
+/// The progress of a peer, which it prints as a line for the parent process.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PeerProgress {
     is_complete: bool,
@@ -29,7 +29,7 @@ impl PeerProgress {
         }
     }
 
-    /// Reads a line; nothing if it is another one.
+    /// Parses a line; `None` if it is not a progress line.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let mut words = line.strip_prefix("progress\t")?.split('\t');
         let mut next = || words.next();
@@ -45,10 +45,10 @@ impl PeerProgress {
         })
     }
 
-    /// Returns what a person is shown of it, under a name.
+    /// Returns the progress as a download to show, under a name.
     pub(super) fn view(&self, name: String, size: u64, state: DownloadState) -> DownloadView {
         let (pieces_done, pieces, bytes_done) = (self.pieces_done, self.pieces, self.bytes_done);
-        let (rate_down, rate_up, bytes_given) = (self.rate_down, self.rate_up, self.bytes_uploaded);
+        let (rate_down, rate_up, bytes_uploaded) = (self.rate_down, self.rate_up, self.bytes_uploaded);
         DownloadView {
             id: DownloadId(1),
             content: ContentId::GroupFile,
@@ -64,7 +64,7 @@ impl PeerProgress {
             bytes_fetched: bytes_done,
             rate_down,
             rate_up,
-            bytes_uploaded: bytes_given,
+            bytes_uploaded,
             sources_active: self.peers,
             sources_known: self.peers,
             queued_at: None,
@@ -76,7 +76,7 @@ impl PeerProgress {
         }
     }
 
-    /// Returns whether the peer has the whole file.
+    /// Returns true if the peer has the complete file.
     pub(super) const fn is_complete(&self) -> bool {
         self.is_complete
     }
@@ -84,19 +84,10 @@ impl PeerProgress {
 
 impl fmt::Display for PeerProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            pieces_done,
-            pieces,
-            bytes_done,
-            rate_down,
-            rate_up,
-            bytes_uploaded: bytes_given,
-            peers,
-            ..
-        } = self;
-        let here = u8::from(self.is_complete);
-        write!(f, "progress\t{here}\t{pieces_done}\t{pieces}\t{bytes_done}")?;
-        write!(f, "\t{rate_down:.0}\t{rate_up:.0}\t{bytes_given}\t{peers}")
+        let Self { pieces_done, pieces, bytes_done, rate_down, rate_up, bytes_uploaded, peers, .. } = self;
+        let is_complete = u8::from(self.is_complete);
+        write!(f, "progress\t{is_complete}\t{pieces_done}\t{pieces}\t{bytes_done}")?;
+        write!(f, "\t{rate_down:.0}\t{rate_up:.0}\t{bytes_uploaded}\t{peers}")
     }
 }
 

@@ -17,66 +17,66 @@ const EXAMPLES: &str = "\
 Examples:
   peer-node torrent create debian.iso --announce http://127.0.0.1:6969/announce
   peer-node torrent create album/ --announce http://a/announce --announce udp://b:6969
-                                     two trackers, the second only if the first fails
+                                     add two trackers, the second only if the first fails
   peer-node torrent create album/ --piece-length 1M --private --output /tmp/album.torrent
 
-The same files with the same name, piece length and --private give the same infohash, here and in mktorrent.";
+The same files with the same name, piece length and --private yield the same infohash, also in mktorrent.";
 
-/// How many of the things that are left out are named.
+/// The maximum number of excluded entries that are named.
 const MAX_NAMED: usize = 10;
 
-/// The shortest and the longest piece that may be asked for, in bytes.
+/// The allowed piece lengths, in bytes.
 const PIECE_LENGTHS: std::ops::RangeInclusive<u32> = 16 << 10..=64 << 20;
 
-/// What a torrent is made of, and what it is to say.
+/// The options of `torrent create`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CreateOptions {
-    /// The file or folder.
+    /// The file or folder to create a torrent from
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
 
-    /// Where a tracker is; several times for several, tried in turn. A comma puts more into one tier.
+    /// Add a tracker; can be repeated, each one a tier, tried in order. Separate the trackers of one tier with commas
     #[arg(short, long, value_name = "URL", value_parser = parse_tier)]
     pub announce: Vec<TrackerTier>,
 
-    /// The length of a piece: a power of two from 16K to 64M. Without it, from 256K on, as suits the size.
+    /// Set the piece length, a power of two from 16K to 64M [default: at least 256K, depending on the size]
     #[arg(short = 'l', long, value_name = "N", value_parser = piece_length)]
     pub piece_length: Option<u32>,
 
-    /// Lets peers come from the torrent's trackers alone.
+    /// Mark the torrent as private: peers come from its trackers only
     #[arg(short, long)]
     pub private: bool,
 
-    /// Where to put the torrent: a file, or a folder that is there. Without it, NAME.torrent here.
+    /// Write the torrent to this file, or into this existing folder [default: NAME.torrent]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// A remark.
+    /// Add a comment
     #[arg(short, long, value_name = "TEXT")]
     pub comment: Option<String>,
 
-    /// The torrent's name, if not that of the file or folder.
+    /// Name the torrent [default: the name of the file or folder]
     #[arg(short, long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Leaves out when it was made, so that it is the same to the byte each time.
+    /// Omit the creation date, so that the same files always yield an identical torrent
     #[arg(short = 'd', long)]
     pub no_date: bool,
 
-    /// Replaces a torrent that is there already.
+    /// Replace an existing file
     #[arg(long)]
     pub force: bool,
 }
 
 pub(super) fn run(options: &CreateOptions, output: &mut ConsoleOutput) -> Result<u8, TorrentCommandError> {
-    let place = output_path(options)?;
+    let path = output_path(options)?;
     if !options.force {
-        check_absent(&place)?;
+        check_absent(&path)?;
     }
-    let plan = TorrentPlan::scan(&options.path, Some(&place))?;
-    report_left_out(plan.excluded(), output);
-    let wish = MakeOptions {
+    let plan = TorrentPlan::scan(&options.path, Some(&path))?;
+    report_excluded(plan.excluded(), output);
+    let make_options = MakeOptions {
         name: options.name.clone(),
         piece_length: options.piece_length,
         private: options.private,
@@ -85,26 +85,26 @@ pub(super) fn run(options: &CreateOptions, output: &mut ConsoleOutput) -> Result
         creation_date: (!options.no_date).then(now).flatten(),
     };
     let size = plan.size();
-    // Ctrl-C ends the program, and nothing is written before all is read.
-    let bytes = plan.make(&wish, &CancellationToken::new(), &mut |done| {
+    // Ctrl-C ends the program: nothing is written before everything has been read.
+    let bytes = plan.make(&make_options, &CancellationToken::new(), &mut |done| {
         read_progress::draw_progress(output, done, size)
     })?;
-    write(&place, &bytes, options.force)?;
-    report_created(&bytes, &place.to_string_lossy(), output)
+    write(&path, &bytes, options.force)?;
+    report_created(&bytes, &path.to_string_lossy(), output)
 }
 
-fn report_left_out(left_out: &[ExcludedEntry], output: &mut ConsoleOutput) {
-    for left in left_out.iter().take(MAX_NAMED) {
-        let path = left.path.to_string_lossy();
-        output.warning(format_args!("left out: {} ({})", display_safe(&path), left.reason));
+fn report_excluded(excluded: &[ExcludedEntry], output: &mut ConsoleOutput) {
+    for entry in excluded.iter().take(MAX_NAMED) {
+        let path = entry.path.to_string_lossy();
+        output.warning(format_args!("left out: {} ({})", display_safe(&path), entry.reason));
     }
-    if let Some(more) = left_out.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
+    if let Some(more) = excluded.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
         output.warning(format_args!("left out: {more} more"));
     }
 }
 
-fn report_created(bytes: &[u8], place: &str, output: &mut ConsoleOutput) -> Result<u8, TorrentCommandError> {
-    // It was read back when it was made.
+fn report_created(bytes: &[u8], path: &str, output: &mut ConsoleOutput) -> Result<u8, TorrentCommandError> {
+    // Parsing cannot fail: the torrent was checked when it was created.
     if let Ok(metainfo) = Metainfo::parse(bytes) {
         let geometry = metainfo.geometry();
         let files = if metainfo.is_single_file() {
@@ -113,7 +113,7 @@ fn report_created(bytes: &[u8], place: &str, output: &mut ConsoleOutput) -> Resu
             format!("{} files, ", metainfo.files().len())
         };
         output.lines([
-            display_safe(place).into_owned(),
+            display_safe(path).into_owned(),
             format!("  infohash  {}", metainfo.infohash()),
             format!(
                 "  content   {files}{} in {} of {}",
@@ -139,7 +139,7 @@ fn piece_length(text: &str) -> Result<u32, String> {
     let length = u32::try_from(length)
         .ok()
         .filter(|length| length.is_power_of_two() && PIECE_LENGTHS.contains(length));
-    length.ok_or_else(|| "write a power of two from 16K to 64M, as in 256K".to_owned())
+    length.ok_or_else(|| "expected a power of two from 16K to 64M, e.g. 256K".to_owned())
 }
 
 #[cfg(test)]

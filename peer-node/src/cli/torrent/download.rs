@@ -15,37 +15,37 @@ Examples:
   peer-node torrent download album.torrent --select 1,3-5,*.jpg
   peer-node torrent download debian.iso.torrent --seed --seed-ratio 1.5
 
-What was verified is kept: the same command goes on from there. Status 0: all that was wanted is here.";
+Verified pieces are kept: run the same command to resume. Status 0: all selected files are complete.";
 
-/// What is to be fetched, and what comes then.
+/// The options of `torrent download`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DownloadOptions {
-    /// The torrent.
+    /// The torrent to download
     #[arg(value_name = "FILE.torrent")]
     pub torrent: PathBuf,
 
-    /// The folder that shall hold its file, or its folder of files.
+    /// Save the torrent's file, or its folder of files, in this folder
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
 
-    /// Which files are wanted, by their numbers in `torrent show` or by patterns.
+    /// Download only these files: numbers of `torrent show` or patterns, e.g. 1,3-5,*.jpg
     #[arg(long, value_name = "FILES")]
     pub select: Option<String>,
 
-    /// Gives it to others once all is here, until Ctrl-C.
+    /// Seed after the download until Ctrl-C
     #[arg(long)]
     pub seed: bool,
 
-    /// Ends giving once as many times the size was sent; with --seed.
+    /// Stop seeding at this upload/download ratio (requires --seed)
     #[arg(long, value_name = "RATIO", requires = "seed", value_parser = super::participation::parse_ratio)]
     pub seed_ratio: Option<f64>,
 
-    /// Ends as soon as all is here, as it does without --seed.
+    /// Exit when the download is complete; this is the default
     #[arg(long, conflicts_with = "seed")]
     pub no_seed_after: bool,
 
-    /// How it comes to peers.
+    /// The options for connections to peers.
     #[command(flatten)]
     pub peer_options: TorrentPeerOptions,
 }
@@ -56,15 +56,15 @@ pub(super) fn run(options: &DownloadOptions, output: &mut ConsoleOutput) -> Resu
         Some(text) => FileSelection::parse(text, &metainfo)?,
         None => FileSelection::all(),
     };
-    let place = TorrentLocation::Download { folder: options.dir.clone(), selection };
-    let afterwards =
+    let location = TorrentLocation::Download { folder: options.dir.clone(), selection };
+    let on_completion =
         if options.seed { OnCompletion::Seed { ratio: options.seed_ratio } } else { OnCompletion::Stop };
-    let wish = TorrentSpec {
+    let torrent = TorrentSpec {
         metainfo,
         digest: None,
-        location: place,
-        on_completion: afterwards,
+        location,
+        on_completion,
         peers: options.peer_options.peers.clone(),
     };
-    run_torrent(wish, &options.peer_options, output)
+    run_torrent(torrent, &options.peer_options, output)
 }

@@ -1,4 +1,4 @@
-//! Runs one torrent until its end or a signal, and shows how it goes.
+//! Runs one torrent until it ends or a signal arrives, and shows its progress.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
@@ -25,79 +25,79 @@ use crate::torrent::{NoUsableSource, TorrentSpec};
 use crate::transport::TransportConfig;
 use crate::view::{DownloadState, DownloadView};
 
-/// How often what is shown is looked at.
+/// How often the progress is updated.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The status after Ctrl-C, if not everything that was wanted is here.
+/// Exit status after Ctrl-C, if the selected files are incomplete.
 const EXIT_INTERRUPTED: u8 = 130;
 
-/// How a torrent comes to peers.
+/// The options for connections to peers.
 #[derive(Debug, Clone, Args)]
 pub struct TorrentPeerOptions {
-    /// The port on which peers are accepted; 0 takes any free one [default: the one of the last run, if it is free].
+    /// Accept peers on this port; 0 takes any free port [default: the port of the last run, if it is free]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
 
-    /// The address on which peers are accepted.
+    /// Accept peers on this address
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
     pub listen_host: IpAddr,
 
-    /// A peer to try besides those that trackers name; may be repeated.
+    /// Connect to this peer, besides those from trackers; can be repeated
     #[arg(long = "peer", value_name = "ADDRESS:PORT")]
     pub peers: Vec<SocketAddr>,
 
-    /// How fast all peers together may be sent: bytes a second, as in 10M.
+    /// Maximum total upload rate in bytes/s, e.g. 10M [default: unlimited]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub max_upload_rate: Option<NonZeroU64>,
 
-    /// How fast may be fetched, from all peers together.
+    /// Maximum total download rate in bytes/s, e.g. 10M [default: unlimited]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub max_download_rate: Option<NonZeroU64>,
 
-    /// How many peers are served at once, besides one in turn; others wait.
+    /// Maximum number of peers served at once, plus one rotating slot; others wait in the queue
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one)]
     pub upload_slots: usize,
 
-    /// How many connections there may be.
+    /// Maximum number of connections to other peers
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = at_least_one)]
     pub max_connections: usize,
 
-    /// What one address may have.
+    /// The limits per address.
     #[command(flatten)]
     pub addresses: AddressOptions,
 
-    /// Shows the log on stderr; twice for more, three times for everything.
+    /// Show the log on stderr; repeat for more detail, up to -vvv
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
 }
 
-/// Reads how many times the size is to be given.
+/// Parses a seed ratio.
 pub(super) fn parse_ratio(text: &str) -> Result<f64, String> {
     let ratio = text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio >= 0.0);
-    ratio.ok_or_else(|| "write how many times the size is to be given, as in 1.5".to_owned())
+    ratio.ok_or_else(|| "expected a ratio of 0 or more, e.g. 1.5".to_owned())
 }
 
-/// Takes part in a torrent until its end or a signal; returns the program's status.
+/// Runs a torrent until it ends or a signal arrives; returns the program's exit status.
 pub(super) fn run_torrent(
-    wish: TorrentSpec,
+    torrent: TorrentSpec,
     options: &TorrentPeerOptions,
     output: &mut ConsoleOutput,
 ) -> Result<u8, TorrentCommandError> {
     crate::log::init_stderr(options.verbose);
     let runtime = Runtime::new().map_err(TorrentCommandError::System)?;
-    let code = runtime.block_on(start_and_follow(wish, options, output));
-    // What is left is at most a call that blocks.
+    let code = runtime.block_on(start_and_follow(torrent, options, output));
+    // Only blocking calls can be left; do not wait for them.
     runtime.shutdown_background();
     code
 }
 
 async fn start_and_follow(
-    wish: TorrentSpec,
+    torrent: TorrentSpec,
     options: &TorrentPeerOptions,
     output: &mut ConsoleOutput,
 ) -> Result<u8, TorrentCommandError> {
     let mut signals = Signals::listen().map_err(TorrentCommandError::System)?;
-    let bounds = TransportConfig {
+    let transport = TransportConfig {
         upload_slots: options.upload_slots,
         max_connections: options.max_connections,
         per_address: options.addresses.limits(),
@@ -105,14 +105,15 @@ async fn start_and_follow(
         download: Throttle::new(options.max_download_rate, None),
         source_address: SourceAddress::from_listener(options.listen_host),
     };
-    let metainfo = wish.metainfo.clone();
-    let no_source = NoUsableSource::of(&metainfo).filter(|_| wish.peers.is_empty());
-    let folder = wish.location.folder().unwrap_or(Path::new(".")).to_owned();
-    let kept = SavedPort::for_account(metainfo.infohash(), &folder);
-    let listener = listen(options, kept.as_ref()).await?;
-    let mut solo = StandaloneTorrent::start(wish, listener, bounds).map_err(TorrentCommandError::System)?;
-    if let Some(kept) = kept {
-        remember(kept, solo.address().port()).await;
+    let metainfo = torrent.metainfo.clone();
+    let no_source = NoUsableSource::of(&metainfo).filter(|_| torrent.peers.is_empty());
+    let folder = torrent.location.folder().unwrap_or(Path::new(".")).to_owned();
+    let saved = SavedPort::for_account(metainfo.infohash(), &folder);
+    let listener = listen(options, saved.as_ref()).await?;
+    let mut solo =
+        StandaloneTorrent::start(torrent, listener, transport).map_err(TorrentCommandError::System)?;
+    if let Some(saved) = saved {
+        save_port(saved, solo.address().port()).await;
     }
     let (name, size) = (display_safe(metainfo.name()).into_owned(), metainfo.geometry().size());
     if output.is_for_person() {
@@ -139,41 +140,41 @@ async fn start_and_follow(
     if stopped { followed } else { Ok(EXIT_FORCED) }
 }
 
-/// Listens on the port that was asked for, or on that of the last run if it is free, or on any.
+/// Listens on the requested port; without one, on the port of the last run if it is free, otherwise on any free port.
 async fn listen(
     options: &TorrentPeerOptions,
-    kept: Option<&SavedPort>,
+    saved: Option<&SavedPort>,
 ) -> Result<TcpListener, TorrentCommandError> {
     let address = |port| SocketAddr::new(options.listen_host, port);
-    let kept = kept.filter(|_| options.port.is_none()).and_then(SavedPort::port);
-    if let Some(port) = kept {
+    let saved = saved.filter(|_| options.port.is_none()).and_then(SavedPort::port);
+    if let Some(port) = saved {
         match TcpListener::bind(address(port)).await {
             Ok(listener) => return Ok(listener),
-            Err(error) => tracing::info!(port, %error, "the port of the last run is not to be had"),
+            Err(error) => tracing::info!(port, %error, "the port of the last run is not available"),
         }
     }
     let address = address(options.port.unwrap_or(0));
     TcpListener::bind(address).await.map_err(|source| TorrentCommandError::Listen { address, source })
 }
 
-/// Remembers the port for the next run.
-async fn remember(kept: SavedPort, port: u16) {
-    let remembered = tokio::task::spawn_blocking(move || kept.remember(port)).await;
-    if let Ok(Err(error)) = remembered {
-        tracing::debug!(%error, "the port is not remembered for the account");
+/// Saves the port for the next run.
+async fn save_port(saved: SavedPort, port: u16) {
+    let result = tokio::task::spawn_blocking(move || saved.remember(port)).await;
+    if let Ok(Err(error)) = result {
+        tracing::debug!(%error, "cannot save the port for the account");
     }
 }
 
-/// Shows how it goes until it is over or a signal comes.
+/// Shows the progress until the torrent ends or a signal arrives.
 async fn follow_torrent(
     solo: &mut StandaloneTorrent,
-    mut told: TorrentReporter,
+    mut reporter: TorrentReporter,
     signals: &mut Signals,
     output: &mut ConsoleOutput,
 ) -> Result<u8, TorrentCommandError> {
     loop {
         let view = solo.view().borrow_and_update().clone();
-        if let Some(status) = told.report(&view, output)? {
+        if let Some(status) = reporter.report(&view, output)? {
             return Ok(status);
         }
         if output.wants_live() {
@@ -183,15 +184,15 @@ async fn follow_torrent(
         tokio::select! {
             changed = tokio::time::timeout(POLL_INTERVAL, solo.view().changed()) => {
                 if let Ok(Err(_)) = changed {
-                    // The task is gone, and with it whoever could say more.
+                    // The task has ended, so this view is the last.
                     let view = solo.view().borrow().clone();
-                    return Ok(told.report(&view, output)?.unwrap_or(1));
+                    return Ok(reporter.report(&view, output)?.unwrap_or(1));
                 }
             }
             stop = signals.next() => {
-                let is_whole = matches!(view.state, DownloadState::Seeding { .. });
+                let is_complete = matches!(view.state, DownloadState::Seeding { .. });
                 return Ok(match stop {
-                    StopSignal::Interrupt if !is_whole => EXIT_INTERRUPTED,
+                    StopSignal::Interrupt if !is_complete => EXIT_INTERRUPTED,
                     _ => 0,
                 });
             }
@@ -199,17 +200,17 @@ async fn follow_torrent(
     }
 }
 
-/// What was said so far.
+/// What has been reported so far.
 #[derive(Debug, Default)]
 struct TorrentReporter {
     has_reported_complete: bool,
-    /// Why nobody can be found, which was told at the start.
+    /// Why the torrent has no usable source, as reported at the start.
     reported_no_source: Option<String>,
     reported_trouble: Option<String>,
 }
 
 impl TorrentReporter {
-    /// Says what is new; returns the status if it is over.
+    /// Reports what has changed; returns the exit status if the torrent has ended.
     fn report(
         &mut self,
         view: &DownloadView,

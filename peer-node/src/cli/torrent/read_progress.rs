@@ -1,4 +1,4 @@
-//! Shows on a terminal how far a torrent's content was read.
+//! Shows on a terminal how much of a torrent's content has been read.
 
 use protocol::units::DisplaySize;
 
@@ -6,11 +6,10 @@ use crate::repl::output::ConsoleOutput;
 use crate::repl::progress_bar::{percent, progress_bar};
 use crate::repl::text_width::truncate;
 
-/// The widest that the bar becomes.
+/// The maximum width of the bar.
 const MAX_BAR_WIDTH: usize = 40;
 
-/// Draws how many bytes of all were read, if somebody could see it and the last drawing has stood for a while; at the
-/// end takes it away.
+/// Draws the number of bytes read if the output is a terminal and due to be redrawn; clears the line at the end.
 pub(super) fn draw_progress(output: &mut ConsoleOutput, done: u64, all: u64) {
     if done >= all {
         output.draw(Vec::new());

@@ -1,5 +1,5 @@
-//! The ports on which the account's torrents accepted peers, so that a torrent that is started again is where its peers and
-//! trackers know it.
+//! The ports on which the account's torrents accepted peers, so that a restarted torrent stays at the address that its peers and
+//! trackers know.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::account_file::{AccountFile, AccountRecord};
 use crate::library::StoredPath;
 
-/// The most ports that are remembered; those that were used longest ago are forgotten first.
+/// The maximum number of saved ports; the least recently used are dropped first.
 const MAX_PORTS: usize = 1000;
 
-/// The port of a torrent in a folder, as the account remembers it.
+/// The saved port of a torrent in a folder.
 #[derive(Debug, Clone)]
 pub(super) struct SavedPort {
     file: AccountFile,
@@ -24,7 +24,7 @@ pub(super) struct SavedPort {
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredPorts {
     version: u32,
-    /// The one that was used last comes first.
+    /// The most recently used first.
     torrents: Vec<StoredPort>,
 }
 
@@ -50,7 +50,7 @@ impl AccountRecord for StoredPorts {
 }
 
 impl SavedPort {
-    /// Returns that of a torrent of the account that runs the program; `None` if it has no state folder.
+    /// Returns the saved port of a torrent for the current user; `None` if the account has no state folder.
     pub(super) fn for_account(infohash: Infohash, folder: &Path) -> Option<Self> {
         Some(Self::new(AccountFile::for_current_user("torrents.json")?, infohash, folder))
     }
@@ -61,7 +61,7 @@ impl SavedPort {
         Self { file, infohash: infohash.to_string(), folder }
     }
 
-    /// Returns the port that was used last, if it is known. Blocks.
+    /// Returns the last used port, if one is saved. Blocks.
     pub(super) fn port(&self) -> Option<u16> {
         let stored = self.file.read::<StoredPorts>().ok()?;
         stored
@@ -72,7 +72,7 @@ impl SavedPort {
             .filter(|port| *port != 0)
     }
 
-    /// Remembers the port that is used now. Blocks.
+    /// Saves the port in use. Blocks.
     pub(super) fn remember(&self, port: u16) -> io::Result<()> {
         let used = StoredPort { infohash: self.infohash.clone(), folder: self.folder.as_path().into(), port };
         self.file.update(|stored: &mut StoredPorts| {

@@ -13,39 +13,39 @@ Examples:
   peer-node torrent seed debian.iso.torrent --dir ~/isos
   peer-node torrent seed album.torrent --dir ~/music --seed-ratio 2 --max-upload-rate 5M
 
-All is verified first, and nothing in the folder is touched. It goes on until Ctrl-C.";
+All files are verified first and never modified. Seeding ends with Ctrl-C.";
 
-/// What is to be given.
+/// The options of `torrent seed`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct SeedOptions {
-    /// The torrent.
+    /// The torrent to seed
     #[arg(value_name = "FILE.torrent")]
     pub torrent: PathBuf,
 
-    /// The folder that holds its file, or its folder of files.
+    /// The folder that contains the torrent's file, or its folder of files
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
 
-    /// Ends once as many times the size was sent.
+    /// Stop seeding at this ratio of uploaded bytes to the torrent's size [default: seed until Ctrl-C]
     #[arg(long, value_name = "RATIO", value_parser = super::participation::parse_ratio)]
     pub seed_ratio: Option<f64>,
 
-    /// How it comes to peers.
+    /// The options for connections to peers.
     #[command(flatten)]
     pub peer_options: TorrentPeerOptions,
 }
 
 pub(super) fn run(options: &SeedOptions, output: &mut ConsoleOutput) -> Result<u8, TorrentCommandError> {
     let metainfo = Arc::new(dot_torrent::read(&options.torrent)?);
-    let place = TorrentLocation::Complete { folder: options.dir.clone() };
-    let afterwards = OnCompletion::Seed { ratio: options.seed_ratio };
-    let wish = TorrentSpec {
+    let location = TorrentLocation::Complete { folder: options.dir.clone() };
+    let on_completion = OnCompletion::Seed { ratio: options.seed_ratio };
+    let torrent = TorrentSpec {
         metainfo,
         digest: None,
-        location: place,
-        on_completion: afterwards,
+        location,
+        on_completion,
         peers: options.peer_options.peers.clone(),
     };
-    run_torrent(wish, &options.peer_options, output)
+    run_torrent(torrent, &options.peer_options, output)
 }

@@ -15,15 +15,15 @@ Examples:
   peer-node torrent show debian.iso.torrent
   peer-node torrent show debian.iso.torrent --json | jq .infohash";
 
-/// What is to be shown, and how.
+/// The options of `torrent show`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ShowOptions {
-    /// The torrent; - reads it from stdin.
+    /// The torrent to show; - reads it from stdin
     #[arg(value_name = "FILE.torrent")]
     pub torrent: PathBuf,
 
-    /// Writes JSON, for programs.
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }

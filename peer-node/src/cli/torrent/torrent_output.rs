@@ -1,4 +1,4 @@
-//! Puts a torrent that was made where it belongs.
+//! Writes a created torrent to its destination.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -11,29 +11,29 @@ use rustix::fs::CWD;
 use super::create::CreateOptions;
 use crate::storage::rename_no_replace;
 
-/// Why a torrent that was made is nowhere.
+/// Why a created torrent cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum TorrentWriteError {
-    /// Something is there already.
-    #[error("{} is there already: choose another place with --output, or replace it with --force", display_safe(&path.to_string_lossy()))]
+    /// The path exists.
+    #[error("{} already exists; choose another path with --output, or replace it with --force", display_safe(&path.to_string_lossy()))]
     Exists {
-        /// Where it should be.
+        /// The destination.
         path: PathBuf,
     },
-    /// There is nothing to name it after.
-    #[error("there is no name for the torrent: say one with --output FILE")]
+    /// The content has no name.
+    #[error("the torrent has no name; choose one with --output FILE")]
     NoName,
-    /// The disk does not take it.
+    /// Writing failed.
     #[error("cannot write {}: {error}", display_safe(&path.to_string_lossy()))]
     Failed {
-        /// Where it should be.
+        /// The destination.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
 }
 
-/// Returns where the torrent goes: where the options say, otherwise into the working folder, named after the content.
+/// Returns the destination of the torrent: as the options say, otherwise in the working folder, named after the content.
 pub(super) fn output_path(options: &CreateOptions) -> Result<PathBuf, TorrentWriteError> {
     if let Some(output) = options.output.as_ref().filter(|output| !output.is_dir()) {
         return Ok(output.clone());
@@ -41,7 +41,7 @@ pub(super) fn output_path(options: &CreateOptions) -> Result<PathBuf, TorrentWri
     let mut name = if let Some(name) = &options.name {
         name.replace('/', "_").into()
     } else {
-        // Of what is not there, whoever reads it will tell.
+        // A missing path is reported when it is read.
         let path = options.path.canonicalize().unwrap_or_else(|_| options.path.clone());
         path.file_name().ok_or(TorrentWriteError::NoName)?.to_owned()
     };
@@ -49,7 +49,7 @@ pub(super) fn output_path(options: &CreateOptions) -> Result<PathBuf, TorrentWri
     Ok(options.output.clone().unwrap_or_default().join(name))
 }
 
-/// Refuses a place where something is.
+/// Refuses a path that exists.
 pub(super) fn check_absent(path: &Path) -> Result<(), TorrentWriteError> {
     match path.symlink_metadata() {
         Ok(_) => Err(TorrentWriteError::Exists { path: path.to_owned() }),
@@ -57,17 +57,17 @@ pub(super) fn check_absent(path: &Path) -> Result<(), TorrentWriteError> {
     }
 }
 
-/// Writes a torrent: whole or not at all, and in the place of another only if `replace` says so.
+/// Writes a torrent atomically; replaces an existing file only if `replace` is set.
 pub(super) fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<(), TorrentWriteError> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(format!(".{}.new", process::id()));
-    let fresh = PathBuf::from(fresh);
-    let written = write_new(&fresh, bytes).and_then(|()| {
-        if replace { fs::rename(&fresh, path) } else { rename_no_replace((CWD, &fresh), (CWD, path)) }
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.new", process::id()));
+    let temporary = PathBuf::from(temporary);
+    let written = write_new(&temporary, bytes).and_then(|()| {
+        if replace { fs::rename(&temporary, path) } else { rename_no_replace((CWD, &temporary), (CWD, path)) }
     });
     written.map_err(|error| {
-        // What matters is why it failed.
-        let _ = fs::remove_file(&fresh);
+        // The error of the write matters, not that of the clean-up.
+        let _ = fs::remove_file(&temporary);
         match error.kind() {
             io::ErrorKind::AlreadyExists => TorrentWriteError::Exists { path: path.to_owned() },
             _ => TorrentWriteError::Failed { path: path.to_owned(), error },

@@ -1,12 +1,12 @@
-//! Reads the addresses of trackers as people type them.
+//! Parses tracker URLs from the command line.
 
 use protocol::limits::MAX_TRACKER_URL;
 
-/// The trackers of one tier, of which each is as good as the other.
+/// The equivalent trackers of one tier (BEP 12).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackerTier(pub(super) Vec<String>);
 
-/// Reads addresses with commas between them.
+/// Parses URLs separated by commas.
 pub(super) fn parse_tier(text: &str) -> Result<TrackerTier, String> {
     text.split(',')
         .map(|address| check_url(address).map(|()| address.to_owned()))
@@ -16,14 +16,17 @@ pub(super) fn parse_tier(text: &str) -> Result<TrackerTier, String> {
 
 fn check_url(address: &str) -> Result<(), String> {
     if address.len() > MAX_TRACKER_URL {
-        return Err(format!("an address has at most {MAX_TRACKER_URL} bytes"));
+        return Err(format!("a tracker URL has at most {MAX_TRACKER_URL} bytes"));
     }
     let rest = ["http://", "https://", "udp://"].iter().find_map(|scheme| address.strip_prefix(scheme));
     let rest = rest.filter(|rest| rest.bytes().all(|byte| byte.is_ascii_graphic()));
     let host = rest.and_then(|rest| rest.split(['/', '?', ':']).next());
     match host {
         Some(host) if !host.is_empty() => Ok(()),
-        _ => Err("write an address as in http://127.0.0.1:6969/announce or udp://127.0.0.1:6969".to_owned()),
+        _ => {
+            Err("expected a tracker URL, e.g. http://127.0.0.1:6969/announce or udp://127.0.0.1:6969"
+                .to_owned())
+        }
     }
 }
 

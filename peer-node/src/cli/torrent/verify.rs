@@ -20,17 +20,17 @@ Examples:
   peer-node torrent verify debian.iso.torrent
   peer-node torrent verify album.torrent --dir /srv/music && echo complete
 
-The status is 0 if every file is whole and 1 if any is not. Nothing is made or changed.";
+Status 0: every file is complete; 1: a file is not. Nothing is created or modified.";
 
-/// What is to be verified, and where.
+/// The options of `torrent verify`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyOptions {
-    /// The torrent; - reads it from stdin.
+    /// The torrent to verify; - reads it from stdin
     #[arg(value_name = "FILE.torrent")]
     pub torrent: PathBuf,
 
-    /// The folder that holds the torrent's file or folder.
+    /// The folder that contains the torrent's file, or its folder of files
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
 }
@@ -40,10 +40,10 @@ pub(super) fn run(options: &VerifyOptions, output: &mut ConsoleOutput) -> Result
     let files = TorrentFiles::open_complete(&options.dir, &metainfo)?;
     let right = verify_pieces(&files, &metainfo, output);
     let reports = files.file_reports(&right);
-    let spoiled = unprovable_pieces(&reports, &metainfo);
+    let unprovable = unprovable_pieces(&reports, &metainfo);
     let look = output.look();
     output.lines(reports.iter().map(|report| {
-        let own = own_faults(report, &metainfo, &right, &spoiled);
+        let own = own_faults(report, &metainfo, &right, &unprovable);
         report_line(report, own, &metainfo, look)
     }))?;
     let whole = reports.iter().filter(|report| report.condition == TorrentFileCondition::Complete).count();
@@ -52,41 +52,41 @@ pub(super) fn run(options: &VerifyOptions, output: &mut ConsoleOutput) -> Result
     Ok(u8::from(whole < reports.len()))
 }
 
-/// Hashes all pieces that may be there, on several threads.
+/// Hashes all pieces that may exist on disk, on several threads.
 fn verify_pieces(files: &TorrentFiles, metainfo: &Metainfo, output: &mut ConsoleOutput) -> Bitfield {
     let geometry = metainfo.geometry();
     let output = Mutex::new(output);
-    let progress = |looked_at: u32| {
-        // Whoever comes while another draws has nothing newer to show.
+    let progress = |checked: u32| {
+        // Skipped while another thread draws: it shows nearly the same.
         if let Some(mut output) = output.try_lock() {
-            let done = u64::from(looked_at) * u64::from(geometry.piece_length());
+            let done = u64::from(checked) * u64::from(geometry.piece_length());
             read_progress::draw_progress(&mut output, done.min(geometry.size()), geometry.size());
         }
     };
     files.check(&Bitfield::full(geometry), &CancellationToken::new(), &progress)
 }
 
-/// Returns the pieces that have bytes of a file which is not there as a whole: they say nothing about other files.
+/// Returns the pieces with bytes of an incomplete file: they prove nothing about the other files that they overlap.
 fn unprovable_pieces(reports: &[TorrentFileReport], metainfo: &Metainfo) -> Bitfield {
-    let mut spoiled = Bitfield::empty(metainfo.geometry());
+    let mut unprovable = Bitfield::empty(metainfo.geometry());
     for report in reports {
         if !matches!(report.condition, TorrentFileCondition::Complete | TorrentFileCondition::Damaged) {
             for piece in pieces_of(report, metainfo) {
-                spoiled.insert(piece);
+                unprovable.insert(piece);
             }
         }
     }
-    spoiled
+    unprovable
 }
 
-/// Counts the wrong pieces of a file that are its own fault.
+/// Counts the invalid pieces of a file that no incomplete neighbour can explain.
 fn own_faults(
     report: &TorrentFileReport,
     metainfo: &Metainfo,
     right: &Bitfield,
-    spoiled: &Bitfield,
+    unprovable: &Bitfield,
 ) -> usize {
-    pieces_of(report, metainfo).filter(|piece| !right.has(*piece) && !spoiled.has(*piece)).count()
+    pieces_of(report, metainfo).filter(|piece| !right.has(*piece) && !unprovable.has(*piece)).count()
 }
 
 fn pieces_of(report: &TorrentFileReport, metainfo: &Metainfo) -> impl Iterator<Item = PieceIndex> {
@@ -106,7 +106,7 @@ fn report_line(report: &TorrentFileReport, own_faults: usize, metainfo: &Metainf
         }
         TorrentFileCondition::Damaged => (Style::Bad, "damaged", faults_text(report, own_faults)),
         TorrentFileCondition::WrongLength { found } => {
-            (Style::Bad, "damaged", format!(": {found} bytes where {} belong", report.length))
+            (Style::Bad, "damaged", format!(": {found} bytes instead of {}", report.length))
         }
         TorrentFileCondition::Unfinished => {
             (Style::Warning, "unfinished", format!(": {} of {} pieces", report.valid_pieces, report.pieces))
@@ -118,12 +118,12 @@ fn report_line(report: &TorrentFileReport, own_faults: usize, metainfo: &Metainf
     format!("{}{path}{more}", look.paint(style, &format!("{word:<12}")))
 }
 
-/// Says how many pieces of a file are wrong, and how many cannot be told because of other files.
+/// Returns how many pieces of a file are wrong, and how many cannot be checked because of other files.
 fn faults_text(report: &TorrentFileReport, own: usize) -> String {
     let all = report.pieces;
     let shared = (report.pieces.saturating_sub(report.valid_pieces) as usize).saturating_sub(own);
     let verb = |count| if count == 1 { "is" } else { "are" };
-    let other = "with a file that is not as it has to be";
+    let other = "with a damaged or missing file";
     match (own, shared) {
         (0, _) => format!(": {shared} of {all} pieces {} shared {other}", verb(shared)),
         (_, 0) => format!(": {own} of {all} pieces {} wrong", verb(own)),

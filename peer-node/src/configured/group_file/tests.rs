@@ -2,7 +2,7 @@ use protocol::configured::{CommonConfig, ConfiguredPeerId, PeerList};
 
 use super::*;
 
-/// A group of two, of which the first has a file of 25 bytes in pieces of 10.
+/// A group of two peers. The first has a file of 25 bytes in pieces of 10.
 fn plan(dir: &Path) -> GroupConfig {
     let common = b"NumberOfPreferredNeighbors 1\nUnchokingInterval 1\nOptimisticUnchokingInterval 1\n\
         FileName a.bin\nFileSize 25\nPieceSize 10";
@@ -12,10 +12,10 @@ fn plan(dir: &Path) -> GroupConfig {
 }
 
 fn open(plan: &GroupConfig, id: u32) -> Result<(GroupFile, Bitfield), GroupFileError> {
-    let OpenedGroupFile { file: files, have: here, unverified } =
+    let OpenedGroupFile { file: files, have, unverified } =
         GroupFile::open(plan, plan.peer_list.find(ConfiguredPeerId(id)).unwrap())?;
     assert_eq!(unverified, None);
-    Ok((files, here))
+    Ok((files, have))
 }
 
 #[test]
@@ -29,8 +29,8 @@ fn seed_file_is_found_in_either_folder_and_its_size_checked() {
         fs::write(&path, [7; 24]).unwrap();
         assert!(matches!(open(&plan, 1), Err(GroupFileError::WrongSize { expected: 25, got: 24, .. })));
         fs::write(&path, [7; 25]).unwrap();
-        let (files, here) = open(&plan, 1).unwrap();
-        assert!(here.is_full());
+        let (files, have) = open(&plan, 1).unwrap();
+        assert!(have.is_full());
         files.finalize().unwrap();
         assert!(path.exists());
         fs::remove_file(&path).unwrap();
@@ -44,18 +44,18 @@ fn recorded_pieces_survive_and_the_file_is_named_when_complete() {
     let dir = tempfile::tempdir().unwrap();
     let plan = plan(dir.path());
     let geometry = plan.common.geometry;
-    let (files, mut here) = open(&plan, 2).unwrap();
+    let (files, mut have) = open(&plan, 2).unwrap();
     assert!(matches!(open(&plan, 2), Err(GroupFileError::InUse(_))));
-    assert_eq!(here.count(), 0);
+    assert_eq!(have.count(), 0);
     for (number, length) in [(0, 10), (2, 5)] {
         let piece = geometry.piece(number).unwrap();
         files.write_piece(piece, &[&vec![7; length]]).unwrap();
-        here.insert(piece);
+        have.insert(piece);
     }
-    files.record_pieces(&here).unwrap();
+    files.record_pieces(&have).unwrap();
     drop(files);
     let (files, again) = open(&plan, 2).unwrap();
-    assert_eq!(again, here);
+    assert_eq!(again, have);
     assert!(!files.target().exists());
     files.write_piece(geometry.piece(1).unwrap(), &[&[7; 4], &[7; 6]]).unwrap();
     files.finalize().unwrap();
@@ -70,31 +70,31 @@ fn record_is_valid_only_for_its_own_part_file() {
     let dir = tempfile::tempdir().unwrap();
     let plan = plan(dir.path());
     let part = dir.path().join("peer_2/a.bin.part");
-    let noted = |plan: &GroupConfig| {
+    let write_record = |plan: &GroupConfig| {
         let (files, _) = open(plan, 2).unwrap();
         files.record_pieces(&Bitfield::full(&plan.common.geometry)).unwrap();
     };
-    noted(&plan);
+    write_record(&plan);
     fs::remove_file(&part).unwrap();
-    assert_eq!(open(&plan, 2).unwrap().1.count(), 0, "the part is another one");
-    noted(&plan);
+    assert_eq!(open(&plan, 2).unwrap().1.count(), 0, "another file has the part's name");
+    write_record(&plan);
     fs::rename(&part, dir.path().join("kept")).unwrap();
     fs::copy(dir.path().join("kept"), &part).unwrap();
     assert_eq!(open(&plan, 2).unwrap().1.count(), 0, "the part is a copy");
-    noted(&plan);
+    write_record(&plan);
     File::options().write(true).open(&part).unwrap().set_len(24).unwrap();
     assert_eq!(open(&plan, 2).unwrap().1.count(), 0, "the part is shorter");
-    noted(&plan);
+    write_record(&plan);
     let mut other = plan.clone();
     other.common.geometry = Geometry::new(25, 9).unwrap();
-    assert_eq!(open(&other, 2).unwrap().1.count(), 0, "the pieces are others");
-    noted(&plan);
+    assert_eq!(open(&other, 2).unwrap().1.count(), 0, "the piece size differs");
+    write_record(&plan);
     assert_eq!(open(&plan, 2).unwrap().1.count(), 3);
     let note = dir.path().join("peer_2/a.bin.part.json");
-    let whole = fs::read(&note).unwrap();
-    for end in 0..whole.len() {
-        noted(&plan);
-        fs::write(&note, whole.get(..end).unwrap()).unwrap();
+    let complete = fs::read(&note).unwrap();
+    for end in 0..complete.len() {
+        write_record(&plan);
+        fs::write(&note, complete.get(..end).unwrap()).unwrap();
         assert_eq!(open(&plan, 2).unwrap().1.count(), 0, "cut at {end}");
     }
 }
@@ -118,11 +118,11 @@ fn receive(plan: &GroupConfig) -> PathBuf {
     files.target().to_owned()
 }
 
-/// Opens the second peer, of which a file must be moved aside; returns the name that it has then.
+/// Opens the second peer, whose file must be moved aside, and returns the file's new name.
 fn open_moved_aside(plan: &GroupConfig) -> String {
-    let OpenedGroupFile { have: here, unverified, .. } =
+    let OpenedGroupFile { have, unverified, .. } =
         GroupFile::open(plan, plan.peer_list.find(ConfiguredPeerId(2)).unwrap()).unwrap();
-    assert_eq!(here.count(), 0);
+    assert_eq!(have.count(), 0);
     unverified.expect("a file that is moved").file_name().unwrap().to_str().unwrap().to_owned()
 }
 
@@ -137,7 +137,7 @@ fn a_file_that_was_not_received_is_moved_aside() {
         assert_eq!(open_moved_aside(&plan), format!("a.bin.unverified-{number}"));
     }
     assert_eq!(fs::read(folder.join("a.bin.unverified-1")).unwrap(), [9; 25]);
-    // A link may lead nowhere.
+    // A dangling link.
     std::os::unix::fs::symlink("nowhere", folder.join("a.bin")).unwrap();
     assert_eq!(open_moved_aside(&plan), "a.bin.unverified-5");
     receive(&plan);
@@ -164,13 +164,13 @@ fn received_file_is_trusted_until_it_changes() {
     let plan = plan(dir.path());
     let target = receive(&plan);
     assert!(open(&plan, 2).unwrap().1.is_full());
-    // The record speaks of this very file, not of a copy.
+    // The receipt is valid only for this very file, not for a copy.
     let kept = dir.path().join("kept");
     fs::copy(&target, &kept).unwrap();
     fs::rename(&kept, &target).unwrap();
     assert_eq!(open_moved_aside(&plan), "a.bin.unverified-1");
     let target = receive(&plan);
-    // A change of the content changes the time.
+    // Changing the content changes the modification time.
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
     let changed = OpenOptions::new().write(true).open(&target).unwrap();
     changed.set_modified(later).unwrap();

@@ -6,7 +6,7 @@ use super::GroupSession;
 use super::neighbour::Neighbour;
 use swarm::{ChokeSelection, PeerKey, SourceId};
 
-/// Who was served when it was last written down.
+/// The neighbours that were served when the selection was last logged.
 #[derive(Debug, Default)]
 pub(super) struct LoggedSelection {
     preferred: Vec<ConfiguredPeerId>,
@@ -14,7 +14,7 @@ pub(super) struct LoggedSelection {
 }
 
 impl GroupSession {
-    /// Serves those whom the choker selects, if the time for that has come, and no others.
+    /// Applies the choker's selection when it is due.
     pub(super) fn update_choking(&mut self, now: Instant) {
         let Some(ChokeSelection { choked, unchoked }) = self.choker.select(now) else { return };
         for peer in choked {
@@ -26,7 +26,7 @@ impl GroupSession {
         self.log_selection();
     }
 
-    /// Writes down who is served, if that has changed.
+    /// Logs the selection if it has changed.
     fn log_selection(&mut self) {
         let name = |key: PeerKey| Some(self.peers.get(source_id(key))?.peer);
         let mut preferred: Vec<ConfiguredPeerId> = self.choker.regular().filter_map(name).collect();
@@ -34,7 +34,7 @@ impl GroupSession {
         let optimistic = self.choker.optimistic().and_then(name);
         if preferred != self.logged_selection.preferred {
             self.logged_selection.preferred.clone_from(&preferred);
-            // There are no words for nobody.
+            // The log has no line for an empty selection.
             if !preferred.is_empty() {
                 self.log.record(LogEvent::Preferred(preferred));
             }
@@ -48,13 +48,13 @@ impl GroupSession {
     }
 }
 
-/// Returns the number of a connection for the choker.
+/// Returns the choker's key of a connection.
 pub(super) const fn peer_key(id: SourceId) -> PeerKey {
     PeerKey(id.0 as u64)
 }
 
-/// Returns the connection that the choker knows by a number.
+/// Returns the connection of a choker's key.
 fn source_id(key: PeerKey) -> SourceId {
-    // It was made of one.
+    // `peer_key` created the key from a `u32`.
     SourceId(u32::try_from(key.0).unwrap_or(u32::MAX))
 }

@@ -1,4 +1,4 @@
-//! What neighbours say.
+//! Handles the events of neighbours.
 
 use std::time::Instant;
 
@@ -15,31 +15,32 @@ use crate::configured::reader::{GroupEvent, piece_block};
 use crate::configured::send_queue::OutgoingMessage;
 use swarm::{Have, SourceId};
 
-/// So often a neighbour may say again what is known, or ask for what is not here: each time costs a line of the log.
+/// Maximum number of messages per connection that repeat known facts or request pieces that we do not have. Each costs a log
+/// line.
 const MAX_REPETITIONS: u32 = 10_000;
 
 impl GroupSession {
-    /// Begins with a connection; one that there was to the same peer is over.
-    pub(super) fn on_connected(&mut self, greeted: GroupConnection) {
-        let (peer, now, geometry) = (greeted.peer, Instant::now(), self.config.common.geometry);
+    /// Starts to use a connection. It replaces an earlier connection to the same peer.
+    pub(super) fn on_connected(&mut self, connection: GroupConnection) {
+        let (peer, now, geometry) = (connection.peer, Instant::now(), self.config.common.geometry);
         if !self.peers.allows_log_line(peer, now) {
-            tracing::warn!(%peer, address = %greeted.address, "connection refused: it has said too much");
-            greeted.closed.cancel();
+            tracing::warn!(%peer, address = %connection.address, "connection refused: peer exceeded its log budget");
+            connection.closed.cancel();
             return;
         }
-        tracing::info!(%peer, address = %greeted.address, inbound = greeted.is_inbound, "peer joined");
+        tracing::info!(%peer, address = %connection.address, inbound = connection.is_inbound, "peer joined");
         if let Some(old) = self.peers.find(peer) {
             self.on_disconnected(old, &GroupDisconnectReason::Replaced);
         }
-        self.log.record(if greeted.is_inbound {
+        self.log.record(if connection.is_inbound {
             LogEvent::Connected(peer)
         } else {
             LogEvent::Connects(peer)
         });
         let id = self.peers.next_id();
         let framing = self.config.framing.or_else(|| self.link_context.framings.get(peer));
-        let link = GroupLink::start(id, greeted, framing, &self.link_context);
-        // Even if nothing is here: some serve nobody who has not said what it has.
+        let link = GroupLink::start(id, connection, framing, &self.link_context);
+        // Sent even without any piece: some implementations serve only neighbours that have sent a bitfield.
         link.send(OutgoingMessage::Bitfield(self.store.have().clone()));
         self.peers.insert(id, Neighbour::new(peer, link, &geometry, now));
         if self.swarm.is_complete() {
@@ -48,7 +49,7 @@ impl GroupSession {
         self.swarm.source_joined(id, Have::Some(Bitfield::empty(&geometry)), true, now);
     }
 
-    /// Sees to an event and to those that came with it; not to all that may come meanwhile, which could go on for ever.
+    /// Handles an event and those already queued, but not later ones, which could arrive endlessly.
     pub(super) fn handle_events(&mut self, id: SourceId, event: GroupEvent, inbox: &mut GroupSessionInputs) {
         self.handle_event(id, event);
         for _ in 0..BACKLOG {
@@ -61,7 +62,7 @@ impl GroupSession {
         let now = Instant::now();
         let Some(peer) = self.peers.get(id).map(|neighbour| neighbour.peer) else { return };
         if event.is_logged() && !self.peers.allows_log_line(peer, now) {
-            let what = "it goes on saying what has to be written down";
+            let what = "it sends more messages than can be logged";
             return self.peers.disconnect(id, GroupDisconnectReason::Violation { what });
         }
         let Some(neighbour) = self.peers.get_mut(id) else { return };
@@ -90,8 +91,8 @@ impl GroupSession {
             }
             GroupEvent::Done => {
                 neighbour.on_done();
-                // To look at all pieces takes time, and of one that has all it leads to nothing.
-                if neighbour.theirs.is_full() {
+                // Marking all pieces takes time and is useless for a complete neighbour.
+                if neighbour.pieces.is_full() {
                     self.count_repetition(id);
                 } else {
                     self.on_have(id, self.config.common.geometry.pieces());
@@ -100,7 +101,7 @@ impl GroupSession {
             }
             GroupEvent::Request(piece) => self.on_request(id, piece),
             GroupEvent::Bytes(count) => {
-                self.board.received(count, now);
+                self.publisher.received(count, now);
                 self.choker.received(peer_key(id), count);
                 self.swarm.bytes_arrived(id, count, now);
             }
@@ -110,11 +111,11 @@ impl GroupSession {
                     self.store.add_block(block, data, peer);
                 }
             }
-            GroupEvent::Disconnected(ending) => self.on_disconnected(id, &ending),
+            GroupEvent::Disconnected(reason) => self.on_disconnected(id, &reason),
         }
     }
 
-    /// Takes in that a neighbour has pieces.
+    /// Records that a neighbour has pieces.
     fn on_have(&mut self, id: SourceId, pieces: impl IntoIterator<Item = PieceIndex>) {
         let Some(neighbour) = self.peers.get_mut(id) else { return };
         let mut any = false;
@@ -124,10 +125,10 @@ impl GroupSession {
                 self.swarm.source_has(id, piece);
             }
         }
-        let (peer, is_whole) = (neighbour.peer, neighbour.theirs.is_full());
+        let (peer, is_complete) = (neighbour.peer, neighbour.pieces.is_full());
         if !any {
             self.count_repetition(id);
-        } else if is_whole {
+        } else if is_complete {
             self.peers.mark_complete(peer);
         }
     }
@@ -158,17 +159,17 @@ impl GroupSession {
     }
 
     fn on_request(&mut self, id: SourceId, piece: PieceIndex) {
-        let is_here = self.store.have().has(piece);
+        let is_stored = self.store.have().has(piece);
         let Some(neighbour) = self.peers.get_mut(id) else { return };
-        if is_here {
+        if is_stored {
             neighbour.on_request(piece);
         } else {
-            tracing::debug!(peer = %neighbour.peer, piece = piece.get(), "asked for what is not here");
+            tracing::debug!(peer = %neighbour.peer, piece = piece.get(), "peer requested a piece that is not stored");
             self.count_repetition(id);
         }
     }
 
-    /// Answers a neighbour that has the whole file and waits to hear the same of us.
+    /// Answers a neighbour that has the whole file and waits for our DONE.
     fn answer_done(&mut self, id: SourceId) {
         if matches!(self.phase, GroupPhase::Complete | GroupPhase::Lingering(_))
             && let Some(neighbour) = self.peers.get_mut(id)
@@ -177,31 +178,31 @@ impl GroupSession {
         }
     }
 
-    /// Counts what says nothing new.
+    /// Counts a message without news.
     fn count_repetition(&mut self, id: SourceId) {
         let Some(neighbour) = self.peers.get_mut(id) else { return };
         neighbour.repetitions += 1;
         if neighbour.repetitions > MAX_REPETITIONS {
             neighbour
                 .link
-                .close(GroupDisconnectReason::Violation { what: "it goes on saying what is known" });
+                .close(GroupDisconnectReason::Violation { what: "it repeats known facts too often" });
         }
     }
 
-    /// Forgets a neighbour.
-    pub(super) fn on_disconnected(&mut self, id: SourceId, ending: &GroupDisconnectReason) {
+    /// Removes a neighbour.
+    pub(super) fn on_disconnected(&mut self, id: SourceId, reason: &GroupDisconnectReason) {
         let Some(neighbour) = self.peers.remove(id) else { return };
         let peer = neighbour.peer;
-        if ending.is_peer_at_fault() {
-            tracing::warn!(%peer, why = %ending, "peer left");
+        if reason.is_peer_at_fault() {
+            tracing::warn!(%peer, why = %reason, "peer misbehaved; disconnected");
         } else {
-            tracing::info!(%peer, why = %ending, "peer gone");
+            tracing::info!(%peer, why = %reason, "peer disconnected");
         }
         self.swarm.source_lost(id);
         self.choker.remove(peer_key(id));
     }
 
-    /// Tells everybody of a piece that has come.
+    /// Announces a stored piece to all neighbours.
     pub(super) fn broadcast_have(&mut self, piece: PieceIndex) {
         for neighbour in self.peers.neighbours_mut() {
             neighbour.send(ConfiguredMessage::Have { piece });

@@ -1,4 +1,4 @@
-//! Carries out what the engine decides, and stores what has come.
+//! Performs the actions of the swarm engine and stores received pieces.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::transport::RequestStep;
 use swarm::SwarmAction;
 
 impl GroupSession {
-    /// Carries out all that the engine and the choker want done now.
+    /// Performs all pending actions of the swarm engine and the choker.
     pub(super) fn perform_actions(&mut self) {
         let now = Instant::now();
         while let Some(action) = self.swarm.poll(now) {
@@ -19,13 +19,13 @@ impl GroupSession {
                 SwarmAction::Request { source, block } => {
                     let Some(neighbour) = self.peers.get_mut(source) else { continue };
                     let step = {
-                        let mut asked = neighbour.link.requests();
-                        // One request at a time: an older one is taken for lost.
-                        asked.give_up();
-                        asked.request(block)
+                        let mut requests = neighbour.link.requests();
+                        // The dialect allows one outstanding request; an older one is considered lost.
+                        requests.give_up();
+                        requests.request(block)
                     };
                     if step == RequestStep::Send {
-                        // Some serve nobody who has not said that it wants something.
+                        // Some implementations serve only neighbours that have sent their interest.
                         neighbour.send_interest();
                         neighbour.send(ConfiguredMessage::Request { piece: block.piece });
                     }
@@ -35,7 +35,7 @@ impl GroupSession {
                 }
                 SwarmAction::Verify { piece } => self.store.queue_piece(piece),
                 SwarmAction::Drop { piece } => self.store.drop_piece(piece),
-                // The dialect has no word for it, and what comes twice is dropped.
+                // The dialect has no cancel message; duplicates are dropped.
                 SwarmAction::Cancel { .. } => {}
                 SwarmAction::Disconnect { source, .. } => {
                     self.peers.disconnect(source, GroupDisconnectReason::Stalled)
@@ -47,7 +47,7 @@ impl GroupSession {
         self.update_choking(now);
     }
 
-    /// Takes in what a job has done.
+    /// Handles the result of a disk job.
     pub(super) fn on_job_done(&mut self, done: DiskJobResult) -> Result<(), GroupSessionError> {
         match done {
             DiskJobResult::Stored(outcomes) => {
@@ -60,7 +60,7 @@ impl GroupSession {
                     }
                     outcome.map_err(GroupSessionError::Write)
                 });
-                // One that could not be written does not take those beside it along.
+                // A piece that could not be written must not affect the others.
                 stored.fold(Ok(()), Result::and)?;
             }
             DiskJobResult::Recorded(outcome) => self.store.record_written(outcome),

@@ -8,17 +8,16 @@ use crate::configured::disconnect_reason::GroupDisconnectReason;
 use crate::rate_limiter::RateLimit;
 use swarm::{SourceId, SourceIds};
 
-/// How long it is listened when everybody has the file: some want to be told so once more.
+/// Time to stay connected after all peers have the file, because some expect another DONE.
 const LINGER_TIME: Duration = Duration::from_secs(1);
 
-/// How long those who are not connected then, and have not heard of it, may take to connect.
+/// Time for unconnected and not yet notified peers to connect after all peers have the file.
 const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
-/// What a peer may say of what has to be written down, besides so much for every piece: so many lines at once, and then one more
-/// each time.
+/// Rate limit of the messages per peer that must be logged, in addition to a number of lines per piece.
 const LOG_LIMIT: RateLimit = RateLimit { interval: Duration::from_millis(100), burst: 10_000 };
 
-/// So many lines there may be for every piece: honest programs have cause for about three, and again when they are started anew.
+/// Log lines per piece that a peer may cause. Correct implementations cause about three, and again after a restart.
 const LINES_PER_PIECE: u32 = 8;
 
 /// The other peers, as far as they are known.
@@ -26,17 +25,17 @@ const LINES_PER_PIECE: u32 = 8;
 pub(super) struct GroupPeers {
     ids: SourceIds,
     neighbours: BTreeMap<SourceId, Neighbour>,
-    /// Who has the whole file.
+    /// Peers that have the whole file.
     complete: BTreeSet<ConfiguredPeerId>,
-    /// Who was told that we have it.
+    /// Peers that know that we have the whole file.
     notified: BTreeSet<ConfiguredPeerId>,
     log_limit: RateLimit,
-    /// When what each may say will be whole again.
+    /// Times at which the peers' log budgets are full again.
     log_budgets: BTreeMap<ConfiguredPeerId, Instant>,
 }
 
 impl GroupPeers {
-    /// Begins without anybody, for a content of so many pieces.
+    /// Starts without neighbours, for a content of this many pieces.
     pub(super) fn new(pieces: u32) -> Self {
         let burst = LOG_LIMIT.burst.saturating_add(pieces.saturating_mul(LINES_PER_PIECE));
         Self {
@@ -49,19 +48,19 @@ impl GroupPeers {
         }
     }
 
-    /// Counts something that a peer says and that has to be written down, over all its connections; says whether it is still as
-    /// much as anybody honest says.
+    /// Counts a message that must be logged, over all connections of the peer. Returns false if the peer has exceeded its
+    /// budget.
     pub(super) fn allows_log_line(&mut self, peer: ConfiguredPeerId, now: Instant) -> bool {
-        let whole = self.log_limit.spend(self.log_budgets.get(&peer).copied(), now);
-        whole.map(|whole| self.log_budgets.insert(peer, whole)).is_some()
+        let full_at = self.log_limit.spend(self.log_budgets.get(&peer).copied(), now);
+        full_at.map(|full_at| self.log_budgets.insert(peer, full_at)).is_some()
     }
 
-    /// Numbers a connection that is to come.
+    /// Returns the id of the next connection.
     pub(super) fn next_id(&self) -> SourceId {
         self.ids.next()
     }
 
-    /// Takes a neighbour in. What it has it will say.
+    /// Adds a neighbour. It will announce its pieces again.
     pub(super) fn insert(&mut self, id: SourceId, neighbour: Neighbour) {
         self.complete.remove(&neighbour.peer);
         self.neighbours.insert(id, neighbour);
@@ -71,10 +70,10 @@ impl GroupPeers {
         self.neighbours.remove(&id)
     }
 
-    /// Ends a connection at once.
-    pub(super) fn disconnect(&self, id: SourceId, ending: GroupDisconnectReason) {
+    /// Closes a connection at once.
+    pub(super) fn disconnect(&self, id: SourceId, reason: GroupDisconnectReason) {
         if let Some(neighbour) = self.get(id) {
-            neighbour.link.close(ending);
+            neighbour.link.close(reason);
         }
     }
 
@@ -91,7 +90,7 @@ impl GroupPeers {
         self.neighbours.get_mut(&id)
     }
 
-    /// Finds the connection to a peer.
+    /// Returns the connection to a peer.
     pub(super) fn find(&self, peer: ConfiguredPeerId) -> Option<SourceId> {
         self.neighbours.iter().find(|(_, neighbour)| neighbour.peer == peer).map(|(id, _)| *id)
     }
@@ -108,39 +107,39 @@ impl GroupPeers {
         self.neighbours.len()
     }
 
-    /// Returns how many bytes of content were sent to all since this was last asked.
+    /// Returns the content bytes sent to all neighbours since the last call.
     pub(super) fn take_sent(&self) -> u64 {
         self.neighbours.values().map(|neighbour| neighbour.link.take_sent()).sum()
     }
 
-    /// Notes that a peer has the whole file.
+    /// Records that a peer has the whole file.
     pub(super) fn mark_complete(&mut self, peer: ConfiguredPeerId) {
         self.complete.insert(peer);
     }
 
-    /// Says whether a peer is known to have the whole file.
+    /// Returns true if a peer is known to have the whole file.
     pub(super) fn is_complete(&self, peer: ConfiguredPeerId) -> bool {
         self.complete.contains(&peer)
     }
 
-    /// Notes that a peer was told that we have the whole file.
+    /// Records that a peer knows that we have the whole file.
     pub(super) fn mark_notified(&mut self, peer: ConfiguredPeerId) {
         self.notified.insert(peer);
     }
 
-    /// Notes that all who are connected were told that we have the whole file.
+    /// Records that all connected peers know that we have the whole file.
     pub(super) fn mark_all_notified(&mut self) {
         self.notified.extend(self.neighbours.values().map(|neighbour| neighbour.peer));
     }
 
-    /// Says whether everybody but us has the whole file.
-    pub(super) fn are_others_complete(&self, us: ConfiguredPeerId, list: &PeerList) -> bool {
-        list.others(us).all(|peer| self.is_complete(peer.id))
+    /// Returns true if all other peers have the whole file.
+    pub(super) fn are_others_complete(&self, own_id: ConfiguredPeerId, list: &PeerList) -> bool {
+        list.others(own_id).all(|peer| self.is_complete(peer.id))
     }
 
-    /// Says whether, so long after everybody had the file, nobody needs us any more.
-    pub(super) fn may_leave(&self, us: ConfiguredPeerId, list: &PeerList, since: Duration) -> bool {
-        let all_notified = list.others(us).all(|peer| self.notified.contains(&peer.id));
+    /// Returns true if we may leave, given the time since all peers have had the file.
+    pub(super) fn may_leave(&self, own_id: ConfiguredPeerId, list: &PeerList, since: Duration) -> bool {
+        let all_notified = list.others(own_id).all(|peer| self.notified.contains(&peer.id));
         (all_notified && (since >= LINGER_TIME || self.neighbours.is_empty())) || since >= GRACE_PERIOD
     }
 }

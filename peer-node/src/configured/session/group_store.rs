@@ -16,7 +16,7 @@ use crate::transfer::verification_queue::{AssembledPiece, VerificationQueue};
 use crate::transport::Buffer;
 use swarm::RateMeter;
 
-/// What a job on a blocking thread has done.
+/// The result of a job on a blocking thread.
 #[derive(Debug)]
 pub(super) enum DiskJobResult {
     Stored(Vec<(PieceIndex, io::Result<()>)>),
@@ -24,38 +24,38 @@ pub(super) enum DiskJobResult {
     Finalized(Result<(), GroupFileError>),
 }
 
-/// What is here of the content, and what is on its way to the disk.
+/// The pieces that we have, and those on their way to the disk.
 #[derive(Debug)]
 pub(super) struct GroupStore {
     file: Arc<GroupFile>,
     have: Bitfield,
     bytes_stored: u64,
     assembly: BlockAssembly,
-    checks: VerificationQueue,
-    notes: RecordSchedule,
-    /// Who gave the pieces that are not stored yet.
+    write_queue: VerificationQueue,
+    record_schedule: RecordSchedule,
+    /// Sources of the pieces that are not yet stored.
     piece_sources: BTreeMap<PieceIndex, ConfiguredPeerId>,
     upload_meter: RateMeter,
     pub(super) jobs: JoinSet<DiskJobResult>,
 }
 
 impl GroupStore {
-    pub(super) fn new(files: GroupFile, here: Bitfield, now: Instant) -> Self {
-        let bytes_here = byte_count(&here, files.geometry());
+    pub(super) fn new(files: GroupFile, have: Bitfield, now: Instant) -> Self {
+        let bytes_stored = byte_count(&have, files.geometry());
         Self {
             file: Arc::new(files),
-            have: here,
-            bytes_stored: bytes_here,
+            have,
+            bytes_stored,
             assembly: BlockAssembly::default(),
-            checks: VerificationQueue::in_pairs(),
-            notes: RecordSchedule::new(now),
+            write_queue: VerificationQueue::in_pairs(),
+            record_schedule: RecordSchedule::new(now),
             piece_sources: BTreeMap::new(),
             upload_meter: RateMeter::new(now),
             jobs: JoinSet::new(),
         }
     }
 
-    /// Returns the pieces that are here.
+    /// Returns the pieces that we have.
     pub(super) const fn have(&self) -> &Bitfield {
         &self.have
     }
@@ -64,80 +64,80 @@ impl GroupStore {
         self.bytes_stored
     }
 
-    /// Returns where the file is once it is whole.
+    /// Returns the final path of the file.
     pub(super) fn target(&self) -> PathBuf {
         self.file.target().to_owned()
     }
 
-    /// Counts bytes that were given, and returns the rate.
+    /// Counts uploaded bytes and returns the upload rate.
     pub(super) fn count_uploaded(&mut self, bytes: u64, now: Instant) -> f64 {
         self.upload_meter.add(bytes, now);
         self.upload_meter.rate(now)
     }
 
-    /// Takes in a piece that is wanted.
+    /// Adds a wanted piece.
     pub(super) fn add_block(&mut self, block: Block, data: Buffer, from: ConfiguredPeerId) {
         self.assembly.put(block, data);
         self.piece_sources.insert(block.piece, from);
     }
 
-    /// Forgets what has come of a piece.
+    /// Drops what has been received of a piece.
     pub(super) fn drop_piece(&mut self, piece: PieceIndex) {
         drop(self.assembly.take(piece));
     }
 
-    /// Has a piece stored that has come. There is nothing to verify it by.
+    /// Queues a received piece for writing. There is no hash to verify it.
     pub(super) fn queue_piece(&mut self, piece: PieceIndex) {
         let data = self.assembly.take(piece);
-        self.checks.push(piece, data);
+        self.write_queue.push(piece, data);
     }
 
-    /// Begins to store what waits for it, as far as there is room.
+    /// Starts to write queued pieces, as far as jobs are available.
     pub(super) fn start_writes(&mut self) {
-        while let Some(pieces) = self.checks.next_batch() {
+        while let Some(pieces) = self.write_queue.next_batch() {
             let files = Arc::clone(&self.file);
             self.jobs.spawn_blocking(move || DiskJobResult::Stored(write_pieces(&pieces, &files)));
         }
     }
 
-    /// Notes that a job of storing has ended.
+    /// Records that a write job has ended.
     pub(super) const fn write_ended(&mut self) {
-        self.checks.job_finished();
+        self.write_queue.job_finished();
     }
 
-    /// Takes in that a piece is stored; returns who gave it, if that is known.
+    /// Marks a piece as stored. Returns its source, if known.
     pub(super) fn mark_stored(&mut self, piece: PieceIndex) -> Option<ConfiguredPeerId> {
         let length = u64::from(self.file.geometry().length_of(piece));
         if self.have.insert(piece) {
             self.bytes_stored += length;
-            self.notes.add_verified(length);
+            self.record_schedule.add_verified(length);
         }
         self.piece_sources.remove(&piece)
     }
 
-    /// Notes on disk what is here, if the note is far behind.
+    /// Writes the record of stored pieces if it is due.
     pub(super) fn record_if_due(&mut self, now: Instant) {
-        if self.notes.is_due(now) && self.notes.begin(now) {
-            let (files, here) = (Arc::clone(&self.file), self.have.clone());
-            self.jobs.spawn_blocking(move || DiskJobResult::Recorded(files.record_pieces(&here)));
+        if self.record_schedule.is_due(now) && self.record_schedule.begin(now) {
+            let (files, have) = (Arc::clone(&self.file), self.have.clone());
+            self.jobs.spawn_blocking(move || DiskJobResult::Recorded(files.record_pieces(&have)));
         }
     }
 
-    /// Takes in that the note is written.
+    /// Handles the result of writing the record.
     pub(super) fn record_written(&mut self, outcome: io::Result<()>) {
-        self.notes.finished();
+        self.record_schedule.finished();
         if let Err(error) = outcome {
-            tracing::warn!(%error, "note of what is here not written");
+            tracing::warn!(%error, "record of stored pieces not written");
         }
     }
 
-    /// Puts the file in its place.
+    /// Starts to give the file its final name.
     pub(super) fn finalize(&mut self) {
         let files = Arc::clone(&self.file);
         self.jobs.spawn_blocking(move || DiskJobResult::Finalized(files.finalize()));
     }
 
-    /// Waits for what is on its way to the disk, and notes what is here then, if anything is missing.
+    /// Waits for all disk jobs. Then writes the record of stored pieces if `is_missing_some`.
     pub(super) async fn finish_jobs(&mut self, is_missing_some: bool) {
         while let Some(done) = self.jobs.join_next().await {
             match done {
@@ -150,9 +150,9 @@ impl GroupStore {
                 Ok(DiskJobResult::Finalized(_)) | Err(_) => {}
             }
         }
-        if is_missing_some && self.notes.begin(Instant::now()) {
-            let (files, here) = (Arc::clone(&self.file), self.have.clone());
-            let written = tokio::task::spawn_blocking(move || files.record_pieces(&here)).await;
+        if is_missing_some && self.record_schedule.begin(Instant::now()) {
+            let (files, have) = (Arc::clone(&self.file), self.have.clone());
+            let written = tokio::task::spawn_blocking(move || files.record_pieces(&have)).await;
             self.record_written(written.unwrap_or_else(|error| Err(io::Error::other(error))));
         }
     }
@@ -166,6 +166,6 @@ fn write_pieces(pieces: &[AssembledPiece], files: &GroupFile) -> Vec<(PieceIndex
     pieces.iter().map(store_one).collect()
 }
 
-fn byte_count(here: &Bitfield, geometry: &Geometry) -> u64 {
-    geometry.pieces().filter(|piece| here.has(*piece)).map(|piece| u64::from(geometry.length_of(piece))).sum()
+fn byte_count(have: &Bitfield, geometry: &Geometry) -> u64 {
+    geometry.pieces().filter(|piece| have.has(*piece)).map(|piece| u64::from(geometry.length_of(piece))).sum()
 }

@@ -12,43 +12,43 @@ use crate::transport::PeerPieces;
 /// A connected peer.
 #[derive(Debug)]
 pub(super) struct Neighbour {
-    /// Who it is.
+    /// Id of the peer.
     pub(super) peer: ConfiguredPeerId,
     pub(super) link: GroupLink,
-    /// What it has.
-    pub(super) theirs: PeerPieces,
+    /// Pieces that it has.
+    pub(super) pieces: PeerPieces,
     /// Whether it serves us.
     pub(super) is_serving: bool,
     /// Whether we serve it.
     is_unchoked: bool,
-    /// What it requested while it was not served, in that order: some programs never give such a request up. No more than a
-    /// neighbour may be waiting for.
+    /// Requests received while the neighbour was choked, in order: some implementations never repeat such a request. At most
+    /// [`MAX_QUEUED_PIECES`].
     withheld: VecDeque<PieceIndex>,
     interest: InterestState,
-    /// When the connection began.
+    /// Start of the connection.
     connected_at: Instant,
     /// Whether it has sent any message.
     has_sent: bool,
     done: DoneExchange,
-    /// How often it has said again what was known.
+    /// Number of messages that repeated known facts.
     pub(super) repetitions: u32,
 }
 
-/// How far the exchange of DONE has got.
+/// State of the DONE exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DoneExchange {
     Open,
-    /// The neighbour waits for ours.
+    /// The neighbour waits for our DONE.
     Awaited,
     Sent,
 }
 
-/// Whether we want anything of a neighbour.
+/// Our interest in a neighbour.
 #[derive(Debug, Default)]
 struct InterestState {
     wanted: bool,
     sent: bool,
-    /// Whether it has said what it has and must be answered.
+    /// Whether a bitfield must be answered with our interest.
     is_reply_owed: bool,
 }
 
@@ -57,7 +57,7 @@ impl Neighbour {
         Self {
             peer,
             link,
-            theirs: PeerPieces::empty(geometry),
+            pieces: PeerPieces::empty(geometry),
             is_serving: false,
             is_unchoked: false,
             withheld: VecDeque::new(),
@@ -73,22 +73,22 @@ impl Neighbour {
         self.link.send(OutgoingMessage::Short(message));
     }
 
-    /// Notes whether it has anything that is wanted.
+    /// Records whether the neighbour has a wanted piece.
     pub(super) const fn set_wanted(&mut self, on: bool) {
         self.interest.wanted = on;
     }
 
-    /// Says whether it has anything that is wanted.
+    /// Returns true if the neighbour has a wanted piece.
     pub(super) const fn is_wanted(&self) -> bool {
         self.interest.wanted
     }
 
-    /// Notes that it has to hear whether it has anything that is wanted, even if that has not changed.
+    /// Records that the next interest message must be sent even if the interest has not changed.
     pub(super) const fn owe_interest_reply(&mut self) {
         self.interest.is_reply_owed = true;
     }
 
-    /// Says whether it has anything that is wanted, if that is news or an answer.
+    /// Sends our interest if it has changed or an answer is owed.
     pub(super) fn send_interest(&mut self) {
         let InterestState { wanted, sent, is_reply_owed } = self.interest;
         if wanted != sent || is_reply_owed {
@@ -97,7 +97,7 @@ impl Neighbour {
         }
     }
 
-    /// Serves it from now on.
+    /// Unchokes the neighbour and answers its withheld requests.
     pub(super) fn unchoke(&mut self) {
         if std::mem::replace(&mut self.is_unchoked, true) {
             return;
@@ -108,58 +108,58 @@ impl Neighbour {
         }
     }
 
-    /// Serves it no more; what it has asked for until now it gets.
+    /// Chokes the neighbour. Pieces requested before are still sent.
     pub(super) fn choke(&mut self) {
         if std::mem::replace(&mut self.is_unchoked, false) {
             self.send(ConfiguredMessage::Choke);
         }
     }
 
-    /// Takes in a request for a piece that is here; a choked neighbour gets it after the next unchoke.
+    /// Handles a request for a stored piece. A choked neighbour gets the piece after the next unchoke.
     pub(super) fn on_request(&mut self, piece: PieceIndex) {
         if self.is_unchoked {
             self.link.send(OutgoingMessage::Piece(piece));
         } else if !self.withheld.contains(&piece) {
             self.withheld.push_back(piece);
             if self.withheld.len() > MAX_QUEUED_PIECES {
-                self.link.close(GroupDisconnectReason::Violation {
-                    what: "it requests more pieces than it may wait for",
-                });
+                self.link
+                    .close(GroupDisconnectReason::Violation { what: "it requests too many pieces at once" });
             }
         }
     }
 
-    /// Takes in that it has a piece; says whether that is new.
+    /// Records that the neighbour has a piece. Returns true if that is new.
     pub(super) fn add_piece(&mut self, piece: PieceIndex) -> bool {
         self.withheld.retain(|withheld| *withheld != piece);
-        self.theirs.insert(piece)
+        self.pieces.insert(piece)
     }
 
-    /// Notes that it has sent a message.
+    /// Records that the neighbour has sent a message.
     pub(super) const fn mark_has_sent(&mut self) {
         self.has_sent = true;
     }
 
-    /// Returns true if it has been connected for so long without sending any message.
-    pub(super) fn is_silent(&self, now: Instant, patience: Duration) -> bool {
-        !self.has_sent && now.saturating_duration_since(self.connected_at) >= patience
+    /// Returns true if the neighbour has been connected for `timeout` without sending any message.
+    pub(super) fn is_silent(&self, now: Instant, timeout: Duration) -> bool {
+        !self.has_sent && now.saturating_duration_since(self.connected_at) >= timeout
     }
 
-    /// Notes that it waits for our DONE.
+    /// Records that the neighbour waits for our DONE.
     pub(super) fn on_done(&mut self) {
         if self.done == DoneExchange::Open {
             self.done = DoneExchange::Awaited;
         }
     }
 
-    /// Sends DONE, if it waits for that.
+    /// Sends DONE if the neighbour waits for it.
     pub(super) fn reply_done(&mut self) {
         if self.done == DoneExchange::Awaited {
             self.send_done();
         }
     }
 
-    /// Sends DONE unasked, if it speaks as those do that have the message: they exit only when everybody has sent it.
+    /// Sends an unrequested DONE to neighbours whose framing shows that they use it: they exit only after all peers have
+    /// sent DONE.
     pub(super) fn send_last_done(&mut self) {
         if self.done != DoneExchange::Sent && self.link.framing() == Some(Framing::Exclusive) {
             self.send_done();

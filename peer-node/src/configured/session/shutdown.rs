@@ -1,22 +1,22 @@
-//! How a peer ends.
+//! Shuts a session down.
 
 use std::time::Duration;
 
 use super::{GroupPhase, GroupSession, GroupSessionInputs};
 use crate::configured::reader::GroupEvent;
 
-/// How long neighbours may take to hear the last that is said to them.
+/// Maximum time to deliver the last messages.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl GroupSession {
-    /// Parts with everybody; in peace, if nobody needs anything any more.
-    pub(super) async fn shut_down(&mut self, inbox: &mut GroupSessionInputs, in_peace: bool) {
-        if in_peace {
+    /// Closes all connections. If `is_graceful`, first sends the queued messages and waits for the neighbours to disconnect.
+    pub(super) async fn shut_down(&mut self, inbox: &mut GroupSessionInputs, is_graceful: bool) {
+        if is_graceful {
             for neighbour in self.peers.neighbours_mut() {
                 neighbour.send_last_done();
                 neighbour.link.finish();
             }
-            // Those that do not end the connection have heard all by then.
+            // Neighbours that keep the connection open have received everything by then.
             let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.wait_for_disconnects(inbox)).await;
         }
         self.peers.disconnect_all();
@@ -27,8 +27,8 @@ impl GroupSession {
     async fn wait_for_disconnects(&mut self, inbox: &mut GroupSessionInputs) {
         while self.peers.len() > 0 {
             let Some((id, event)) = inbox.events.recv().await else { return };
-            if let GroupEvent::Disconnected(ending) = event {
-                self.on_disconnected(id, &ending);
+            if let GroupEvent::Disconnected(reason) = event {
+                self.on_disconnected(id, &reason);
             }
         }
     }

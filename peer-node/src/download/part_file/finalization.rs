@@ -1,4 +1,4 @@
-//! How a part file that is whole comes to its name.
+//! Gives a complete part file its final name.
 
 use std::fs::File;
 use std::io::{self, Seek};
@@ -13,11 +13,11 @@ use crate::storage::FileIdentity;
 use crate::storage::Folder;
 
 impl PartFile {
-    /// Makes the bytes durable and gives the file the reserved name, or the next free one if something has taken it; the name
-    /// is not durable yet.
+    /// Makes the data durable and renames the file to the reserved name, or to the next free one if that has been taken. The
+    /// name is not durable yet.
     pub(in crate::download) fn finalize(self, mut reserved: ReservedName) -> io::Result<NamedFile> {
         self.file.sync_all()?;
-        // Opened anew: the folder that has the name now is the one in which the file is looked for.
+        // Reopened by name: users will look for the file in the folder that has this name now.
         let folder = location::create_folder(self.folders.root(), reserved.name());
         let folder = folder.map_err(|error| match error {
             LocationError::Folder { source, .. } => source,
@@ -28,7 +28,7 @@ impl PartFile {
                 Some(named) => named.location.move_part((&folder, file_name(reserved.name()))),
                 None => folder.link_new(&self.file, reserved.name()),
             };
-            // Quotas of folders, for one, are borders within a file system.
+            // Even within one file system a rename can fail, for example between folders with different project quotas.
             let named = match named {
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                     self.copy_to((&folder, reserved.name()), error)
@@ -49,8 +49,8 @@ impl PartFile {
         Ok(NamedFile { location, folder, file, part_location: part })
     }
 
-    /// Copies the file to where it cannot be moved, and returns the copy; fails with `error` if that is not possible without a
-    /// file under another name.
+    /// Copies the file to a folder that it cannot be moved to, and returns the copy. Fails with `error` if the file system cannot
+    /// create an unnamed file there.
     fn copy_to(&self, (folder, target): (&Folder, &Path), error: io::Error) -> io::Result<Arc<File>> {
         let copy = open_unnamed(folder).ok_or(error)?;
         let mut original = &*self.file;
@@ -65,34 +65,33 @@ impl PartFile {
     }
 }
 
-/// A file that has its name, which still has to be made durable by a sync of its folder.
+/// A file with its final name, which becomes durable by a sync of its folder.
 #[derive(Debug)]
 pub(in crate::download) struct NamedFile {
     location: PathBuf,
     folder: Arc<Folder>,
     file: Arc<File>,
-    /// Where its part was, if that had a name.
+    /// Location of its part file, if that had a name.
     part_location: Option<(PartFolders, PartLocation)>,
 }
 
 impl NamedFile {
-    /// Returns the folder that is to be synced.
+    /// Returns the folder to sync.
     pub(in crate::download) fn folder(&self) -> Arc<Folder> {
         Arc::clone(&self.folder)
     }
 
-    /// Ends the download, whose name is durable now. Returns where the file lies, and what it looks like.
+    /// Removes what is left of the part file, after the name is durable. Returns the path and the identity of the file.
     pub(in crate::download) fn finish(self) -> io::Result<(PathBuf, FileIdentity)> {
-        if let Some((folders, place)) = &self.part_location {
-            place.paths.remove();
-            folders.remove_folder_if_empty(&place.paths);
+        if let Some((folders, location)) = &self.part_location {
+            location.paths.remove();
+            folders.remove_folder_if_empty(&location.paths);
         }
         let identity = FileIdentity::from_file(&*self.file)?;
         Ok((self.location, identity.ok_or(io::ErrorKind::InvalidData)?))
     }
 }
 
-/// Returns the last component of a path.
 fn file_name(path: &Path) -> &Path {
     path.file_name().map_or(path, Path::new)
 }

@@ -10,13 +10,13 @@ fn part(root: &Path) -> (PartFile, Bitfield) {
         .unwrap()
 }
 
-/// Renames a part to its final name and returns its path.
+/// Renames a part file to its final name and returns its path.
 fn finalize(part: PartFile) -> PathBuf {
     let reserved = NameReservations::default().reserve(&part.target).unwrap();
     part.finalize(reserved).unwrap().finish().unwrap().0
 }
 
-/// Lists the names in a folder that are not hidden.
+/// Returns the names in a folder that are not hidden.
 fn visible(root: &Path) -> Vec<String> {
     let names = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
@@ -60,7 +60,7 @@ fn single_piece_part_has_no_name_until_complete() {
 }
 
 #[test]
-fn name_taken_meanwhile_is_not_replaced() {
+fn name_taken_in_the_meantime_is_not_replaced() {
     let root = tempfile::tempdir().unwrap();
     let (part, _) = part(root.path());
     let reserved = NameReservations::default().reserve(&part.target).unwrap();
@@ -117,7 +117,7 @@ fn pieces_beyond_4_gib_have_the_right_offset() {
         PartFile::open(&folders, &root.path().join("a.bin"), Digest::from_bytes([8; 32]), geometry)
     };
     let part = match open() {
-        // This disk is too small.
+        // The disk is too small for this test.
         Err(PartFileError::NoSpace { .. }) => return,
         opened => opened.unwrap().0,
     };
@@ -132,7 +132,7 @@ fn pieces_beyond_4_gib_have_the_right_offset() {
     file.read_exact_at(&mut found[..=bytes.len()], from).unwrap();
     assert!(found[..=bytes.len()].iter().all(|byte| *byte == 7));
     file.read_exact_at(&mut found[..1], from - 1).unwrap();
-    assert_eq!(found[0], 0, "the piece before is not here");
+    assert_eq!(found[0], 0, "the piece before has no data");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn part_without_a_usable_record_is_found_by_its_name() {
     for damage in ["", "{\"version\":1,\"dig"] {
         fs::write(&record, damage).unwrap();
         let (again, claimed) = part(root.path());
-        assert_eq!(claimed.count(), 3, "every piece is looked at");
+        assert_eq!(claimed.count(), 3, "every piece is claimed");
         let looked_at: Vec<bool> = again.geometry.pieces().map(|piece| again.has_bytes(piece)).collect();
         assert!(looked_at[1], "{looked_at:?}");
         assert_eq!(fs::read_dir(record.parent().unwrap()).unwrap().count(), 2);

@@ -4,7 +4,7 @@ use super::*;
 
 const DIGEST: Digest = Digest::from_bytes([7; 32]);
 
-/// A folder on another file system than the temporary folder, where the system has one.
+/// Creates a folder on another file system than the temporary folder, if the system has one.
 fn other_file_system(root: &Path) -> Option<tempfile::TempDir> {
     let folder = tempfile::tempdir_in("/dev/shm").ok()?;
     let system = |path| file_system_id(&Folder::open(path).ok()?).ok();

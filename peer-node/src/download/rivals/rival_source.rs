@@ -6,23 +6,23 @@ use protocol::manifest::Manifest;
 
 use crate::download::manifest_fetch::ContentOffer;
 
-/// A source that does not offer what is believed.
+/// A source whose offer differs from the current manifest.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::download) struct RivalSource<'a> {
     pub(in crate::download) offer: ContentOffer,
-    /// Whether it answers requests now.
+    /// Whether it serves requests now.
     pub(in crate::download) is_serving: bool,
-    /// The pieces that it has, if it does not have all.
+    /// Its pieces; `None` means all.
     pub(in crate::download) pieces: Option<&'a [u8]>,
-    /// The round-trip time of the path to it, if it is known.
+    /// Round-trip time of the path to it, if known.
     pub(in crate::download) rtt: Option<Duration>,
 }
 
-/// What is believed at the moment.
+/// The current manifest.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::download) struct CurrentManifest<'a> {
     pub(in crate::download) manifest: &'a Manifest,
-    /// The pieces that are here and right by it.
+    /// The pieces on disk that are valid under it.
     pub(in crate::download) have: &'a Bitfield,
 }
 

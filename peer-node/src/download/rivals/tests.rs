@@ -8,7 +8,7 @@ use crate::transport::BufferPool;
 
 const PIECE_SIZE: usize = 1 << 18;
 
-/// A content with its manifest, and forgeries of it.
+/// A content with its manifest, and forged versions of it.
 struct ForgeryFixture {
     data: Vec<u8>,
     genuine: Manifest,
@@ -27,7 +27,7 @@ impl ForgeryFixture {
         Self { data, genuine: truth, have: here, now: Instant::now() }
     }
 
-    /// Forges the state at the beginning of this piece.
+    /// Returns a manifest with a forged state at the beginning of this piece.
     fn forged(&self, piece: usize) -> Manifest {
         let mut states = self.genuine.states().to_vec();
         states[piece - 1] = Sha256State::INITIAL;
@@ -49,7 +49,7 @@ impl ForgeryFixture {
         assert_eq!(rivals.add_manifest_part(SourceId(source), 0, &states, self.now), Ok(()));
     }
 
-    /// Sends the blocks that were requested; returns the evidence.
+    /// Sends the requested blocks. Returns the evidence.
     fn send_blocks(
         &self,
         rivals: &mut RivalManifests,
@@ -110,7 +110,7 @@ fn manifest_is_refuted_by_the_deciding_piece_alone() {
     world.have.insert(world.genuine.geometry().piece(5).unwrap());
     assert!(matches!(world.poll(&mut rivals, &world.genuine, &liars), Some(RivalAction::Prioritise { .. })));
     world.have.insert(world.genuine.geometry().piece(2).unwrap());
-    // Everybody who offered it, and whoever does from now on.
+    // All sources that offered it are banned, and all that offer it later.
     assert!(matches!(
         world.poll(&mut rivals, &world.genuine, &liars),
         Some(RivalAction::Ban { source: SourceId(0) })
@@ -132,7 +132,7 @@ fn wrong_bytes_do_not_refute_a_manifest() {
     assert_eq!(source, SourceId(0));
     let evidence = world.send_blocks(&mut rivals, 0, &blocks).unwrap();
     rivals.piece_verified(evidence.offer, false);
-    // The session has parted with the liar; the other one is asked for the same.
+    // The session has disconnected the liar, so the other source is asked for the same piece.
     let numbered = BTreeMap::from([(SourceId(1), both[1])]);
     let believed = CurrentManifest { manifest: &believed, have: &world.have };
     let step = rivals.poll(&numbered, believed, world.now);
@@ -146,7 +146,7 @@ fn silent_or_trickling_source_is_disconnected() {
     world.poll(&mut rivals, &believed, &honest);
     world.now += Duration::from_millis(3001);
     assert!(matches!(world.poll(&mut rivals, &believed, &honest), Some(RivalAction::Disconnect { .. })));
-    // On a long path it has more time.
+    // A source on a long path has more time.
     let far = [RivalSource { rtt: Some(Duration::from_millis(250)), ..honest[0] }];
     assert!(matches!(world.poll(&mut rivals, &believed, &far), Some(RivalAction::RequestManifest { .. })));
     world.now += Duration::from_millis(3001);
@@ -181,7 +181,7 @@ fn other_sizes_are_decided_by_the_last_piece() {
     let shorter = Geometry::for_native(PIECE_SIZE as u64).unwrap();
     let forged = Manifest::from_states(world.genuine.digest(), shorter, Vec::new()).unwrap();
     let liar = [offering(&forged)];
-    // Nothing needs to be fetched of a manifest without states.
+    // A manifest without states needs no fetching.
     assert!(world.poll(&mut rivals, &world.genuine, &liar).is_none());
     assert!(
         matches!(world.poll(&mut rivals, &world.genuine, &liar), Some(RivalAction::Prioritise { piece }) if piece.get() == 5)

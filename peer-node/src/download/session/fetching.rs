@@ -1,4 +1,4 @@
-//! The stage in which pieces come in: carries out what the engine decides.
+//! The fetching stage: carries out the decisions of the swarm engine.
 
 use std::io;
 use std::sync::Arc;
@@ -23,16 +23,16 @@ use crate::transfer::verification_queue::VerificationQueue;
 use crate::view::{ContentId, DownloadState};
 use swarm::{DisconnectReason, OverduePolicy, PieceOrder, Swarm, SwarmAction, SwarmConfig};
 
-/// How many bytes of unfinished pieces one download may hold: enough to keep four fast sources and two cores busy.
+/// Maximum bytes of unfinished pieces per download: enough to keep four fast sources and two cores busy.
 const MAX_UNFINISHED_BYTES: u64 = 24 << 20;
 
-/// The shortest block that is requested: shorter ones cost more messages and bring a slow source no closer.
+/// Minimum length of a requested block. Shorter blocks cost more messages and do not help with slow sources.
 const MIN_BLOCK: u32 = 64 << 10;
 
-/// How many pieces sources that have not given a right one yet may have under way together.
+/// Maximum number of pieces requested from untested sources, which have not sent a valid piece yet.
 const MAX_ON_TRIAL: u32 = 8;
 
-/// What a download has while pieces come in.
+/// State of the fetching stage.
 #[derive(Debug)]
 pub(super) struct FetchState {
     pub(super) swarm: Swarm,
@@ -47,7 +47,7 @@ pub(super) struct FetchState {
 }
 
 impl DownloadSession {
-    /// Carries out all that the engine wants done now.
+    /// Carries out all pending actions of the engine.
     pub(super) fn run_actions(&mut self) {
         let now = Instant::now();
         while let DownloadStage::Fetching(fetching) = &mut self.stage {
@@ -79,7 +79,7 @@ impl DownloadSession {
                         DisconnectReason::Stalled | DisconnectReason::Refusing => Some(super::GRACE_PERIOD),
                     };
                     if let Some(peer) = self.sources.get(source) {
-                        tracing::warn!(address = %peer.address, %reason, "source left");
+                        tracing::warn!(address = %peer.address, %reason, "source disconnected");
                     }
                     self.sources.disconnect(source, &reason.to_string(), again, now);
                 }
@@ -88,7 +88,7 @@ impl DownloadSession {
         self.start_checks();
     }
 
-    /// Begins to verify what has come, as far as there is room for it.
+    /// Starts verification jobs for assembled pieces, as far as the queue allows.
     fn start_checks(&mut self) {
         let DownloadStage::Fetching(fetching) = &mut self.stage else { return };
         while let Some(pieces) = fetching.verification_queue.next_batch() {
@@ -108,23 +108,23 @@ impl DownloadSession {
                 return Err(DownloadSessionError::Cancelled);
             }
             DownloadJobOutcome::Prepared { manifest, outcome } => match outcome {
-                Ok((part, here)) => self.begin_fetching(manifest, part, here),
-                // Only the sources say how large the file is, and they may lie: those that say this are left.
+                Ok((part, have)) => self.begin_fetching(manifest, part, have),
+                // The size is known only from sources, which may lie. Sources that claim this size are disconnected.
                 Err(error @ PartFileError::NoSpace { .. }) if self.wanted.size.is_none() => {
                     self.disconnect_all_with_size(manifest.geometry().size(), &error.to_string());
                 }
                 Err(error) => return Err(error.into()),
             },
             DownloadJobOutcome::Checked(outcomes) => self.pieces_checked(outcomes)?,
-            DownloadJobOutcome::RivalTested { offer, source, is_valid: is_right } => {
-                self.rival_tested(offer, source, is_right)
+            DownloadJobOutcome::RivalTested { offer, source, is_valid } => {
+                self.rival_tested(offer, source, is_valid)
             }
             DownloadJobOutcome::RecordWritten(outcome) => {
                 if let DownloadStage::Fetching(fetching) = &mut self.stage {
                     fetching.record_schedule.finished();
                     if let Err(error) = outcome {
                         let part = fetching.part.path().display();
-                        tracing::warn!(%error, %part, "record of a download not written");
+                        tracing::warn!(%error, %part, "cannot write the record of a download");
                     }
                 }
             }
@@ -132,7 +132,7 @@ impl DownloadSession {
         Ok(())
     }
 
-    /// Leaves the sources that say that the content has this size.
+    /// Disconnects the sources that claim this size.
     fn disconnect_all_with_size(&mut self, size: u64, why: &str) {
         self.stage = DownloadStage::ChoosingManifest(None);
         self.rivals.reset();
@@ -142,14 +142,14 @@ impl DownloadSession {
         }
     }
 
-    fn begin_fetching(&mut self, manifest: Arc<Manifest>, part: PartFile, here: Bitfield) {
+    fn begin_fetching(&mut self, manifest: Arc<Manifest>, part: PartFile, have: Bitfield) {
         let geometry = *manifest.geometry();
-        let swarm = new_swarm(geometry, &here);
+        let swarm = new_swarm(geometry, &have);
         let offer = ContentOffer { size: geometry.size(), manifest: manifest.id() };
         let (assembly, checks, part) =
             (BlockAssembly::default(), VerificationQueue::new(geometry.piece_length()), Arc::new(part));
         let DownloadSession { config, .. } = &*self;
-        let sharing = Sharing::begin(&config.partials, &config.root, &manifest, &part, &here);
+        let sharing = Sharing::begin(&config.partials, &config.root, &manifest, &part, &have);
         let notes = RecordSchedule::new(Instant::now());
         let fetching = FetchState {
             swarm,
@@ -159,12 +159,12 @@ impl DownloadSession {
             assembly,
             verification_queue: checks,
             sharing,
-            have: here,
+            have,
             record_schedule: notes,
         };
         self.stage = DownloadStage::Fetching(Box::new(fetching));
         self.publisher.set_state(DownloadState::Fetching);
-        // Nothing was asked of the sources while the part file was checked.
+        // The sources were idle while the part file was verified.
         self.search.last_useful_at = Instant::now();
         for id in self.sources.offers().into_keys() {
             self.join_swarm(id);
@@ -175,7 +175,7 @@ impl DownloadSession {
         if let DownloadStage::Fetching(fetching) = &mut self.stage {
             fetching.verification_queue.job_finished();
         }
-        // One that could not be written does not take those beside it along.
+        // One piece that cannot be written must not discard the results of the others.
         let checked = outcomes.into_iter().map(|(piece, outcome)| self.piece_checked(piece, outcome));
         checked.fold(Ok(()), Result::and)
     }
@@ -210,7 +210,7 @@ impl DownloadSession {
         Ok(())
     }
 
-    /// Notes the pieces that are here on disk if the record is far behind.
+    /// Starts writing the record if it is far behind.
     pub(super) fn record_if_due(&mut self) {
         if matches!(&self.stage, DownloadStage::Fetching(fetching) if fetching.record_schedule.is_due(Instant::now()))
         {
@@ -218,17 +218,17 @@ impl DownloadSession {
         }
     }
 
-    /// Notes the pieces that are here on disk, if there are new ones.
+    /// Starts writing the record if there are new pieces.
     pub(super) fn write_record(&mut self) {
         if let DownloadStage::Fetching(fetching) = &mut self.stage
             && fetching.record_schedule.begin(Instant::now())
         {
-            let (part, here) = (Arc::clone(&fetching.part), fetching.have.clone());
-            self.jobs.spawn_blocking(move || disk_jobs::write_record(&part, &here));
+            let (part, have) = (Arc::clone(&fetching.part), fetching.have.clone());
+            self.jobs.spawn_blocking(move || disk_jobs::write_record(&part, &have));
         }
     }
 
-    /// Shows how far the download has got.
+    /// Updates the view with the progress of the download.
     pub(super) fn update_view(&self) {
         let now = Instant::now();
         let (roster, uploads) = (&self.sources, self.config.transport.uploads());
@@ -259,7 +259,7 @@ impl DownloadSession {
         });
     }
 
-    /// Ends the stage: all pieces are verified and written.
+    /// Completes the stage once all pieces are verified and written.
     pub(super) async fn finish(&mut self) -> Result<DownloadState, DownloadSessionError> {
         debug_assert!(
             matches!(&self.stage, DownloadStage::Fetching(fetching) if fetching.manifest.geometry().piece_count() > 0)
@@ -271,7 +271,7 @@ impl DownloadSession {
         let DownloadStage::Fetching(fetching) = stage else {
             return Err(DownloadSessionError::Internal("nothing was fetched"));
         };
-        // Until the library shares the whole, it is shared from here.
+        // The partial file stays shared until the library shares the complete file.
         let FetchState { manifest, part, sharing: _sharing, .. } = *fetching;
         match Arc::into_inner(part) {
             Some(part) => self.finalize(part, manifest).await,
@@ -279,7 +279,7 @@ impl DownloadSession {
         }
     }
 
-    /// Parts with everybody, waits for what is being written and begins to note what is here.
+    /// Disconnects all sources, waits for running writes and starts writing the record.
     pub(super) async fn disconnect_all(&mut self) {
         self.sources.disconnect_all();
         self.search.rounds.shutdown().await;
@@ -288,7 +288,7 @@ impl DownloadSession {
         {
             match done {
                 Ok(DownloadJobOutcome::Checked(outcomes)) => {
-                    // What could not be written is not noted as being here.
+                    // Pieces that could not be written do not enter the record.
                     let stored = outcomes.into_iter().filter(|(_, outcome)| outcome.is_ok()).collect();
                     let _ = self.pieces_checked(stored);
                 }
@@ -299,7 +299,7 @@ impl DownloadSession {
         self.write_record();
     }
 
-    /// Puts everything in order before the download is left.
+    /// Disconnects all sources and waits for all jobs before the task ends.
     pub(super) async fn shut_down(&mut self) {
         self.disconnect_all().await;
         while self.jobs.join_next().await.is_some() {}
@@ -307,7 +307,7 @@ impl DownloadSession {
 }
 
 impl FetchState {
-    /// Forgets what is not verified and whoever gave it; all that is not here is fetched anew.
+    /// Discards unverified data and all sources, so that missing pieces are fetched again.
     pub(super) fn reset(&mut self) {
         self.swarm = new_swarm(*self.manifest.geometry(), &self.have);
         self.assembly = BlockAssembly::default();
@@ -315,7 +315,7 @@ impl FetchState {
     }
 }
 
-fn new_swarm(geometry: Geometry, here: &Bitfield) -> Swarm {
+fn new_swarm(geometry: Geometry, have: &Bitfield) -> Swarm {
     let config = SwarmConfig {
         block_length: MAX_BLOCK,
         min_block: MIN_BLOCK,
@@ -326,13 +326,14 @@ fn new_swarm(geometry: Geometry, here: &Bitfield) -> Swarm {
         overdue: OverduePolicy::Duplicate,
         seed: fresh_seed(),
     };
-    Swarm::new(geometry, config, Instant::now(), |piece| here.has(piece))
+    Swarm::new(geometry, config, Instant::now(), |piece| have.has(piece))
 }
 
-fn verified_bytes(here: &Bitfield, manifest: &Manifest) -> u64 {
+fn verified_bytes(have: &Bitfield, manifest: &Manifest) -> u64 {
     let geometry = manifest.geometry();
-    let full = u64::from(here.count()) * u64::from(geometry.piece_length());
-    let short = geometry.last_piece().filter(|last| here.has(*last));
+    let full = u64::from(have.count()) * u64::from(geometry.piece_length());
+    // The last piece may be shorter than the others.
+    let short = geometry.last_piece().filter(|last| have.has(*last));
     let missing = short.map_or(0, |last| geometry.piece_length() - geometry.length_of(last));
     full - u64::from(missing)
 }

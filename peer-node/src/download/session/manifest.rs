@@ -1,4 +1,4 @@
-//! Which manifest is believed, and from whom it is fetched.
+//! Chooses the manifest to trust and the source to fetch it from.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,59 +13,59 @@ use crate::download::manifest_fetch::{
 use crate::download::sources::{ConnectedSource, EarlyManifest};
 use swarm::SourceId;
 
-/// How long those who offered the manifest that is believed may give nothing while others offer another one.
+/// How long the sources of the current manifest may send nothing useful while other sources offer another manifest.
 const UNPRODUCTIVE_TIMEOUT: Duration = Duration::from_secs(25);
 
 impl DownloadSession {
-    /// Sees to it that a manifest is on its way, and is one that a source that is here believes in.
+    /// Makes sure that a manifest is being fetched, one that a connected source offers.
     pub(super) fn choose_manifest(&mut self) {
         let now = Instant::now();
         let offers = self.sources.offers();
         match &self.stage {
             DownloadStage::Preparing | DownloadStage::Copying(_) => return,
             DownloadStage::Fetching(fetching) => {
-                let believed = fetching.offer;
-                let has_others = offers.values().any(|offer| *offer != believed);
+                let current = fetching.offer;
+                let has_others = offers.values().any(|offer| *offer != current);
                 if !has_others || !self.jobs.is_empty() || fetching.swarm.is_complete() {
                     return;
                 }
-                // What is proved from its end on is displaced by a proof alone.
+                // Once the last piece is valid, only a proof can replace the manifest.
                 let last = fetching.manifest.geometry().last_piece();
                 if last.is_some_and(|last| fetching.have.has(last)) {
                     return;
                 }
-                let believers: Vec<SourceId> =
-                    offers.iter().filter(|(_, offer)| **offer == believed).map(|(id, _)| *id).collect();
-                let is_barren =
+                let supporters: Vec<SourceId> =
+                    offers.iter().filter(|(_, offer)| **offer == current).map(|(id, _)| *id).collect();
+                let is_unproductive =
                     now.saturating_duration_since(self.search.last_useful_at) >= UNPRODUCTIVE_TIMEOUT;
-                if !is_barren || (!believers.is_empty() && self.sources.may_be_served(now)) {
+                if !is_unproductive || (!supporters.is_empty() && self.sources.may_be_served(now)) {
                     return;
                 }
-                // What is verified so far is looked into again with the next one.
+                // The next manifest verifies the recorded pieces again.
                 self.write_record();
                 if !self.jobs.is_empty() {
                     return;
                 }
-                tracing::warn!("manifest dropped: nobody who offered it gives anything");
+                tracing::warn!("manifest dropped: its sources send nothing");
                 self.stage = DownloadStage::ChoosingManifest(None);
                 self.rivals.reset();
-                for id in believers {
-                    self.disconnect(id, "it gave nothing", Some(REFUSAL_RETRY_DELAY));
+                for id in supporters {
+                    self.disconnect(id, "it sent nothing", Some(REFUSAL_RETRY_DELAY));
                 }
                 return;
             }
             DownloadStage::ChoosingManifest(Some(fetch)) => {
                 let source = fetch.source;
                 let rtt = self.sources.get(source).and_then(|peer| peer.channel.link().rtt());
-                let patience = if offers.len() > 1 { source_timeout(rtt) } else { ONLY_SOURCE_TIMEOUT };
-                let overdue = now.saturating_duration_since(fetch.progressed_at) >= patience;
+                let timeout = if offers.len() > 1 { source_timeout(rtt) } else { ONLY_SOURCE_TIMEOUT };
+                let overdue = now.saturating_duration_since(fetch.progressed_at) >= timeout;
                 if self.sources.get(source).is_some() && !overdue {
                     self.hedge_manifest(rtt, now);
                     return;
                 }
                 self.stage = DownloadStage::ChoosingManifest(None);
                 if overdue {
-                    self.disconnect(source, "its manifest did not come", Some(REFUSAL_RETRY_DELAY));
+                    self.disconnect(source, "its manifest did not arrive", Some(REFUSAL_RETRY_DELAY));
                     return;
                 }
             }
@@ -73,10 +73,10 @@ impl DownloadSession {
         }
         let offers = offers.into_iter().filter(|(_, offer)| !self.rivals.is_refuted(*offer)).collect();
         let Some(offer) = most_common(&offers) else { return };
-        let believers = || offers.iter().filter(|(_, other)| **other == offer).map(|(id, _)| *id);
+        let supporters = || offers.iter().filter(|(_, other)| **other == offer).map(|(id, _)| *id);
         let asked = |id: &SourceId| self.sources.get(*id).is_some_and(|peer| peer.early_manifest.is_asked());
-        let Some(id) = believers().find(asked).or_else(|| believers().next()) else { return };
-        // Every source has its chance, however long those before it said nothing.
+        let Some(id) = supporters().find(asked).or_else(|| supporters().next()) else { return };
+        // Each manifest gets the full time, however long earlier sources were silent.
         self.search.last_useful_at = now;
         match self.start_manifest_fetch(id, offer, now) {
             Ok(fetch) => self.continue_manifest(fetch),
@@ -84,26 +84,27 @@ impl DownloadSession {
         }
     }
 
-    /// Asks some of the others that offer the same manifest for it, each time nothing of it has come for a while. Whoever answers first
-    /// is the one that it is fetched from.
+    /// Asks some other sources with the same offer for the manifest, whenever nothing has arrived for a while. The fetch
+    /// continues with the first source that answers.
     fn hedge_manifest(&mut self, rtt: Option<Duration>, now: Instant) {
         let DownloadStage::ChoosingManifest(Some(fetch)) = &mut self.stage else { return };
-        let Some((mut left, count)) = fetch.hedge(rtt, now) else { return };
+        let Some((mut remaining, count)) = fetch.hedge(rtt, now) else { return };
         let (source, offer) = (fetch.source, fetch.offer);
         let others = self.sources.offers().into_iter().filter(|(id, other)| *id != source && *other == offer);
         for (id, _) in others {
-            if left > 0
+            if remaining > 0
                 && let Some(peer) = self.sources.get_mut(id)
                 && !peer.early_manifest.is_asked()
             {
                 peer.channel.want_manifest(0, count);
                 peer.early_manifest = EarlyManifest::Pending;
-                left -= 1;
+                remaining -= 1;
             }
         }
     }
 
-    /// Goes on with another source, if it has sent the beginning of the manifest before the one that was asked first. Returns true if so.
+    /// Switches to another source if it sent the start of the manifest before the source that was asked first. Returns true
+    /// if it switched.
     fn switch_source(
         &mut self,
         id: SourceId,
@@ -120,14 +121,14 @@ impl DownloadSession {
         let mut next = ManifestFetch::begin(self.wanted.digest, id, offer, now)?;
         next.add_part(0, states, now)?;
         if let Some(peer) = self.sources.get_mut(slow) {
-            // What it may still send was asked for.
+            // Its late answer was still requested.
             peer.early_manifest = EarlyManifest::Pending;
         }
         self.continue_manifest(next);
         Ok(true)
     }
 
-    /// Begins to fetch a manifest, with what has come of it already.
+    /// Starts fetching a manifest, with the part that has already arrived.
     fn start_manifest_fetch(
         &mut self,
         id: SourceId,
@@ -168,10 +169,10 @@ impl DownloadSession {
                 if self.switch_source(id, states, now)? {
                     return Ok(());
                 }
-                // Another one may be believed by now; otherwise it is chosen next, or put to the test.
-                let believed = self.current_offer();
+                // Another manifest may be current by now. If not, this one is chosen next or tested as a rival.
+                let current = self.current_offer();
                 if let Some(peer) = self.sources.get_mut(id)
-                    && peer.offer.as_ref().is_some_and(|(offer, _)| Some(*offer) != believed)
+                    && peer.offer.as_ref().is_some_and(|(offer, _)| Some(*offer) != current)
                 {
                     peer.early_manifest = EarlyManifest::Received(states.to_vec());
                 }
@@ -181,7 +182,7 @@ impl DownloadSession {
         }
     }
 
-    /// Asks for the next states, or opens the part file if all are here.
+    /// Requests the next states, or opens the part file if all have arrived.
     fn continue_manifest(&mut self, fetch: ManifestFetch) {
         let id = fetch.source;
         if let Some((first, count)) = fetch.next() {

@@ -1,4 +1,4 @@
-//! What becomes of sources that do not offer what is believed: carries out what [`RivalManifests`](crate::download::rivals::Rivals) decides.
+//! Tests sources with rival offers: carries out the decisions of [`RivalManifests`](crate::download::rivals::RivalManifests).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,20 +16,20 @@ use crate::transport::Buffer;
 use crate::view::DownloadState;
 use swarm::SourceId;
 
-/// Why a source is banned.
+/// Ban reason for sources of a refuted manifest.
 const FORGED_MANIFEST: &str = "it offered a forged manifest";
 
 impl DownloadSession {
-    /// Returns the offer that is believed while pieces come in.
+    /// Returns the current offer during the fetching stage.
     pub(super) fn current_offer(&self) -> Option<ContentOffer> {
         if let DownloadStage::Fetching(fetching) = &self.stage { Some(fetching.offer) } else { None }
     }
 
-    /// Puts to the test what sources offer beside what is believed.
+    /// Tests offers that differ from the current one.
     pub(super) fn test_rivals(&mut self) {
         let now = Instant::now();
-        while let Some(step) = self.next_rival_action(now) {
-            match step {
+        while let Some(action) = self.next_rival_action(now) {
+            match action {
                 RivalAction::RequestManifest { source, first, count } => {
                     if let Err(error) = self.request_rival_manifest(source, first, count, now) {
                         self.disconnect(source, &error.to_string(), None);
@@ -47,8 +47,8 @@ impl DownloadSession {
                         }
                     }
                 }
-                RivalAction::Disconnect { source, reason: why } => {
-                    self.disconnect(source, why, Some(REFUSAL_RETRY_DELAY))
+                RivalAction::Disconnect { source, reason } => {
+                    self.disconnect(source, reason, Some(REFUSAL_RETRY_DELAY))
                 }
                 RivalAction::Ban { source } => self.disconnect(source, FORGED_MANIFEST, None),
                 RivalAction::Adopt { manifest } => return self.adopt_manifest(manifest),
@@ -63,11 +63,11 @@ impl DownloadSession {
         if candidates.is_empty() {
             return None;
         }
-        let believed = CurrentManifest { manifest: &fetching.manifest, have: &fetching.have };
-        self.rivals.poll(&candidates, believed, now)
+        let current = CurrentManifest { manifest: &fetching.manifest, have: &fetching.have };
+        self.rivals.poll(&candidates, current, now)
     }
 
-    /// Asks a source for its manifest, unless that was done when it was dialled.
+    /// Requests a source's manifest, unless it was requested when the source was dialled.
     fn request_rival_manifest(
         &mut self,
         source: SourceId,
@@ -86,7 +86,7 @@ impl DownloadSession {
         }
     }
 
-    /// Takes in states of a rival's manifest, and asks for those that are still missing.
+    /// Adds states of a rival's manifest and requests the missing ones.
     pub(super) fn rival_manifest_part_received(
         &mut self,
         source: SourceId,
@@ -106,29 +106,25 @@ impl DownloadSession {
         Ok(())
     }
 
-    /// Takes in a block of a piece that is to prove a manifest, and has the piece verified once it is whole.
+    /// Adds a block of a piece that tests a manifest, and has the piece verified once it is complete.
     pub(super) fn proof_block_received(&mut self, source: SourceId, reference: BlockRef, data: Buffer) {
         let Some(evidence) = self.rivals.add_block(source, reference, data) else { return };
         self.jobs.spawn_blocking(move || {
             let parts = evidence.data.iter().map(Buffer::bytes);
-            let is_right = evidence.manifest.verify_piece(evidence.piece, parts);
-            DownloadJobOutcome::RivalTested {
-                offer: evidence.offer,
-                source: evidence.source,
-                is_valid: is_right,
-            }
+            let is_valid = evidence.manifest.verify_piece(evidence.piece, parts);
+            DownloadJobOutcome::RivalTested { offer: evidence.offer, source: evidence.source, is_valid }
         });
     }
 
-    /// Takes in whether a piece proves the manifest of an offer. A wrong one says nothing of the others who make that offer.
-    pub(super) fn rival_tested(&mut self, offer: ContentOffer, source: SourceId, is_right: bool) {
-        self.rivals.piece_verified(offer, is_right);
-        if !is_right {
+    /// Handles the test result of a rival offer. An invalid piece proves nothing about other sources of the same offer.
+    pub(super) fn rival_tested(&mut self, offer: ContentOffer, source: SourceId, is_valid: bool) {
+        self.rivals.piece_verified(offer, is_valid);
+        if !is_valid {
             self.disconnect(source, "it sent wrong bytes", None);
         }
     }
 
-    /// Believes a manifest that was proved instead of the present one, whose sources are banned.
+    /// Replaces the current manifest by a proven one and bans the sources of the old one.
     fn adopt_manifest(&mut self, manifest: Arc<Manifest>) {
         let DownloadStage::Fetching(fetching) = &self.stage else { return };
         let refuted = fetching.offer;
@@ -139,20 +135,20 @@ impl DownloadSession {
         for (id, _) in self.sources.offers().into_iter().filter(|(_, offer)| *offer == refuted) {
             self.disconnect(id, FORGED_MANIFEST, None);
         }
-        // What is verified so far is looked into again with the new one.
+        // The new manifest verifies the recorded pieces again.
         self.write_record();
         if !self.jobs.is_empty() {
             return;
         }
-        tracing::warn!("manifest refuted: another one was proved");
+        tracing::warn!("manifest refuted: a rival manifest was proven");
         self.rivals.reset();
         self.open_part_file(manifest);
     }
 
-    /// Opens the part file, and verifies what is in it by a manifest.
+    /// Opens the part file and verifies its data with a manifest.
     pub(super) fn open_part_file(&mut self, manifest: Arc<Manifest>) {
         let (destination, cancel) = (self.destination(), self.cancel.clone());
-        // The part file that was open until now is closed first.
+        // Dropping the old stage closes its part file first.
         self.stage = DownloadStage::Preparing;
         self.jobs.spawn_blocking(move || disk_jobs::open_and_verify(&destination, manifest, &cancel));
         self.publisher.set_state(DownloadState::Verifying);

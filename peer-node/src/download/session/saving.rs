@@ -1,4 +1,4 @@
-//! How the file comes to its place: from the part file, or from the same content elsewhere on this machine.
+//! Saves the file at its target: from the part file, or from the same content elsewhere on this machine.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,35 +19,35 @@ use crate::library::SharedFile;
 use crate::storage::FileIdentity;
 use crate::view::DownloadState;
 
-/// A file that is at its place.
+/// A complete file at its target.
 #[derive(Debug, Clone)]
 pub(super) struct PlacedFile {
     location: PathBuf,
-    /// What the file with the content looks like, so that no other is taken for it.
+    /// File identity, so that a replaced file is not mistaken for it.
     identity: FileIdentity,
     manifest: Arc<Manifest>,
 }
 
 impl DownloadSession {
-    /// Returns where the file is to lie, and where its parts do.
+    /// Returns the target and the folders for its partial file.
     pub(super) fn destination(&self) -> Destination {
-        let (folders, asked_for) = (self.config.part_folders.clone(), self.requested_path.clone());
+        let (folders, requested_path) = (self.config.part_folders.clone(), self.requested_path.clone());
         let target =
-            self.reserved_name.as_ref().map_or_else(|| asked_for.clone(), |name| name.name().to_owned());
-        Destination { folders, requested_path: asked_for, target }
+            self.reserved_name.as_ref().map_or_else(|| requested_path.clone(), |name| name.name().to_owned());
+        Destination { folders, requested_path, target }
     }
 
-    /// Returns the reserved name, or a new one if that was used.
+    /// Returns the reserved name, or reserves a new one if it was used.
     async fn take_name(&mut self) -> Result<ReservedName, DownloadSessionError> {
         if let Some(reserved) = self.reserved_name.take() {
             return Ok(reserved);
         }
-        let (reservations, asked_for) = (self.config.reservations.clone(), self.requested_path.clone());
-        let reserved = tokio::task::spawn_blocking(move || reservations.reserve(&asked_for)).await;
+        let (reservations, requested_path) = (self.config.reservations.clone(), self.requested_path.clone());
+        let reserved = tokio::task::spawn_blocking(move || reservations.reserve(&requested_path)).await;
         Ok(reserved.map_err(|_| DownloadSessionError::Cancelled)?.map_err(PartFileError::from)?)
     }
 
-    /// Creates the file that needs no source.
+    /// Creates an empty file, which needs no source.
     pub(super) async fn create_empty(&mut self) -> Result<DownloadState, DownloadSessionError> {
         let Destination { folders, target, .. } = self.destination();
         let made = tokio::task::spawn_blocking(move || {
@@ -63,7 +63,7 @@ impl DownloadSession {
         self.finalize(part, Arc::new(manifest)).await
     }
 
-    /// Puts the finished file in its place and has it shared.
+    /// Moves the complete file to its target and shares it.
     pub(super) async fn finalize(
         &mut self,
         part: PartFile,
@@ -72,7 +72,7 @@ impl DownloadSession {
         self.publisher.update(|view| view.warning = None);
         self.publisher.set_state(DownloadState::Finishing);
         let (reserved, details) = (self.take_name().await?, self.attributes_for(self.wanted.path.as_deref()));
-        // What can fail from here on concerns the place and not the part.
+        // Errors from here on concern the target and not the part file.
         let path = reserved.name().to_owned();
         let at = |source| DownloadSessionError::Write { path: path.clone(), source };
         let named = tokio::task::spawn_blocking(move || {
@@ -81,19 +81,19 @@ impl DownloadSession {
         });
         let named = named.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(at)?;
         self.config.folder_syncer.sync(named.folder()).await.map_err(at)?;
-        let settled = tokio::task::spawn_blocking(move || named.finish()).await;
+        let finished = tokio::task::spawn_blocking(move || named.finish()).await;
         let (location, identity) =
-            settled.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(at)?;
+            finished.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(at)?;
         self.share_and_copy(PlacedFile { location, identity, manifest }).await
     }
 
-    /// Returns what is kept of the source's file with a share path.
+    /// Returns the attributes for a share path of the source.
     fn attributes_for(&self, path: Option<&str>) -> FileAttributes {
         let FileAttributes { modified, executable } = self.source_attributes.for_path_or_first(path);
         FileAttributes { modified, executable: executable && self.wanted.save_options.executable }
     }
 
-    /// Has a file that is at its place shared, and copied to the other places where it is wanted.
+    /// Shares a file that is at its target, and copies it to the additional targets.
     pub(super) async fn share_and_copy(
         &mut self,
         placed: PlacedFile,
@@ -106,12 +106,12 @@ impl DownloadSession {
     async fn share(&self, placed: &PlacedFile) {
         let PlacedFile { location, identity, manifest } = placed.clone();
         if let Err(error) = self.config.library.adopt(location, identity, manifest).await {
-            tracing::warn!(%error, "finished download not shared");
+            tracing::warn!(%error, "cannot share the finished download");
         }
     }
 
-    /// Puts the file in its place without any source, if its content is on this machine. A file that turns out to have
-    /// another content than when it was hashed is left alone.
+    /// Saves the file without any source if its content is on this machine. A file whose content has changed since it was hashed
+    /// is skipped.
     pub(super) async fn copy_local_file(&mut self) -> Result<Option<DownloadState>, DownloadSessionError> {
         if !matches!(self.stage, DownloadStage::ChoosingManifest(_)) {
             return Ok(None);
@@ -142,7 +142,7 @@ impl DownloadSession {
                 Err(CopyError::Cancelled) => return Err(DownloadSessionError::Cancelled),
                 Err(CopyError::Part(error)) => return Err(error.into()),
                 Err(error @ (CopyError::Changed | CopyError::Read(_))) => {
-                    tracing::warn!(location = %from.display(), %error, "content not copied from a file that is here");
+                    tracing::warn!(location = %from.display(), %error, "cannot copy content from a local file");
                     self.config.library.recheck(&digest);
                 }
             }
@@ -153,29 +153,30 @@ impl DownloadSession {
         Ok(None)
     }
 
-    /// Lists the files of this machine that may have the content.
+    /// Returns the files on this machine that may have the content.
     async fn local_candidates(&self) -> Vec<SharedFile> {
         let (files, digest) = (self.config.library.files(), self.wanted.digest);
-        let asked_for = self.requested_path.clone();
-        let look = move || copy_sources(&files, &digest, &asked_for).into_iter().cloned().collect();
+        let requested_path = self.requested_path.clone();
+        let look = move || copy_sources(&files, &digest, &requested_path).into_iter().cloned().collect();
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 
-    /// Looks whether the file is at its place: an earlier run may have ended between its name and its end, or a person put it
-    /// there.
+    /// Checks whether the complete file is already at its target: an earlier run may have stopped right after renaming it, or
+    /// the user may have put it there.
     pub(super) async fn find_at_target(&mut self) -> Result<Option<PlacedFile>, DownloadSessionError> {
-        let (digest, size, asked_for) = (self.wanted.digest, self.wanted.size, self.requested_path.clone());
+        let (digest, size, requested_path) =
+            (self.wanted.digest, self.wanted.size, self.requested_path.clone());
         let (library, cancel) = (self.config.library.clone(), self.cancel.clone());
         let folders = self.config.part_folders.clone();
         let is_first = !std::mem::replace(&mut self.is_target_checked, true);
         let looked = tokio::task::spawn_blocking(move || {
-            let shared = at_target(&library.files(), folders.root(), &asked_for, &digest);
+            let shared = at_target(&library.files(), folders.root(), &requested_path, &digest);
             let (location, manifest) = match shared {
                 Some(location) => {
                     let manifest = library.manifest(&digest).ok().flatten();
                     (location, manifest)
                 }
-                None if is_first => (asked_for, None),
+                None if is_first => (requested_path, None),
                 None => return None,
             };
             let original = CopySource::open(folders.root(), &location).ok().flatten()?;
@@ -183,7 +184,7 @@ impl DownloadSession {
                 let may_be = size.is_none_or(|size| size == original.file.size);
                 may_be.then(|| original.verify(&digest, &cancel).ok()).flatten().map(Arc::new)
             };
-            // What is known of a file is known of that one alone.
+            // The known manifest applies only to the very file that is shared.
             let is_shared =
                 || library.files().by_digest(&digest).any(|file| file.identity == original.file.identity);
             let manifest = manifest.filter(|_| is_shared()).or_else(verify)?;
@@ -204,7 +205,7 @@ impl DownloadSession {
         Ok(found)
     }
 
-    /// Makes one copy, and shows how far it is.
+    /// Makes one copy and publishes its progress.
     async fn copy(
         &self,
         original: CopySource,
@@ -243,14 +244,14 @@ impl DownloadSession {
         };
         let copied = copied.unwrap_or_else(|error| Err(CopyError::Read(io::Error::other(error))))?;
         if copied.is_link {
-            // A link changes when the original was last touched; its bytes are the same.
+            // The link changed the status change time of the original, so its identity is shared again.
             self.share(&PlacedFile { location: from, identity, manifest: Arc::clone(&copied.manifest) })
                 .await;
         }
         Ok(copied)
     }
 
-    /// Copies the finished file to the other places where it is wanted, those that are added meanwhile included.
+    /// Copies the complete file to its additional targets, including those added in the meantime.
     pub(super) async fn make_copies(&mut self) -> Result<DownloadState, DownloadSessionError> {
         let DownloadStage::Copying(placed) = &self.stage else {
             return Err(DownloadSessionError::Internal("nothing to copy"));
@@ -298,36 +299,36 @@ impl DownloadSession {
         }
     }
 
-    /// Returns why the file does not have the name that was asked for, if it does not.
+    /// Returns why the file has another name than the requested one, if it has.
     fn rename_reason(&self, location: &Path) -> Option<String> {
-        let asked_for = self.requested_path.clone();
+        let requested_path = self.requested_path.clone();
         let replaced = location::replaced_name(&self.config.root, &self.wanted.target);
         let replaced = replaced.map(|name| format!("the name \"{name}\" cannot be kept"));
-        let taken =
-            (location != asked_for).then(|| format!("{} is taken by another file", asked_for.display()));
+        let taken = (location != requested_path)
+            .then(|| format!("{} is taken by another file", requested_path.display()));
         let reasons: Vec<String> = replaced.into_iter().chain(taken).collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 }
 
-/// Opens a finished file and reserves a name for its copy; nothing if the copy is there already. Blocking.
+/// Opens a complete file and reserves a name for its copy. Returns `None` if the copy already exists. Blocking.
 fn prepare_copy(
     config: &DownloadsConfig,
     placed: &PlacedFile,
     digest: &Digest,
     target: &DownloadTarget,
 ) -> Result<Option<(CopySource, ReservedName)>, DownloadSessionError> {
-    let asked_for = location::requested_path(&config.root, target);
-    if at_target(&config.library.files(), &config.root, &asked_for, digest).is_some() {
+    let requested_path = location::requested_path(&config.root, target);
+    if at_target(&config.library.files(), &config.root, &requested_path, digest).is_some() {
         return Ok(None);
     }
-    let reserved = config.reservations.reserve(&asked_for).map_err(PartFileError::from)?;
+    let reserved = config.reservations.reserve(&requested_path).map_err(PartFileError::from)?;
     let at = |source| DownloadSessionError::Read { path: placed.location.clone(), source };
     let original = match CopySource::open(&config.root, &placed.location) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         opened => opened.map_err(at)?,
     };
-    // The manifest vouches for that file alone.
+    // The manifest applies only to that file.
     let original = original.filter(|original| original.file.identity.has_same_bytes(&placed.identity));
     let original = original.ok_or_else(|| at(io::Error::other(CopyError::Changed)))?;
     Ok(Some((original, reserved)))

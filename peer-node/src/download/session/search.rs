@@ -1,4 +1,4 @@
-//! When sources are looked for, and when a download gives its turn up for want of them.
+//! Decides when to search for sources, and when a download gives up its slot because it has none.
 
 use std::time::{Duration, Instant};
 
@@ -12,53 +12,53 @@ use crate::finder::source_search::{SearchEvent, SearchRound};
 use crate::native::PeerLink;
 use crate::transfer::queue::QueueSlot;
 
-/// The pauses between rounds of looking for sources: they double from the first to the last.
+/// Shortest and longest delay between search rounds; it doubles after each round.
 const ROUND_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// How long sources that are connected may say nothing of use before they count as lost.
+/// How long connected sources may send nothing useful before they count as lost.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// After how long a source that did not answer is dialled again.
+/// Delay before an unreachable source is dialled again.
 const UNREACHABLE_RETRY_DELAY: Duration = Duration::from_secs(10);
 
-/// The search for sources.
+/// State of the search for sources.
 #[derive(Debug)]
 pub(super) struct SourceSearch {
     pub(super) rounds: JoinSet<()>,
-    /// Whether all sources that were known at the beginning have been dialled.
+    /// Whether all initially known sources have been dialled.
     all_dialled: bool,
     pub(super) next_round: Instant,
     round_delay: Duration,
     index_error: Option<String>,
-    /// When a source last sent something of use.
+    /// When a source last sent something useful.
     pub(super) last_useful_at: Instant,
-    /// When there was last a source, or hope for one.
+    /// When there was last a source, or a prospect of one.
     last_prospect_at: Instant,
     was_online: bool,
 }
 
 impl SourceSearch {
     pub(super) fn new(now: Instant) -> Self {
-        let (rounds, pause) = (JoinSet::new(), ROUND_DELAYS.0);
-        let (everybody_dialled, was_online, trouble) = (false, false, None);
+        let (rounds, round_delay) = (JoinSet::new(), ROUND_DELAYS.0);
+        let (all_dialled, was_online, index_error) = (false, false, None);
         Self {
             rounds,
-            all_dialled: everybody_dialled,
+            all_dialled,
             next_round: now,
-            round_delay: pause,
-            index_error: trouble,
+            round_delay,
+            index_error,
             last_useful_at: now,
             last_prospect_at: now,
             was_online,
         }
     }
 
-    /// Begins the next round at once, and those after it soon.
+    /// Starts the next round at once and resets the delay.
     pub(super) fn restart_now(&mut self) {
         (self.next_round, self.round_delay) = (Instant::now(), ROUND_DELAYS.0);
     }
 
-    /// Asks soon and often if the index is there after it was away.
+    /// Searches soon and often after the index has returned.
     fn index_status_changed(&mut self, is_online: bool, now: Instant) {
         if !std::mem::replace(&mut self.was_online, is_online) && is_online {
             (self.next_round, self.round_delay) = (self.next_round.min(now + ROUND_DELAYS.0), ROUND_DELAYS.0);
@@ -67,7 +67,7 @@ impl SourceSearch {
 }
 
 impl DownloadSession {
-    /// Begins a round of looking for sources when its time has come, or fails when there is no hope for one.
+    /// Starts a search round when it is due, or fails if there is no prospect of a source.
     pub(super) fn search_sources(
         &mut self,
         inbox: &DownloadInbox,
@@ -76,7 +76,7 @@ impl DownloadSession {
         let now = Instant::now();
         while self.search.rounds.try_join_next().is_some() {}
         self.search.index_status_changed(is_online(&self.config.index.status().borrow()), now);
-        // At first an honest source may stand behind many that do not answer.
+        // At first, an honest source may be listed behind many that do not answer.
         if self.may_be_served(now, slot) || !self.jobs.is_empty() || !self.search.all_dialled {
             self.search.last_prospect_at = now;
         }
@@ -85,8 +85,8 @@ impl DownloadSession {
                 && !self.sources.has_retryable()
                 && self.search.rounds.is_empty();
             let waited = now.saturating_duration_since(self.search.last_prospect_at);
-            let patience = if is_hopeless { ROUND_DELAYS.0 } else { GRACE_PERIOD };
-            return if waited < patience { Ok(()) } else { Err(self.no_sources_failure()) };
+            let timeout = if is_hopeless { ROUND_DELAYS.0 } else { GRACE_PERIOD };
+            return if waited < timeout { Ok(()) } else { Err(self.no_sources_failure()) };
         }
         self.search.next_round = now + self.search.round_delay;
         self.search.round_delay = (self.search.round_delay * 2).min(ROUND_DELAYS.1);
@@ -105,31 +105,31 @@ impl DownloadSession {
         Ok(())
     }
 
-    /// Returns true if a source that is connected serves us or will. In a queue the download keeps its place for as long as
-    /// that may take; only where its turn cannot be expected any more, it makes way for others that wait on this node.
+    /// Returns true if a connected source serves us or can be expected to. While queued at sources, the download keeps its slot
+    /// as long as necessary; once no source can be expected to serve it, it yields to other waiting downloads of this node.
     fn may_be_served(&self, now: Instant, slot: &QueueSlot) -> bool {
         let is_silent = now.saturating_duration_since(self.search.last_useful_at) > SILENCE_TIMEOUT;
         let is_connected = self.sources.connected_count() > 0;
-        let keeps_its_place =
+        let keeps_its_slot =
             || self.sources.is_queued() && (self.sources.may_be_served(now) || !slot.has_waiting());
-        is_connected && (!is_silent || keeps_its_place())
+        is_connected && (!is_silent || keeps_its_slot())
     }
 
     pub(super) fn no_sources_failure(&self) -> DownloadSessionError {
-        let fates = self.sources.failure_summary();
-        let nowhere = self.unavailable_pieces();
+        let reasons = self.sources.failure_summary();
+        let unavailable = self.unavailable_pieces();
         DownloadSessionError::NoSources(match (&self.search.index_error, self.sources.known_count()) {
-            (Some(trouble), 0) => Some(trouble.clone()),
+            (Some(error), 0) => Some(error.clone()),
             (None, 0) => None,
-            (_, known) if nowhere > 0 => Some(format!(
-                "none of {} has the {nowhere} missing pieces ({fates})",
+            (_, known) if unavailable > 0 => Some(format!(
+                "none of {} has the {unavailable} missing pieces ({reasons})",
                 source_count_text(known)
             )),
-            (_, known) => Some(format!("{} tried in vain ({fates})", source_count_text(known))),
+            (_, known) => Some(format!("{} tried without success ({reasons})", source_count_text(known))),
         })
     }
 
-    /// Returns true if no source that is connected has anything of use, as far as it has told.
+    /// Returns true if no connected source has anything useful, as far as they have reported.
     pub(super) fn is_without_sources(&self) -> bool {
         let is_idle = || match &self.stage {
             DownloadStage::Fetching(fetching) => {
@@ -143,7 +143,7 @@ impl DownloadSession {
             && (self.sources.connected_count() == 0 || (is_idle() && self.unavailable_pieces() > 0))
     }
 
-    /// Counts the missing pieces that no source that is connected has, if one is connected.
+    /// Returns the number of missing pieces that no connected source has; 0 if none is connected.
     fn unavailable_pieces(&self) -> usize {
         match &self.stage {
             DownloadStage::Fetching(fetching) if self.sources.connected_count() > 0 => {
@@ -154,7 +154,7 @@ impl DownloadSession {
     }
 
     pub(super) fn handle_search_event(&mut self, event: SearchEvent, inbox: &mut DownloadInbox) {
-        // Who was reached in a round reports before the round is over.
+        // Sources reached in a round report before the round ends, so their events are handled first.
         self.handle_pending_events(inbox);
         match event {
             SearchEvent::Located(count) => {
@@ -162,14 +162,14 @@ impl DownloadSession {
                 self.sources.set_located(count);
             }
             SearchEvent::Unreachable { node, address, error } => {
-                tracing::info!(%address, %error, "source not reached");
+                tracing::info!(%address, %error, "cannot reach a source");
                 let again = Instant::now() + UNREACHABLE_RETRY_DELAY;
                 self.sources.mark_unreachable(node, address, error.to_string(), Some(again));
             }
-            SearchEvent::IndexFailed(trouble) => self.search.index_error = Some(trouble),
+            SearchEvent::IndexFailed(error) => self.search.index_error = Some(error),
             SearchEvent::Finished => {
                 self.search.all_dialled = true;
-                // Nobody knows of any source: waiting would be for nothing.
+                // No source is known, so the grace period would be wasted.
                 if self.sources.known_count() == 0 && matches!(self.stage, DownloadStage::ChoosingManifest(_))
                 {
                     self.search.last_prospect_at = self
@@ -182,7 +182,7 @@ impl DownloadSession {
         }
     }
 
-    /// Asks a peer that is connected for the content, unless that was done.
+    /// Requests the content from a connected peer, unless that was done already.
     pub(super) fn add_connected_peer(&mut self, link: &PeerLink, inbox: &DownloadInbox) {
         if self.sources.is_connected(link.node()) {
             return;
@@ -192,7 +192,7 @@ impl DownloadSession {
         if let Some(channel) = link.open(digest, id, events) {
             self.sources.add(id, channel, EarlyManifest::NotAsked);
         } else {
-            let (why, again) = ("the connection broke".to_owned(), Instant::now() + LOSS_RETRY_DELAY);
+            let (why, again) = ("connection lost".to_owned(), Instant::now() + LOSS_RETRY_DELAY);
             self.sources.mark_unreachable(link.node(), link.address(), why, Some(again));
             self.search.next_round = self.search.next_round.min(again);
         }

@@ -1,4 +1,4 @@
-//! A download as a source: what is verified is shared at once, and whoever fetches it may be a source as well.
+//! Shares an unfinished download: verified pieces are offered at once, and nodes that fetch them may be sources as well.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use protocol::share_path::{SharePath, local_file_name};
 use super::{DownloadInbox, DownloadSession, DownloadStage, PartFile};
 use crate::native::partials::{Partials, Publication, Visitors};
 
-/// The index is told of a download that takes longer than this: of a short one it would be told twice in a moment, that
-/// some of it is here, and that all is.
+/// Downloads shorter than this are not announced to the index before they are complete; that saves it two updates in quick
+/// succession.
 const ANNOUNCE_DELAY: Duration = Duration::from_millis(500);
 
-/// What a download shares before it is whole.
+/// The shared part of an unfinished download.
 #[derive(Debug)]
 pub(super) struct Sharing {
     pub(super) publication: Publication,
@@ -24,22 +24,22 @@ pub(super) struct Sharing {
 }
 
 impl Sharing {
-    /// Begins to share the verified pieces of a part file; nothing if it has no name that can be shared.
+    /// Starts sharing the verified pieces of a part file. Returns `None` if it has no name that can be shared.
     pub(super) fn begin(
         partials: &Partials,
         root: &Path,
         manifest: &Arc<Manifest>,
         part: &PartFile,
-        here: &Bitfield,
+        have: &Bitfield,
     ) -> Option<Self> {
         let path = shared_path(root, part.target())?;
-        let (publication, visitors) = partials.publish(path, Arc::clone(manifest), part.file(), here);
+        let (publication, visitors) = partials.publish(path, Arc::clone(manifest), part.file(), have);
         Some(Self { publication, visitors, started: Instant::now() })
     }
 }
 
-/// Returns the path under which a file that will lie at `target` is shared until it does. It is the one that it will have:
-/// of two contents with one path the index would know one alone.
+/// Returns the path under which an unfinished file is shared. It is the file's final path, because the index keeps only one of
+/// two contents with the same path.
 fn shared_path(root: &Path, target: &Path) -> Option<SharePath> {
     let name = target.strip_prefix(root).unwrap_or(target).to_string_lossy();
     SharePath::parse(&name).ok().or_else(|| {
@@ -49,7 +49,7 @@ fn shared_path(root: &Path, target: &Path) -> Option<SharePath> {
 }
 
 impl DownloadSession {
-    /// Has the index told of what is here, once that is worth it.
+    /// Announces the verified pieces to the index, once the download has run for long enough.
     pub(super) fn announce(&self) {
         if let DownloadStage::Fetching(fetching) = &self.stage
             && let Some(sharing) = &fetching.sharing
@@ -60,7 +60,7 @@ impl DownloadSession {
         }
     }
 
-    /// Takes in those who have come to fetch what is here, unless they are sources already or were left.
+    /// Adds nodes that connected to fetch from this download, unless they are sources already or were disconnected.
     pub(super) fn add_visitors(&mut self, inbox: &DownloadInbox) {
         let now = Instant::now();
         while let DownloadStage::Fetching(fetching) = &mut self.stage

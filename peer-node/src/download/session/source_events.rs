@@ -1,4 +1,4 @@
-//! What sources say.
+//! Handles events from sources.
 
 use std::time::{Duration, Instant};
 
@@ -12,18 +12,18 @@ use crate::native::{QueuePosition, SourceEvent};
 use crate::transport::Buffer;
 use swarm::{Have, SourceId};
 
-/// After how long a source that is gone is tried again, by how it went.
+/// Delay before a disconnected source is retried, by reason.
 pub(super) const LOSS_RETRY_DELAY: Duration = Duration::from_secs(3);
 pub(super) const REFUSAL_RETRY_DELAY: Duration = Duration::from_secs(30);
 
 impl DownloadSession {
-    /// Sees to an event and to those that came with it; not to all that may come meanwhile, which could go on for ever.
+    /// Handles an event and those queued with it. Events that arrive in the meantime wait, or this could go on forever.
     pub(super) fn handle_events(&mut self, source: SourceId, event: SourceEvent, inbox: &mut DownloadInbox) {
         self.handle_event(source, event);
         self.handle_pending_events(inbox);
     }
 
-    /// Sees to the events that wait now.
+    /// Handles the queued events.
     pub(super) fn handle_pending_events(&mut self, inbox: &mut DownloadInbox) {
         for _ in 0..BACKLOG {
             let Ok((source, event)) = inbox.events.try_recv() else { break };
@@ -33,7 +33,7 @@ impl DownloadSession {
 
     fn handle_event(&mut self, id: SourceId, event: SourceEvent) {
         let now = Instant::now();
-        // That a source has one more piece is not counted: it can say so for ever.
+        // Announced pieces do not count as useful: a source could announce them forever.
         if matches!(
             event,
             SourceEvent::Offered { .. }
@@ -45,7 +45,7 @@ impl DownloadSession {
         }
         match event {
             SourceEvent::Opened { channel, with_manifest } => {
-                // Of one that is connected already the channel is closed again.
+                // The channel of a source that is already connected is dropped and thereby closed.
                 if !self.sources.is_connected(channel.link().node()) {
                     let early = if with_manifest { EarlyManifest::Pending } else { EarlyManifest::NotAsked };
                     self.sources.add(id, channel, early);
@@ -60,7 +60,7 @@ impl DownloadSession {
                 self.offer_received(id, ContentOffer { size, manifest }, pieces);
             }
             SourceEvent::NotShared => {
-                self.disconnect(id, "it does not share the file any more", Some(REFUSAL_RETRY_DELAY));
+                self.disconnect(id, "it no longer shares the file", Some(REFUSAL_RETRY_DELAY));
             }
             SourceEvent::Disconnected { reason } => {
                 self.disconnect(id, &reason, Some(LOSS_RETRY_DELAY));
@@ -113,18 +113,18 @@ impl DownloadSession {
         {
             fetching.swarm.block_rejected(id, block, now);
         }
-        // One that lets us wait now turns down what it had not sent yet, and may be asked again.
+        // A choking source rejects the requests it has not answered, and may be asked again later.
         let is_choked = self.sources.get(id).is_some_and(|peer| peer.choke_status.is_choked());
         if self.rivals.block_rejected(id, piece) && !is_choked {
             self.disconnect(
                 id,
-                "it turned down the piece that proves its manifest",
+                "it rejected the piece that would prove its manifest",
                 Some(REFUSAL_RETRY_DELAY),
             );
         }
     }
 
-    /// Takes in our position in a source's queue, or that it serves us.
+    /// Handles our new position in a source's queue; `None` means that the source serves us.
     fn choke_changed(&mut self, id: SourceId, position: Option<QueuePosition>, now: Instant) {
         let Some(peer) = self.sources.get_mut(id) else { return };
         peer.choke_status.position_changed(position, now);
@@ -137,7 +137,7 @@ impl DownloadSession {
     }
 
     fn piece_announced(&mut self, id: SourceId, piece: u32) {
-        // It takes part later perhaps: a manifest may still be on its way, or the part file be checked.
+        // The source may take part later: its manifest may still be arriving, or the part file being verified.
         self.sources.piece_gained(id, piece);
         let DownloadStage::Fetching(fetching) = &mut self.stage else { return };
         if !fetching.swarm.has_source(id) {
@@ -151,7 +151,7 @@ impl DownloadSession {
 
     fn offer_received(&mut self, id: SourceId, offer: ContentOffer, pieces: Option<Vec<u8>>) {
         if self.wanted.size.is_some_and(|size| size != offer.size) {
-            self.disconnect(id, "it says that the file has another size", None);
+            self.disconnect(id, "it reports another file size", None);
             return;
         }
         let Some(peer) = self.sources.get_mut(id) else { return };
@@ -162,7 +162,7 @@ impl DownloadSession {
         self.join_swarm(id);
     }
 
-    /// Lets a source take part if it offers what the others offer.
+    /// Adds a source to the swarm if it makes the current offer.
     pub(super) fn join_swarm(&mut self, id: SourceId) {
         let DownloadStage::Fetching(fetching) = &mut self.stage else { return };
         let Some(peer) = self.sources.get(id) else { return };
@@ -184,7 +184,7 @@ impl DownloadSession {
         }
     }
 
-    /// Passes on what is known of the paths to the sources.
+    /// Passes the measured round-trip times of the sources to the engine.
     pub(super) fn report_paths(&mut self) {
         let DownloadStage::Fetching(fetching) = &mut self.stage else { return };
         for (id, rtt, connections) in self.sources.paths() {
@@ -192,10 +192,10 @@ impl DownloadSession {
         }
     }
 
-    /// Leaves a source, for some time or for good.
+    /// Disconnects a source. It may be retried after `again_in`; `None` bans it.
     pub(super) fn disconnect(&mut self, id: SourceId, why: &str, again_in: Option<Duration>) {
         if let Some(peer) = self.sources.get(id) {
-            tracing::info!(address = %peer.address, why, "source left");
+            tracing::info!(address = %peer.address, why, "source disconnected");
         }
         self.sources.disconnect(id, why, again_in, Instant::now());
         if let DownloadStage::Fetching(fetching) = &mut self.stage {

@@ -1,7 +1,6 @@
-//! What a download does while it may not or cannot fetch: it waits for its turn, for room, for sources or for the system.
+//! What a download does while it cannot fetch: it waits for a slot, for disk space, for sources or for the system.
 //!
-//! It keeps its stage meanwhile, and with it all that is verified; sources are disconnected, and what was on its way from
-//! them is fetched anew.
+//! The download keeps its stage and all verified data. Sources are disconnected, and unverified data is fetched again.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -19,13 +18,13 @@ use crate::transfer::retry_schedule::RetrySchedule;
 use crate::transfer::scheduler::QueueState;
 use crate::view::DownloadState;
 
-/// How often a full disk is looked at.
+/// How often a full disk is checked.
 const SPACE_CHECK_INTERVAL: Duration = Duration::from_secs(3);
 
-/// When the index comes back, downloads wait for up to so long before they ask it, so that not all nodes ask at once.
+/// Maximum delay, in milliseconds, before a download asks a returned index, so that not all nodes ask at once.
 const MAX_RETURN_JITTER_MS: u64 = 1000;
 
-/// A download's place in the queue, and when it tries again what it could not do.
+/// A download's queue slot and its retry schedule.
 #[derive(Debug)]
 pub(super) struct WaitState {
     pub(super) slot: QueueSlot,
@@ -43,7 +42,7 @@ impl WaitState {
 }
 
 impl DownloadSession {
-    /// Finds out whether a download of an earlier run was finished by then.
+    /// Checks whether a download of an earlier run was already finished.
     pub(super) async fn find_finished(
         &mut self,
         slot: &mut QueueSlot,
@@ -55,9 +54,9 @@ impl DownloadSession {
         if tokio::task::spawn_blocking(look).await.unwrap_or(false) {
             self.sources.mark_named();
         } else {
-            // It was not begun, or it is whole and lies among files that are still to be looked at.
+            // The download has not started, or its file is complete and among the files still to be scanned.
             slot.yield_slot();
-            // One that a person asks for now does not wait for that.
+            // If the user asks for this download now, it does not wait for the scan.
             while matches!(slot.state(), QueueState::Blocked | QueueState::Paused) {
                 tokio::select! {
                     () = library.settled() => break,
@@ -81,7 +80,7 @@ impl DownloadSession {
             });
             tokio::select! {
                 () = slot.changed() => {}
-                // The part file may still be being checked.
+                // The part file may still be being verified.
                 Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => {
                     if let Ok(done) = done { self.handle_job(done)?; }
                     self.update_view();
@@ -91,7 +90,7 @@ impl DownloadSession {
         }
     }
 
-    /// Waits for what was missing when the download could not continue; returns the failure if waiting does not cure it.
+    /// Waits for what the download lacks to continue. Returns the error if waiting cannot fix it.
     pub(super) async fn wait_for_recovery(
         &mut self,
         failure: DownloadSessionError,
@@ -114,7 +113,7 @@ impl DownloadSession {
             }
             Recovery::Retry => {
                 let reason = failure.to_string();
-                tracing::warn!(reason, "download tries again after a pause");
+                tracing::warn!(reason, "download retries after a delay");
                 self.publisher.set_state(DownloadState::AwaitingSystem { reason });
                 let pause = wait_state.next_delay();
                 self.wait(pause, &mut wait_state.slot).await?;
@@ -124,7 +123,7 @@ impl DownloadSession {
         }
     }
 
-    /// Disconnects the sources, and drops all that is not verified.
+    /// Disconnects the sources and discards unverified data.
     pub(super) async fn stop_fetching(&mut self, slot: &QueueSlot) {
         self.disconnect_all().await;
         self.rivals.reset();
@@ -143,29 +142,29 @@ impl DownloadSession {
         }
     }
 
-    /// Waits until the disk has as much room as is needed, at least for a pause, or until a person wants another attempt.
+    /// Waits until the disk has enough space, at least for one retry delay, or until the user asks for another attempt.
     async fn wait_for_space(
         &mut self,
         path: &Path,
         wait_state: &mut WaitState,
     ) -> Result<(), DownloadSessionError> {
         let (begun, pause) = (Instant::now(), wait_state.next_delay());
-        let mut is_told = false;
+        let mut is_logged = false;
         while wait_state.slot.state() == QueueState::Blocked {
             let (at, size) = (path.to_owned(), self.publisher.view().size.unwrap_or(0));
             let measured = tokio::task::spawn_blocking(move || disk_space::measure(&at, size)).await;
             let is_time = begun.elapsed() >= pause;
             match measured {
-                Ok(Ok(room)) if !is_time || !room.is_enough() => {
-                    if !std::mem::replace(&mut is_told, true) {
-                        let folder = room.folder.display();
-                        tracing::warn!(%folder, needed = room.needed, free = room.free, "download waits for room");
+                Ok(Ok(space)) if !is_time || !space.is_enough() => {
+                    if !std::mem::replace(&mut is_logged, true) {
+                        let folder = space.folder.display();
+                        tracing::warn!(%folder, needed = space.needed, free = space.free, "download paused: not enough disk space");
                     }
-                    self.publisher.set_state(DownloadState::AwaitingSpace(room));
+                    self.publisher.set_state(DownloadState::AwaitingSpace(space));
                 }
-                // Where it cannot be measured it is tried.
+                // If the space cannot be measured, the download just tries again.
                 _ if is_time => {
-                    tracing::info!(digest = %self.wanted.digest, "download goes on, there is room");
+                    tracing::info!(digest = %self.wanted.digest, "download resumes: enough disk space");
                     wait_state.slot.rejoin_at_end();
                     break;
                 }
@@ -176,8 +175,8 @@ impl DownloadSession {
         Ok(())
     }
 
-    /// Asks again and again who has the content, and at once when the index comes back, until somebody can be tried, or
-    /// until a person wants another attempt.
+    /// Searches for sources repeatedly, and at once when the index returns, until one can be dialled or the user asks for
+    /// another attempt.
     async fn wait_for_sources(&mut self, wait_state: &mut WaitState) -> Result<(), DownloadSessionError> {
         tracing::info!(digest = %self.wanted.digest, "download waits for sources");
         self.sources.allow_retries(Instant::now());
@@ -191,7 +190,7 @@ impl DownloadSession {
                 waited = self.wait(pause, &mut wait_state.slot) => waited.map(|()| false)?,
             };
             if is_back {
-                // Its sources come back by and by as well.
+                // Sources return gradually as well, so retries become frequent again.
                 wait_state.retry_schedule.restart(Instant::now());
                 let jitter = Duration::from_millis(fresh_seed() % MAX_RETURN_JITTER_MS);
                 self.wait(jitter, &mut wait_state.slot).await?;
@@ -205,7 +204,7 @@ impl DownloadSession {
         Ok(())
     }
 
-    /// Asks who has the content; returns true if somebody can be tried.
+    /// Searches for sources. Returns true if one of them can be dialled.
     async fn has_reachable_source(&mut self, slot: &mut QueueSlot) -> bool {
         let located = tokio::select! {
             located = self.config.finder.locate_again(self.wanted.digest, MAX_SOURCES) => located,
@@ -218,7 +217,7 @@ impl DownloadSession {
         sources.iter().any(|source| !not_now.contains(&source.node))
     }
 
-    /// Waits for some time, less if the download stands differently by then.
+    /// Waits for the given time, or less if the queue state changes.
     async fn wait(&self, time: Duration, slot: &mut QueueSlot) -> Result<(), DownloadSessionError> {
         tokio::select! {
             () = tokio::time::sleep(time) => Ok(()),
@@ -228,14 +227,14 @@ impl DownloadSession {
     }
 }
 
-/// Waits until the index is there after it was away. Cancel safe.
+/// Waits until the index returns after it was offline. If the future is dropped, no change is lost.
 async fn index_returned(status: &mut watch::Receiver<IndexStatus>, was_online: &mut bool) {
     let is_back = |status: &IndexStatus| {
         let is_online = is_online(status);
         !std::mem::replace(was_online, is_online) && is_online
     };
     if status.wait_for(is_back).await.is_err() {
-        // The client has ended, and the node with it.
+        // The index client has stopped, and the node is stopping with it.
         std::future::pending::<()>().await;
     }
 }

@@ -13,9 +13,9 @@ fn hit(names: &[&str]) -> Hit {
 }
 
 fn search(limit: u16, reply: Reply) -> Result<SearchPage, IndexViolation> {
-    let (answer, mut answered) = oneshot::channel();
+    let (answer, mut response) = oneshot::channel();
     Command::Search { query: "x".into(), after: None, limit, answer }.answer(reply)?;
-    Ok(answered.try_recv().unwrap().unwrap())
+    Ok(response.try_recv().unwrap().unwrap())
 }
 
 fn browse(
@@ -24,12 +24,12 @@ fn browse(
     paths: &[&str],
     more: bool,
 ) -> Result<PeerListing, IndexViolation> {
-    let (answer, mut answered) = oneshot::channel();
+    let (answer, mut response) = oneshot::channel();
     let source = NodeId::from_bytes([1; 32]);
     let reply = Reply::Listing { source, files: paths.iter().map(|path| file(path)).collect(), more };
     let peer = PeerRef::Node(source);
     Command::Browse { peer, after: after.map(str::to_owned), limit, answer }.answer(reply)?;
-    Ok(answered.try_recv().unwrap().unwrap())
+    Ok(response.try_recv().unwrap().unwrap())
 }
 
 #[test]
@@ -37,9 +37,9 @@ fn impossible_hits_are_dropped() {
     let impossible = Hit { size: 0, ..hit(&["a"]) };
     let enormous = Hit { size: u64::MAX, ..hit(&["a"]) };
     let hits = vec![hit(&["../x", "a"]), hit(&["/etc/passwd"]), impossible, enormous, hit(&["b"])];
-    let SearchPage { hits, is_truncated: is_cut, .. } =
+    let SearchPage { hits, is_truncated, .. } =
         search(9, Reply::Hits { hits, more: None, truncated: true }).unwrap();
-    assert!(is_cut);
+    assert!(is_truncated);
     assert_eq!(hits, [hit(&["a"]), hit(&["b"])]);
 }
 
@@ -51,7 +51,7 @@ fn pages_are_no_longer_than_requested() {
         Reply::Hits { hits: vec![hit(&["a"]); hits], more, truncated: false }
     };
     assert_eq!(search(2, page(2)).unwrap().more, Some(cursor.clone()));
-    assert_eq!(search(2, page(0)).unwrap().more, None, "an empty page is the last");
+    assert_eq!(search(2, page(0)).unwrap().more, None, "an empty page has no cursor");
     assert_eq!(search(2, page(3)), Err(IndexViolation::LimitExceeded { what: "hits", got: 3, limit: 2 }));
     let names = vec!["a"; MAX_HIT_NAMES + 1];
     assert!(search(2, Reply::Hits { hits: vec![hit(&names)], more: None, truncated: false }).is_err());
@@ -92,23 +92,23 @@ fn listing_must_be_sorted_and_make_progress() {
 
 #[test]
 fn refusal_is_an_answer_and_other_replies_are_violations() {
-    let (answer, mut answered) = oneshot::channel();
+    let (answer, mut response) = oneshot::channel();
     let command = Command::Locate { digest: Digest::EMPTY, limit: 1, answer };
     command.answer(Reply::Refused(Refusal::NoSuchPeer)).unwrap();
-    assert_eq!(answered.try_recv().unwrap(), Err(IndexError::Refused(Refusal::NoSuchPeer)));
-    let (answer, mut answered) = oneshot::channel();
+    assert_eq!(response.try_recv().unwrap(), Err(IndexError::Refused(Refusal::NoSuchPeer)));
+    let (answer, mut response) = oneshot::channel();
     let command = Command::Locate { digest: Digest::EMPTY, limit: 1, answer };
     let violation = command.answer(Reply::Statistics(Statistics::default())).unwrap_err();
     assert_eq!(violation, IndexViolation::WrongReply { asked: "sources" });
-    assert!(matches!(answered.try_recv(), Ok(Err(IndexError::Offline { .. }))));
+    assert!(matches!(response.try_recv(), Ok(Err(IndexError::Offline { .. }))));
 }
 
 #[test]
 fn abandoned_call_is_detected() {
-    let (answer, mut answered) = oneshot::channel();
+    let (answer, mut response) = oneshot::channel();
     let command = Command::Statistics { answer };
-    assert_eq!((command.is_abandoned(), answered.try_recv()), (false, Err(TryRecvError::Empty)));
-    drop(answered);
+    assert_eq!((command.is_abandoned(), response.try_recv()), (false, Err(TryRecvError::Empty)));
+    drop(response);
     assert!(command.is_abandoned());
     command.fail(IndexError::Stopped);
 }

@@ -7,7 +7,7 @@ use super::super::sync_round::WINDOW;
 use super::*;
 use protocol::index::Reply;
 
-/// The synchronisation and an index, face to face, with a clock of their own.
+/// A list synchronization and a model index with a simulated clock.
 struct SyncHarness {
     sync: ListSync,
     index: ModelList,
@@ -58,13 +58,13 @@ impl SyncHarness {
         Some(request)
     }
 
-    /// Sends the beginning of a list, which nothing overtakes.
+    /// Sends the beginning of a full list, after which nothing else may be sent until the reply.
     fn begin(&mut self) {
         assert!(self.send() && !self.send());
         assert_eq!(self.deliver_reply(), Some(Request::BeginList));
     }
 
-    /// Goes on until nothing more is sent, and tells what was.
+    /// Runs until nothing more is sent; returns the requests.
     fn run_until_idle(&mut self) -> Vec<Request> {
         let mut sent = Vec::new();
         loop {
@@ -73,7 +73,7 @@ impl SyncHarness {
                 Some(request) => sent.push(request),
                 None => return sent,
             }
-            assert!(sent.len() < 10_000, "it never ends");
+            assert!(sent.len() < 10_000, "the synchronization does not end");
         }
     }
 
@@ -151,11 +151,10 @@ fn index_list_is_kept_until_the_library_has_settled() {
     assert_eq!(pair.run_until_idle(), []);
     assert_eq!(pair.sync.deadline(), Some(pair.now + SETTLE_TIMEOUT));
     pair.advance(SETTLE_TIMEOUT);
-    assert_eq!(pair.run_until_idle().len(), 3, "a library that takes long tells what it has");
-
+    assert_eq!(pair.run_until_idle().len(), 3, "the list is sent after the settle timeout");
     let mut pair = unsettled(&[("a", 1)]);
     pair.connect();
-    assert_eq!(pair.run_until_idle().len(), 3, "an index that has nothing has nothing to lose");
+    assert_eq!(pair.run_until_idle().len(), 3, "an empty index is sent the list immediately");
 }
 
 #[test]
@@ -181,7 +180,7 @@ fn reconnected_node_sends_only_changes() {
     assert_eq!(
         pair.run_until_idle(),
         [Request::BeginList, register(&files), Request::EndList],
-        "the index forgot"
+        "the index has lost the list"
     );
 }
 
@@ -210,7 +209,7 @@ fn refused_file_does_not_block_the_others() {
     assert_eq!((pair.index_paths(), pair.sync.is_synced()), (vec!["a", "c"], true));
     assert_eq!(pair.sync.trouble(), Some(SyncTrouble::Refused { files: 1 }));
     pair.share(vec![file("a", 1), file("b\u{202e}d", 1)]);
-    assert_eq!(pair.run_until_idle(), [unregister(&["c"])], "it is not tried again");
+    assert_eq!(pair.run_until_idle(), [unregister(&["c"])], "the refused file is not sent again");
     pair.share(vec![file("a", 1)]);
     assert_eq!((pair.run_until_idle(), pair.sync.trouble()), (vec![], None));
 }
@@ -306,12 +305,12 @@ fn mismatch_is_fixed_once_at_once_and_then_rarely() {
     pair.connect();
     pair.run_until_idle();
     pair.sync.handle_renewal(pair.now, pair.index.summary());
-    assert_eq!(pair.run_until_idle(), [], "a renewal that finds the same list changes nothing");
+    assert_eq!(pair.run_until_idle(), [], "an equal list is not sent again");
     for _ in 0..2 {
         pair.sync.handle_renewal(pair.now, ListSummary::default());
-        assert_eq!(pair.run_until_idle().len(), 3, "one slip is put right at once");
+        assert_eq!(pair.run_until_idle().len(), 3, "the first mismatch is fixed immediately");
     }
-    // Now the index keeps another list whatever it is told.
+    // From now on the index has a different list, whatever is sent.
     let mut summary = ListSummary::default();
     summary.add(&file("x", 1));
     let mut rounds = 0;
@@ -325,7 +324,7 @@ fn mismatch_is_fixed_once_at_once_and_then_rarely() {
         pair.advance(RETRY_DELAY);
     }
     assert_eq!(pair.sync.trouble(), Some(SyncTrouble::Mismatch));
-    assert!((20..40).contains(&rounds), "{rounds} whole lists in a day");
+    assert!((20..40).contains(&rounds), "{rounds} full lists per day");
 }
 
 proptest! {
@@ -344,14 +343,14 @@ proptest! {
             list.iter().map(|(path, digest)| file(path, *digest)).collect()
         };
         pair.connect();
-        let mut coming = lists.iter();
+        let mut next_lists = lists.iter();
         for step in steps {
             match step {
                 0..6 => drop(pair.send()),
                 6..12 => drop(pair.deliver_reply()),
-                12..14 => if let Some(list) = coming.next() { pair.share(records(list)) },
+                12..14 => if let Some(list) = next_lists.next() { pair.share(records(list)) },
                 14 => pair.index.store_fails = !pair.index.store_fails,
-                // The connection breaks; what flew may have landed unheard.
+                // The connection breaks; the index may have handled a request without its reply arriving.
                 _ => {
                     if let Some((_, request)) = pair.in_flight.pop_front() {
                         pair.index.answer(&request);
@@ -380,21 +379,21 @@ fn throttling_index_still_receives_the_full_list() {
     let mut pair = SyncHarness::new(&files);
     pair.index.files.insert("old".into(), file("old", 9));
     pair.connect();
-    // Every third request comes too soon, the first one among them.
-    for turn in 0.. {
+    // Every third request is refused as too early, starting with the first one.
+    for number in 0.. {
         while pair.send() {}
         let Some((id, _)) = pair.in_flight.front() else {
             let Some(later) = pair.sync.deadline() else { break };
             pair.now = later;
             continue;
         };
-        if turn % 3 == 0 {
+        if number % 3 == 0 {
             pair.sync.handle_postponement(pair.now, *id, Duration::from_secs(1));
             pair.in_flight.pop_front();
         } else {
             pair.deliver_reply();
         }
-        assert!(turn < 1000, "it never ends");
+        assert!(number < 1000, "the synchronization does not end");
     }
     assert_eq!((pair.index_paths().len(), pair.sync.is_synced()), (9500, true));
     assert!(!pair.index.files.contains_key("old"));

@@ -6,18 +6,18 @@ use super::Neighbours;
 use crate::lan::announce_socket;
 use crate::lan::socket::broadcast_targets;
 
-/// The most contents announced in one round: some ten datagrams. The next round goes on where this one ended.
+/// Maximum number of contents per round, about ten datagrams. The next round continues with the following contents.
 const CONTENTS_PER_ROUND: usize = 128;
 
-/// The pause between two datagrams.
+/// Delay between two datagrams.
 const DATAGRAM_INTERVAL: Duration = Duration::from_millis(25);
 
-/// After so long the first round is repeated, then after twice as long, until that is the period: a network that has just come
-/// up loses datagrams, and nobody would hear of this node for a whole period.
-const INITIAL_PERIOD: Duration = Duration::from_secs(1);
+/// Delay after the first round. It doubles after each round until it reaches the configured interval. A network that has
+/// just come up loses datagrams; without early repetitions the node would stay unknown for a whole interval.
+const INITIAL_DELAY: Duration = Duration::from_secs(1);
 
 impl Neighbours {
-    /// Announces this node again and again.
+    /// Announces this node periodically. Runs until the future is dropped.
     pub(super) async fn announce(self) {
         let config = &self.shared.config;
         let settings = &config.settings;
@@ -27,7 +27,7 @@ impl Neighbours {
                 return self.set_announce_error(Some(format!("this node cannot announce itself: {error}")));
             }
         };
-        let (mut next, mut again) = (0, INITIAL_PERIOD);
+        let (mut next, mut delay) = (0, INITIAL_DELAY);
         loop {
             let listing = config.library.files();
             if next >= listing.len() {
@@ -45,18 +45,18 @@ impl Neighbours {
                 for target in broadcast_targets(settings) {
                     match socket.send_to(&datagram, target).await {
                         Ok(_) => sent += 1,
-                        Err(error) => failure = Some(format!("no announcement to {target}: {error}")),
+                        Err(error) => failure = Some(format!("cannot announce to {target}: {error}")),
                     }
                 }
                 tokio::time::sleep(DATAGRAM_INTERVAL).await;
             }
             self.set_announce_error(failure.filter(|_| sent == 0));
-            tokio::time::sleep(again.min(settings.period)).await;
-            again = again.saturating_mul(2);
+            tokio::time::sleep(delay.min(settings.period)).await;
+            delay = delay.saturating_mul(2);
         }
     }
 
-    /// Returns what says no more than who we are.
+    /// Returns a card with only our identity.
     pub(super) fn own_card(&self) -> Card {
         let config = &self.shared.config;
         Card { node: Some((config.node, config.port)), ..Card::of(config.settings.cookie) }

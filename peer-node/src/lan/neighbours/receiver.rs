@@ -12,17 +12,17 @@ use crate::lan::settings::DATAGRAM_LIMITS;
 use crate::lan::{announce_socket, broadcast_targets, receive_socket};
 use crate::rate_limiter::{AddressRateLimiter, RateLimit};
 
-/// How often one address is answered, and all.
+/// Rate limits of answers, per address and in total.
 const ANSWER_LIMITS: [RateLimit; 2] = [
     RateLimit { interval: Duration::from_secs(1), burst: 1 },
     RateLimit { interval: Duration::from_millis(20), burst: 50 },
 ];
 
-/// The pause after an error, which tells of an earlier datagram or of a network that is gone for now.
+/// Delay after a receive error, which refers to an earlier datagram or a temporary loss of the network.
 const ERROR_DELAY: Duration = Duration::from_millis(500);
 
 impl Neighbours {
-    /// Hears other nodes.
+    /// Receives the announcements of other nodes. Runs until the future is dropped.
     pub(super) async fn receive_announcements(self) {
         let settings = &self.shared.config.settings;
         let port = settings.announce_port;
@@ -31,11 +31,11 @@ impl Neighbours {
             Ok(sockets) => sockets,
             Err(error) => {
                 return self.set_receive_error(format!(
-                    "other nodes cannot be heard: port {port}: {error}; choose another with --lan-port"
+                    "cannot listen for other nodes on port {port}: {error}; choose another with --lan-port"
                 ));
             }
         };
-        let (mut gate, mut answers) = (
+        let (mut limiter, mut answers) = (
             AddressRateLimiter::new(DATAGRAM_LIMITS[0], DATAGRAM_LIMITS[1]),
             AddressRateLimiter::new(ANSWER_LIMITS[0], ANSWER_LIMITS[1]),
         );
@@ -46,7 +46,7 @@ impl Neighbours {
                 continue;
             };
             let now = Instant::now();
-            if is_dialable(from) && gate.admit(from.ip(), now) {
+            if is_dialable(from) && limiter.admit(from.ip(), now) {
                 let bytes = bytes.get(..count).unwrap_or_default();
                 if self.handle_datagram(bytes, from, now) == CardOutcome::New && answers.admit(from.ip(), now)
                 {
@@ -71,31 +71,31 @@ impl Neighbours {
         }
         let outcome = self.shared.table.lock().record(from.ip(), &card, now);
         if outcome == CardOutcome::New {
-            tracing::info!(%from, node = card.node.map(|(node, _)| node.short()), "a node was heard");
+            tracing::info!(%from, node = card.node.map(|(node, _)| node.short()), "discovered a node");
         }
         outcome
     }
 
-    /// Tells a newcomer who we are, so that it need not wait for our next round: never more than it has sent, and only to where
-    /// announcements are heard.
+    /// Announces this node to a new one, so that it need not wait for our next round. To prevent amplification, the answer
+    /// is never larger than the datagram received, and goes only to the announcement port.
     async fn answer_newcomer(&self, sender: &UdpSocket, most: usize, newcomer: IpAddr) {
-        let bare = LanAnnouncement { card: Some(self.own_card()), ..LanAnnouncement::default() }.encode();
-        if bare.len() > most {
+        let answer = LanAnnouncement { card: Some(self.own_card()), ..LanAnnouncement::default() }.encode();
+        if answer.len() > most {
             return;
         }
         let settings = &self.shared.config.settings;
-        let everybody = broadcast_targets(settings).into_iter().next().map(SocketAddr::from);
-        let target = match everybody {
-            // What goes to one address of this machine is heard by one of its nodes only, by whichever.
-            Some(everybody) if is_own_address(newcomer) => everybody,
+        let broadcast = broadcast_targets(settings).into_iter().next().map(SocketAddr::from);
+        let target = match broadcast {
+            // Several nodes of this machine may share the port, and only one of them receives a unicast datagram.
+            Some(broadcast) if is_own_address(newcomer) => broadcast,
             _ => SocketAddr::new(newcomer, settings.announce_port),
         };
-        // It will hear us the next time.
-        let _ = sender.send_to(&bare, target).await;
+        // A lost answer does not matter: the next round repeats it.
+        let _ = sender.send_to(&answer, target).await;
     }
 }
 
-/// Says whether an address is one of this machine's: only such a one can be bound.
+/// Returns true if the address belongs to this machine: only then can a socket be bound to it.
 fn is_own_address(address: IpAddr) -> bool {
     std::net::UdpSocket::bind((address, 0)).is_ok()
 }

@@ -9,34 +9,33 @@ use protocol::node_id::NodeId;
 
 use crate::addresses::is_dialable;
 
-/// The most nodes that are kept.
+/// Maximum number of nodes.
 const MAX_NODES: usize = 256;
 
-/// The most nodes of one address, which several may share on one machine.
+/// Maximum number of nodes per address; several may run on one machine.
 const MAX_PER_ADDRESS: usize = 8;
 
-/// Below are ports of other services, which nobody is to be made to call.
+/// Lower ports belong to other services, which nobody must be able to make us connect to.
 const MIN_PORT: u16 = 1024;
 
-/// How long a node that did not answer is left alone: the first time, and each time twice as long, at most.
+/// Delay after a failed contact: initial value and maximum. It doubles with every failure.
 const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(30)];
 
-/// A failure so long ago does not count any more.
+/// Age from which a failure no longer counts.
 const FAILURE_EXPIRY: Duration = Duration::from_mins(1);
 
-/// What became of a card.
+/// The result of recording a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CardOutcome {
-    /// A node that was not known.
+    /// The node was not known.
     New,
-    /// One that was.
+    /// The node was known.
     Known,
-    /// One that is not kept.
+    /// The node is not kept.
     Refused,
 }
 
-/// The nodes that were heard lately, by where they listen. Who they are and what they share are claims, which are put to the
-/// test when they are called.
+/// The recently announced nodes by address. Ids and contents are claims, which are verified on contact.
 #[derive(Debug)]
 pub(super) struct NeighbourTable {
     nodes: HashMap<SocketAddr, NeighbourEntry>,
@@ -52,7 +51,7 @@ struct NeighbourEntry {
     last_failure: Option<ContactFailure>,
 }
 
-/// That a node did not answer, and how long it is left alone for that.
+/// The last failed contact with a node.
 #[derive(Debug, Clone, Copy)]
 struct ContactFailure {
     at: Instant,
@@ -64,7 +63,7 @@ impl NeighbourTable {
         Self { nodes: HashMap::new(), lifetime }
     }
 
-    /// Takes in what a node says of itself.
+    /// Records the card of a node.
     pub(super) fn record(&mut self, from: IpAddr, card: &Card, now: Instant) -> CardOutcome {
         let Some((node, port)) = card.node else { return CardOutcome::Refused };
         let address = SocketAddr::new(from, port);
@@ -103,33 +102,33 @@ impl NeighbourTable {
         self.nodes.retain(|_, neighbour| now.saturating_duration_since(neighbour.last_seen) < lifetime);
     }
 
-    /// Counts the nodes.
+    /// Returns the number of nodes.
     pub(super) fn count(&mut self, now: Instant) -> usize {
         self.expire(now);
         self.nodes.len()
     }
 
-    /// Returns those who may be asked, each once: where a node was heard first, in case another claims to be it.
+    /// Returns the nodes to query, each id once. If several addresses claim an id, the one announced first counts.
     pub(super) fn queryable(&mut self, now: Instant) -> Vec<(NodeId, SocketAddr)> {
         self.expire(now);
-        let is_well = |neighbour: &NeighbourEntry| {
+        let is_queryable = |neighbour: &NeighbourEntry| {
             neighbour
                 .last_failure
                 .is_none_or(|failed| now.saturating_duration_since(failed.at) >= failed.retry_delay)
         };
-        let mut all: Vec<_> = self.nodes.iter().filter(|(_, neighbour)| is_well(neighbour)).collect();
+        let mut all: Vec<_> = self.nodes.iter().filter(|(_, neighbour)| is_queryable(neighbour)).collect();
         all.sort_by_key(|(address, neighbour)| (neighbour.first_seen, **address));
         let mut seen = HashSet::new();
         all.retain(|(_, neighbour)| seen.insert(neighbour.node));
         all.into_iter().map(|(address, neighbour)| (neighbour.node, *address)).collect()
     }
 
-    /// Returns true if a node at an address is in the table.
+    /// Returns true if a node at this address is in the table.
     pub(super) fn contains(&self, address: &SocketAddr) -> bool {
         self.nodes.contains_key(address)
     }
 
-    /// Returns those who have announced a content and may be asked.
+    /// Returns the nodes to query that have announced a content.
     pub(super) fn sources_of(&mut self, digest: &Digest, now: Instant) -> Vec<(NodeId, SocketAddr)> {
         let mut all = self.queryable(now);
         all.retain(|(_, address)| {
@@ -138,14 +137,14 @@ impl NeighbourTable {
         all
     }
 
-    /// Notes that a node did not answer.
+    /// Records that a node did not answer.
     pub(super) fn record_failure(&mut self, address: SocketAddr, now: Instant) {
         if let Some(neighbour) = self.nodes.get_mut(&address) {
-            let [first, most] = RETRY_DELAYS;
+            let [first, max] = RETRY_DELAYS;
             let last =
                 neighbour.last_failure.filter(|last| now.saturating_duration_since(last.at) < FAILURE_EXPIRY);
-            let pause = last.map_or(first, |last| last.retry_delay.saturating_mul(2).min(most));
-            neighbour.last_failure = Some(ContactFailure { at: now, retry_delay: pause });
+            let delay = last.map_or(first, |last| last.retry_delay.saturating_mul(2).min(max));
+            neighbour.last_failure = Some(ContactFailure { at: now, retry_delay: delay });
         }
     }
 }
@@ -189,22 +188,22 @@ mod tests {
     fn retry_delay_grows_with_failures_and_resets_in_time() {
         let (mut table, mut now) = (NeighbourTable::new(LIFETIME), Instant::now());
         let address = SocketAddr::new(ip(1), 2000);
-        let mut pauses = Vec::new();
+        let mut delays = Vec::new();
         for _ in 0..7 {
             table.record(ip(1), &card(1, 2000, vec![]), now);
             table.record_failure(address, now);
-            let pause = (0..100).find(|second| {
+            let delay = (0..100).find(|second| {
                 let then = now + Duration::from_secs(*second);
                 !table.queryable(then).is_empty()
             });
-            pauses.push(pause.unwrap());
-            now += Duration::from_secs(if pauses.len() == 6 {
+            delays.push(delay.unwrap());
+            now += Duration::from_secs(if delays.len() == 6 {
                 FAILURE_EXPIRY.as_secs()
             } else {
-                *pauses.last().unwrap()
+                *delays.last().unwrap()
             });
         }
-        assert_eq!(pauses, [2, 4, 8, 16, 30, 30, 2]);
+        assert_eq!(delays, [2, 4, 8, 16, 30, 30, 2]);
     }
 
     #[test]
@@ -223,7 +222,7 @@ mod tests {
         let hosts =
             (2..1000).filter(|host| table.record(ip(*host), &card(2, 2000, vec![]), now) == CardOutcome::New);
         assert_eq!(hosts.count(), MAX_NODES - MAX_PER_ADDRESS);
-        assert_eq!(table.queryable(now).len(), 2, "one id is called at one address");
+        assert_eq!(table.queryable(now).len(), 2, "one id is queried at one address");
         let many: Vec<Digest> = (0..=255).map(|byte| Digest::from_bytes([byte; 32])).collect();
         for _ in 0..10 {
             table.record(ip(1), &card(1, 2000, many.clone()), now);

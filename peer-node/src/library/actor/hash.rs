@@ -13,7 +13,7 @@ use super::super::work_queue::RetryOutcome;
 use super::{Actor, FinishedTask};
 use crate::storage::FileIdentity;
 
-/// What came of hashing one file.
+/// The result of hashing one file.
 pub(super) struct HashOutcome {
     location: PathBuf,
     identity: FileIdentity,
@@ -21,15 +21,15 @@ pub(super) struct HashOutcome {
 }
 
 impl Actor {
-    /// Has as many files hashed as may be at once.
+    /// Starts hashing queued files up to the limit of parallel jobs.
     pub(super) fn begin_hashing(&mut self, now: Instant) {
         while let Some((location, identity)) = self.queue.begin_next(now) {
             let context = Arc::clone(&self.context);
             let active = self.meter.begin(&location, context.cancel.child_token());
             let depth = self.inventory.path_of(&location).map_or(1, |path| path.components().count());
             self.tasks.spawn_blocking(move || {
-                let way = AnchoredPath::new(&location, depth);
-                let hashed = hash_file(way, identity, &active.read, &active.cancel).map(Arc::new);
+                let anchored = AnchoredPath::new(&location, depth);
+                let hashed = hash_file(anchored, identity, &active.read, &active.cancel).map(Arc::new);
                 let result = hashed
                     .map(|manifest| (manifest.digest(), context.record_hash(&location, identity, &manifest)));
                 FinishedTask::Hash(HashOutcome { location, identity, result })
@@ -46,18 +46,18 @@ impl Actor {
             Ok((digest, since)) => {
                 if self.inventory.confirm(&location, identity, digest, since).is_some() {
                     tracing::debug!(path, digest = digest.short(), size = identity.size, "hashed a file");
-                    // It may have been put aside before.
+                    // The file may have been parked before.
                     self.is_overview_stale |= self.queue.has_parked();
                     return self.queue.remove(&location);
                 }
-                // It was seen to be another one meanwhile, or is not wanted any more.
+                // The file has changed meanwhile, or is no longer shared.
                 SkipReason::Changing
             }
             Err(HashError::Missing) => return self.forget(vec![location]),
             Err(HashError::Cancelled) => return,
             Err(HashError::Size(_)) => SkipReason::OverLimit,
             Err(HashError::Changed) => {
-                // Perhaps nobody told.
+                // The change may not have been reported.
                 self.context.changes.mark_changed(location.clone());
                 SkipReason::Changing
             }
@@ -66,7 +66,7 @@ impl Actor {
                 SkipReason::Unreadable(error.kind())
             }
         };
-        // One that was hashed again because its content was in doubt is not shared any more.
+        // A file that was hashed again because of doubts about its content is no longer shared.
         self.inventory.invalidate(&location);
         match self.queue.retry(&location, reason.clone(), Instant::now()) {
             RetryOutcome::Soon => tracing::debug!(path, %reason, "a file will be hashed again soon"),
@@ -78,7 +78,7 @@ impl Actor {
         }
     }
 
-    /// Writes what is known again, because the state folder was made again, and looks at everything.
+    /// Writes the state again after the state folder was created again, and rescans everything.
     pub(super) fn restore(&mut self) {
         let (context, shares) = (Arc::clone(&self.context), Arc::clone(&self.shares));
         let listing = self.inventory.listing();
@@ -89,13 +89,13 @@ impl Actor {
             for lost in context.restore(&listing) {
                 context.changes.reverify(lost);
             }
-            // The folders that were watched may be others now.
+            // The watched folders may have been replaced too.
             context.changes.mark_all_changed();
             FinishedTask::Maintenance
         });
     }
 
-    /// Tries again to write what could not be written.
+    /// Retries the writes that have failed.
     pub(super) fn retry_writes(&mut self) {
         let context = Arc::clone(&self.context);
         self.tasks.spawn_blocking(move || {
@@ -104,13 +104,13 @@ impl Actor {
         });
     }
 
-    /// Removes what is remembered of files that are no longer there.
+    /// Removes the stored hashes and manifests of files that no longer exist.
     pub(super) fn clean_up_state(&mut self) {
         let context = Arc::clone(&self.context);
         let known: HashSet<FileIdentity> = self.inventory.identities().map(without_device).collect();
         let bases: Vec<PathBuf> = self.shares.bases().map(Into::into).collect();
         self.tasks.spawn_blocking(move || {
-            // A disk that is not plugged in is no reason to hash it again.
+            // A disk that is not mounted at the moment must not lose its hashes.
             let absent: Vec<PathBuf> = bases.into_iter().filter(|base| !base.exists()).collect();
             let compacted = context.cache.compact(|hashed| {
                 known.contains(&without_device(hashed.identity))
@@ -118,7 +118,7 @@ impl Actor {
             });
             let cleaned = compacted.and_then(|_| context.manifests.retain(|| context.cache.digests()));
             match cleaned {
-                Ok(manifests) => tracing::debug!(manifests, "removed what is not needed any more"),
+                Ok(manifests) => tracing::debug!(manifests, "removed unneeded manifests"),
                 Err(error) => tracing::warn!(%error, "cannot clean up the state folder"),
             }
             FinishedTask::Maintenance
@@ -126,7 +126,7 @@ impl Actor {
     }
 }
 
-/// Devices are numbered anew when they are mounted.
+/// Device numbers may change at every mount.
 fn without_device(identity: FileIdentity) -> FileIdentity {
     FileIdentity { dev: 0, ..identity }
 }

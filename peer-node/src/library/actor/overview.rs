@@ -7,7 +7,7 @@ use super::super::report::{SkipReason, SkippedEntry};
 use super::Actor;
 
 impl Actor {
-    /// Makes visible what is shared and what is left out, if that has changed.
+    /// Publishes what is shared and what is left out, if that has changed.
     pub(super) fn publish_overview(&mut self) {
         if std::mem::take(&mut self.is_overview_stale) {
             self.publisher.publish_overview(self.overview());
@@ -22,17 +22,12 @@ impl Actor {
         let unregistered =
             self.shares.excluded_places().map(|place| left_out_file(place, SkipReason::Unregistered));
         let bases = self.shares.bases().flat_map(|base| self.queue.parked_beneath(base));
-        let aside = bases.map(|SkippedEntry { location, reason }| LeftOutFile { location, reason });
-        let mut files: Vec<LeftOutFile> = found.chain(unregistered).chain(aside).collect();
+        let parked = bases.map(|SkippedEntry { location, reason }| LeftOutFile { location, reason });
+        let mut files: Vec<LeftOutFile> = found.chain(unregistered).chain(parked).collect();
         files.sort_by(|a, b| a.location.cmp(&b.location));
         files.dedup_by(|a, b| a.location == b.location);
-        let patterns_everywhere = self.shares.global_patterns().map(ToOwned::to_owned).collect();
-        ShareOverview {
-            places,
-            global_patterns: patterns_everywhere,
-            left_out: files,
-            is_truncated: self.left_out.is_truncated(),
-        }
+        let global_patterns = self.shares.global_patterns().map(ToOwned::to_owned).collect();
+        ShareOverview { places, global_patterns, left_out: files, is_truncated: self.left_out.is_truncated() }
     }
 
     fn shared_place(&self, location: &Path, name: Option<&SharePath>) -> SharedPlace {

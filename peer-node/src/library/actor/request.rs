@@ -13,37 +13,37 @@ use super::super::share_target::{PathCandidates, ShareTarget};
 use super::super::shares::{self, ShareSet};
 use super::Actor;
 
-/// Somebody who waits until places are looked through and hashed.
+/// A request that waits until its places have been scanned and hashed.
 pub(super) struct RegistrationWaiter {
     places: Vec<PathBuf>,
     scan: ScanId,
-    /// What that scan passed over, once it has ended.
+    /// The entries that the scan skipped, once it has ended.
     skipped: Option<Vec<SkippedEntry>>,
     reply: ReplySender<ShareReport>,
 }
 
 impl RegistrationWaiter {
-    /// Says whether the user waits for this file.
+    /// Returns true if the request covers this file.
     pub(super) fn covers(&self, location: &Path) -> bool {
         self.places.iter().any(|place| location.starts_with(place))
     }
 
-    /// Takes in that a scan has ended.
+    /// Records the skipped entries if `scan` is the awaited one.
     pub(super) fn record_scan(&mut self, scan: ScanId, skipped: &[SkippedEntry]) {
         if scan == self.scan {
-            // What is left out is the place, something in it, or a folder around it.
-            let is_here = |skip: &&SkippedEntry| {
+            // A skipped entry concerns the request if it is one of its places, lies inside one or contains one.
+            let is_relevant = |skip: &&SkippedEntry| {
                 self.covers(&skip.location)
                     || self.places.iter().any(|place| place.starts_with(&skip.location))
             };
-            let here = skipped.iter().filter(is_here);
-            self.skipped = Some(here.cloned().collect());
+            let relevant = skipped.iter().filter(is_relevant);
+            self.skipped = Some(relevant.cloned().collect());
         }
     }
 }
 
 impl Actor {
-    /// Does what somebody asks. What it says on the disk is durable when it answers.
+    /// Executes a command. The stored state is durable before the reply is sent.
     pub(super) async fn handle_command(&mut self, command: Command) {
         match command {
             Command::Register { places, patterns, reply } => match self.register(&places, &patterns).await {
@@ -55,7 +55,7 @@ impl Actor {
                 Err(error) => refuse(reply, error),
             },
             Command::Shares { reply } => {
-                // Whoever asked may have stopped waiting.
+                // The caller may have stopped waiting.
                 let _ = reply.send(Ok(Arc::clone(&self.shares)));
             }
             Command::Rescan { reply } => {
@@ -63,7 +63,7 @@ impl Actor {
                 let places = self.shares.bases().map(Into::into).collect();
                 self.waiters.push(RegistrationWaiter { places, scan, skipped: None, reply });
             }
-            Command::Unregister { targets: asked, reply } => match self.unregister(&asked).await {
+            Command::Unregister { targets, reply } => match self.unregister(&targets).await {
                 Ok(report) => self.publisher.reply_once_published(PendingReply::Report(reply, report)),
                 Err(error) => refuse(reply, error),
             },
@@ -90,9 +90,9 @@ impl Actor {
         patterns: &[(PathBuf, Vec<String>)],
     ) -> Result<(), LibraryError> {
         let mut shares = ShareSet::clone(&self.shares);
-        for ShareTarget { location, kind: of } in places {
+        for ShareTarget { location, kind } in places {
             shares
-                .share(location, *of, |path| self.inventory.is_taken(path))
+                .share(location, *kind, |path| self.inventory.is_taken(path))
                 .map_err(|reason| LibraryError::CannotShare { path: location.clone(), reason })?;
         }
         for (folder, patterns) in patterns {
@@ -101,14 +101,14 @@ impl Actor {
         self.change_shares(shares).await
     }
 
-    async fn unregister(&mut self, asked: &[PathCandidates]) -> Result<ShareReport, LibraryError> {
+    async fn unregister(&mut self, targets: &[PathCandidates]) -> Result<ShareReport, LibraryError> {
         let mut places = Vec::new();
-        for asked in asked {
-            let meant = self.resolve_target(asked);
-            if meant.is_empty() {
-                return Err(LibraryError::NotShared { path: asked.text.clone() });
+        for target in targets {
+            let resolved = self.resolve_target(target);
+            if resolved.is_empty() {
+                return Err(LibraryError::NotShared { path: target.text.clone() });
             }
-            places.extend(meant);
+            places.extend(resolved);
         }
         let mut shares = ShareSet::clone(&self.shares);
         for place in &places {
@@ -118,8 +118,8 @@ impl Actor {
         let mut files: Vec<SharedFile> = Vec::new();
         for place in &places {
             files.extend(self.inventory.listed_beneath(place).map(|file| SharedFile::clone(file)));
-            let gone: Vec<PathBuf> = self.inventory.locations_beneath(place).map(Into::into).collect();
-            self.forget(gone);
+            let removed: Vec<PathBuf> = self.inventory.locations_beneath(place).map(Into::into).collect();
+            self.forget(removed);
             self.left_out.forget(place);
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -127,13 +127,13 @@ impl Actor {
         Ok(ShareReport { files, skipped: Vec::new(), places })
     }
 
-    /// Returns the shared places that a user means: a name on the network before a path of this machine.
-    fn resolve_target(&self, asked: &PathCandidates) -> Vec<PathBuf> {
+    /// Returns the shared places that match a target: a network name takes precedence over a local path.
+    fn resolve_target(&self, target: &PathCandidates) -> Vec<PathBuf> {
         let is_known = |place: &Path| {
-            let is_here = self.inventory.has_beneath(place) || self.shares.has_outside_beneath(place);
-            is_here && !self.shares.is_around_root(place)
+            let is_shared = self.inventory.has_beneath(place) || self.shares.has_outside_beneath(place);
+            is_shared && !self.shares.is_around_root(place)
         };
-        if let Some(path) = &asked.share_path {
+        if let Some(path) = &target.share_path {
             if let Some(location) = self.inventory.location_of(path) {
                 return vec![location];
             }
@@ -143,11 +143,11 @@ impl Actor {
                 return places;
             }
         }
-        let is_meant = |(place, is_there): &&(PathBuf, bool)| {
+        let is_match = |(place, exists): &&(PathBuf, bool)| {
             is_known(place)
-                || (*is_there && self.shares.is_shared(place) && self.shares.check_shareable(place).is_ok())
+                || (*exists && self.shares.is_shared(place) && self.shares.check_shareable(place).is_ok())
         };
-        asked.locations.iter().find(is_meant).map(|(place, _)| place.clone()).into_iter().collect()
+        target.locations.iter().find(is_match).map(|(place, _)| place.clone()).into_iter().collect()
     }
 
     async fn adopt(&mut self, adoption: Adoption) -> Result<SharedFile, LibraryError> {
@@ -161,11 +161,11 @@ impl Actor {
         self.inventory.observe(found, self.scans.latest_id());
         self.queue.remove(&location);
         let file = self.inventory.confirm(&location, identity, digest, since);
-        tracing::debug!(digest = digest.short(), size = identity.size, "took in a finished download");
+        tracing::debug!(digest = digest.short(), size = identity.size, "added a finished download");
         file.map(Arc::unwrap_or_clone).ok_or(LibraryError::WrongContent { path: location })
     }
 
-    /// Takes other shares into force when they are on the disk.
+    /// Applies a new share set once it has been saved.
     async fn change_shares(&mut self, shares: ShareSet) -> Result<(), LibraryError> {
         if shares == *self.shares {
             return Ok(());
@@ -181,7 +181,7 @@ impl Actor {
         Ok(())
     }
 
-    /// Answers those whose files are all hashed or given up.
+    /// Replies to requests whose files are all hashed or parked.
     pub(super) fn answer_waiters(&mut self) {
         let queue = &self.queue;
         let is_done = |waiter: &mut RegistrationWaiter| {
@@ -206,6 +206,6 @@ impl Actor {
 }
 
 fn refuse<T>(reply: ReplySender<T>, error: LibraryError) {
-    // Whoever asked may have stopped waiting.
+    // The caller may have stopped waiting.
     let _ = reply.send(Err(error));
 }

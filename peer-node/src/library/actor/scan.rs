@@ -16,36 +16,36 @@ use super::super::work_queue::JobStart;
 use super::{Actor, FinishedTask};
 use crate::storage::FileIdentity;
 
-/// How many found files go to the actor at once.
+/// Number of files per batch that is sent to the actor.
 const BATCH_SIZE: usize = 256;
 
-/// About how many passed-over places a warning is remembered.
+/// Maximum number of places for which a warning is remembered.
 const MAX_WARNED: usize = 10_000;
 
-/// What came of a scan besides the files.
+/// The result of a scan, without the files.
 pub(super) struct ScanOutcome {
     skipped: Vec<SkippedEntry>,
-    /// It went to the end, and what it did not see is not there.
+    /// The scan was complete, so files that it did not see do not exist.
     is_complete: bool,
 }
 
-/// What was passed over, and of what the log has told.
+/// Skipped entries, and which of them have been logged.
 #[derive(Default)]
 pub(super) struct SkipLog {
     warned: HashSet<PathBuf>,
-    /// The files of the running scan for which there is no place in the inventory.
+    /// Files of the running scan that do not fit into the inventory.
     rejected: Vec<SkippedEntry>,
 }
 
 impl SkipLog {
-    /// Tells the log of what was passed over, once for each place.
+    /// Logs a skipped entry, once per place.
     pub(super) fn log(&mut self, skip: &SkippedEntry) {
         if self.warned.len() >= MAX_WARNED || !self.warned.insert(skip.location.clone()) {
             return;
         }
         let (path, reason) = (display_path(&skip.location), &skip.reason);
         if reason.is_expected() {
-            tracing::debug!(path, %reason, "passed over a file");
+            tracing::debug!(path, %reason, "skipped a file");
         } else {
             tracing::warn!(path, %reason, "a file is not shared");
         }
@@ -62,31 +62,31 @@ impl SkipLog {
 }
 
 impl Actor {
-    /// Has a scan run if one is wanted.
+    /// Starts a scan if one is due.
     pub(super) fn begin_scan(&mut self, now: Instant) {
         let Some(scan) = self.scans.begin(&self.shares, now) else { return };
-        tracing::trace!(scan = scan.id, places = scan.places.len(), "looking through places");
+        tracing::trace!(scan = scan.id, places = scan.places.len(), "scanning places");
         let (context, shares) = (Arc::clone(&self.context), Arc::clone(&self.shares));
         let found = self.found_files.0.clone();
         self.tasks.spawn_blocking(move || {
-            let mut courier = ScanReporter {
+            let mut reporter = ScanReporter {
                 context: &context,
                 found_files: found,
                 batch: Vec::new(),
                 skipped: Vec::new(),
             };
-            let mut walk = Walk::new(&shares, &mut courier);
+            let mut walk = Walk::new(&shares, &mut reporter);
             let ended = scan.places.iter().try_for_each(|place| walk.walk_place(place));
-            let is_whole = ended.is_continue() && !walk.is_incomplete && courier.send().is_continue();
-            FinishedTask::Scan(ScanOutcome { skipped: courier.skipped, is_complete: is_whole })
+            let is_complete = ended.is_continue() && !walk.is_incomplete && reporter.send().is_continue();
+            FinishedTask::Scan(ScanOutcome { skipped: reporter.skipped, is_complete })
         });
     }
 
-    /// Takes in files that the running scan found.
+    /// Handles the files that the running scan found.
     pub(super) fn observe_all(&mut self, found: Vec<ScannedFile>) {
         let scan = self.scans.latest_id();
         for found in found {
-            // It may have been unregistered since the scan began.
+            // The file may have been unregistered since the scan began.
             if !self.shares.is_shared(&found.location) {
                 continue;
             }
@@ -102,16 +102,16 @@ impl Actor {
     }
 
     pub(super) fn end_scan(&mut self, mut outcome: ScanOutcome) {
-        // All that it found was sent before it ended.
+        // Everything that the scan found was sent before it ended.
         while let Ok(found) = self.found_files.1.try_recv() {
             self.observe_all(found);
         }
         let Some(scan) = self.scans.end(self.context.timing.rescan_interval, Instant::now()) else { return };
         if outcome.is_complete {
             for place in &scan.places {
-                for gone in self.inventory.sweep(place, scan.id) {
-                    tracing::debug!(path = display_path(&gone), "a shared file is gone");
-                    self.queue.remove(&gone);
+                for removed in self.inventory.sweep(place, scan.id) {
+                    tracing::debug!(path = display_path(&removed), "a shared file was removed");
+                    self.queue.remove(&removed);
                 }
             }
         }
@@ -124,26 +124,25 @@ impl Actor {
         }
     }
 
-    /// Has the changed places looked at.
+    /// Passes the collected changes to the scan scheduler and the queue.
     pub(super) fn process_changes(&mut self) {
-        let PendingChanges { places, invalidated: doubted, to_reverify: suspected, all } =
-            self.context.changes.take();
-        tracing::trace!(places = places.len(), doubted = doubted.len(), all, "places have changed");
+        let PendingChanges { places, invalidated, to_reverify, all } = self.context.changes.take();
+        tracing::trace!(places = places.len(), invalidated = invalidated.len(), all, "places have changed");
         self.scans.mark_changed(places, all);
-        for location in doubted {
+        for location in invalidated {
             if let Some(identity) = self.inventory.invalidate(&location) {
                 self.context.cache.forget(identity);
                 self.queue.add(&location, identity, JobStart::Last);
             }
         }
-        for location in suspected {
+        for location in to_reverify {
             if let Some(identity) = self.inventory.identity_of(&location) {
                 self.queue.add(&location, identity, JobStart::Last);
             }
         }
     }
 
-    /// Finds the digest of a file in the memory, or has it hashed.
+    /// Finds the digest of a file in the hash cache, or queues the file for hashing.
     fn resolve_digest(&mut self, location: &Path, identity: FileIdentity) {
         if let Some(known) = self.context.cache.find(location, identity) {
             self.inventory.confirm(location, identity, known.digest, known.since);
@@ -151,11 +150,11 @@ impl Actor {
             return;
         }
         let is_named = self.waiters.iter().any(|waiter| waiter.covers(location));
-        let pace = &self.context.timing;
-        let settle = if is_named { pace.settle_time_requested } else { pace.settle_time };
-        let rest = identity.age(SystemTime::now()).map_or(Some(settle), |age| settle.checked_sub(age));
-        let when = match rest.filter(|rest| !rest.is_zero()) {
-            Some(rest) => JobStart::NotBefore(Instant::now() + rest),
+        let timing = &self.context.timing;
+        let settle = if is_named { timing.settle_time_requested } else { timing.settle_time };
+        let remaining = identity.age(SystemTime::now()).map_or(Some(settle), |age| settle.checked_sub(age));
+        let when = match remaining.filter(|remaining| !remaining.is_zero()) {
+            Some(remaining) => JobStart::NotBefore(Instant::now() + remaining),
             None if is_named => JobStart::First,
             None => JobStart::Last,
         };
@@ -163,7 +162,7 @@ impl Actor {
     }
 }
 
-/// Carries what a walk sees to the actor, and has its folders watched.
+/// Sends what a walk finds to the actor, and watches the folders that the walk enters.
 struct ScanReporter<'a> {
     context: &'a LibraryContext,
     found_files: mpsc::Sender<Vec<ScannedFile>>,
@@ -185,7 +184,7 @@ impl ScanReporter<'_> {
 
 impl WalkSink for ScanReporter<'_> {
     fn enter(&mut self, folder: &Path) -> ControlFlow<()> {
-        // Before it is read, so that nothing is missed in between.
+        // Watch the folder before it is read, so that no change is missed in between.
         self.context.watcher.watch(folder);
         if self.context.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -196,7 +195,7 @@ impl WalkSink for ScanReporter<'_> {
     }
 
     fn skip(&mut self, skip: SkippedEntry) {
-        // One more, so that it shows that there are more.
+        // Keep one more than the limit, which shows that the list is truncated.
         if self.skipped.len() <= MAX_LEFT_OUT {
             self.skipped.push(skip);
         }

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::super::stored_path::StoredPath;
 use super::{FileIdentity, HashedFile};
 
-/// The length of a checksum: no accident gets past 64 bits.
+/// Length of a checksum in hexadecimal digits: 64 bits detect any accidental damage.
 const CHECKSUM_DIGITS: usize = 16;
 
-/// One line of the file.
+/// One line of the hash cache file.
 #[derive(Debug, Serialize, Deserialize)]
 struct HashLine {
     location: StoredPath,
@@ -24,28 +24,28 @@ struct HashLine {
     digest: String,
     /// In seconds since 1970.
     since: u64,
-    /// The beginning of the SHA-256 of the line without this field; release 0.1.0 wrote none.
+    /// The first digits of the SHA-256 of the line without this field. Release 0.1.0 wrote none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     check: Option<String>,
 }
 
-/// What a line says.
+/// A decoded line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DecodedLine {
-    /// It has a checksum, which is right.
+    /// The checksum is correct.
     Checked(HashedFile),
-    /// Release 0.1.0 wrote it, without a checksum.
+    /// The line has no checksum (release 0.1.0).
     Unchecked(HashedFile),
-    /// It is not what was written.
+    /// The line is damaged.
     Damaged,
 }
 
-/// Returns the line with its checksum and its end.
+/// Returns the line with its checksum and newline.
 pub(super) fn encode(hashed: &HashedFile) -> io::Result<Vec<u8>> {
     encode_with(hashed, true)
 }
 
-/// Returns the line with its end, and with a checksum only if what it says is vouched for.
+/// Returns the line with its newline, and with a checksum only if the entry is a checked one.
 pub(super) fn encode_with(hashed: &HashedFile, is_checked: bool) -> io::Result<Vec<u8>> {
     let FileIdentity { dev, ino, size, mtime_ns, ctime_ns } = hashed.identity;
     let since = hashed.since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -60,7 +60,7 @@ pub(super) fn encode_with(hashed: &HashedFile, is_checked: bool) -> io::Result<V
     Ok(bytes)
 }
 
-/// Reads a line.
+/// Decodes a line.
 pub(super) fn decode(bytes: &[u8]) -> DecodedLine {
     let line = bytes.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<HashLine>(line).ok());
     let Some(mut line) = line else { return DecodedLine::Damaged };

@@ -24,13 +24,13 @@ fn found(cache: &HashCache, hashed: &HashedFile) -> Option<u8> {
 fn hashes_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hashes.jsonl");
-    let odd = hashed(OsString::from_vec(b"/caf\xe9/x".to_vec()), 1, 1);
+    let non_utf8 = hashed(OsString::from_vec(b"/caf\xe9/x".to_vec()), 1, 1);
     let plain = hashed("/s/\"new\nline\"", 2, 2);
     let cache = HashCache::open(&path).unwrap();
-    cache.insert(odd.clone()).unwrap();
+    cache.insert(non_utf8.clone()).unwrap();
     cache.insert(plain.clone()).unwrap();
     for cache in [cache, HashCache::open(&path).unwrap()] {
-        assert_eq!((found(&cache, &odd), found(&cache, &plain)), (Some(1), Some(2)));
+        assert_eq!((found(&cache, &non_utf8), found(&cache, &plain)), (Some(1), Some(2)));
         assert_eq!(found(&cache, &hashed("/s/x", 3, 3)), None);
     }
 }
@@ -94,7 +94,7 @@ fn mostly_stale_file_is_compacted() {
     for ino in 0..200 {
         cache.insert(hashed(format!("/s/{ino}"), ino, 1)).unwrap();
     }
-    assert!(!cache.compact(|_| false).unwrap(), "what is new is needed");
+    assert!(!cache.compact(|_| false).unwrap(), "new entries are needed");
     drop(cache);
     let cache = HashCache::open(&path).unwrap();
     assert!(!cache.compact(|hashed| hashed.identity.ino >= 100).unwrap());
@@ -115,14 +115,14 @@ fn damaged_line_is_skipped() {
     let kept = hashed("/s/x", 1, 1);
     HashCache::open(&path).unwrap().insert(kept.clone()).unwrap();
     let whole = fs::read(&path).unwrap();
-    for at in 0..whole.len() - 1 {
+    for index in 0..whole.len() - 1 {
         let mut damaged = whole.clone();
-        damaged[at] ^= 1;
+        damaged[index] ^= 1;
         fs::write(&path, &damaged).unwrap();
         let cache = HashCache::open(&path).unwrap();
-        // A damaged name of the checksum's field makes a line of the old form.
+        // Damage to the name of the checksum field turns the line into one without a checksum.
         let known = cache.find(&kept.location, kept.identity);
-        assert!(known.is_none_or(|known| !known.is_checked && known.digest == kept.digest), "{at}");
+        assert!(known.is_none_or(|known| !known.is_checked && known.digest == kept.digest), "{index}");
     }
 }
 
@@ -137,12 +137,12 @@ fn line_from_0_1_0_is_loaded_as_unchecked() {
     );
     fs::write(&path, format!("{old}\n")).unwrap();
     let cache = HashCache::open(&path).unwrap();
-    let asked = hashed("/s/x", 1, 1);
-    let is_checked = |cache: &HashCache| cache.find(&asked.location, asked.identity).unwrap().is_checked;
+    let file = hashed("/s/x", 1, 1);
+    let is_checked = |cache: &HashCache| cache.find(&file.location, file.identity).unwrap().is_checked;
     assert!(!is_checked(&cache));
     cache.restore().unwrap();
-    assert!(!is_checked(&HashCache::open(&path).unwrap()), "rewriting is no proof");
-    cache.insert(asked.clone()).unwrap();
+    assert!(!is_checked(&HashCache::open(&path).unwrap()), "rewriting must not add a checksum");
+    cache.insert(file.clone()).unwrap();
     assert!(is_checked(&cache) && is_checked(&HashCache::open(&path).unwrap()));
 }
 

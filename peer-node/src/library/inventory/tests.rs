@@ -105,7 +105,7 @@ fn file_and_folder_names_are_taken() {
     assert_eq!(place, Some("/s/movies/x".into()));
 }
 
-/// What may happen to one of a few files, some of which want the same name.
+/// The events of one file. Some files compete for the same name.
 #[derive(Debug, Clone)]
 enum InventoryEvent {
     Seen { version: i64 },
@@ -131,15 +131,15 @@ proptest! {
         events in prop::collection::vec((0..6_usize, event()), 0..60),
     ) {
         let places = ["/s/x", "/s/y", "/s/d/x", "/data/x", "/data/d/x", "/backup/x"];
-        let wanted = ["x", "y", "d/x", "x", "d/x", "x"];
+        let preferred = ["x", "y", "d/x", "x", "d/x", "x"];
         let mut inventory = Inventory::default();
-        // What each file was last seen as, and whether that was hashed.
+        // The last seen version of each file, and whether it was hashed.
         let mut model: HashMap<usize, (i64, bool)> = HashMap::new();
         for (scan, (file, event)) in (1..).zip(events) {
             let place = Path::new(places[file]);
             match event {
                 InventoryEvent::Seen { version } => {
-                    inventory.observe(found(places[file], wanted[file], version), scan);
+                    inventory.observe(found(places[file], preferred[file], version), scan);
                     let state = model.entry(file).or_insert((version, false));
                     *state = (version, state.1 && state.0 == version);
                 }

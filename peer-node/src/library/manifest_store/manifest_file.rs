@@ -1,31 +1,31 @@
-//! A manifest as it lies in its file: the states, and behind them a trailer with a checksum.
+//! The file format of a manifest: its states, followed by a trailer with a checksum.
 
 use protocol::digest::Digest;
 use protocol::geometry::Geometry;
 use protocol::manifest::{Manifest, state_count};
 use protocol::sha256::sha256;
 
-/// The bytes of one state.
+/// Bytes per state.
 const STATE_LEN: usize = 32;
 
-/// What the trailer begins with: the form's name and its version.
+/// Start of the trailer: name and version of the format.
 const MAGIC: [u8; 8] = *b"PDXMAN\0\x02";
 
-/// The bytes of the trailer: the magic and a SHA-256.
+/// Bytes of the trailer: the magic and a SHA-256.
 const TRAILER_LEN: usize = 8 + 32;
 
-/// What a file holds.
+/// The content of a manifest file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DecodedManifest {
-    /// A manifest whose checksum is right.
+    /// A manifest with a correct checksum.
     Checked(Manifest),
-    /// A manifest that release 0.1.0 wrote, without a checksum.
+    /// A manifest without a checksum, written by release 0.1.0.
     Unchecked(Manifest),
-    /// Not what was written.
+    /// A damaged manifest.
     Damaged,
 }
 
-/// Returns the most bytes that the file of such a content has; 0 if it needs none.
+/// Returns the maximum length of the manifest file of such a content; 0 if it needs no file.
 pub(super) fn max_len(geometry: &Geometry) -> usize {
     match state_bytes(geometry) {
         0 => 0,
@@ -33,7 +33,7 @@ pub(super) fn max_len(geometry: &Geometry) -> usize {
     }
 }
 
-/// Returns what a file holds whose bytes were read up to one more than [`max_len`].
+/// Decodes a manifest file. `bytes` may be up to one byte longer than [`max_len`].
 pub(super) fn decode(digest: Digest, geometry: Geometry, bytes: &[u8]) -> DecodedManifest {
     let Some((states, trailer)) = bytes.split_at_checked(state_bytes(&geometry)) else {
         return DecodedManifest::Damaged;
@@ -55,7 +55,7 @@ pub(super) fn decode(digest: Digest, geometry: Geometry, bytes: &[u8]) -> Decode
     }
 }
 
-/// Returns the bytes of a manifest's file.
+/// Returns the content of a manifest's file.
 pub(super) fn encode(manifest: &Manifest) -> Vec<u8> {
     let mut bytes = manifest.state_bytes();
     let trailer = trailer_of(manifest.digest(), &bytes);

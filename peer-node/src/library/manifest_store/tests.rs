@@ -56,10 +56,10 @@ fn manifest_of_wrong_length_is_replaced() {
 #[test]
 fn unneeded_and_partial_files_are_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let (kept, gone) = (manifest(700_000, 1), manifest(700_000, 2));
+    let (kept, unneeded) = (manifest(700_000, 1), manifest(700_000, 2));
     let store = store(&folder);
     store.save(&kept).unwrap();
-    store.save(&gone).unwrap();
+    store.save(&unneeded).unwrap();
     fs::write(folder.path().join("17.new"), b"half").unwrap();
     store.clean().unwrap();
     assert_eq!(store.retain(|| HashSet::from([kept.digest()])).unwrap(), 1);

@@ -11,21 +11,21 @@ use super::{ShareMark, ShareSet};
 use crate::storage::read_regular_file;
 use crate::storage::replace_file;
 
-/// The form of the file; a higher number is one that this program does not know.
+/// Current version of the file format. Files of later versions are rejected.
 pub(in super::super) const VERSION: u32 = 2;
 
-/// The form without patterns. Programs that know only this one must not read a file with patterns: they would share what
-/// those leave out.
+/// The version without patterns. Programs that support only this version must reject a file with patterns, because they would
+/// share files that the patterns exclude.
 const VERSION_WITHOUT_PATTERNS: u32 = 1;
 
-/// The longest file that is read, in bytes: far more than anybody registers by hand.
+/// Maximum size of the file, in bytes: far more than anyone registers by hand.
 const MAX_FILE_SIZE: u64 = 64 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredShares {
     version: u32,
     outside: Vec<StoredPlace>,
-    /// Paths in the share folder are relative to it, so that it can be moved.
+    /// Paths in the share folder are relative to it, so that the folder can be moved.
     excluded: Vec<StoredPath>,
     shared: Vec<StoredPath>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -34,7 +34,7 @@ struct StoredShares {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredPatterns {
-    /// In the share folder, relative to it.
+    /// Relative to the share folder if inside it.
     folder: StoredPath,
     patterns: Vec<String>,
 }
@@ -45,7 +45,7 @@ struct StoredPlace {
     name: String,
 }
 
-/// Writes the shares down for good.
+/// Saves the shares durably.
 pub(in super::super) fn save(shares: &ShareSet, file: &Path) -> io::Result<()> {
     let relative = |place: &Path| place.strip_prefix(&shares.root).unwrap_or(place).into();
     let marked = |wanted: ShareMark| {
@@ -71,7 +71,7 @@ pub(in super::super) fn save(shares: &ShareSet, file: &Path) -> io::Result<()> {
     replace_file(file, &json)
 }
 
-/// Reads what [`save`] wrote; without a file, the share folder alone is shared.
+/// Reads the file that [`save`] wrote. Without a file, only the share folder is shared.
 pub(in super::super) fn load(root: PathBuf, file: &Path) -> Result<ShareSet, SharesFileError> {
     let mut shares = ShareSet::with_root(root);
     let json = match read_regular_file(file, MAX_FILE_SIZE) {
@@ -88,9 +88,9 @@ pub(in super::super) fn load(root: PathBuf, file: &Path) -> Result<ShareSet, Sha
         let Some(name) = name.filter(|_| location.is_absolute()) else {
             return Err(SharesFileError::BadPath(location));
         };
-        // The share folder may have been moved next to it or into it since.
+        // The share folder may have been moved next to the place or into it.
         if let Err(reason) = shares.check_shareable(&location) {
-            tracing::warn!(path = %location.display(), %reason, "a place outside is no longer shared");
+            tracing::warn!(path = %location.display(), %reason, "a registered place is no longer shared");
         } else if shares.containing_share(&location).is_none() {
             shares.outside.insert(location, name);
         }
@@ -134,7 +134,7 @@ mod tests {
         save(&shares, &file).unwrap();
         assert_eq!(load("/share".into(), &file).unwrap(), shares);
         assert!(fs::read_to_string(&file).unwrap().contains("\"version\": 1"));
-        // A share folder that was moved keeps its exceptions.
+        // Moving the share folder keeps its exceptions.
         let moved = load("/moved".into(), &file).unwrap();
         assert!(moved.is_excluded(Path::new("/moved/x")) && !moved.is_excluded(Path::new("/share/x")));
     }

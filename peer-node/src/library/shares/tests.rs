@@ -14,7 +14,7 @@ fn is_shared(shares: &ShareSet, location: &str) -> bool {
 }
 
 fn name_of<'a>(shares: &'a ShareSet, location: &str) -> Option<&'a str> {
-    shares.containing_share(Path::new(location)).and_then(|cover| cover.name).map(SharePath::as_str)
+    shares.containing_share(Path::new(location)).and_then(|share| share.name).map(SharePath::as_str)
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn outside_place_gets_its_own_or_a_free_name() {
     let taken = SharePath::parse("x.iso").unwrap();
     shares.share(Path::new("/data/x.iso"), EntryKind::File, |path| *path == taken).unwrap();
     assert_eq!(name_of(&shares, "/data/x.iso"), Some("x (1).iso"));
-    // Once more changes nothing.
+    // Registering again changes nothing.
     let before = shares.clone();
     share(&mut shares, "/backup/movies").unwrap();
     assert_eq!(shares, before);
@@ -53,7 +53,7 @@ fn outer_folder_absorbs_registered_ones() {
 }
 
 #[test]
-fn the_nearest_exception_decides() {
+fn innermost_exception_decides() {
     let mut shares = shares();
     shares.unshare(Path::new("/home/me/share/a"));
     share(&mut shares, "/home/me/share/a/b").unwrap();
@@ -63,13 +63,13 @@ fn the_nearest_exception_decides() {
     assert!(!is_shared(&shares, "/home/me/share/a/b/c/x"));
     assert!(!shares.is_fully_excluded(Path::new("/home/me/share/a")));
     assert!(shares.is_fully_excluded(Path::new("/home/me/share/a/b/c")));
-    // The outermost takes all of them back.
+    // Sharing the outermost folder removes all exceptions.
     share(&mut shares, "/home/me/share").unwrap();
     assert_eq!(shares, self::shares());
 }
 
 #[test]
-fn unsharing_a_place_outside_forgets_it() {
+fn unsharing_an_outside_place_removes_it() {
     let mut shares = shares();
     share(&mut shares, "/data/movies").unwrap();
     shares.unshare(Path::new("/data/movies/old"));

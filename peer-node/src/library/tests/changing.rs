@@ -25,7 +25,7 @@ async fn changed_file_is_rehashed() {
     let running = home.open_settled().await;
     home.write("share/a", "new content");
     running.wait_for_files(|files| files.len() == 1 && files[0].digest == sha256(b"new content")).await;
-    // Replaced under its name.
+    // Replace the file under its name.
     home.write("other", "third");
     fs::rename(home.at("other"), home.at("share/a")).unwrap();
     running.wait_for_files(|files| files.len() == 1 && files[0].digest == sha256(b"third")).await;
@@ -57,7 +57,7 @@ async fn renamed_folder_is_not_rehashed() {
     fs::rename(home.at("share/old"), home.at("share/new")).unwrap();
     running.wait_for_names(&["new/a", "new/b"]).await;
     assert_eq!(running.digest_of("new/a"), false_digest());
-    // It is followed under its new name too.
+    // The renamed folder is watched.
     home.write("share/new/c", "c");
     running.wait_for_names(&["new/a", "new/b", "new/c"]).await;
 }
@@ -91,7 +91,7 @@ async fn rescan_finds_changes_without_events() {
     home.timing.rescan_interval = Duration::from_millis(50);
     home.write("share/a", "a");
     let running = home.open_settled().await;
-    // Not watched, since folders that a link leads to never are; found, since it is looked for.
+    // The folder is unwatched, so only a rescan finds the changes.
     running
         .library
         .context

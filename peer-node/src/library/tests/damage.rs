@@ -1,4 +1,4 @@
-//! State that is damaged, lost or full while the library works or between two runs.
+//! Damaged, lost or unwritable state while the library runs or between two runs.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -11,10 +11,10 @@ fn manifest_file(home: &LibraryHome, digest: &Digest) -> PathBuf {
     home.at("share/.peerdex/manifests").join(digest.to_string())
 }
 
-/// Waits until a condition holds that no event announces.
-async fn eventually(what: &str, is_it: impl Fn() -> bool) {
+/// Polls for a condition that no event announces.
+async fn eventually(what: &str, is_true: impl Fn() -> bool) {
     let waiting = async {
-        while !is_it() {
+        while !is_true() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -34,7 +34,7 @@ async fn damaged_manifest_triggers_a_rehash() {
     fs::write(&file, bytes).unwrap();
     let running = home.open_settled().await;
     assert_eq!(running.library.manifest(&digest).unwrap(), None);
-    eventually("the manifest is made again", || running.library.manifest(&digest).unwrap().is_some()).await;
+    eventually("the manifest is rebuilt", || running.library.manifest(&digest).unwrap().is_some()).await;
     assert_eq!(fs::metadata(file).unwrap().len(), 64 + 40);
 }
 
@@ -94,7 +94,7 @@ async fn manifest_from_0_1_0_is_used_and_verified() {
     let running = home.open_settled().await;
     assert!(running.library.manifest(&digest).unwrap().is_some());
     eventually("the manifest gets its checksum", || fs::read(&file).unwrap() == bytes).await;
-    assert_eq!(running.names(), ["a"], "it was shared all the time");
+    assert_eq!(running.names(), ["a"], "the file stays shared");
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn replaced_share_folder_is_rescanned() {
     running.state.restore().unwrap();
     running.state.update_health(|health| health.restored += 1);
     running.wait_for_names(&["b"]).await;
-    // Its folder is watched, and the old one is no longer shared.
+    // The new folder is watched, and the old one is no longer shared.
     home.write("share/c", "c");
     running.wait_for_names(&["b", "c"]).await;
 }
@@ -162,7 +162,7 @@ async fn files_are_shared_when_state_is_unwritable() {
     fs::remove_file(&manifests).unwrap();
     fs::create_dir(&manifests).unwrap();
     eventually("the manifest is written", || manifest_file(&home, &digest).is_file()).await;
-    eventually("the trouble is over", || health.borrow().store_error.is_none()).await;
+    eventually("the error is cleared", || health.borrow().store_error.is_none()).await;
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn unreadable_file_is_withdrawn_until_readable() {
     };
     set_mode(0o000);
     if fs::File::open(home.at("share/a")).is_ok() {
-        // The system lets root read everything.
+        // Root can read everything.
         return;
     }
     running.wait_for_names(&["b"]).await;

@@ -3,15 +3,18 @@ use std::fs;
 use super::super::{Caution, MANY_FILES, PatternError, Registration, ShareReport, SkipReason};
 use super::*;
 
-async fn register_with(running: &RunningLibrary, wanted: Registration) -> Result<ShareReport, LibraryError> {
-    tokio::time::timeout(TIMEOUT, running.library.register_with(wanted)).await.unwrap()
+async fn register_with(
+    running: &RunningLibrary,
+    registration: Registration,
+) -> Result<ShareReport, LibraryError> {
+    tokio::time::timeout(TIMEOUT, running.library.register_with(registration)).await.unwrap()
 }
 
 fn patterns(patterns: &[&str]) -> Vec<String> {
     patterns.iter().map(|pattern| (*pattern).to_owned()).collect()
 }
 
-/// Returns what is left out, by its last name, with the label of the reason.
+/// Returns the names of the left-out files with the labels of the reasons.
 fn left_out(running: &RunningLibrary) -> Vec<(String, &'static str)> {
     let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     let overview = running.library.overview();
@@ -49,14 +52,14 @@ async fn folder_patterns_persist_and_can_be_replaced() {
     running.stop().await;
     let running = home.open_settled().await;
     assert_eq!(running.names(), ["music/b.flac", "x.wav"]);
-    // Without patterns, those that hold stay; with others, they are replaced; an empty one removes them.
+    // Without patterns, the current ones stay; new ones replace them; an empty one removes them.
     register_with(&running, music(None)).await.unwrap();
     assert_eq!(running.names(), ["music/b.flac", "x.wav"]);
     register_with(&running, music(Some(patterns(&["*.flac"])))).await.unwrap();
     running.wait_for_names(&["music/a.wav", "x.wav"]).await;
     register_with(&running, music(Some(patterns(&[""])))).await.unwrap();
     running.wait_for_names(&["music/a.wav", "music/b.flac", "x.wav"]).await;
-    // Without a path, it is the node's own folder.
+    // Without a path, patterns apply to the share folder.
     register_with(&running, Registration { patterns: Some(patterns(&["x.*"])), ..Registration::default() })
         .await
         .unwrap();
@@ -94,7 +97,7 @@ async fn left_out_files_have_a_reason() {
         counts.iter().map(|count| (count.files, count.left_out)).collect::<Vec<_>>(),
         [(1, 4), (1, 1)]
     );
-    // What is no longer there is no longer left out.
+    // A deleted file is no longer reported as left out.
     fs::remove_file(home.at("share/link")).unwrap();
     tokio::time::timeout(TIMEOUT, running.library.register(Vec::new())).await.unwrap().unwrap();
     assert_eq!(left_out(&running).len(), 4);
@@ -129,7 +132,7 @@ async fn many_files_need_confirmation() {
     let refused = register_with(&running, many(None)).await.unwrap_err();
     assert!(matches!(refused, LibraryError::Unconfirmed { caution: Caution::ManyFiles, .. }));
     assert_eq!(running.library.overview().places.len(), 1);
-    // Files that are left out do not count.
+    // Excluded files do not count.
     let report = register_with(&running, many(Some(patterns(&["?*0"])))).await.unwrap();
     assert!(report.files.len() > 5000);
 }

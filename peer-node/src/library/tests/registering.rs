@@ -22,7 +22,7 @@ fn names(report: &ShareReport) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn outside_places_are_shared_in_place_and_remembered() {
+async fn outside_places_are_shared_in_place_and_persist() {
     let home = LibraryHome::new();
     home.write("share/x.iso", "inside");
     home.write("data/x.iso", "outside");
@@ -34,7 +34,7 @@ async fn outside_places_are_shared_in_place_and_remembered() {
     assert_eq!(running.names(), ["movies/old/m", "x (1).iso", "x.iso"]);
     assert_eq!(running.digest_of("x (1).iso"), sha256(b"outside"));
     assert_eq!(fs::read_dir(home.at("share")).unwrap().count(), 2);
-    // What comes and goes there is followed too.
+    // The registered places are watched.
     home.write("data/movies/new", "new");
     fs::remove_file(home.at("data/x.iso")).unwrap();
     running.wait_for_names(&["movies/new", "movies/old/m", "x.iso"]).await;
@@ -42,7 +42,7 @@ async fn outside_places_are_shared_in_place_and_remembered() {
 
     let running = home.open_settled().await;
     assert_eq!(running.names(), ["movies/new", "movies/old/m", "x.iso"]);
-    // Gone, not forgotten.
+    // The registration of a missing file is kept.
     home.write("data/x.iso", "back");
     running.wait_for_names(&["movies/new", "movies/old/m", "x (1).iso", "x.iso"]).await;
 }
@@ -86,7 +86,7 @@ async fn places_are_unregistered_by_local_path_too() {
     let data = home.at("data");
     let report = unregister(&running, &[data.to_str().unwrap(), "a"]).await.unwrap();
     assert_eq!(names(&report), ["a", "m/x", "n/y"]);
-    // One that has gone is still known by its name.
+    // A deleted place can still be unregistered by its path.
     register(&home, &running, &["data/m"]).await.unwrap();
     fs::remove_dir_all(home.at("data/m")).unwrap();
     running.wait_for_names(&[]).await;
@@ -178,14 +178,14 @@ async fn endless_file_is_reported_as_skipped() {
     assert!(report.files.is_empty());
     assert_eq!(report.skipped.len(), 1);
     assert_eq!(report.skipped[0].path, "/proc/version");
-    // Nobody waits for it.
+    // The file is parked, so it does not delay settling.
     running.settled().await;
 }
 
 #[tokio::test]
 async fn unreadable_files_are_reported_the_rest_is_shared() {
     use std::os::unix::fs::PermissionsExt;
-    // Nothing is closed to root.
+    // Root can read everything.
     if rustix::process::geteuid().is_root() {
         return;
     }
@@ -202,7 +202,7 @@ async fn unreadable_files_are_reported_the_rest_is_shared() {
     assert_eq!(names(&report), ["data/ok"]);
     let denied = SkipReason::Unreadable(std::io::ErrorKind::PermissionDenied);
     assert_eq!(report.skipped.iter().map(|skipped| &skipped.reason).collect::<Vec<_>>(), [&denied, &denied]);
-    // Once it can be, it is.
+    // The files are shared as soon as they become readable.
     close("data/closed folder", 0o700);
     close("data/closed file", 0o600);
     running.wait_for_names(&["data/closed file", "data/closed folder/x", "data/ok"]).await;

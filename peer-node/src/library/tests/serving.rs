@@ -27,13 +27,13 @@ async fn shared_file_opens_by_digest() {
 #[tokio::test]
 async fn changed_file_is_not_served_and_is_rescanned() {
     let mut home = LibraryHome::new();
-    // Nobody but the one who opens it notices in time.
+    // A long debounce time, so that only opening the file detects the change.
     home.timing.debounce_time = Duration::from_secs(1);
     home.write("share/a", "content");
     home.write("share/copy", "content");
     let running = home.open_settled().await;
     home.write("share/a", "changed");
-    // Another copy takes its place.
+    // The other copy is served instead.
     assert!(running.library.open_file(&sha256(b"content")).is_ok());
     fs::remove_file(home.at("share/copy")).unwrap();
     assert!(matches!(
@@ -84,7 +84,7 @@ async fn lost_manifests_are_rebuilt() {
     assert_eq!(running.library.manifest(&sha256(b"unknown")).unwrap(), None);
 }
 
-/// Takes in a download that looks as it was verified.
+/// Adopts a download with its current identity.
 async fn adopt(
     running: &RunningLibrary,
     path: PathBuf,
@@ -111,7 +111,7 @@ async fn replaced_download_is_refused() {
 async fn download_is_adopted_without_hashing() {
     let home = LibraryHome::new();
     let running = home.open_settled().await;
-    // It says that the file has another content, which would not go unnoticed if anybody looked.
+    // The manifest is of another content, which hashing would reveal.
     let claimed = manifest(&vec![1; 600_000]);
     home.write("share/new/x.iso", vec![2; 600_000]);
     let file = adopt(&running, home.at("share/new/x.iso"), Arc::clone(&claimed)).await.unwrap();
@@ -126,7 +126,7 @@ async fn download_is_adopted_without_hashing() {
 }
 
 #[tokio::test]
-async fn adopted_outside_download_is_remembered() {
+async fn adopted_outside_download_persists() {
     let home = LibraryHome::new();
     let running = home.open_settled().await;
     home.write("downloads/x.iso", "content");

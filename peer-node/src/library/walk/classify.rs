@@ -11,16 +11,16 @@ use super::super::report::SkipReason;
 use super::super::shares::{is_hidden, is_unfinished};
 use crate::storage::FileIdentity;
 
-/// The path on the network of the folder around a name.
+/// The network path of a folder that contains an entry.
 #[derive(Clone)]
 pub(super) enum NetworkParent {
-    /// The name is that of a registered place and is called this instead.
+    /// The entry is a registered place with this name on the network.
     Registered(SharePath),
     Folder(SharePath),
 }
 
 impl NetworkParent {
-    /// Returns how many folders the path on the network has.
+    /// Returns the number of components of the network path.
     pub(super) fn depth(&self) -> usize {
         match self {
             Self::Registered(_) => 0,
@@ -29,24 +29,24 @@ impl NetworkParent {
     }
 }
 
-/// Finds out what a name is and what it is called on the network.
+/// Returns the kind of an entry and its network path.
 pub(super) fn classify(
     folder: BorrowedFd<'_>,
     name: &OsStr,
-    above: Option<&NetworkParent>,
+    parent: Option<&NetworkParent>,
 ) -> Result<(Stat, SharePath), SkipReason> {
-    if is_hidden(name) && !matches!(above, Some(NetworkParent::Registered(_))) {
+    if is_hidden(name) && !matches!(parent, Some(NetworkParent::Registered(_))) {
         return Err(SkipReason::Hidden);
     }
     let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(errno_reason)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile | FileType::Directory => Ok((stat, child_path(above, name)?)),
+        FileType::RegularFile | FileType::Directory => Ok((stat, child_path(parent, name)?)),
         FileType::Symlink => Err(SkipReason::Link),
         _ => Err(SkipReason::Special),
     }
 }
 
-/// Finds out whether a regular file may be shared.
+/// Returns the identity of a regular file if it may be shared.
 pub(super) fn check_file(stat: &Stat, name: &OsStr) -> Result<FileIdentity, SkipReason> {
     if is_unfinished(name) {
         return Err(SkipReason::Unfinished);
@@ -58,9 +58,9 @@ pub(super) fn check_file(stat: &Stat, name: &OsStr) -> Result<FileIdentity, Skip
     if identity.size > MAX_FILE_SIZE { Err(SkipReason::OverLimit) } else { Ok(identity) }
 }
 
-/// Puts a name below a path on the network.
-pub(super) fn child_path(above: Option<&NetworkParent>, name: &OsStr) -> Result<SharePath, SkipReason> {
-    let folder = match above {
+/// Appends a name to a network path.
+pub(super) fn child_path(parent: Option<&NetworkParent>, name: &OsStr) -> Result<SharePath, SkipReason> {
+    let folder = match parent {
         Some(NetworkParent::Registered(path)) => return Ok(path.clone()),
         Some(NetworkParent::Folder(path)) => Some(path),
         None => None,
@@ -76,7 +76,7 @@ pub(super) fn open_folder(at: BorrowedFd<'_>, name: impl rustix::path::Arg) -> R
     rustix::fs::openat(at, name, flags, Mode::empty())
 }
 
-/// Tells why something is passed over that the system does not give.
+/// Returns why an entry is skipped after a system call failed.
 pub(super) fn errno_reason(errno: Errno) -> SkipReason {
     match errno {
         Errno::LOOP => SkipReason::Link,

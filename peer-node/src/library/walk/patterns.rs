@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::super::exclusions::{IGNORE_FILE, MAX_IGNORE_FILE_SIZE, PatternError};
 
-/// Reads the file of patterns in a folder; `None` if there is none.
+/// Reads the pattern file of a folder; `None` if it does not exist.
 pub(super) fn read_patterns(folder: BorrowedFd<'_>) -> Result<Option<String>, PatternError> {
     let unreadable = |error: std::io::Error| PatternError::Unreadable(error.to_string());
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

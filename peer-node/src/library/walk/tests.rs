@@ -10,7 +10,7 @@ use super::*;
 
 mod patterns;
 
-/// Does something to the tree when a folder is entered.
+/// A change to the tree while a folder is entered.
 type EnterHook = Box<dyn Fn(&Path)>;
 
 #[derive(Default)]
@@ -24,8 +24,8 @@ struct RecordingSink {
 
 impl WalkSink for RecordingSink {
     fn enter(&mut self, folder: &Path) -> ControlFlow<()> {
-        if let Some(meanwhile) = &self.on_enter {
-            meanwhile(folder);
+        if let Some(on_enter) = &self.on_enter {
+            on_enter(folder);
         }
         self.entered.push(folder.to_owned());
         ControlFlow::Continue(())
@@ -46,7 +46,7 @@ impl WalkSink for RecordingSink {
 }
 
 struct WalkTree {
-    /// Its path has no hidden component.
+    /// The path has no hidden component.
     home: tempfile::TempDir,
 }
 
@@ -134,11 +134,11 @@ fn invalid_names_are_skipped_with_all_below() {
     tree.write("share/a\\b/inside");
     tree.write("share/K: Missing Kings.mkv");
     tree.write("share/line\nbreak/inside");
-    let odd = tree.at("share").join(OsStr::from_bytes(b"caf\xe9"));
-    fs::write(&odd, b"").unwrap();
+    let non_utf8 = tree.at("share").join(OsStr::from_bytes(b"caf\xe9"));
+    fs::write(&non_utf8, b"").unwrap();
     let seen = tree.walk(&tree.shares(), "share");
     assert_eq!(names(&seen), ["K: Missing Kings.mkv", "a\\b/inside", "ok"]);
-    assert_eq!(seen.skipped[&odd], SkipReason::NotUtf8);
+    assert_eq!(seen.skipped[&non_utf8], SkipReason::NotUtf8);
     assert!(matches!(seen.skipped[&tree.at("share/line\nbreak")], SkipReason::BadName(_)));
     assert_eq!(seen.skipped.len(), 2);
 }
@@ -150,8 +150,8 @@ fn folders_that_vanish_or_become_links_are_harmless() {
         tree.write(path);
     }
     let (share, secret) = (tree.at("share"), tree.at("secret"));
-    let meanwhile = move |folder: &Path| {
-        // Each folder is gone, or leads elsewhere, before anything in it is looked at.
+    let change = move |folder: &Path| {
+        // Each folder is removed or replaced before its content is read.
         if folder.ends_with("a") || folder.ends_with("d") {
             fs::remove_dir_all(folder).unwrap();
         } else if folder.ends_with("b") {
@@ -159,10 +159,10 @@ fn folders_that_vanish_or_become_links_are_harmless() {
             symlink(&secret, folder).unwrap();
         }
     };
-    let mut seen = RecordingSink { on_enter: Some(Box::new(meanwhile)), ..RecordingSink::default() };
+    let mut seen = RecordingSink { on_enter: Some(Box::new(change)), ..RecordingSink::default() };
     let shares = tree.shares();
     assert!(Walk::new(&shares, &mut seen).walk_place(&tree.at("share")).is_continue());
-    // What was opened is read where it is now; nothing is found by way of the link.
+    // An open folder is read at its new location, and nothing is found through the link.
     assert!(names(&seen).contains(&"ok"), "{:?}", names(&seen));
     assert!(seen.files.iter().all(|(name, _)| name == "ok" || name == "b/in"), "{:?}", names(&seen));
 }
@@ -191,7 +191,7 @@ fn too_deep_tree_is_cut_off() {
     let seen = tree.walk(&tree.shares(), "share");
     assert_eq!(seen.files.len(), MAX_PATH_DEPTH);
     assert_eq!(seen.skipped.values().collect::<Vec<_>>(), [&SkipReason::OverLimit]);
-    // The standard library's removal is recursive but takes such a depth.
+    // The recursive removal of the standard library can handle this depth.
     drop(tree);
 }
 

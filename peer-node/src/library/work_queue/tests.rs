@@ -34,7 +34,7 @@ fn delayed_file_starts_when_due() {
     queue.add(Path::new("/a"), identity(1, 1), JobStart::NotBefore(due));
     assert_eq!(begin(&mut queue, now), None);
     assert_eq!(queue.next_due(), Some(due));
-    // Seen again unchanged, it keeps its place; changed, it waits anew.
+    // An unchanged file keeps its position; a changed one is delayed again.
     queue.add(Path::new("/a"), identity(1, 1), JobStart::NotBefore(due + Duration::from_secs(1)));
     assert_eq!(queue.next_due(), Some(due));
     let later = due + Duration::from_secs(2);
@@ -69,7 +69,7 @@ fn changing_file_is_parked_and_retried_later() {
     assert_eq!(retries, [RetryOutcome::Soon, RetryOutcome::Soon, RetryOutcome::Soon, RetryOutcome::Parked]);
     assert_eq!((queue.files_left(), queue.bytes_left()), (0, 0));
     assert!(!queue.has_pending_beneath(Path::new("/d")));
-    // It comes up again, with what it looks like by then.
+    // The file is retried with its last identity.
     assert_eq!(queue.begin_next(now), Some(("/d/log".into(), identity(5, 5))));
     queue.end();
     queue.remove(Path::new("/d/log"));
@@ -123,8 +123,8 @@ fn growing_file_is_parked_but_hashed_at_rest() {
         assert_eq!(queue.has_pending_beneath(Path::new("/d")), version < 10);
         now += settle / 3;
     }
-    let aside: Vec<SkippedEntry> = queue.parked_beneath(Path::new("/d")).collect();
-    assert_eq!(aside, [SkippedEntry { location: "/d/log".into(), reason: SkipReason::Changing }]);
+    let parked: Vec<SkippedEntry> = queue.parked_beneath(Path::new("/d")).collect();
+    assert_eq!(parked, [SkippedEntry { location: "/d/log".into(), reason: SkipReason::Changing }]);
     assert!(begin(&mut queue, now + settle).is_some());
 }
 
@@ -183,7 +183,7 @@ proptest! {
             prop_assert_eq!(queue.delayed.len(), queue.jobs.values().filter(is_delayed).count());
             prop_assert!(running.len() <= MAX_ACTIVE);
         }
-        // With time and success, all of them are hashed.
+        // Eventually every file is hashed.
         now += PARKED_RETRY_DELAY * 2;
         loop {
             while let Some((begun, _)) = queue.begin_next(now) {

@@ -24,13 +24,13 @@ async fn accept(stream: &mut TcpStream) -> Result<IncomingConnection, LinkGreeti
 async fn two_nodes_greet_in_either_version() {
     for (version, features) in [(Version::One, PeerFeatures::NONE), (Version::Two, FEATURES)] {
         let (mut accepted, mut dialled) = pair().await;
-        let (visitor, greeted) = tokio::join!(
+        let (incoming, greeted) = tokio::join!(
             accept(&mut accepted),
             greet(&mut dialled, local_node(2), version, None, GREETING_TIMEOUT)
         );
-        let Ok(IncomingConnection::Peer(visitor)) = visitor else { panic!("{visitor:?}") };
-        assert_eq!((visitor.node, visitor.port), (local_node(2).node, 2));
-        assert_eq!((visitor.version, visitor.features), (version, features));
+        let Ok(IncomingConnection::Peer(incoming)) = incoming else { panic!("{incoming:?}") };
+        assert_eq!((incoming.node, incoming.port), (local_node(2).node, 2));
+        assert_eq!((incoming.version, incoming.features), (version, features));
         let greeted = greeted.unwrap();
         assert_eq!((greeted.node, greeted.port), (local_node(1).node, 1));
         assert_eq!((greeted.version, greeted.features), (version, features));
@@ -41,20 +41,20 @@ async fn two_nodes_greet_in_either_version() {
 async fn bytes_behind_the_greeting_are_kept() {
     let (mut accepted, mut dialled) = pair().await;
     let open = PeerMessage::OpenWithManifest { channel: 0, digest: Digest::from_bytes([3; 32]), states: 4 };
-    let (visitor, _) = tokio::join!(
+    let (incoming, _) = tokio::join!(
         accept(&mut accepted),
         greet(&mut dialled, local_node(2), Version::Two, Some(&open), GREETING_TIMEOUT)
     );
-    let Ok(IncomingConnection::Peer(mut visitor)) = visitor else { panic!("{visitor:?}") };
-    assert_eq!(visitor.rest.next_message(), Ok(Some(open)));
-    assert_eq!(visitor.rest.pending(), 0);
+    let Ok(IncomingConnection::Peer(mut incoming)) = incoming else { panic!("{incoming:?}") };
+    assert_eq!(incoming.rest.next_message(), Ok(Some(open)));
+    assert_eq!(incoming.rest.pending(), 0);
 }
 
 #[tokio::test]
 async fn a_listener_of_version_1_is_recognised() {
     let (mut accepted, mut dialled) = pair().await;
     let old = async {
-        // It closes with the greeting unread, so that its preamble and a reset arrive together.
+        // It closes with our greeting unread, so that its preamble and a reset arrive together.
         let mut theirs = [0; PREAMBLE_LEN];
         accepted.read_exact(&mut theirs).await.unwrap();
         accepted.write_all(&preamble::encode(Service::Peer, Version::One)).await.unwrap();
@@ -89,14 +89,14 @@ async fn connection_to_oneself_is_detected_on_both_sides() {
     for version in [Version::One, Version::Two] {
         let (mut accepted, mut dialled) = pair().await;
         let accepting = async {
-            let visitor = accept(&mut accepted).await;
+            let incoming = accept(&mut accepted).await;
             drop(accepted);
-            visitor
+            incoming
         };
-        let (visitor, greeted) =
+        let (incoming, greeted) =
             tokio::join!(accepting, greet(&mut dialled, local_node(1), version, None, GREETING_TIMEOUT));
-        assert!(matches!(visitor, Err(LinkGreetingError::SelfConnection)), "{visitor:?}");
-        // The side that accepts may hang up before its own greeting is read.
+        assert!(matches!(incoming, Err(LinkGreetingError::SelfConnection)), "{incoming:?}");
+        // The accepting side may close before its own greeting is read.
         assert!(
             matches!(greeted, Err(LinkGreetingError::SelfConnection | LinkGreetingError::Io(_))),
             "{greeted:?}"

@@ -2,35 +2,37 @@ use super::*;
 
 const STEP: Duration = Duration::from_millis(100);
 
-/// A path that is looked at ten times a second; its rate depends on how many connections are used.
+/// A simulated path, observed ten times per second. Its rate depends on the number of connections in use.
 struct WidthTestPath {
     rtt: Duration,
     is_loss_based: bool,
     is_losing: bool,
-    /// When a limit on uploads is set.
+    /// Time at which an upload limit is set.
     limited_at: Option<Duration>,
-    /// Bytes per second by the number of connections that are used.
+    /// Bytes per second by number of connections in use.
     rate: fn(usize) -> u64,
 }
 
 impl WidthTestPath {
-    /// Lets a link send for so many seconds, of which it is busy as long as `busy` says. Returns the extent after each tenth.
+    /// Runs a link for this many seconds. `busy` returns whether it has blocks to send at a given time. Returns the width
+    /// after each tenth of a second.
     fn run(&self, seconds: u32, busy: impl Fn(Duration) -> bool) -> Vec<LinkWidth> {
         let start = Instant::now();
-        let (mut width, mut sent, mut extents) =
+        let (mut controller, mut sent, mut widths) =
             (WidthController::new(start), 0, vec![LinkWidth { open: 1, used: 1 }]);
         for step in 1..=seconds * 10 {
             let (now, is_busy) = (STEP * step, busy(STEP * step));
             if is_busy {
-                sent += (self.rate)(extents.last().unwrap().used) / 10;
+                sent += (self.rate)(widths.last().unwrap().used) / 10;
             }
             let retransmitted = if self.is_losing { sent / 1_000_000 } else { 0 };
             let is_limited = self.limited_at.is_some_and(|at| now >= at);
             let (is_loss_based, rtt) = (self.is_loss_based, self.rtt);
-            let sight = LinkObservation { is_busy, is_limited, is_loss_based, rtt, retransmitted, sent };
-            extents.push(width.observe(&sight, start + now));
+            let observation =
+                LinkObservation { is_busy, is_limited, is_loss_based, rtt, retransmitted, sent };
+            widths.push(controller.observe(&observation, start + now));
         }
-        extents
+        widths
     }
 }
 
@@ -42,25 +44,25 @@ const LOSSY: WidthTestPath = WidthTestPath {
     rate: |connections| 1_000_000 * connections as u64,
 };
 
-fn max_open(extents: &[LinkWidth]) -> usize {
-    extents.iter().map(|extent| extent.open).max().unwrap()
+fn max_open(widths: &[LinkWidth]) -> usize {
+    widths.iter().map(|width| width.open).max().unwrap()
 }
 
 #[test]
 fn a_distant_lossy_path_has_many_connections_and_keeps_them() {
-    let extents = LOSSY.run(120, |_| true);
-    assert_eq!(extents[20], LinkWidth { open: 8, used: 8 });
-    assert_eq!(extents.last().unwrap().open, 8);
-    let halved = extents.iter().filter(|extent| extent.used < 8).count();
-    assert!(halved < extents.len() / 8, "{halved} of {}", extents.len());
+    let widths = LOSSY.run(120, |_| true);
+    assert_eq!(widths[20], LinkWidth { open: 8, used: 8 });
+    assert_eq!(widths.last().unwrap().open, 8);
+    let halved = widths.iter().filter(|width| width.used < 8).count();
+    assert!(halved < widths.len() / 8, "{halved} of {}", widths.len());
 }
 
 #[test]
 fn hopeless_trial_ends_early_on_a_near_or_lossy_path() {
     let halved = |path: &WidthTestPath| {
-        let extents = path.run(30, |_| true);
-        assert_eq!(extents.last().unwrap().open, 8);
-        extents.iter().filter(|extent| extent.used < 8 && extent.open == 8).count()
+        let widths = path.run(30, |_| true);
+        assert_eq!(widths.last().unwrap().open, 8);
+        widths.iter().filter(|width| width.used < 8 && width.open == 8).count()
     };
     let near = WidthTestPath { rtt: Duration::from_millis(10), ..LOSSY };
     for path in [&near, &LOSSY] {
@@ -73,10 +75,10 @@ fn hopeless_trial_ends_early_on_a_near_or_lossy_path() {
 #[test]
 fn connections_that_do_not_raise_the_rate_are_closed() {
     let full = WidthTestPath { rate: |_| 12_500_000, ..LOSSY };
-    let extents = full.run(60, |_| true);
-    assert_eq!(max_open(&extents), 8);
-    assert_eq!(extents.last().unwrap(), &LinkWidth { open: 1, used: 1 });
-    let last_wide = extents.iter().rposition(|extent| extent.open > 1).unwrap();
+    let widths = full.run(60, |_| true);
+    assert_eq!(max_open(&widths), 8);
+    assert_eq!(widths.last().unwrap(), &LinkWidth { open: 1, used: 1 });
+    let last_wide = widths.iter().rposition(|width| width.open > 1).unwrap();
     assert!(last_wide < 300, "several for {last_wide} tenths of a second");
 }
 
@@ -94,7 +96,7 @@ fn one_connection_stays_where_it_suffices() {
     for path in [paced, near, clean] {
         assert_eq!(max_open(&path.run(60, |_| true)), 1);
     }
-    // Without blocks that wait, the other side is what limits it.
+    // If no blocks wait, the peer limits the rate.
     assert_eq!(max_open(&LOSSY.run(60, |_| false)), 1);
 }
 
@@ -107,20 +109,20 @@ fn far_path_is_widened_before_any_loss() {
 #[test]
 fn idle_connections_are_closed_and_come_back() {
     let busy = |at: Duration| at < Duration::from_secs(5) || at > Duration::from_secs(30);
-    let extents = LOSSY.run(40, busy);
-    assert_eq!((extents[49].open, extents[200].open, extents[399].open), (8, 1, 8));
+    let widths = LOSSY.run(40, busy);
+    assert_eq!((widths[49].open, widths[200].open, widths[399].open), (8, 1, 8));
 }
 
 #[test]
 fn limit_on_uploads_closes_further_connections() {
     let limited = WidthTestPath { limited_at: Some(Duration::from_secs(5)), ..LOSSY };
-    let extents = limited.run(10, |_| true);
-    assert_eq!((extents[49].open, extents[50].open, extents[100].open), (8, 1, 1));
+    let widths = limited.run(10, |_| true);
+    assert_eq!((widths[49].open, widths[50].open, widths[100].open), (8, 1, 1));
 }
 
 #[test]
 fn idle_time_does_not_count_in_a_trial() {
-    // Every second a short pause.
-    let extents = LOSSY.run(60, |at| at.as_millis() % 1000 >= 200);
-    assert_eq!(extents.last().unwrap().open, 8);
+    // A short pause in every second.
+    let widths = LOSSY.run(60, |at| at.as_millis() % 1000 >= 200);
+    assert_eq!(widths.last().unwrap().open, 8);
 }

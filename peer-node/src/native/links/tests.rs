@@ -1,4 +1,4 @@
-//! Two nodes on this machine whose link has several connections.
+//! Two nodes on this machine whose link uses several connections.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ use crate::throttle::Throttle;
 use crate::transport::{AddressLimits, TransportConfig, accept_all};
 use swarm::SourceId;
 
-/// Far longer than anything takes.
+/// Far longer than any step takes.
 const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 const TEST_WIDTH: usize = 4;
@@ -33,7 +33,7 @@ struct LinkTestNode {
 
 impl LinkTestNode {
     async fn start(number: u8) -> Self {
-        // Not hidden, as temporary folders are by default.
+        // Temporary folders have hidden names by default, and hidden folders are not shared.
         let home = tempfile::Builder::new().prefix("links").tempdir().unwrap();
         let share = home.path().canonicalize().unwrap();
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
@@ -65,12 +65,12 @@ impl LinkTestNode {
         });
         let visited = links.clone();
         tracker.clone().spawn(async move {
-            let visit = |mut stream: TcpStream, from, ticket| {
+            let visit = |mut stream: TcpStream, from, permit| {
                 let links = visited.clone();
                 async move {
                     let mut preamble = [0; PREAMBLE_LEN];
                     if stream.read_exact(&mut preamble).await.is_ok() {
-                        links.accept(stream, preamble, from, ticket).await;
+                        links.accept(stream, preamble, from, permit).await;
                     }
                 }
             };
@@ -103,7 +103,9 @@ async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(TEST_TIMEOUT, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"));
+    tokio::time::timeout(TEST_TIMEOUT, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("timed out waiting for {what}"));
 }
 
 type TestEvents = mpsc::Receiver<(SourceId, SourceEvent)>;
@@ -128,7 +130,7 @@ async fn open(link: &PeerLink, digest: Digest) -> (FetchChannel, TestEvents) {
     (channel, events)
 }
 
-/// Fetches blocks and compares each, which must come once.
+/// Fetches blocks, checks their bytes, and fails if one arrives twice.
 async fn fetch(
     channel: &FetchChannel,
     events: &mut TestEvents,
@@ -170,10 +172,10 @@ async fn several_connections_carry_each_block_once() {
     assert_eq!(link.connections(), 3);
 
     let admission = source.links.inner.config.transport.admission();
-    let places: Vec<AdmissionPermit> =
+    let permits: Vec<AdmissionPermit> =
         std::iter::from_fn(|| admission.admit([127, 0, 0, 1].into()).ok()).collect();
-    assert_eq!(places.len(), TEST_WIDTH - 1, "the link has one place");
-    drop(places);
+    assert_eq!(permits.len(), TEST_WIDTH - 1, "the link takes one permit");
+    drop(permits);
 
     let geometry = manifest.geometry();
     let blocks: Vec<Block> = geometry.pieces().flat_map(|piece| geometry.blocks(piece, 64 << 10)).collect();
@@ -192,7 +194,7 @@ async fn connection_beyond_the_wanted_number_is_refused() {
     let link = fetcher.links.get_or_connect(source.links.inner.config.node, source.address).await.unwrap();
     let (channel, mut events) = open(&link, manifest.digest()).await;
     let (key, sending) = source.links.inner.keys.only();
-    // One is wanted, but two are asked for.
+    // One connection is wanted, but two are requested.
     sending.state.queue.push(PeerMessage::Widen { key, connections: 2 });
     let block = manifest.geometry().block(0, 0, 1000).unwrap();
     fetch(&channel, &mut events, &[block], &manifest, &[7; 1000]).await;

@@ -11,23 +11,23 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::native::PeerLink;
 
-/// What has become of a partial content.
+/// Status of a partial content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartialStatus {
-    /// More pieces may come.
+    /// Being downloaded; more pieces may follow.
     Growing,
-    /// All pieces are here, and its download has ended: from now on it is for the library to share the content.
+    /// All pieces are verified and the download has ended. From now on the library shares the content.
     Complete,
-    /// Its download was given up.
+    /// The download was abandoned.
     Withdrawn,
 }
 
-/// A content of which some pieces are here.
+/// A content of which some pieces are verified.
 #[derive(Debug)]
 pub struct Partial {
     path: SharePath,
     manifest: Arc<Manifest>,
-    /// The manifest's id, which costs a hash over all of it.
+    /// The manifest's id, kept because computing it hashes the whole manifest.
     manifest_id: Digest,
     file: Arc<File>,
     visitors: mpsc::Sender<PeerLink>,
@@ -37,12 +37,11 @@ pub struct Partial {
 #[derive(Debug)]
 struct PartialProgress {
     have: Bitfield,
-    /// The pieces that were verified since the content was published, in order: who follows it needs only to know how
-    /// far it has read.
+    /// The pieces verified since the content was published, in order. A follower only needs a position in it.
     log: Vec<PieceIndex>,
     status: PartialStatus,
     is_announced: bool,
-    /// Rung at every change.
+    /// Notified at every change.
     followers: Vec<Weak<Notify>>,
 }
 
@@ -51,12 +50,12 @@ impl Partial {
         path: SharePath,
         manifest: Arc<Manifest>,
         file: Arc<File>,
-        here: Bitfield,
+        have: Bitfield,
         visitors: mpsc::Sender<PeerLink>,
     ) -> Self {
         let (log, followers) = (Vec::new(), Vec::new());
         let progress = Mutex::new(PartialProgress {
-            have: here,
+            have,
             log,
             status: PartialStatus::Growing,
             is_announced: false,
@@ -66,59 +65,59 @@ impl Partial {
         Self { path, manifest, manifest_id, file, visitors, progress }
     }
 
-    /// Returns the content's digest.
+    /// Returns the digest of the content.
     pub fn digest(&self) -> Digest {
         self.manifest.digest()
     }
 
-    /// Returns the name that the file will have.
+    /// Returns the final path of the file.
     pub const fn path(&self) -> &SharePath {
         &self.path
     }
 
-    /// Returns the content's manifest, as its download believes it to be.
+    /// Returns the manifest that the download currently trusts.
     pub const fn manifest(&self) -> &Arc<Manifest> {
         &self.manifest
     }
 
-    /// Returns the manifest's id.
+    /// Returns the id of the manifest.
     pub const fn manifest_id(&self) -> Digest {
         self.manifest_id
     }
 
-    /// Returns the file in which the pieces lie, each in its place.
+    /// Returns the file that holds the pieces at their offsets.
     pub const fn file(&self) -> &Arc<File> {
         &self.file
     }
 
-    /// Says whether a piece may be given to others.
+    /// Returns true if a piece may be sent to peers.
     pub fn has(&self, piece: PieceIndex) -> bool {
         let progress = self.progress.lock();
         progress.status != PartialStatus::Withdrawn && progress.have.has(piece)
     }
 
-    /// Says whether the index is to know of the content.
+    /// Returns true if the content is announced to the index.
     pub fn is_announced(&self) -> bool {
         self.progress.lock().is_announced
     }
 
-    /// Returns what has become of the content.
+    /// Returns the status of the content.
     pub fn status(&self) -> PartialStatus {
         self.progress.lock().status
     }
 
-    /// Returns the pieces that are here and where to read on from, and has `bell` rung at every change from now on. A
-    /// bell that nobody has any more is forgotten.
+    /// Returns the verified pieces and a cursor for [`Partial::read`], and notifies `bell` of every change from now on. Bells
+    /// that were dropped are removed.
     pub fn follow(&self, bell: &Arc<Notify>) -> (Bitfield, usize) {
         let mut progress = self.progress.lock();
         let bell = Arc::downgrade(bell);
-        // A connection that opens the content again and again follows it once.
+        // A connection that opens the content repeatedly follows it only once.
         progress.followers.retain(|other| other.strong_count() > 0 && !other.ptr_eq(&bell));
         progress.followers.push(bell);
         (progress.have.clone(), progress.log.len())
     }
 
-    /// Returns at most so many pieces that were verified since `cursor` was handed out, and moves it behind them.
+    /// Returns up to `most` pieces verified since `cursor`, and advances it.
     pub fn read(&self, cursor: &mut usize, most: usize) -> Vec<PieceIndex> {
         let progress = self.progress.lock();
         let news: Vec<PieceIndex> = progress.log.iter().skip(*cursor).take(most).copied().collect();
@@ -126,13 +125,13 @@ impl Partial {
         news
     }
 
-    /// Tells the download of a peer that has opened the content: it may be a source as well.
+    /// Passes a peer that has opened the content to the download, since it may be a source as well.
     pub fn peer_opened(&self, link: &PeerLink) {
-        // Too many wait already: there is no want of sources.
+        // If too many are waiting, the download has enough sources.
         let _ = self.visitors.try_send(link.clone());
     }
 
-    /// Notes a piece.
+    /// Adds a verified piece.
     pub(super) fn add_piece(&self, piece: PieceIndex) {
         let mut progress = self.progress.lock();
         if progress.have.insert(piece) {
@@ -141,12 +140,12 @@ impl Partial {
         }
     }
 
-    /// Notes that the index is to know of the content; says whether that is new.
+    /// Marks the content as announced. Returns true if it was not before.
     pub(super) fn announce(&self) -> bool {
         !std::mem::replace(&mut self.progress.lock().is_announced, true)
     }
 
-    /// Notes that the download is over.
+    /// Records that the download has ended.
     pub(super) fn end(&self) {
         let mut progress = self.progress.lock();
         progress.status =

@@ -6,11 +6,11 @@ use tokio::sync::mpsc;
 use super::{Partial, Partials};
 use crate::native::PeerLink;
 
-/// The peers that have opened a content that is on its way here, each over the connection at hand.
+/// The peers that have opened a partial content, each with its link.
 pub type Visitors = mpsc::Receiver<PeerLink>;
 
-/// A download's side of a partial content. When it is dropped the content is no longer shared from here: if not all
-/// pieces were verified by then, nobody is served any more; otherwise it is for the library to go on.
+/// A download's handle to its partial content. Dropping it ends the publication: an incomplete content is withdrawn from all
+/// peers, and a complete one is left to the library.
 #[derive(Debug)]
 pub struct Publication {
     partials: Partials,
@@ -22,12 +22,12 @@ impl Publication {
         Self { partials, partial }
     }
 
-    /// Shares one more piece, which is verified and written.
+    /// Shares one more piece, which must be verified and written.
     pub fn add_piece(&self, piece: PieceIndex) {
         self.partial.add_piece(piece);
     }
 
-    /// Has the index told of the content, of which at least one piece is here.
+    /// Announces the content to the index. At least one piece must be verified.
     pub fn announce(&self) {
         if self.partial.announce() {
             self.partials.changed();

@@ -5,17 +5,17 @@ use tokio::sync::Notify;
 
 use super::*;
 
-/// A content of so many pieces, all zeros.
+/// Returns the manifest of a content of `pieces` pieces, all zeros.
 fn manifest(pieces: usize) -> Arc<Manifest> {
     let mut builder = ManifestBuilder::new((pieces << 18) as u64).unwrap();
     builder.update(&vec![0; pieces << 18]);
     Arc::new(builder.finish().unwrap())
 }
 
-fn publish(partials: &Partials, manifest: &Arc<Manifest>, here: &Bitfield) -> Publication {
+fn publish(partials: &Partials, manifest: &Arc<Manifest>, have: &Bitfield) -> Publication {
     let file = Arc::new(tempfile::tempfile().unwrap());
     let path = SharePath::parse("films/a.mkv").unwrap();
-    partials.publish(path, Arc::clone(manifest), file, here).0
+    partials.publish(path, Arc::clone(manifest), file, have).0
 }
 
 fn is_notified(bell: &Notify) -> bool {
@@ -41,7 +41,7 @@ fn content_is_listed_from_announcement_to_completion() {
     let before = *changes.borrow();
     publication.add_piece(geometry.piece(1).unwrap());
     publication.announce();
-    assert_eq!(*changes.borrow(), before, "the index need not hear of every piece");
+    assert_eq!(*changes.borrow(), before, "the index is not notified of every piece");
     drop(publication);
     assert!(*changes.borrow() > before);
     assert!(partials.find(&digest).is_none());
@@ -53,9 +53,9 @@ fn content_is_listed_from_announcement_to_completion() {
 fn follower_sees_each_new_piece_once_in_order() {
     let (partials, manifest) = (Partials::default(), manifest(4));
     let piece = |number| manifest.geometry().piece(number).unwrap();
-    let mut here = Bitfield::empty(manifest.geometry());
-    here.insert(piece(0));
-    let publication = publish(&partials, &manifest, &here);
+    let mut have = Bitfield::empty(manifest.geometry());
+    have.insert(piece(0));
+    let publication = publish(&partials, &manifest, &have);
     publication.add_piece(piece(3));
     let partial = partials.find(&manifest.digest()).unwrap();
     let bell = Arc::new(Notify::new());

@@ -30,22 +30,22 @@ fn few_long_messages_weigh_like_many_short_ones() {
     );
     assert!(has_room(&queue));
     (0..MAX_WEIGHT).for_each(|_| queue.push(PeerMessage::KeepAlive));
-    assert!(has_room(&queue), "our own questions are no crowd");
+    assert!(has_room(&queue), "our own requests have no weight");
     (0..MAX_WEIGHT).for_each(|_| queue.push(PeerMessage::NotShared { channel: 0 }));
     assert!(!has_room(&queue));
 }
 
-/// A partial content of four pieces, of which the first is here.
+/// A partial content of four pieces, of which we have the first.
 fn partial() -> (Publication, ServedContent, Arc<Manifest>) {
     let mut builder = ManifestBuilder::new(4 << 18).unwrap();
     builder.update(&vec![0; 4 << 18]);
     let manifest = Arc::new(builder.finish().unwrap());
-    let mut here = Bitfield::empty(manifest.geometry());
-    here.insert(manifest.geometry().piece(0).unwrap());
+    let mut have = Bitfield::empty(manifest.geometry());
+    have.insert(manifest.geometry().piece(0).unwrap());
     let partials = Partials::default();
     let file = Arc::new(tempfile::tempfile().unwrap());
     let path = SharePath::parse("a").unwrap();
-    let publication = partials.publish(path, Arc::clone(&manifest), file, &here).0;
+    let publication = partials.publish(path, Arc::clone(&manifest), file, &have).0;
     let content = ServedContent::Partial(partials.find(&manifest.digest()).unwrap());
     (publication, content, manifest)
 }
@@ -63,7 +63,7 @@ fn block(content: &ServedContent, channel: ChannelId, begin: u32) -> OutgoingBlo
     OutgoingBlock { reference, content: content.clone(), offset: 0, upload: Arc::new(upload) }
 }
 
-/// All messages that would be written now.
+/// Takes all messages that would be written now.
 fn all_messages(queue: &LinkSendQueue, following: &mut Vec<FollowedContent>) -> Vec<PeerMessage> {
     let mut all = Vec::new();
     while let Some(Outgoing::Messages(messages)) = queue.take(following) {
@@ -97,7 +97,7 @@ fn choke_rejects_waiting_and_later_requests() {
 }
 
 #[test]
-fn slow_reader_gets_only_the_last_place() {
+fn slow_reader_gets_only_the_last_position() {
     let queue = LinkSendQueue::default();
     (0..1000).for_each(|place| queue.choke(place, 1000));
     assert_eq!(all_messages(&queue, &mut Vec::new()), [PeerMessage::Choke { position: 999 }]);
@@ -127,17 +127,17 @@ fn new_pieces_follow_the_offer_until_the_channel_closes() {
 
 #[test]
 fn withdrawn_content_closes_its_channel() {
-    for is_whole in [false, true] {
+    for is_complete in [false, true] {
         let (publication, content, manifest) = partial();
         let (queue, mut following) = (LinkSendQueue::default(), Vec::new());
         queue.offer(5, 4 << 18, manifest.id(), &content);
         assert_eq!(all_messages(&queue, &mut following).len(), 1);
-        if is_whole {
+        if is_complete {
             manifest.geometry().pieces().for_each(|piece| publication.add_piece(piece));
         }
         drop(publication);
-        let said = all_messages(&queue, &mut following);
-        assert_eq!(said.contains(&PeerMessage::NotShared { channel: 5 }), !is_whole, "{said:?}");
+        let sent = all_messages(&queue, &mut following);
+        assert_eq!(sent.contains(&PeerMessage::NotShared { channel: 5 }), !is_complete, "{sent:?}");
         assert!(following.is_empty() && content.is_download_over());
     }
 }
@@ -149,7 +149,7 @@ fn repeated_open_and_close_leaves_nothing_behind() {
     for channel in 0..1000 {
         queue.offer(channel, 4 << 18, manifest.id(), &content);
         queue.cancel_channel(channel);
-        // There is always something else to write as well.
+        // There is always another message to write, too.
         assert!(matches!(queue.take(&mut following), Some(Outgoing::Messages(_))));
         assert!(queue.waiting.lock().follow_changes.is_empty() && following.is_empty());
     }
@@ -174,7 +174,7 @@ async fn closed_channel_releases_its_content_without_a_write() {
 
 #[test]
 fn queue_length_is_sent_only_to_peers_that_support_it() {
-    let told = |features| {
+    let sent_messages = |features| {
         let queue = LinkSendQueue::new(features);
         queue.choke(7, 12);
         let first = queue.take(&mut Vec::new());
@@ -185,10 +185,10 @@ fn queue_length_is_sent_only_to_peers_that_support_it() {
             other => panic!("{other:?}"),
         })
     };
-    let [first, second] = told(PeerFeatures::NONE);
+    let [first, second] = sent_messages(PeerFeatures::NONE);
     assert_eq!(first, [PeerMessage::Choke { position: 7 }]);
     assert_eq!(second, [PeerMessage::Unchoke, PeerMessage::Choke { position: 1 }]);
-    let [first, second] = told(PeerFeatures::QUEUE_LENGTH);
+    let [first, second] = sent_messages(PeerFeatures::QUEUE_LENGTH);
     assert_eq!(first, [PeerMessage::Queued { position: 7, length: 12 }]);
     assert_eq!(second, [PeerMessage::Unchoke, PeerMessage::Queued { position: 1, length: 1 }]);
 }

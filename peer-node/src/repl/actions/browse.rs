@@ -26,11 +26,11 @@ const TABLE: [TableColumn; 5] = [
     TableColumn::left("digest", Style::Faint, 3),
 ];
 
-/// The most files that are read to show one level of a folder.
+/// The maximum number of files read to show one level of a folder.
 const MAX_READ: usize = 100_000;
 
-/// Lists what one peer shares. A person is shown one level at a time, and so is a script that names a folder; `--all`, and
-/// a script that names none, gets all files below it.
+/// Lists what one peer shares: one level at a time for a person, and for a script that names a folder; all files below the folder
+/// with `--all`, and for a script that names none.
 pub(super) async fn browse_peer(session: &mut ReplSession, order: &BrowseArgs) -> Result<(), CommandError> {
     let requested = find_peer(session, &order.peer).await?;
     let is_flat = order.all || !session.output.is_for_person() && order.folder.is_none();
@@ -57,7 +57,7 @@ const fn listen_address(peer: PeerRef) -> Option<SocketAddr> {
     }
 }
 
-/// Says that a peer shares nothing, or nothing in a folder.
+/// Reports that a peer shares nothing, or nothing in a folder.
 fn report_empty(session: &mut ReplSession, node: NodeId, folder: Option<&str>) -> Result<(), CommandError> {
     let peer_name =
         session.peers.address_of(node).map_or_else(|| node.short(), |address| address.to_string());
@@ -78,9 +78,9 @@ pub(super) async fn show_files(
     let below = folder.as_ref().map(|folder| format!("{folder}/"));
     let after = after.or_else(|| below.clone());
     let (node, mut files, more) = session.node.index().browse(PeerRef::Node(node), after, limit).await?;
-    let told = files.len();
+    let received = files.len();
     files.retain(|file| below.as_ref().is_none_or(|below| file.path.starts_with(below)));
-    let last = files.last().map(|file| file.path.clone()).filter(|_| more && files.len() == told);
+    let last = files.last().map(|file| file.path.clone()).filter(|_| more && files.len() == received);
     let next = last.map(|after| NextPage::Files { peer: node, folder, after });
     let has_more = next.is_some();
     let files: Vec<FolderEntry> = files.into_iter().map(FolderEntry::File).collect();
@@ -91,19 +91,19 @@ pub(super) async fn show_files(
     Ok(())
 }
 
-/// Shows what lies directly in a folder.
+/// Shows the direct entries of a folder.
 async fn browse_level(
     session: &mut ReplSession,
-    asked: PeerRef,
+    requested: PeerRef,
     folder: Option<String>,
 ) -> Result<(), CommandError> {
     let mut level = FolderLevel::new(folder.as_deref());
-    let (mut whose, mut read, mut bytes) = (asked, 0, 0_u64);
+    let (mut peer, mut read, mut bytes) = (requested, 0, 0_u64);
     let mut after = folder.as_ref().map(|folder| format!("{folder}/"));
     let (node, is_cut) = loop {
-        let (node, page, more) = session.node.index().browse(whose, after, MAX_LISTING).await?;
-        // The same node for all pages, whoever comes to listen at its address.
-        whose = PeerRef::Node(node);
+        let (node, page, more) = session.node.index().browse(peer, after, MAX_LISTING).await?;
+        // All pages come from the same node, even if another one takes over its address.
+        peer = PeerRef::Node(node);
         after = page.last().map(|file| file.path.clone());
         for file in page {
             let size = file.size;
@@ -117,20 +117,21 @@ async fn browse_level(
             break (node, more && after.is_some());
         }
     };
-    session.peers.set_browsed(node, listen_address(asked));
+    session.peers.set_browsed(node, listen_address(requested));
+    // A failed listing keeps the numbers of the last list.
     if read == 0 {
         return report_empty(session, node, folder.as_deref());
     }
     session.last_list.clear();
     show_entries(session, node, level.entries())?;
-    session.output.remark(format!("{}, {} in all", pluralize(read as u64, "file"), DisplaySize(bytes)))?;
+    session.output.remark(format!("{}, {} in total", pluralize(read as u64, "file"), DisplaySize(bytes)))?;
     if is_cut {
         session.output.warning(format!("only the first {read} files were read; browse one of the folders"));
     }
     Ok(())
 }
 
-/// Shows entries of a folder behind those that are shown: a page to a person, all to a script.
+/// Appends entries of a folder to the list: a page for a person, all for a script.
 pub(super) fn show_entries(
     session: &mut ReplSession,
     peer: NodeId,
@@ -138,19 +139,19 @@ pub(super) fn show_entries(
 ) -> Result<(), CommandError> {
     let size = if session.output.is_for_person() { ROWS_PER_PAGE.into() } else { entries.len() };
     let rest = entries.split_off(size.min(entries.len()));
-    let left = rest.len();
-    let next = (left > 0).then_some(NextPage::Entries { peer, rest });
+    let more = rest.len();
+    let next = (more > 0).then_some(NextPage::Entries { peer, rest });
     show_page(session, peer, &entries, next, NameStyle::FileName)?;
-    if left > 0 {
-        session.output.remark(format!("{left} more; `more` shows the next ones"))?;
+    if more > 0 {
+        session.output.remark(format!("{more} more; `more` shows the next ones"))?;
     }
     Ok(())
 }
 
-/// How much of a path a person is shown.
+/// How much of a path is shown to a person.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum NameStyle {
-    /// All of it.
+    /// The whole path.
     FullPath,
     /// The last component.
     FileName,
@@ -195,7 +196,7 @@ fn table_row(number: usize, entry: &FolderEntry, names: NameStyle) -> [String; 5
             [number.to_string(), format!("{}/", name(path)), size, files, String::new()]
         }
         FolderEntry::File(FileRecord { path, size, digest, share }) => {
-            let share = if *share == Share::Partial { "in part" } else { "" };
+            let share = if *share == Share::Partial { "partial" } else { "" };
             let size = DisplaySize(*size).to_string();
             [number.to_string(), name(path), size, share.to_owned(), digest.short()]
         }
@@ -216,7 +217,7 @@ mod tests {
         let digest = Digest::EMPTY;
         let file =
             FolderEntry::File(FileRecord { path: "music/a".into(), size: 0, digest, share: Share::Partial });
-        assert_eq!(table_row(2, &file, NameStyle::FileName), ["2", "a", "0 B", "in part", "e3b0c44298fc"]);
+        assert_eq!(table_row(2, &file, NameStyle::FileName), ["2", "a", "0 B", "partial", "e3b0c44298fc"]);
         assert_eq!(table_row(2, &file, NameStyle::FullPath)[1], "music/a");
         assert_eq!(script_line(2, &file), format!("2\tmusic/a\t0\t{digest}"));
     }

@@ -9,10 +9,10 @@ use crate::repl::session::ReplSession;
 use crate::shared_torrents::Withdrawal;
 use crate::view::DownloadId;
 
-/// How long a download may take to put its part in order.
+/// Maximum time for a download to save its partial data.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Stops downloads, and removes those that failed.
+/// Stops downloads, and removes failed ones from the list.
 pub(super) async fn cancel(session: &mut ReplSession, which: &DownloadSelector) -> Result<(), CommandError> {
     let (ids, mut result) = resolve_downloads(session, which, |state| !state.is_over());
     if ids.is_empty() && result.is_ok() {
@@ -20,7 +20,7 @@ pub(super) async fn cancel(session: &mut ReplSession, which: &DownloadSelector) 
     }
     for id in ids {
         let failed = session.node.downloads().watch(id).filter(|view| view.borrow().state.is_failed());
-        // Before it stops, so that nobody who calls for it then begins it anew.
+        // Withdraw first: otherwise a request from outside could start the torrent again after it has stopped.
         let withdrawal = session.node.shared_torrents().withdraw(id).await;
         if session.node.downloads().cancel(id) {
             if let Some(view) = failed {
@@ -36,7 +36,7 @@ pub(super) async fn cancel(session: &mut ReplSession, which: &DownloadSelector) 
     result
 }
 
-/// Reports that the torrent of a shared file is not offered any more.
+/// Reports that the torrent of a shared file is no longer offered.
 fn report_withdrawal(session: &mut ReplSession, withdrawal: Option<Withdrawal>) -> Result<(), CommandError> {
     let Some(Withdrawal { infohash, is_acknowledged }) = withdrawal else { return Ok(()) };
     if session.output.is_for_person() {
@@ -45,15 +45,17 @@ fn report_withdrawal(session: &mut ReplSession, withdrawal: Option<Withdrawal>) 
         session.output.line(format!("withdrawn\tinfohash {infohash}"))?;
     }
     if !is_acknowledged {
-        session.output.warning("no answer from the index; it withdraws the torrent when it is back");
+        session
+            .output
+            .warning("no answer from the index; the torrent is withdrawn when the connection is back");
     }
     Ok(())
 }
 
-/// Waits until a download has stopped, and says so.
+/// Waits until a download has stopped, and reports it.
 async fn wait_until_stopped(session: &mut ReplSession, id: DownloadId) -> Result<(), CommandError> {
     let Some(mut view) = session.node.downloads().watch(id) else { return Ok(()) };
-    // One that takes longer is still going to stop.
+    // A download that takes longer still stops later.
     let _ = tokio::time::timeout(STOP_TIMEOUT, view.wait_for(|view| view.state.is_over())).await;
     session.background.remove(id);
     let text = super::download::stopped_text(&view.borrow());

@@ -8,16 +8,16 @@ use crate::repl::output::OutputError;
 use crate::repl::session::ReplSession;
 use crate::repl::text_width::pad;
 
-/// The width of the column of things.
+/// The width of the column of checks.
 const SUBJECT_WIDTH: usize = 13;
 
-/// Shows what keeps the node from working well.
+/// Runs all checks and shows their findings.
 pub(super) async fn run_doctor(session: &mut ReplSession) -> Result<(), CommandError> {
     let findings = run_checks(&session.node, &session.index_address).await;
     Ok(show_findings(&mut session.output, &findings)?)
 }
 
-/// Shows findings, each with what to do about it.
+/// Shows findings, each with its remedy.
 pub(crate) fn show_findings(output: &mut ConsoleOutput, findings: &[Finding]) -> Result<(), OutputError> {
     let (look, is_person) = (output.look(), output.is_for_person());
     output.lines(

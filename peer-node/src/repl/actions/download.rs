@@ -1,4 +1,4 @@
-//! Fetches files, and shows how it goes until they are here.
+//! Downloads files, and shows their progress until they are complete.
 
 mod folder_listing;
 mod follow;
@@ -29,35 +29,34 @@ pub(crate) use wait_notes::unfinished_text;
 use group::DownloadGroup;
 use resolve::{ResolvedFile, ResolvedFiles, resolve_files};
 
-/// A download that is waited for.
+/// A download that a command waits for.
 #[derive(Debug)]
 pub(super) struct AwaitedDownload {
-    /// Which.
     pub(super) id: DownloadId,
-    /// How it stands. It is held from the start: of many downloads, those that are over long ago are forgotten.
+    /// The state of the download. Held from the start, because the list drops the oldest finished downloads.
     pub(super) view: watch::Receiver<DownloadView>,
-    /// The file that it shall bring; none if it is a torrent's content that is wanted.
+    /// The requested file; `None` if the content of a torrent was requested.
     pub(super) file: Option<Digest>,
 }
 
-/// Starts what was ordered, and waits for it unless it goes to the background.
+/// Starts the requested downloads, and waits for them unless they go to the background.
 pub(super) async fn download(session: &mut ReplSession, order: DownloadArgs) -> Result<(), CommandError> {
-    let ResolvedFiles { files: chosen, folder, unusable } = resolve_files(session, &order).await?;
+    let ResolvedFiles { files: requested, folder, unusable } = resolve_files(session, &order).await?;
     if unusable > 0 {
         let files = pluralize(unusable as u64, "file");
-        session.output.error(format!("{files} not downloaded: the name cannot be used"));
+        session.output.error(format!("{files} not downloaded: invalid name"));
     }
     let timeout = order.timeout.or(session.timeout);
     let group = match folder {
         Some(folder) => Some(DownloadGroup::for_folder(&session.node, &folder)),
-        None => DownloadGroup::for_files(&session.node, chosen.len()),
+        None => DownloadGroup::for_files(&session.node, requested.len()),
     };
-    let begun = start_downloads(session, &chosen, group.is_some(), order.background).await?;
-    let group = group.map(|group| group.with_counts(begun.already_here, begun.copies));
-    let result = wait_for_downloads(session, begun.awaited, group, order.background, timeout).await;
-    // A failure outranks what only goes on later.
+    let started = start_downloads(session, &requested, group.is_some(), order.background).await?;
+    let group = group.map(|group| group.with_counts(started.already_here, started.copies));
+    let result = wait_for_downloads(session, started.awaited, group, order.background, timeout).await;
+    // A failure outranks downloads that only resume later.
     match result {
-        Ok(()) | Err(CommandError::Unfinished) if begun.has_failed || unusable > 0 => {
+        Ok(()) | Err(CommandError::Unfinished) if started.has_failed || unusable > 0 => {
             Err(CommandError::AlreadyReported)
         }
         waited => waited,
@@ -65,13 +64,13 @@ pub(super) async fn download(session: &mut ReplSession, order: DownloadArgs) -> 
 }
 
 impl AwaitedDownload {
-    /// Returns a download that is waited for, unless nobody remembers it.
+    /// Returns the download to wait for; `None` if it is no longer in the list.
     fn new(session: &ReplSession, id: DownloadId, file: Option<Digest>) -> Option<Self> {
         Some(Self { id, view: session.node.downloads().watch(id)?, file })
     }
 }
 
-/// Waits for a torrent that has begun, at most as long as `timeout`, unless it is to go to the background.
+/// Waits for a started torrent, at most for `timeout`, unless it goes to the background.
 pub(super) async fn wait_for_torrent(
     session: &mut ReplSession,
     (id, is_new): (DownloadId, bool),
@@ -100,52 +99,51 @@ async fn wait_for_downloads(
     followed
 }
 
-/// What became of the wish for several files.
+/// The result of starting several downloads.
 #[derive(Debug, Default)]
 struct StartedDownloads {
     awaited: Vec<AwaitedDownload>,
-    /// How many files are at their places already.
+    /// How many files already exist at their destinations.
     already_here: usize,
-    /// How many more files than one a download brings, if any.
+    /// The number of additional destinations per download.
     copies: HashMap<DownloadId, usize>,
-    /// Whether one could not be begun.
+    /// Whether a download could not be started.
     has_failed: bool,
 }
 
-/// Starts downloads and tells of those that need not be started. One that is under way already is waited for like the
-/// others.
+/// Starts downloads and reports those that need no start. A download that is already under way is awaited like the others.
 async fn start_downloads(
     session: &mut ReplSession,
-    chosen: &[ResolvedFile],
+    requested: &[ResolvedFile],
     is_group: bool,
     background: bool,
 ) -> Result<StartedDownloads, CommandError> {
     let is_person = session.output.is_for_person();
-    let (mut begun, is_brief) = (StartedDownloads::default(), is_person && is_group);
-    for ResolvedFile { wanted, .. } in chosen {
-        let started = session.node.downloads().start(wanted).await;
-        let (id, is_new) = match started {
+    let (mut started, is_brief) = (StartedDownloads::default(), is_person && is_group);
+    for ResolvedFile { wanted, .. } in requested {
+        let result = session.node.downloads().start(wanted).await;
+        let (id, is_new) = match result {
             Ok(id) => {
-                begun.copies.insert(id, wanted.copies.len());
+                started.copies.insert(id, wanted.copies.len());
                 (id, true)
             }
             Err(NotStarted::AlreadyHere { location }) => {
-                begun.already_here += 1 + wanted.copies.len();
+                started.already_here += 1 + wanted.copies.len();
                 if !is_brief {
                     let place = session.display_own_path(&location);
                     session.output.line(format!("already here: {place}"))?;
                 }
                 continue;
             }
-            Err(NotStarted::Running { id }) if begun.awaited.iter().any(|awaited| awaited.id == id) => {
+            Err(NotStarted::Running { id }) if started.awaited.iter().any(|awaited| awaited.id == id) => {
                 continue;
             }
             Err(NotStarted::Running { id }) => {
                 if is_person {
                     let also = wanted.targets().filter_map(DownloadTarget::user_path).map(display_path);
-                    let also: Vec<String> = also.map(|place| format!("; comes to {place} too")).collect();
+                    let also: Vec<String> = also.map(|place| format!("; also saved to {place}")).collect();
                     session.output.line(format!(
-                        "under way already, as download {}{}",
+                        "already under way as download {}{}",
                         id.0,
                         also.concat()
                     ))?;
@@ -154,34 +152,34 @@ async fn start_downloads(
             }
             Err(error @ NotStarted::Elsewhere { .. }) => {
                 session.output.error(error);
-                begun.has_failed = true;
+                started.has_failed = true;
                 continue;
             }
         };
-        // At once, for who interrupts the command before all have begun. What was under way before goes on then.
+        // Registered at once, so that Ctrl-C before the last start stops these. Earlier downloads continue then.
         if background {
             session.background.add(id);
         } else if is_new || !is_person {
             session.foreground.push(id);
         }
-        begun.awaited.extend(AwaitedDownload::new(session, id, Some(wanted.digest)));
+        started.awaited.extend(AwaitedDownload::new(session, id, Some(wanted.digest)));
     }
-    report_names(session, chosen, &begun.awaited)?;
-    Ok(begun)
+    report_names(session, requested, &started.awaited)?;
+    Ok(started)
 }
 
-/// Says which hit becomes which file, for hits with one name.
+/// Reports which hit becomes which file, for hits with the same name.
 fn report_names(
     session: &mut ReplSession,
-    chosen: &[ResolvedFile],
+    requested: &[ResolvedFile],
     awaited: &[AwaitedDownload],
 ) -> Result<(), CommandError> {
     let mut named: HashMap<&DownloadTarget, u32> = HashMap::new();
-    for ResolvedFile { wanted, .. } in chosen.iter().filter(|chosen| chosen.number.is_some()) {
+    for ResolvedFile { wanted, .. } in requested.iter().filter(|file| file.number.is_some()) {
         *named.entry(&wanted.target).or_default() += 1;
     }
     let is_shared = |target: &DownloadTarget| named.get(target).is_some_and(|count| *count > 1);
-    for ResolvedFile { number, wanted } in chosen.iter().filter(|chosen| is_shared(&chosen.wanted.target)) {
+    for ResolvedFile { number, wanted } in requested.iter().filter(|file| is_shared(&file.wanted.target)) {
         let download = awaited.iter().find(|awaited| awaited.file == Some(wanted.digest));
         if let (Some(number), Some(AwaitedDownload { view, .. })) = (number, download) {
             let name = display_safe(&view.borrow().name).into_owned();

@@ -18,7 +18,7 @@ const TABLE: [TableColumn; 4] = [
     TableColumn::path("path"),
 ];
 
-/// Lists what this node shares.
+/// Lists the files that this node shares.
 pub(super) fn list_files(session: &mut ReplSession) -> Result<(), CommandError> {
     let listing = session.node.library().files();
     let total =
@@ -48,17 +48,17 @@ pub(super) fn list_files(session: &mut ReplSession) -> Result<(), CommandError> 
     Ok(())
 }
 
-/// Shows a moment in universal time, to the second.
+/// Formats a time in UTC, to the second.
 fn utc_text(moment: SystemTime) -> String {
     timestamp(moment).to_string()
 }
 
-/// Shows a moment as clocks on the wall do here.
+/// Formats a time in the local time zone, to the minute.
 fn local_text(moment: SystemTime) -> String {
     timestamp(moment).to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// A moment that no calendar has is the beginning of time.
+/// Rounds a time to seconds; a time out of range becomes the Unix epoch.
 fn timestamp(moment: SystemTime) -> Timestamp {
     let timestamp = Timestamp::try_from(moment).unwrap_or(Timestamp::UNIX_EPOCH);
     timestamp.round(Unit::Second).unwrap_or(Timestamp::UNIX_EPOCH)

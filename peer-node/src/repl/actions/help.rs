@@ -5,7 +5,7 @@ use crate::repl::look::{Look, Style};
 use crate::repl::session::ReplSession;
 use crate::repl::text_width::{display_width, pad};
 
-/// Shows all commands, or what there is to say about one.
+/// Shows all commands, or the help of one.
 pub(super) fn show_help(session: &mut ReplSession, name: Option<&str>) -> Result<(), CommandError> {
     let look = session.output.look();
     let lines = match name {
@@ -18,30 +18,30 @@ pub(super) fn show_help(session: &mut ReplSession, name: Option<&str>) -> Result
 fn command_overview(width: usize, look: Look) -> Vec<String> {
     let widest = COMMANDS.iter().map(|entry| display_width(&usage_line(entry))).max().unwrap_or(0);
     let longest = COMMANDS.iter().map(|entry| display_width(&summary_with_aliases(entry))).max().unwrap_or(0);
-    // Where it would break the lines, the explanation stands below.
+    // On a narrow terminal the summary goes below the usage.
     let is_wide = widest + 2 + longest <= width;
     let line = |entry: &CommandInfo| {
-        let (call, gist) = (usage_line(entry), look.paint(Style::Faint, &summary_with_aliases(entry)));
+        let (usage, summary) = (usage_line(entry), look.paint(Style::Faint, &summary_with_aliases(entry)));
         if is_wide {
-            vec![format!("{}  {gist}", look.paint(Style::Strong, &pad(&call, widest)))]
+            vec![format!("{}  {summary}", look.paint(Style::Strong, &pad(&usage, widest)))]
         } else {
-            vec![look.paint(Style::Strong, &call), format!("  {gist}")]
+            vec![look.paint(Style::Strong, &usage), format!("  {summary}")]
         }
     };
     COMMANDS.iter().flat_map(line).collect()
 }
 
-/// Returns the usual name, and the first of the things that can stand behind it.
+/// Returns the usual name with the first alternative of its arguments.
 fn usage_line(entry: &CommandInfo) -> String {
     let name = entry.names.first().copied().unwrap_or_default();
     let usage = entry.usage.split(" | ").next().unwrap_or_default();
     format!("{name} {usage}").trim_end().to_owned()
 }
 
-/// Returns what the command does, and its other names.
+/// Returns the summary with the other names.
 fn summary_with_aliases(entry: &CommandInfo) -> String {
     let others = entry.names.iter().skip(1).map(|name| format!(" (also {name})"));
-    others.fold(entry.summary.to_owned(), |gist, other| gist + &other)
+    others.fold(entry.summary.to_owned(), |summary, other| summary + &other)
 }
 
 fn command_details(entry: &CommandInfo, look: Look) -> Vec<String> {

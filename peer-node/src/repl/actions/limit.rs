@@ -7,7 +7,7 @@ use crate::repl::command::Direction;
 use crate::repl::command_error::CommandError;
 use crate::repl::session::ReplSession;
 
-/// Changes a limit if one is to be changed, and shows both.
+/// Changes a rate limit if requested, and shows both limits.
 pub(super) fn limit(
     session: &mut ReplSession,
     change: Option<(Direction, Option<NonZeroU64>)>,
@@ -28,7 +28,7 @@ pub(super) fn limit(
     Ok(session.output.lines(lines)?)
 }
 
-/// Says which limits are set, if any is.
+/// Returns the limits that are set; `None` if there are none.
 pub(super) fn limits_text(node: &Node) -> Option<String> {
     let text = |direction: &str, rate: Option<NonZeroU64>| {
         rate.map(|rate| format!("{direction} at most {}/s", DisplaySize(rate.get())))

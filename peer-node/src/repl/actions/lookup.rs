@@ -1,4 +1,4 @@
-//! Finds out what the words of a command mean on the network.
+//! Resolves the peers and contents that a command names.
 
 mod prefix;
 
@@ -19,13 +19,13 @@ use crate::repl::session::ReplSession;
 use prefix::find_by_prefix;
 use protocol::escape::{display_safe, excerpt};
 
-/// How long the system may take to find a host.
+/// Maximum time for resolving a host name.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most pages of hits in which a name is looked for.
+/// The maximum number of pages of hits that are searched for a name.
 const MAX_PAGES: usize = 10;
 
-/// Finds the peer that a text names.
+/// Resolves a peer named by an address, a host, a node id or a number.
 pub(super) async fn find_peer(session: &mut ReplSession, text: &str) -> Result<PeerRef, CommandError> {
     let host = match session.peers.find(text) {
         Ok(PeerName::Peer(peer)) => return Ok(peer),
@@ -38,11 +38,11 @@ pub(super) async fn find_peer(session: &mut ReplSession, text: &str) -> Result<P
     let mut addresses = found
         .map_err(|_| no_host(format!("no answer within {} s", RESOLVE_TIMEOUT.as_secs())))?
         .map_err(|error| no_host(error.to_string()))?;
-    let address = addresses.next().ok_or_else(|| no_host("it has no address".to_owned()))?;
+    let address = addresses.next().ok_or_else(|| no_host("the host has no address".to_owned()))?;
     Ok(PeerRef::Address(address))
 }
 
-/// Finds the node whose id begins with some digits and that has not been on the screen.
+/// Asks the index for the node whose id begins with the given digits.
 async fn find_unseen_node(session: &mut ReplSession, text: String) -> Result<PeerRef, CommandError> {
     let found = session.node.index().find_nodes(text.to_lowercase()).await;
     match found.unwrap_or_default().as_slice() {
@@ -53,14 +53,14 @@ async fn find_unseen_node(session: &mut ReplSession, text: String) -> Result<Pee
         }
         several => {
             let mut candidates: Vec<String> =
-                several.iter().map(|place| format!("{}  {}", place.node, place.address)).collect();
+                several.iter().map(|node| format!("{}  {}", node.node, node.address)).collect();
             candidates.sort_unstable();
             Err(PeerLookupError::Ambiguous { text, candidates }.into())
         }
     }
 }
 
-/// Finds the contents that an item other than a folder stands for.
+/// Resolves the contents that a selector other than a folder names.
 pub(super) async fn find_files(
     session: &mut ReplSession,
     item: &ContentSelector,
@@ -87,20 +87,20 @@ fn row_file(row: &ListRow) -> Result<ListedContent, CommandError> {
     }
 }
 
-/// Returns what is known of a content: its own digest serves as its name if nobody tells another.
+/// Returns a content with the name and size that are known; its digest serves as the name if there is no other.
 async fn find_by_digest(session: &ReplSession, digest: Digest) -> ListedContent {
     let is_it = |hit: &&Hit| hit.digest == digest;
     if let Some(listed) = session.last_list.files().find(|hit| hit.digest == digest) {
         return listed.clone();
     }
-    // Without an index there may be sources all the same, or the part of an earlier attempt.
+    // If the search fails, the download may still find sources on the local network, or an earlier part.
     let found = session.node.finder().search(digest.to_string(), None, 1).await;
     let hits = found.unwrap_or_default().hits;
     let unknown = || ListedContent { digest, size: None, path: digest.to_string() };
     hits.iter().find(is_it).map_or_else(unknown, ListedContent::from)
 }
 
-/// Finds the only content of that file name; if there are several, shows them as hits.
+/// Finds the content with this file name; if there are several, shows them as hits and fails.
 async fn find_by_name(session: &mut ReplSession, name: &str) -> Result<ListedContent, CommandError> {
     let hits = hits_named(session, name).await?;
     match hits.as_slice() {
@@ -115,7 +115,7 @@ async fn find_by_name(session: &mut ReplSession, name: &str) -> Result<ListedCon
     }
 }
 
-/// Collects the contents that have the name: exactly this one, or else this one but for case and accents.
+/// Returns the contents with exactly this name, or if there are none, with this name up to case and accents.
 async fn hits_named(session: &ReplSession, name: &str) -> Result<Vec<Hit>, IndexError> {
     let query = query_for(name);
     let (mut exact, mut folded, mut after) = (Vec::new(), Vec::new(), None);
@@ -137,20 +137,19 @@ async fn hits_named(session: &ReplSession, name: &str) -> Result<Vec<Hit>, Index
     Ok(if exact.is_empty() { folded } else { exact })
 }
 
-/// Tells whether a path ends in a name, which may have folders in it, by whole components.
+/// Returns true if a path ends with a name, by whole components; the name may contain folders.
 fn is_named(path: &str, name: &str) -> bool {
     path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
-/// Asks for the words of a name literally. The search language has no way to write a quote in quotes: a name with one is
-/// asked for in parts.
+/// Returns the query for a literal name. The query language has no escape for a quote, so a name is split at its quotes.
 fn query_for(name: &str) -> String {
     let parts = name.split('"').map(str::trim).filter(|part| !part.is_empty());
     let query: Vec<String> = parts.map(|part| format!("\"{part}\"")).collect();
     if query.is_empty() { "*".to_owned() } else { query.join(" ") }
 }
 
-/// Takes the path of the hit that was asked for, not the first one.
+/// Returns the hit under the requested name instead of its first one.
 fn with_matching_name(hit: &Hit, name: &str) -> ListedContent {
     let path = hit.names.iter().find(|path| is_named(path, name)).cloned();
     let listed = ListedContent::from(hit);

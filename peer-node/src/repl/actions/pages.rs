@@ -3,7 +3,7 @@ use crate::repl::command_error::CommandError;
 use crate::repl::row_list::NextPage;
 use crate::repl::session::ReplSession;
 
-/// How many rows a person is shown at once.
+/// The number of rows per page for a person.
 pub(super) const ROWS_PER_PAGE: u16 = 20;
 
 /// Shows the next page of the last list.

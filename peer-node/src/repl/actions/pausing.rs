@@ -11,10 +11,10 @@ use crate::repl::progress_bar::percent;
 use crate::repl::session::ReplSession;
 use crate::view::{DownloadId, DownloadState, DownloadView};
 
-/// How long a download may take to put its part in order, and then another one to begin.
+/// Maximum time for a download to save its partial data, and for the next one to start.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Lets downloads rest.
+/// Pauses downloads.
 pub(super) async fn pause(session: &mut ReplSession, which: &DownloadSelector) -> Result<(), CommandError> {
     let (ids, result) = resolve_downloads(session, which, |state| !state.is_over());
     if ids.is_empty() && result.is_ok() {
@@ -22,33 +22,33 @@ pub(super) async fn pause(session: &mut ReplSession, which: &DownloadSelector) -
     }
     let downloads = session.node.downloads().clone();
     let changes = ids.into_iter().map(|id| (id, downloads.pause(id))).collect();
-    let rests = |state: &DownloadState| *state == DownloadState::Paused;
-    report_changes(session, changes, rests, paused_text).await?;
+    let is_paused = |state: &DownloadState| *state == DownloadState::Paused;
+    report_changes(session, changes, is_paused, paused_text).await?;
     result
 }
 
-/// Lets downloads go on; those that failed begin again.
+/// Resumes paused and waiting downloads; restarts failed ones.
 pub(super) async fn resume(session: &mut ReplSession, which: &DownloadSelector) -> Result<(), CommandError> {
     let is_resumable =
         |state: &DownloadState| *state == DownloadState::Paused || state.is_failed() || state.is_stuck();
-    let (ids, told) = resolve_downloads(session, which, is_resumable);
-    if ids.is_empty() && told.is_ok() {
-        session.output.remark("no download is paused, waits or has failed")?;
+    let (ids, result) = resolve_downloads(session, which, is_resumable);
+    if ids.is_empty() && result.is_ok() {
+        session.output.remark("no download is paused, waiting or failed")?;
     }
     let downloads = session.node.downloads().clone();
     let mut changes = Vec::with_capacity(ids.len());
     for id in ids {
         changes.push((id, downloads.resume(id).await));
     }
-    let goes_on = |state: &DownloadState| *state != DownloadState::Paused;
-    report_changes(session, changes, goes_on, resumed_text).await?;
-    told
+    let is_resumed = |state: &DownloadState| *state != DownloadState::Paused;
+    report_changes(session, changes, is_resumed, resumed_text).await?;
+    result
 }
 
-/// Begins downloads that failed again.
+/// Restarts failed downloads.
 pub(super) async fn retry(session: &mut ReplSession, which: &DownloadSelector) -> Result<(), CommandError> {
-    let (ids, told) = resolve_downloads(session, which, DownloadState::is_failed);
-    if ids.is_empty() && told.is_ok() {
+    let (ids, result) = resolve_downloads(session, which, DownloadState::is_failed);
+    if ids.is_empty() && result.is_ok() {
         session.output.line("no download has failed")?;
     }
     let downloads = session.node.downloads().clone();
@@ -57,44 +57,44 @@ pub(super) async fn retry(session: &mut ReplSession, which: &DownloadSelector) -
         changes.push((id, downloads.retry(id).await));
     }
     report_changes(session, changes, |_| true, retried_text).await?;
-    told
+    result
 }
 
-/// Waits until each change shows, and tells of it.
+/// Waits until each change is visible, and reports it.
 async fn report_changes(
     session: &mut ReplSession,
     changes: Vec<(DownloadId, ChangeOutcome)>,
-    shows: impl Fn(&DownloadState) -> bool,
+    is_visible: impl Fn(&DownloadState) -> bool,
     text: impl Fn(&DownloadView, ChangeOutcome) -> String,
 ) -> Result<(), CommandError> {
     let downloads = session.node.downloads().clone();
-    let (mut watched, mut told) = (Vec::with_capacity(changes.len()), Ok(()));
+    let (mut watched, mut result) = (Vec::with_capacity(changes.len()), Ok(()));
     for (id, change) in changes {
         match (change, downloads.watch(id)) {
             (ChangeOutcome::NotRunning, _) | (_, None) => {
-                told = Err(session.report_error(&CommandError::NoDownload { number: id.0 }));
+                result = Err(session.report_error(&CommandError::NoDownload { number: id.0 }));
             }
             (change, Some(view)) => watched.push((view, change)),
         }
     }
-    let all_show = async {
+    let all_visible = async {
         for (view, _) in &mut watched {
-            let _ = view.wait_for(|view| shows(&view.state) || view.state.is_over()).await;
+            let _ = view.wait_for(|view| is_visible(&view.state) || view.state.is_over()).await;
         }
     };
-    // One that takes longer is still going to do it.
-    let _ = tokio::time::timeout(CHANGE_TIMEOUT, all_show).await;
+    // A download that takes longer still changes later.
+    let _ = tokio::time::timeout(CHANGE_TIMEOUT, all_visible).await;
     for (view, change) in watched {
         let text = text(&downloads.with_rank(view.borrow().clone()), change);
         session.output.line(text)?;
     }
-    told
+    result
 }
 
 fn paused_text(view: &DownloadView, change: ChangeOutcome) -> String {
     let name = display_safe(&view.name);
     match (change, view.size) {
-        (ChangeOutcome::Unchanged, _) => format!("{name}: paused already"),
+        (ChangeOutcome::Unchanged, _) => format!("{name}: already paused"),
         _ if view.state.is_over() => super::download::stopped_text(view),
         (_, Some(size)) if view.bytes_done > 0 => {
             format!("{name}: paused at {}%", percent(view.bytes_done, size))
@@ -108,7 +108,7 @@ fn resumed_text(view: &DownloadView, change: ChangeOutcome) -> String {
     match change {
         ChangeOutcome::Unchanged => format!("{name}: not paused"),
         _ if view.state.is_over() => super::download::stopped_text(view),
-        _ => format!("{name}: goes on{}", queue_text(view)),
+        _ => format!("{name}: resumed{}", queue_text(view)),
     }
 }
 
@@ -117,6 +117,6 @@ fn retried_text(view: &DownloadView, change: ChangeOutcome) -> String {
     match change {
         ChangeOutcome::Unchanged => format!("{name}: has not failed"),
         _ if view.state.is_over() => super::download::stopped_text(view),
-        _ => format!("{name}: tries again{}", queue_text(view)),
+        _ => format!("{name}: retrying{}", queue_text(view)),
     }
 }

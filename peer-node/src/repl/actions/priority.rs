@@ -7,7 +7,7 @@ use crate::repl::command_error::CommandError;
 use crate::repl::session::ReplSession;
 use crate::view::{DownloadView, Priority};
 
-/// Changes which downloads come first.
+/// Changes the priority of downloads.
 pub(super) fn set_priority(
     session: &mut ReplSession,
     which: &[DownloadRef],
@@ -30,7 +30,7 @@ pub(super) fn set_priority(
     result
 }
 
-/// Says where in the queue a download waits, if it does.
+/// Returns the position of a download in the queue, as a suffix; empty if it is not queued.
 pub(super) fn queue_text(view: &DownloadView) -> String {
-    view.queue_position.map(|turn| format!(", number {turn} in the queue")).unwrap_or_default()
+    view.queue_position.map(|position| format!(", number {position} in the queue")).unwrap_or_default()
 }

@@ -24,40 +24,40 @@ const TABLE: [TableColumn; 5] = [
     TableColumn::left("digest", Style::Faint, 3),
 ];
 
-/// What is said when the index has not looked at everything.
+/// The warning for a search that the index ended early.
 const TRUNCATED_WARNING: &str =
     "the index stopped this search early, so there may be more hits; narrow it down";
 
-/// Hits are put in order together up to so many, as long as the index tells them quickly.
+/// The maximum number of hits that are fetched and sorted together.
 const MAX_SORTED: usize = 1000;
 
-/// How long further pages are asked for before the first hit is shown.
+/// Maximum time for fetching further pages before the first hit is shown.
 const MAX_FETCH_TIME: Duration = Duration::from_millis(200);
 
-/// Hits in order, and how the search goes on.
+/// Sorted hits, and the cursor for the next ones.
 struct SortedHits {
     hits: Vec<Hit>,
     after: Option<SearchCursor>,
     is_truncated: bool,
 }
 
-/// Finds what others share and shows the first page. Without hits, the numbers of the last list stay good.
+/// Searches the files of all peers and shows the first page. Without hits, the last list stays valid.
 pub(super) async fn search(session: &mut ReplSession, query: String) -> Result<(), CommandError> {
-    let SortedHits { hits, after, is_truncated: is_cut } = fetch(session, &query, None).await?;
+    let SortedHits { hits, after, is_truncated } = fetch(session, &query, None).await?;
     if hits.is_empty() {
         report_no_hits(session, &query).await?;
     } else {
         session.last_list.clear();
-        let total = total_text(hits.len(), after.is_some() || is_cut);
+        let total = total_text(hits.len(), after.is_some() || is_truncated);
         show_page(session, query, hits, after, &total)?;
     }
-    if is_cut {
+    if is_truncated {
         session.output.warning(TRUNCATED_WARNING);
     }
     Ok(())
 }
 
-/// Shows the next page of a search: what was told already, and otherwise what the index tells next.
+/// Shows the next page of a search: hits that were already fetched, otherwise the next ones of the index.
 pub(super) async fn show_more(
     session: &mut ReplSession,
     query: String,
@@ -68,22 +68,22 @@ pub(super) async fn show_more(
         let total = total_text(session.last_list.rows().len() + rest.len(), after.is_some());
         return show_page(session, query, rest, after, &total);
     }
-    let SortedHits { hits, after, is_truncated: is_cut } = fetch(session, &query, after).await?;
-    let total = total_text(session.last_list.rows().len() + hits.len(), after.is_some() || is_cut);
+    let SortedHits { hits, after, is_truncated } = fetch(session, &query, after).await?;
+    let total = total_text(session.last_list.rows().len() + hits.len(), after.is_some() || is_truncated);
     show_page(session, query, hits, after, &total)?;
-    if is_cut {
+    if is_truncated {
         session.output.warning(TRUNCATED_WARNING);
     }
     Ok(())
 }
 
-/// Asks for hits, and for more of them as long as that takes no time.
+/// Fetches hits, page after page within [`MAX_SORTED`] and [`MAX_FETCH_TIME`].
 async fn fetch(
     session: &ReplSession,
     query: &str,
     mut after: Option<SearchCursor>,
 ) -> Result<SortedHits, IndexError> {
-    let (mut hits, begun) = (Vec::new(), Instant::now());
+    let (mut hits, started) = (Vec::new(), Instant::now());
     loop {
         let page = session.node.finder().search(query.to_owned(), after, MAX_HITS).await?;
         hits.extend(page.hits);
@@ -91,7 +91,7 @@ async fn fetch(
         if after.is_none()
             || page.is_truncated
             || hits.len() >= MAX_SORTED
-            || begun.elapsed() > MAX_FETCH_TIME
+            || started.elapsed() > MAX_FETCH_TIME
         {
             sort_hits(query, &mut hits);
             return Ok(SortedHits { hits, after, is_truncated: page.is_truncated });
@@ -104,7 +104,7 @@ fn total_text(hits: usize, may_be_more: bool) -> String {
     if may_be_more { format!("more than {hits}") } else { hits }
 }
 
-/// Shows a page of hits behind those that are shown: all to a script.
+/// Appends a page of hits to the list; a script gets all hits.
 fn show_page(
     session: &mut ReplSession,
     query: String,

@@ -3,7 +3,7 @@ use crate::repl::command_error::CommandError;
 use crate::repl::session::ReplSession;
 use crate::view::{DownloadId, DownloadState, DownloadView};
 
-/// Returns the downloads that are named. Reports those that there are not, and returns that this failed.
+/// Returns the named downloads. Unknown ones are reported, and the result is an error then.
 pub(super) fn resolve_refs(
     session: &mut ReplSession,
     which: &[DownloadRef],
@@ -29,28 +29,28 @@ pub(super) fn resolve_refs(
     (ids, result)
 }
 
-/// Returns the latest download of the only content whose digest or infohash begins with some digits.
+/// Returns the latest download of the only content whose digest or infohash begins with the given digits.
 fn download_by_digits(views: &[DownloadView], digits: &str) -> Result<DownloadId, CommandError> {
     let begins = |text: String| text.starts_with(digits);
-    let is_it = |view: &&DownloadView| {
+    let matches = |view: &&DownloadView| {
         begins(view.content.to_string()) || view.digest.is_some_and(|digest| begins(digest.to_string()))
     };
-    let fitting: Vec<&DownloadView> = views.iter().filter(is_it).collect();
-    let Some(latest) = fitting.last() else {
+    let matching: Vec<&DownloadView> = views.iter().filter(matches).collect();
+    let Some(latest) = matching.last() else {
         return Err(CommandError::NoDownloadWithDigest { digits: digits.to_owned() });
     };
-    if fitting.iter().all(|view| view.content == latest.content) {
+    if matching.iter().all(|view| view.content == latest.content) {
         return Ok(latest.id);
     }
     let candidate =
         |view: &&DownloadView| format!("{}  {}", view.content, protocol::escape::display_safe(&view.name));
-    let mut candidates: Vec<String> = fitting.iter().map(candidate).collect();
+    let mut candidates: Vec<String> = matching.iter().map(candidate).collect();
     candidates.sort_unstable();
     candidates.dedup();
     Err(CommandError::AmbiguousDigest { digits: digits.to_owned(), candidates })
 }
 
-/// Returns the downloads that are meant, like [`resolve_refs`]; all are those that `applies` is true of.
+/// Returns the selected downloads, like [`resolve_refs`]; `all` selects those for which `applies` is true.
 pub(super) fn resolve_downloads(
     session: &mut ReplSession,
     chosen: &DownloadSelector,

@@ -14,22 +14,22 @@ use crate::repl::look::Style;
 use crate::repl::session::{ReplSession, display_path, expand_tilde, home_dir, pluralize};
 use crate::repl::text_width::truncate;
 
-/// How long the index may take to acknowledge what was said.
+/// Maximum time for the index to acknowledge a change.
 const ACK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How often the progress of hashing is drawn.
 const DRAW_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The most files that a person is shown one by one.
+/// The maximum number of files shown to a person.
 const MAX_LINES: usize = 50;
 
-/// Shares files and folders, or looks through everything again.
+/// Shares files and folders; without paths, rescans everything.
 pub(super) async fn register(session: &mut ReplSession, order: RegisterArgs) -> Result<(), CommandError> {
     let library = session.node.library().clone();
     let is_rescan = order.paths.is_empty();
     let RegisterArgs { paths, exclude: patterns, is_confirmed } = order;
-    let wanted = Registration { paths: user_paths(&paths), patterns, is_confirmed };
-    let report = wait_with_progress(session, library.register_with(wanted)).await?;
+    let registration = Registration { paths: user_paths(&paths), patterns, is_confirmed };
+    let report = wait_with_progress(session, library.register_with(registration)).await?;
     let is_person = session.output.is_for_person();
     let look = session.output.look();
     let mut lines = Vec::new();
@@ -64,7 +64,7 @@ pub(super) async fn register(session: &mut ReplSession, order: RegisterArgs) -> 
         });
     }
     if is_person && !is_rescan {
-        // One that is left out as a whole says why above.
+        // A folder that was skipped is listed above with the reason.
         let is_shared = |place: &&PathBuf| {
             place.is_dir() && report.skipped.iter().all(|skipped| skipped.path != display_path(place))
         };
@@ -76,9 +76,9 @@ pub(super) async fn register(session: &mut ReplSession, order: RegisterArgs) -> 
     wait_for_index(session).await
 }
 
-/// Says that a folder stays shared, whatever is in it now.
+/// Returns the message for a folder that is shared from now on.
 fn shared_folder_text(place: &Path) -> String {
-    format!("{} is shared from now on, with every file that is put there; see shares", display_path(place))
+    format!("{} is now shared, including files added later; see shares", display_path(place))
 }
 
 /// Stops sharing files and folders.
@@ -99,7 +99,7 @@ fn user_paths(paths: &[String]) -> Vec<PathBuf> {
     paths.iter().map(|path| expand_tilde(path, home.as_deref())).collect()
 }
 
-/// Waits for the library, and shows meanwhile how far hashing is.
+/// Waits for the library, and shows the progress of hashing.
 async fn wait_with_progress(
     session: &mut ReplSession,
     work: impl Future<Output = Result<ShareReport, LibraryError>>,
@@ -122,7 +122,7 @@ async fn wait_with_progress(
     }
 }
 
-/// Waits until the index knows, or says why it does not; either way the command has done its work.
+/// Waits until the index has acknowledged the change, or reports why it has not; the command succeeds either way.
 async fn wait_for_index(session: &mut ReplSession) -> Result<(), CommandError> {
     let index = session.node.index().clone();
     let is_offline = matches!(*index.status().borrow(), IndexStatus::Offline { .. });
@@ -130,7 +130,7 @@ async fn wait_for_index(session: &mut ReplSession) -> Result<(), CommandError> {
     let text = match problem {
         None => return Ok(()),
         Some(None | Some(IndexError::Offline { .. })) => {
-            "no connection to the index; what is shared is registered there when it is back".to_owned()
+            "no connection to the index; files are registered when it is back".to_owned()
         }
         Some(Some(error)) => error.to_string(),
     };

@@ -17,10 +17,10 @@ const TABLE: [TableColumn; 5] = [
     TableColumn::left("as", Style::Faint, 3),
 ];
 
-/// How many examples a person is shown for each reason.
+/// The number of examples per reason shown to a person.
 const MAX_EXAMPLES: usize = 3;
 
-/// Lists the shared folders, and what is left out.
+/// Lists the shared folders, and what they leave out.
 pub(super) fn list_shares(session: &mut ReplSession, of: Option<&str>) -> Result<(), CommandError> {
     let overview = session.node.library().overview();
     let wanted = match of {
@@ -34,7 +34,7 @@ pub(super) fn list_shares(session: &mut ReplSession, of: Option<&str>) -> Result
     if of.is_none() { show_summary(session, &overview) } else { show_left_out(session, &overview, &wanted) }
 }
 
-/// Returns the places, the patterns, and what is left out of the wanted place, field by field.
+/// Returns the shared places, the patterns, and what is left out of one place, as lines for scripts.
 fn script_lines(overview: &ShareOverview, counts: Vec<ShareCount>, wanted: &Path) -> Vec<String> {
     let pattern = |folder: &str, pattern: &str| format!("pattern\t{folder}\t{}", display_safe(pattern));
     let everywhere = overview.global_patterns.iter().map(|of| pattern("", of));
@@ -53,7 +53,7 @@ fn place_line(place: &SharedPlace, count: ShareCount) -> String {
     format!("folder\t{}\t{name}\t{files}\t{bytes}\t{left_out}", display_path(&place.location))
 }
 
-/// Shows every place with counts, then why something is left out, with a few examples.
+/// Shows every shared place with counts, then the reasons for what is left out, with a few examples.
 fn show_summary(session: &mut ReplSession, overview: &ShareOverview) -> Result<(), CommandError> {
     let counts = overview.counts(&session.node.library().files());
     let row = |(place, count): (&SharedPlace, &ShareCount)| {
@@ -99,7 +99,7 @@ fn show_left_out(
         lines.push("nothing is left out".to_owned());
     }
     if overview.is_truncated {
-        lines.push(format!("there are more; only {MAX_LEFT_OUT} are remembered"));
+        lines.push(format!("there are more; only the first {MAX_LEFT_OUT} are recorded"));
     }
     Ok(session.output.lines(lines)?)
 }
@@ -108,7 +108,7 @@ fn left_out_line(file: &LeftOutFile) -> String {
     format!("  {}: {}", display_path(&file.location), file.reason)
 }
 
-/// Finds the place that a person means, by its path or by its name on the network.
+/// Finds a shared place by its path or by its name on the network.
 fn find_place(session: &ReplSession, overview: &ShareOverview, path: &str) -> Result<PathBuf, CommandError> {
     let name = path.trim_end_matches('/');
     let is_named = |place: &&SharedPlace| place.name.as_ref().is_some_and(|of| of.as_str() == name);
@@ -116,14 +116,14 @@ fn find_place(session: &ReplSession, overview: &ShareOverview, path: &str) -> Re
         return Ok(place.location.clone());
     }
     let typed = expand_tilde(path, home_dir().as_deref());
-    let here = std::env::current_dir().unwrap_or_default().join(&typed);
-    let candidates = [here, session.node.share_dir().join(&typed)];
+    let in_working_dir = std::env::current_dir().unwrap_or_default().join(&typed);
+    let candidates = [in_working_dir, session.node.share_dir().join(&typed)];
     let canonical = candidates.iter().filter_map(|path| path.canonicalize().ok());
     let is_shared = |path: &PathBuf| overview.places.iter().any(|place| path.starts_with(&place.location));
     canonical.into_iter().find(is_shared).ok_or_else(|| CommandError::not_found(path))
 }
 
-/// Returns how much is left out and why, and where to see more; `None` if nothing is.
+/// Returns how much is left out and why; `None` if nothing is.
 pub(crate) fn left_out_text(overview: &ShareOverview) -> Option<String> {
     Some(format!("{}; see shares", overview.summary()?))
 }

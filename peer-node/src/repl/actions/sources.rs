@@ -15,7 +15,7 @@ const TABLE: [TableColumn; 4] = [
     TableColumn::left("node", Style::Faint, 2),
 ];
 
-/// Shows who has a content.
+/// Shows the sources of a content.
 pub(super) async fn list_sources(
     session: &mut ReplSession,
     item: &ContentSelector,

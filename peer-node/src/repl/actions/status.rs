@@ -19,7 +19,7 @@ use protocol::index::Statistics;
 /// The width of the column of headings.
 const HEADING_WIDTH: usize = 11;
 
-/// Shows how things stand.
+/// Shows the state of the node and of its connection to the index.
 pub(super) async fn show_status(session: &mut ReplSession) -> Result<(), CommandError> {
     let status = session.node.index().status().borrow().clone();
     let statistics = match status {
@@ -39,8 +39,8 @@ pub(super) async fn show_status(session: &mut ReplSession) -> Result<(), Command
     lines.push(("shared", shared));
     lines.extend(left_out_text(&session.node.library().overview()).map(|text| ("left out", text)));
     let health = session.node.state().health();
-    lines.extend(health.borrow().warning().map(|doubt| ("state folder", doubt)));
-    lines.extend(health.borrow().problems().map(|trouble| ("trouble", display_safe(&trouble).into_owned())));
+    lines.extend(health.borrow().warning().map(|warning| ("state folder", warning)));
+    lines.extend(health.borrow().problems().map(|problem| ("trouble", display_safe(&problem).into_owned())));
     lines.extend(hashing_text(&session.node.library().hashing().borrow()).map(|text| ("hashing", text)));
     let downloads = pluralize(session.node.downloads().running_count() as u64, "download");
     let uploads = pluralize(session.node.uploads().len() as u64, "upload");
@@ -62,7 +62,7 @@ pub(super) async fn show_status(session: &mut ReplSession) -> Result<(), Command
     Ok(session.output.lines(lines.into_iter().map(show))?)
 }
 
-/// Says how the connection to the index is, and how it sees this node.
+/// Returns the state of the connection to the index, and how the index sees this node.
 fn index_lines(own: SocketAddr, index: &str, status: &IndexStatus) -> Vec<(&'static str, String)> {
     let IndexStatus::Online { seen_address: you, reachable, registered, synced, trouble, .. } = status else {
         return vec![("index", format!("{index}, {status}"))];
@@ -71,26 +71,26 @@ fn index_lines(own: SocketAddr, index: &str, status: &IndexStatus) -> Vec<(&'sta
         Some(reason) => format!("not reachable: {reason}"),
         None => reachable.to_string(),
     };
-    let mut known = pluralize(u64::from(*registered), "file");
+    let mut files = pluralize(u64::from(*registered), "file");
     match (trouble, synced) {
-        (Some(trouble), _) => known = format!("{known}; {trouble}"),
+        (Some(trouble), _) => files = format!("{files}; {trouble}"),
         (None, true) => {}
-        (None, false) => known.push_str(", more on their way"),
+        (None, false) => files.push_str(", more on their way"),
     }
     vec![
         ("index", format!("{index}, connected")),
         ("seen as", format!("{you}, {reached}")),
-        ("registered", known),
+        ("registered", files),
     ]
 }
 
-/// Says how many nodes are heard on the local network, or why none can be; nothing if they are not listened for.
+/// Returns how many nodes were discovered on the local network, with the fault if there is one; `None` without `--lan`.
 fn neighbours_text(node: &Node) -> Option<String> {
     let neighbours = node.neighbours()?;
-    let heard = format!("{} heard", pluralize(neighbours.count() as u64, "node"));
+    let discovered = format!("{} discovered", pluralize(neighbours.count() as u64, "node"));
     Some(match neighbours.trouble() {
-        Some(trouble) => format!("{heard}; {}", display_safe(&trouble)),
-        None => heard,
+        Some(trouble) => format!("{discovered}; {}", display_safe(&trouble)),
+        None => discovered,
     })
 }
 
@@ -105,10 +105,10 @@ fn network_text(statistics: &Statistics) -> String {
     )
 }
 
-/// Says how far hashing is, if there is anything to hash.
+/// Returns the progress of hashing; `None` if everything is hashed.
 pub(crate) fn hashing_text(hashing: &HashingProgress) -> Option<String> {
     if hashing.files_left == 0 {
-        return (!hashing.is_settled).then(|| "looking through the folder".to_owned());
+        return (!hashing.is_settled).then(|| "scanning the folder".to_owned());
     }
     let files = pluralize(hashing.files_left as u64, "file");
     let done = format!(

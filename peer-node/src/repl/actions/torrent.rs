@@ -17,7 +17,7 @@ use crate::shared_torrents::CreatedTorrent;
 use crate::storage::read_regular_file;
 use crate::torrent::{NoUsableSource, OnCompletion, dot_torrent};
 
-/// Takes part in a torrent, or makes one.
+/// Downloads and seeds a torrent, or creates one.
 pub(super) async fn torrent(session: &mut ReplSession, order: TorrentAction) -> Result<(), CommandError> {
     match order {
         TorrentAction::Add { file, only, folder, background } => {
@@ -44,14 +44,14 @@ async fn add_torrent(
         Ok(id) => (id, true),
         Err(TorrentError::NotStarted(NotStarted::Running { id })) => {
             if session.output.is_for_person() {
-                session.output.line(format!("under way already, as download {}", id.0))?;
+                session.output.line(format!("already under way as download {}", id.0))?;
             }
             (id, false)
         }
         Err(error) => return Err(error.into()),
     };
     let view = session.node.downloads().watch(id).map(|view| view.borrow().clone());
-    // Nodes may have a content whose SHA-256 is known.
+    // A torrent with a known SHA-256 can also be fetched from nodes, so it needs no warning.
     if let (Some(none), Some(view)) = (no_source, view.filter(|view| view.digest.is_none())) {
         session.output.warning(format!("{}: {none}", display_safe(&view.name)));
     }
@@ -59,7 +59,7 @@ async fn add_torrent(
     wait_for_torrent(session, (id, is_new), background, timeout).await
 }
 
-/// Makes a `.torrent` for each of some shared files.
+/// Creates a `.torrent` for each selected file.
 async fn create_torrents(
     session: &mut ReplSession,
     item: &ContentSelector,
@@ -70,23 +70,27 @@ async fn create_torrents(
         return Err(CommandError::DestinationForSeveral { count: files.len() });
     }
     for listed in files {
-        let made = session.node.shared_torrents().create(listed.digest).await?;
-        let name = format!("{}.torrent", local_file_name(made.metainfo.name()));
+        let created = session.node.shared_torrents().create(listed.digest).await?;
+        let name = format!("{}.torrent", local_file_name(created.metainfo.name()));
         let path =
             path.as_deref().map_or_else(|| name.into(), |path| expand_tilde(path, home_dir().as_deref()));
-        let bytes = made.metainfo.bytes().to_vec();
-        let at = path.clone();
-        let written = tokio::task::spawn_blocking(move || write_new(&at, &bytes)).await;
+        let bytes = created.metainfo.bytes().to_vec();
+        let target = path.clone();
+        let written = tokio::task::spawn_blocking(move || write_new(&target, &bytes)).await;
         written.map_err(|_| CommandError::AlreadyReported)??;
-        report_created(session, &made, &path)?;
+        report_created(session, &created, &path)?;
     }
     Ok(())
 }
 
-/// Says what was made.
-fn report_created(session: &mut ReplSession, made: &CreatedTorrent, path: &Path) -> Result<(), CommandError> {
-    let (infohash, path) = (made.metainfo.infohash(), display_safe(&path.to_string_lossy()).into_owned());
-    let tracker = made.tracker.as_ref().map_or("without a tracker".into(), |url| display_safe(url));
+/// Reports a created torrent.
+fn report_created(
+    session: &mut ReplSession,
+    created: &CreatedTorrent,
+    path: &Path,
+) -> Result<(), CommandError> {
+    let (infohash, path) = (created.metainfo.infohash(), display_safe(&path.to_string_lossy()).into_owned());
+    let tracker = created.tracker.as_ref().map_or("without a tracker".into(), |url| display_safe(url));
     if session.output.is_for_person() {
         let made = session.output.look().paint(Style::Good, "made");
         session.output.line(format!("{made}  {path}"))?;
@@ -95,13 +99,13 @@ fn report_created(session: &mut ReplSession, made: &CreatedTorrent, path: &Path)
     } else {
         session.output.line(format!("made\t{path}\tinfohash {infohash}\t{tracker}"))?;
     }
-    if let Err(why) = &made.tracker {
-        session.output.warning(format!("it names no tracker: {why}"));
+    if let Err(why) = &created.tracker {
+        session.output.warning(format!("the torrent names no tracker: {why}"));
     }
     Ok(())
 }
 
-/// Writes a file that was not there. One that says the same already is as good.
+/// Writes a new file. An existing file with the same content counts as written.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let written = fs::File::create_new(path).and_then(|mut file| file.write_all(bytes));
     written.or_else(|error| match error.kind() {
@@ -111,7 +115,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     })
 }
 
-/// Returns true if a file says that already.
+/// Returns true if a file has this content.
 fn has_content(path: &Path, bytes: &[u8]) -> bool {
-    read_regular_file(path, bytes.len() as u64 + 1).is_ok_and(|there| there == bytes)
+    read_regular_file(path, bytes.len() as u64 + 1).is_ok_and(|content| content == bytes)
 }

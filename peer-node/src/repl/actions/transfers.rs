@@ -8,10 +8,10 @@ use crate::repl::look::Style;
 use crate::repl::session::{ReplSession, pluralize};
 use rows::{DownloadRows, download_line, upload_line, upload_rows};
 
-/// Downloads that are over and still shown to a person, the latest ones.
+/// The maximum number of finished downloads shown to a person, the latest ones.
 const MAX_FINISHED_SHOWN: usize = 10;
 
-/// Shows what comes in and goes out.
+/// Shows downloads and uploads.
 pub(super) fn list_transfers(session: &mut ReplSession) -> Result<(), CommandError> {
     let (mut downloads, sent) = (session.node.downloads().views(), session.node.uploads());
     let (width, look) = (session.output.width(), session.output.look());
@@ -23,12 +23,12 @@ pub(super) fn list_transfers(session: &mut ReplSession) -> Result<(), CommandErr
         let lines = downloads.iter().map(|view| download_line(view, &root));
         return Ok(session.output.lines(lines.chain(sent.iter().map(upload_line)))?);
     }
-    let over = downloads.iter().filter(|view| view.state.is_over()).count();
-    let hidden = over.saturating_sub(MAX_FINISHED_SHOWN);
-    let mut left_out = 0;
+    let finished = downloads.iter().filter(|view| view.state.is_over()).count();
+    let hidden = finished.saturating_sub(MAX_FINISHED_SHOWN);
+    let mut removed = 0;
     downloads.retain(|view| {
-        let is_hidden = left_out < hidden && view.state.is_over();
-        left_out += usize::from(is_hidden);
+        let is_hidden = removed < hidden && view.state.is_over();
+        removed += usize::from(is_hidden);
         !is_hidden
     });
     let mut lines = DownloadRows { views: &downloads, root: &root }.lines(width, look);
@@ -39,12 +39,12 @@ pub(super) fn list_transfers(session: &mut ReplSession) -> Result<(), CommandErr
     }
     session.output.lines(lines)?;
     if hidden > 0 {
-        session.output.remark(format!("{hidden} more are over; `transfers clear` removes them"))?;
+        session.output.remark(format!("{hidden} more finished; `transfers clear` removes them"))?;
     }
     Ok(())
 }
 
-/// Removes downloads that are over from the list, all but those that failed unless they are named: these wait for a retry. Files and
+/// Removes finished downloads from the list; failed ones wait for a retry and are removed only if they are named. Files and
 /// partial data stay.
 pub(super) fn clear_transfers(
     session: &mut ReplSession,

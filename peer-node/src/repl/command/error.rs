@@ -6,37 +6,37 @@ use crate::repl::command_table::{CommandInfo, nearest_command};
 use crate::repl::number_ranges::NumberRangesError;
 use crate::repl::words::SplitError;
 
-/// Why a line is not a command, and what to write instead.
+/// Why a line is not a valid command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParseError {
-    /// There is no such command.
-    #[error("there is no command {name}{}", suggestion(*.nearest))]
+    /// The command does not exist.
+    #[error("unknown command {name}{}", suggestion(*.nearest))]
     Unknown {
-        /// What was typed, display-safe.
+        /// The typed name, display-safe.
         name: String,
-        /// The command that was probably meant.
+        /// The most similar command.
         nearest: Option<&'static str>,
     },
-    /// A command has too much, too little or the wrong thing behind it.
+    /// The arguments of a command are invalid.
     #[error("{problem}; usage: {}", format!("{name} {usage}").trim_end())]
     Usage {
-        /// What is wrong.
+        /// The problem.
         problem: String,
-        /// The command as it was typed.
+        /// The command as typed.
         name: String,
-        /// What belongs behind it.
+        /// The expected arguments.
         usage: &'static str,
     },
-    /// A quote or a backslash is left open.
+    /// A quote or a backslash is open at the end of the line.
     #[error(transparent)]
     Split(#[from] SplitError),
-    /// Numbers that cannot be.
+    /// A number or range is invalid.
     #[error(transparent)]
     Numbers(#[from] NumberRangesError),
-    /// A rate that cannot be.
+    /// A rate is invalid.
     #[error(transparent)]
     Rate(#[from] SizeError),
-    /// The search is none.
+    /// A query is invalid.
     #[error(transparent)]
     Query(#[from] QueryError),
 }

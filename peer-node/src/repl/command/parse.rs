@@ -23,12 +23,12 @@ use options::check_options;
 use register::parse_register;
 use torrent::parse_torrent;
 
-/// The fewest digits of a digest, with a letter among them, that are taken for its beginning.
+/// The minimum length of a digest prefix that contains a letter; an all-digit prefix needs [`Digest::SHORT_LEN`] digits.
 pub(crate) const MIN_DIGITS: usize = 8;
 
-/// Reads a line; nothing if it is blank or a comment.
+/// Parses a line; `None` if it is blank or a comment.
 pub(crate) fn parse(line: &str) -> Result<Option<ReplCommand>, ParseError> {
-    // Not the end: it may be an escaped space.
+    // Only the start is trimmed: the end may be an escaped space.
     let line = line.trim_start();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -45,7 +45,7 @@ pub(crate) fn parse(line: &str) -> Result<Option<ReplCommand>, ParseError> {
     parse_words(&line).map(Some)
 }
 
-/// Leaves the text to the search language, which has quotes of its own.
+/// Checks a query but keeps its text: the query language has its own quotes.
 fn parse_search(text: &str) -> Result<ReplCommand, ParseError> {
     let text = text.trim_end();
     if text == "--more" {
@@ -74,7 +74,7 @@ impl CommandLine<'_> {
         if self.words.is_empty() { Err(self.usage_error(format!("{what} is missing"))) } else { Ok(()) }
     }
 
-    /// Returns the only word, or nothing if there is none.
+    /// Returns the only argument; `None` if there is none.
     fn at_most_one(&self) -> Result<Option<&Word>, ParseError> {
         match self.words.as_slice() {
             [] => Ok(None),
@@ -99,7 +99,7 @@ impl CommandLine<'_> {
         self.at_most_one()?.ok_or_else(|| self.usage_error(format!("{what} is missing")))
     }
 
-    /// Returns the command if nothing stands behind its name.
+    /// Returns the command; an error if it has arguments.
     fn without_arguments(&self, command: ReplCommand) -> Result<ReplCommand, ParseError> {
         match self.words.first() {
             None => Ok(command),
@@ -147,7 +147,7 @@ fn parse_words(line: &CommandLine<'_>) -> Result<ReplCommand, ParseError> {
         Verb::Status => line.without_arguments(ReplCommand::Status),
         Verb::Doctor => line.without_arguments(ReplCommand::Doctor),
         Verb::Quit => line.without_arguments(ReplCommand::Quit),
-        // Read before, by its own language.
+        // Unreachable: `parse` handles searches itself.
         Verb::Search => Ok(ReplCommand::Search(line.texts().join(" "))),
     }
 }
@@ -208,7 +208,7 @@ fn parse_limit(line: &CommandLine<'_>) -> Result<Option<(Direction, Option<NonZe
     }
     let rate = NonZeroU64::new(parse_size(rate)?);
     let rate =
-        rate.ok_or_else(|| line.usage_error("with a rate of 0 nothing would pass; no limit is off"))?;
+        rate.ok_or_else(|| line.usage_error("a rate of 0 would block all transfers; use off for no limit"))?;
     Ok(Some((direction, Some(rate))))
 }
 
@@ -230,15 +230,15 @@ fn parse_download(line: &CommandLine<'_>) -> Result<DownloadArgs, ParseError> {
             "--link" if !word.quoted => order.saving.link = true,
             "--executable" if !word.quoted => order.saving.executable = true,
             "as" if !word.quoted => {
-                let path = words.next().ok_or_else(|| line.usage_error("a path is missing behind as"))?;
+                let path = words.next().ok_or_else(|| line.usage_error("a path is missing after as"))?;
                 if order.destination.replace(path.text.clone()).is_some() {
-                    return Err(line.usage_error("there are two places to put it"));
+                    return Err(line.usage_error("as is given twice"));
                 }
             }
             "from" if !word.quoted => {
-                let peer = words.next().ok_or_else(|| line.usage_error("a peer is missing behind from"))?;
+                let peer = words.next().ok_or_else(|| line.usage_error("a peer is missing after from"))?;
                 if order.from.replace(peer.text.clone()).is_some() {
-                    return Err(line.usage_error("there are two peers to fetch it from"));
+                    return Err(line.usage_error("from is given twice"));
                 }
             }
             text if !word.quoted && (text == "--timeout" || text.starts_with("--timeout=")) => {
@@ -248,10 +248,10 @@ fn parse_download(line: &CommandLine<'_>) -> Result<DownloadArgs, ParseError> {
                 };
                 let limit = parse_time_limit(value).map_err(|error| line.usage_error(error.to_string()))?;
                 if order.timeout.replace(limit).is_some() {
-                    return Err(line.usage_error("there are two times to wait"));
+                    return Err(line.usage_error("--timeout is given twice"));
                 }
             }
-            // As shells allow it: `get 1&`.
+            // As in shells, the space before `&` is optional: `get 1&`.
             text if !word.quoted && words.len() == 0 && is_numbers_and_ampersand(text) => {
                 order.background = true;
                 let text = text.trim_end_matches('&').to_owned();
@@ -267,17 +267,17 @@ fn is_numbers_and_ampersand(text: &str) -> bool {
     text.strip_suffix('&').is_some_and(|numbers| NumberRanges::parse(numbers).is_some())
 }
 
-/// Refuses what fits no single file or no folder.
+/// Refuses `as` for anything but a single file, and `from` for anything but folders.
 fn check_download(line: &CommandLine<'_>, order: DownloadArgs) -> Result<DownloadArgs, ParseError> {
     let is_folder = |item: &ContentSelector| matches!(item, ContentSelector::Folder(_));
     if order.items.is_empty() {
-        return Err(line.usage_error("what to fetch is missing"));
+        return Err(line.usage_error("a hit, a digest or a name is missing"));
     }
     if order.destination.is_some() && (order.items.len() > 1 || order.items.iter().any(is_folder)) {
-        return Err(line.usage_error("only a single file can be given another place with as"));
+        return Err(line.usage_error("only a single file can have a destination (as PATH)"));
     }
     if order.from.is_some() && !order.items.iter().all(is_folder) {
-        return Err(line.usage_error("only a folder, with a / at its end, is fetched from one peer"));
+        return Err(line.usage_error("only a folder (with a trailing /) can be downloaded from one peer"));
     }
     Ok(order)
 }
@@ -300,8 +300,8 @@ fn parse_content_selector(word: &Word) -> Result<ContentSelector, ParseError> {
     }
 }
 
-/// Returns the first digits of a digest or an infohash in lower case, if a word is that. Numbers have fewer digits than
-/// lists show of a digest.
+/// Returns a prefix of a digest or infohash in lower case, if a word looks like one. A word of digits only counts as a number
+/// unless it is as long as a short digest.
 fn digest_prefix(word: &str) -> Option<String> {
     let is_hex = word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let has_letter = word.bytes().any(|byte| byte.is_ascii_alphabetic());

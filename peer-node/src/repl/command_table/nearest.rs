@@ -1,6 +1,6 @@
 use super::COMMANDS;
 
-/// Finds the command that was probably meant: one that begins like this, or the one with the fewest slips.
+/// Returns the most similar command: one that begins with the typed name, otherwise the one with the smallest edit distance.
 pub(crate) fn nearest_command(name: &str) -> Option<&'static str> {
     let name = name.to_lowercase();
     let letters = name.chars().count();
@@ -8,13 +8,14 @@ pub(crate) fn nearest_command(name: &str) -> Option<&'static str> {
         return None;
     }
     let names = || COMMANDS.iter().flat_map(|entry| entry.names.iter().copied());
-    let slips_allowed = if letters <= 3 { 1 } else { 2 };
-    let close = |known: &&str| distance(&name, known) <= slips_allowed;
-    let nearest = names().filter(close).min_by_key(|known| distance(&name, known));
+    let max_edits = if letters <= 3 { 1 } else { 2 };
+    let is_close = |known: &&str| distance(&name, known) <= max_edits;
+    let nearest = names().filter(is_close).min_by_key(|known| distance(&name, known));
     names().find(|known| known.starts_with(&name)).or(nearest)
 }
 
-/// Counts the letters to put in, take out, change or swap with their neighbour to make one word of the other.
+/// Returns the edit distance of two words: insertions, deletions, substitutions and swaps of neighbours (optimal string
+/// alignment). Computes the matrix row by row and keeps two earlier rows.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut before: Vec<usize> = Vec::new();
@@ -66,7 +67,7 @@ mod tests {
 
     #[test]
     fn edit_distance_counts_typos() {
-        for (one, other, slips) in [
+        for (one, other, edits) in [
             ("", "", 0),
             ("", "abc", 3),
             ("abc", "", 3),
@@ -74,7 +75,7 @@ mod tests {
             ("abc", "abd", 1),
             ("ca", "abc", 3),
         ] {
-            assert_eq!(distance(one, other), slips, "{one} {other}");
+            assert_eq!(distance(one, other), edits, "{one} {other}");
         }
     }
 

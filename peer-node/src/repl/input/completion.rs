@@ -1,4 +1,4 @@
-//! What Tab offers.
+//! Tab completion. Pure, except for the listing of local folders.
 
 mod paths;
 
@@ -13,58 +13,58 @@ use crate::repl::words::{Word, escape, scan};
 use crate::view::Priority;
 use paths::paths;
 
-/// The most that is offered at once; the line editor counts them in 16 bits.
+/// The maximum number of candidates; the line editor counts them in 16 bits.
 const MAX_COMPLETIONS: usize = 1000;
 
-/// The widest that an offer is shown, in columns.
+/// The maximum width of a displayed candidate, in columns.
 const MAX_WIDTH: usize = 70;
 
-/// One way to go on.
+/// A completion candidate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CompletionItem {
-    /// What the person sees.
+    /// The displayed text.
     pub(super) label: String,
-    /// What takes the place of the word under the cursor.
+    /// The text that replaces the word under the cursor.
     pub(super) replacement: String,
 }
 
-/// Where paths begin.
+/// The bases of relative paths.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PathBases {
-    /// What `~` stands for.
+    /// The folder for `~`.
     pub(super) home: Option<PathBuf>,
-    /// Where relative paths behind `as` begin.
+    /// The base of relative paths after `as`.
     pub(super) share_dir: PathBuf,
 }
 
-/// Returns where the word at the end of what was typed begins, and what it could become.
+/// Returns the start of the last typed word, and its candidates.
 pub(super) fn complete(
     typed: &str,
-    things: &CompletionData,
+    data: &CompletionData,
     folders: &PathBases,
 ) -> (usize, Vec<CompletionItem>) {
     let scanned = scan(typed);
     let mut words = scanned.words;
-    let goes_on =
+    let is_in_word =
         scanned.open_quote.is_some() || words.last().is_some_and(|word| word.span.end == typed.len());
-    let word = if goes_on { words.pop() } else { None };
+    let word = if is_in_word { words.pop() } else { None };
     let word = word.unwrap_or(Word { text: String::new(), quoted: false, span: typed.len()..typed.len() });
-    let mut offers = match words.first() {
+    let mut items = match words.first() {
         None => command_names(&word.text),
         Some(name) => match find_command(&name.text) {
-            Some(entry) => arguments(entry.verb, &words, &word, things, folders),
+            Some(entry) => arguments(entry.verb, &words, &word, data, folders),
             None => Vec::new(),
         },
     };
-    offers.truncate(MAX_COMPLETIONS);
-    (word.span.start, offers)
+    items.truncate(MAX_COMPLETIONS);
+    (word.span.start, items)
 }
 
 fn arguments(
     verb: Verb,
     words: &[Word],
     word: &Word,
-    things: &CompletionData,
+    data: &CompletionData,
     folders: &PathBases,
 ) -> Vec<CompletionItem> {
     let before = words.last().filter(|before| !before.quoted).map(|before| before.text.as_str());
@@ -74,15 +74,15 @@ fn arguments(
         }
         (Verb::Register | Verb::Unregister | Verb::Shares, _) => paths(&word.text, None, folders),
         (Verb::Download, Some("as")) => paths(&word.text, Some(&folders.share_dir), folders),
-        (Verb::Download, Some("from")) | (Verb::Browse, _) => peers(&word.text, things),
-        (Verb::Download | Verb::Sources, _) => hits(word, things),
-        (Verb::Cancel, _) => downloads(&word.text, things),
+        (Verb::Download, Some("from")) | (Verb::Browse, _) => peers(&word.text, data),
+        (Verb::Download | Verb::Sources, _) => hits(word, data),
+        (Verb::Cancel, _) => downloads(&word.text, data),
         (Verb::Pause | Verb::Resume | Verb::Retry, _) => {
-            [downloads(&word.text, things), keywords(&word.text, &["all"])].concat()
+            [downloads(&word.text, data), keywords(&word.text, &["all"])].concat()
         }
-        (Verb::Priority, _) if words.len() < 2 => downloads(&word.text, things),
+        (Verb::Priority, _) if words.len() < 2 => downloads(&word.text, data),
         (Verb::Priority, _) => {
-            [keywords(&word.text, &Priority::ALL.map(Priority::name)), downloads(&word.text, things)].concat()
+            [keywords(&word.text, &Priority::ALL.map(Priority::name)), downloads(&word.text, data)].concat()
         }
         (Verb::Limit, _) if words.len() < 2 => keywords(&word.text, &["up", "down"]),
         (Verb::Limit, _) => keywords(&word.text, &["off"]),
@@ -91,9 +91,9 @@ fn arguments(
     }
 }
 
-fn command_names(begun: &str) -> Vec<CompletionItem> {
+fn command_names(prefix: &str) -> Vec<CompletionItem> {
     let names = COMMANDS.iter().flat_map(|entry| entry.names.iter().copied());
-    let mut names: Vec<&str> = names.filter(|name| name.starts_with(begun)).collect();
+    let mut names: Vec<&str> = names.filter(|name| name.starts_with(prefix)).collect();
     names.sort_unstable();
     names
         .into_iter()
@@ -101,32 +101,32 @@ fn command_names(begun: &str) -> Vec<CompletionItem> {
         .collect()
 }
 
-/// Offers numbers while a number is typed or nothing yet, and otherwise names.
-fn hits(word: &Word, things: &CompletionData) -> Vec<CompletionItem> {
-    let begun = word.text.as_str();
-    if !word.quoted && begun.bytes().all(|byte| byte.is_ascii_digit()) {
-        let numbered = (1_usize..).zip(&things.hits).map(|(number, path)| (number.to_string(), path));
-        return numbered.filter(|(number, _)| number.starts_with(begun)).map(numbered_item).collect();
+/// Returns hits by number if the word is empty or a number, otherwise by file name.
+fn hits(word: &Word, data: &CompletionData) -> Vec<CompletionItem> {
+    let prefix = word.text.as_str();
+    if !word.quoted && prefix.bytes().all(|byte| byte.is_ascii_digit()) {
+        let numbered = (1_usize..).zip(&data.hits).map(|(number, path)| (number.to_string(), path));
+        return numbered.filter(|(number, _)| number.starts_with(prefix)).map(numbered_item).collect();
     }
-    let mut names: Vec<&str> = things.hits.iter().filter_map(|path| path.rsplit('/').next()).collect();
+    let mut names: Vec<&str> = data.hits.iter().filter_map(|path| path.rsplit('/').next()).collect();
     names.sort_unstable();
     names.dedup();
-    let fits = |name: &&str| name.starts_with(begun) && display_safe(name) == **name;
-    let offer = |name: &str| CompletionItem {
+    let is_match = |name: &&str| name.starts_with(prefix) && display_safe(name) == **name;
+    let item = |name: &str| CompletionItem {
         label: truncate(name, MAX_WIDTH),
         replacement: format!("{} ", escape(name)),
     };
-    names.into_iter().filter(fits).map(offer).collect()
+    names.into_iter().filter(is_match).map(item).collect()
 }
 
-fn downloads(begun: &str, things: &CompletionData) -> Vec<CompletionItem> {
-    let numbered = things.downloads.iter().map(|(number, name)| (number.to_string(), name));
-    numbered.filter(|(number, _)| number.starts_with(begun)).map(numbered_item).collect()
+fn downloads(prefix: &str, data: &CompletionData) -> Vec<CompletionItem> {
+    let numbered = data.downloads.iter().map(|(number, name)| (number.to_string(), name));
+    numbered.filter(|(number, _)| number.starts_with(prefix)).map(numbered_item).collect()
 }
 
-fn keywords(begun: &str, words: &[&str]) -> Vec<CompletionItem> {
-    let fitting = words.iter().filter(|word| word.starts_with(begun));
-    fitting
+fn keywords(prefix: &str, words: &[&str]) -> Vec<CompletionItem> {
+    let matching = words.iter().filter(|word| word.starts_with(prefix));
+    matching
         .map(|word| CompletionItem { label: (*word).to_owned(), replacement: format!("{word} ") })
         .collect()
 }
@@ -136,9 +136,9 @@ fn numbered_item((number, name): (String, &String)) -> CompletionItem {
     CompletionItem { label: shown, replacement: format!("{number} ") }
 }
 
-fn peers(begun: &str, things: &CompletionData) -> Vec<CompletionItem> {
-    let fitting = things.peers.iter().filter(|peer| peer.starts_with(begun));
-    fitting.map(|peer| CompletionItem { label: peer.clone(), replacement: format!("{peer} ") }).collect()
+fn peers(prefix: &str, data: &CompletionData) -> Vec<CompletionItem> {
+    let matching = data.peers.iter().filter(|peer| peer.starts_with(prefix));
+    matching.map(|peer| CompletionItem { label: peer.clone(), replacement: format!("{peer} ") }).collect()
 }
 
 #[cfg(test)]
@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    fn things() -> CompletionData {
+    fn data() -> CompletionData {
         CompletionData {
             hits: vec!["music/my song.mp3".into(), "debian.iso".into(), "evil\u{1b}[2J.iso".into()],
             peers: vec!["127.0.0.1:40001".into(), "127.0.0.1:40002".into()],
@@ -156,8 +156,8 @@ mod tests {
     }
 
     fn offered(typed: &str) -> (usize, Vec<String>) {
-        let (start, offers) = complete(typed, &things(), &PathBases::default());
-        (start, offers.into_iter().map(|offer| offer.replacement).collect())
+        let (start, items) = complete(typed, &data(), &PathBases::default());
+        (start, items.into_iter().map(|item| item.replacement).collect())
     }
 
     #[test]
@@ -180,8 +180,8 @@ mod tests {
 
     #[test]
     fn displayed_items_are_escaped() {
-        let (_, offers) = complete("get ", &things(), &PathBases::default());
-        assert_eq!(offers[2].label, "3  evil\\u{1b}[2J.iso");
+        let (_, items) = complete("get ", &data(), &PathBases::default());
+        assert_eq!(items[2].label, "3  evil\\u{1b}[2J.iso");
     }
 
     #[test]

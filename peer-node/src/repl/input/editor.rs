@@ -13,7 +13,7 @@ use super::history::{History, MAX_ENTRIES};
 use super::terminal_mode::InteractiveTerminal;
 use super::{InputEvent, LineError, LineRequest, Printer, PromptConfig};
 
-/// The line editor, its history, and what passes the keys to it.
+/// The line editor with its history and the feeder of its keys.
 pub(super) struct Editor {
     inner: rustyline::Editor<PromptHelper, DefaultHistory>,
     history: History,
@@ -21,7 +21,7 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    /// Takes the terminal; also returns what prints above the prompt.
+    /// Starts the editor on a terminal; also returns the printer for notices above the prompt.
     pub(super) fn new(
         config: PromptConfig,
         terminal: Arc<InteractiveTerminal>,
@@ -43,23 +43,23 @@ impl Editor {
         Ok((Self { inner: editor, history, feed }, printer))
     }
 
-    /// Reads a line; waits for the person.
-    pub(super) fn read(&mut self, ask: &LineRequest) -> InputEvent {
+    /// Reads a line. Blocks.
+    pub(super) fn read(&mut self, request: &LineRequest) -> InputEvent {
         if let Some(helper) = self.inner.helper_mut() {
-            helper.is_enabled = ask.is_command;
+            helper.is_enabled = request.is_command;
         }
-        if !self.feed.begin(ask.discards_typeahead) {
+        if !self.feed.begin(request.discards_typeahead) {
             return InputEvent::EndOfInput;
         }
-        // The line editor counts rows in 16 bits and panics beyond; the node goes on.
-        let read = panic::catch_unwind(AssertUnwindSafe(|| self.inner.readline(&ask.prompt)));
-        let is_given_up = !matches!(read, Ok(Ok(_)));
-        let is_too_long = self.feed.end(is_given_up);
+        // The line editor counts rows in 16 bits and panics on overflow, which must not stop the node.
+        let read = panic::catch_unwind(AssertUnwindSafe(|| self.inner.readline(&request.prompt)));
+        let is_aborted = !matches!(read, Ok(Ok(_)));
+        let is_too_long = self.feed.end(is_aborted);
         match read {
             Err(_) => InputEvent::Invalid(LineError::TooLong),
             Ok(Ok(_)) if is_too_long => InputEvent::Invalid(LineError::TooLong),
             Ok(Ok(line)) => {
-                if ask.is_command {
+                if request.is_command {
                     self.remember(&line);
                 }
                 InputEvent::Line(line)
@@ -76,7 +76,7 @@ impl Editor {
     fn remember(&mut self, lines: &str) {
         for line in lines.lines() {
             if self.history.add(line) {
-                // In memory alone, this cannot fail.
+                // Cannot fail: this history is in memory only.
                 let _ = self.inner.add_history_entry(line);
             }
         }

@@ -1,7 +1,7 @@
-//! Stands between the terminal and the line editor: reads all keys itself and passes them on, one line at a time.
+//! Reads the keys of the terminal and feeds them to the line editor, one line at a time.
 //!
-//! The line editor reads a pseudo-terminal that takes the place of stdin. So it never sees a byte that it would fail on,
-//! never reads past the end of a line, and is given a long text as one paste, which it draws once.
+//! The line editor reads a pseudo-terminal that replaces stdin. It therefore never receives bytes on which it fails, never reads
+//! past the end of a line, and receives a long text as one paste, which it draws once.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::OwnedFd;
@@ -21,20 +21,20 @@ use super::line_budget::LineBudget;
 use super::printer::Printer;
 use super::terminal_mode::InteractiveTerminal;
 
-/// How much is read of the terminal before it is passed on, in bytes.
+/// The maximum number of bytes that are read before they are fed.
 const MAX_READ: usize = 64 * 1024;
 
-/// The line editor is given at most one order and one end of it.
+/// One start and one end per line.
 const BACKLOG: usize = 1;
 
-/// How long the line editor may take to end a line. If it does not, the key was not the end: Ctrl-D deletes a character,
-/// and Enter may answer a question of the editor's.
+/// Maximum time for the line editor to end a line. If it does not, the key did not end the line: Ctrl-D may delete a character,
+/// and Enter may answer a question of the editor.
 const LINE_END_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How long a large read waits for more, so that a paste that arrives in portions is drawn once.
+/// How long a large read waits for more bytes, so that a paste that arrives in parts is drawn once.
 const PASTE_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// How often the terminal is tried again that was given to another program.
+/// How often a terminal that belongs to another process group is retried.
 const RETRY_INTERVAL: Duration = Duration::from_millis(300);
 
 const REPLACED_WARNING: &str =
@@ -48,36 +48,36 @@ pub(super) struct FeederHandle {
     ended: Receiver<bool>,
 }
 
-/// What the feeder's thread works with.
+/// The state of the feeder's thread.
 struct Feeder {
     terminal: Arc<InteractiveTerminal>,
-    /// The other side of the pseudo-terminal that the line editor reads.
+    /// The controlling side of the pseudo-terminal that the line editor reads.
     editor: OwnedFd,
     returned: PipeReader,
     decoder: KeyDecoder,
     printer: Printer,
     budget: LineBudget,
-    /// Keys of the terminal are still to be made raw.
+    /// Whether the terminal is still to be set to raw mode.
     wants_raw: bool,
 }
 
-/// Why the feeder stops passing keys on.
+/// Why the feeder stops.
 enum FeedEnd {
     /// The line editor has returned.
     EditorReturned,
-    /// The terminal is gone.
+    /// The terminal is closed.
     TerminalClosed,
 }
 
 impl FeederHandle {
-    /// Puts a pseudo-terminal in the place of stdin and starts the thread that feeds it.
+    /// Replaces stdin by a pseudo-terminal and starts the thread that feeds it.
     pub(super) fn start(terminal: Arc<InteractiveTerminal>, printer: Printer) -> io::Result<Self> {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let editor = openpt(flags)?;
         grantpt(&editor)?;
         unlockpt(&editor)?;
         let stdin = ioctl_tiocgptpeer(&editor, flags)?;
-        // What the line editor restores after each line is raw as well, so that nothing is echoed in between.
+        // The modes that the line editor restores after each line are raw too, so that nothing is echoed between lines.
         tcsetattr(&stdin, OptionalActions::Now, &terminal.raw_modes())?;
         let flags = fcntl_getfl(&editor)?;
         fcntl_setfl(&editor, flags | OFlags::NONBLOCK)?;
@@ -98,17 +98,17 @@ impl FeederHandle {
         Ok(Self { begin, returned, ended })
     }
 
-    /// Has keys passed on; forgets first those that were typed ahead, if so asked. Returns false if the terminal is gone.
-    pub(super) fn begin(&self, forget: bool) -> bool {
-        self.begin.send(forget).is_ok()
+    /// Starts feeding keys; discards typed-ahead keys first if requested. Returns false if the terminal is closed.
+    pub(super) fn begin(&self, discard: bool) -> bool {
+        self.begin.send(discard).is_ok()
     }
 
-    /// Has no more keys passed on, because the line editor has returned; returns true if the line is not whole because
-    /// it was too long. What the line editor has not read of a line that it gave up is dropped.
-    pub(super) fn end(&mut self, is_given_up: bool) -> bool {
+    /// Stops feeding keys, because the line editor has returned. Returns true if the line was truncated because it was too long.
+    /// If the line editor aborted the line, its unread keys are discarded.
+    pub(super) fn end(&mut self, is_aborted: bool) -> bool {
         let written = self.returned.write_all(b"r");
         let is_too_long = written.is_ok() && self.ended.recv().unwrap_or(false);
-        if is_given_up {
+        if is_aborted {
             let _ = tcflush(io::stdin(), QueueSelector::IFlush);
         }
         is_too_long
@@ -116,18 +116,18 @@ impl FeederHandle {
 }
 
 impl Feeder {
-    /// Works until the prompt's thread or the terminal is gone.
+    /// Runs until the prompt's thread ends or the terminal is closed.
     fn run(mut self, begins: &Receiver<bool>, ended: &SyncSender<bool>) {
-        while let Ok(forget) = begins.recv() {
-            if forget {
+        while let Ok(discard) = begins.recv() {
+            if discard {
                 self.decoder.clear();
             }
             self.budget.reset();
             self.wants_raw = !self.terminal.set_raw();
-            let pause = self.feed();
+            let end = self.feed();
             self.terminal.set_original();
-            if let FeedEnd::TerminalClosed = pause {
-                // The line editor finds its own terminal closed.
+            if let FeedEnd::TerminalClosed = end {
+                // Dropping the feeder closes the line editor's terminal, too.
                 return;
             }
             if ended.send(self.budget.is_exceeded()).is_err() {
@@ -136,24 +136,24 @@ impl Feeder {
         }
     }
 
-    /// Passes keys on until there is a reason not to.
+    /// Feeds keys until the line editor returns or the terminal is closed.
     fn feed(&mut self) -> FeedEnd {
         loop {
             while let Some(key) = self.decoder.next() {
-                if let Err(pause) = self.forward_key(key) {
-                    return pause;
+                if let Err(end) = self.forward_key(key) {
+                    return end;
                 }
             }
             if self.decoder.take_replaced() {
                 self.printer.print(REPLACED_WARNING);
             }
-            if let Err(pause) = self.read() {
-                return pause;
+            if let Err(end) = self.read() {
+                return end;
             }
         }
     }
 
-    /// Passes a key on; after one that may end the line, waits whether it does.
+    /// Feeds a key; after one that may end the line, waits for the line editor.
     fn forward_key(&mut self, key: TerminalKey) -> Result<(), FeedEnd> {
         let is_suspend =
             matches!(&key, TerminalKey::Control(bytes) if *bytes == [self.terminal.suspend_key()]);
@@ -162,7 +162,7 @@ impl Feeder {
             self.printer.print(REPLACED_WARNING);
         }
         if is_suspend {
-            // The line editor stops the program; the shell wants a terminal that works.
+            // The line editor suspends the program, and the shell needs a terminal in its original modes.
             self.terminal.set_original();
             self.wants_raw = true;
         }
@@ -174,11 +174,11 @@ impl Feeder {
         if is_line_end { self.wait_line_end() } else { Ok(()) }
     }
 
-    /// Waits until the line editor has returned, or has taken the key and goes on.
+    /// Waits until the line editor has returned, or has read the key and continues.
     fn wait_line_end(&mut self) -> Result<(), FeedEnd> {
         loop {
-            if let Some(pause) = self.wait_returned(LINE_END_TIMEOUT) {
-                return Err(pause);
+            if let Some(end) = self.wait_returned(LINE_END_TIMEOUT) {
+                return Err(end);
             }
             if ioctl_fionread(io::stdin()).is_ok_and(|unread| unread == 0) {
                 return Ok(());
@@ -186,16 +186,16 @@ impl Feeder {
         }
     }
 
-    /// Waits for keys and takes them, many at once if there are many.
+    /// Waits for keys and reads as many as are available.
     fn read(&mut self) -> Result<(), FeedEnd> {
         loop {
             if self.wants_raw {
                 self.wants_raw = !self.terminal.set_raw();
             }
             if self.wants_raw {
-                // The keys are meant for another program, and reading them would stop this one.
+                // The keys belong to the foreground program, and a read from the background would stop this one (SIGTTIN).
                 match self.wait_returned(RETRY_INTERVAL) {
-                    Some(pause) => return Err(pause),
+                    Some(end) => return Err(end),
                     None => continue,
                 }
             }
@@ -230,7 +230,7 @@ impl Feeder {
         Ok(())
     }
 
-    /// Writes to the line editor, unless it returns meanwhile.
+    /// Writes to the line editor's terminal, unless the line editor returns meanwhile.
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), FeedEnd> {
         while !bytes.is_empty() {
             match rustix::io::write(&self.editor, bytes) {
@@ -255,8 +255,8 @@ impl Feeder {
 
     fn wait_returned(&mut self, limit: Duration) -> Option<FeedEnd> {
         let mut fds = [PollFd::new(&self.returned, PollFlags::IN)];
-        if let Err(pause) = wait(&mut fds, Some(limit)) {
-            return Some(pause);
+        if let Err(end) = wait(&mut fds, Some(limit)) {
+            return Some(end);
         }
         let has_returned = fds.iter().any(|fd| !fd.revents().is_empty());
         has_returned.then(|| self.take_returned())
@@ -275,7 +275,7 @@ fn wait(fds: &mut [PollFd<'_>], limit: Option<Duration>) -> Result<(), FeedEnd> 
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     match poll(fds, limit.as_ref()) {
         Ok(_) => Ok(()),
-        // Nothing is ready, and whoever waits looks again.
+        // Interrupted by a signal: nothing is ready, and the callers poll again.
         Err(Errno::INTR) => {
             fds.iter_mut().for_each(PollFd::clear_revents);
             Ok(())

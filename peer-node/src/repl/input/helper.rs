@@ -1,4 +1,4 @@
-//! Ties the pure parts to the line editor.
+//! Connects completion, hints and highlighting to the line editor.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -15,20 +15,20 @@ use super::highlight::highlight;
 use super::hint::{InputHint, hint};
 use crate::repl::look::{Look, Style};
 
-/// What the line editor asks while a person types.
+/// The callbacks of the line editor.
 pub(super) struct PromptHelper {
     completions: SharedCompletions,
     path_bases: PathBases,
     look: Look,
-    /// Off while something other than a command is asked for.
+    /// False while the prompt asks a question instead of reading a command.
     pub(super) is_enabled: bool,
 }
 
 impl PromptHelper {
-    pub(super) fn new(known: SharedCompletions, share_dir: PathBuf) -> Self {
+    pub(super) fn new(completions: SharedCompletions, share_dir: PathBuf) -> Self {
         let home = std::env::var_os("HOME").map(PathBuf::from);
         Self {
-            completions: known,
+            completions,
             path_bases: PathBases { home, share_dir },
             look: Look::detect(),
             is_enabled: true,
@@ -47,12 +47,12 @@ impl Completer for PromptHelper {
             return Ok((pos, Vec::new()));
         }
         let typed = line.get(..pos).unwrap_or(line);
-        let (start, offers) = complete(typed, &self.completions.snapshot(), &self.path_bases);
-        let pair = |offer: super::completion::CompletionItem| Pair {
-            display: offer.label,
-            replacement: offer.replacement,
+        let (start, items) = complete(typed, &self.completions.snapshot(), &self.path_bases);
+        let pair = |item: super::completion::CompletionItem| Pair {
+            display: item.label,
+            replacement: item.replacement,
         };
-        Ok((start, offers.into_iter().map(pair).collect()))
+        Ok((start, items.into_iter().map(pair).collect()))
     }
 }
 

@@ -2,7 +2,7 @@ use crate::repl::command_table::{COMMANDS, Verb, find_command};
 use crate::repl::look::{Look, Style};
 use crate::repl::words::{Word, scan};
 
-/// Colours a command line: its name by whether there is such a command, what is quoted, and the words between.
+/// Colours a command line: its name by whether the command exists, quoted words, and keywords such as `as`.
 pub(super) fn highlight(line: &str, look: Look) -> String {
     let words = scan(line).words;
     let verb = words.first().and_then(|word| find_command(&word.text)).map(|entry| entry.verb);
@@ -20,12 +20,12 @@ pub(super) fn highlight(line: &str, look: Look) -> String {
 }
 
 fn style_of_name(name: &str) -> Style {
-    let is_begun = || COMMANDS.iter().flat_map(|entry| entry.names).any(|known| known.starts_with(name));
+    let is_prefix = || COMMANDS.iter().flat_map(|entry| entry.names).any(|known| known.starts_with(name));
     if name.starts_with('#') {
         Style::Faint
     } else if find_command(name).is_some() {
         Style::Good
-    } else if is_begun() {
+    } else if is_prefix() {
         Style::Plain
     } else {
         Style::Bad

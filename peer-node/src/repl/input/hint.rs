@@ -1,14 +1,14 @@
 use crate::repl::command_table::{COMMANDS, find_command};
 
-/// What stands greyed behind the cursor.
+/// The greyed text after the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct InputHint {
     pub(super) text: String,
-    /// Whether the arrow key to the right puts it into the line.
+    /// Whether the right arrow key accepts the text.
     pub(super) is_completable: bool,
 }
 
-/// Returns the rest of a command's name, or what belongs behind it.
+/// Returns the rest of a command's name if only one matches, or the usage of a complete name.
 pub(super) fn hint(line: &str) -> Option<InputHint> {
     let name = line.trim_start();
     if let Some(entry) = find_command(name.trim_end()) {

@@ -1,4 +1,4 @@
-//! The history of the prompt: one command a line, readable by the owner alone.
+//! The history of the prompt: a file with one command per line, readable only by its owner.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use crate::storage::replace_file;
 use crate::storage::{LinkPolicy, append_to_regular_file, open_regular_file};
 
-/// The most commands that are remembered.
+/// The maximum number of commands in the history.
 pub(super) const MAX_ENTRIES: usize = 1000;
 
-/// The longest command that is remembered, in bytes.
+/// The maximum length of a command in the history, in bytes.
 const MAX_ENTRY_LEN: usize = 4096;
 
-/// The most that is read of the file, in bytes.
+/// The maximum size read from the end of the file, in bytes.
 const MAX_FILE_SIZE: u64 = 4 << 20;
 
-/// The file of a history.
+/// The history file.
 #[derive(Debug)]
 pub(super) struct History {
     path: PathBuf,
@@ -24,8 +24,8 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Opens the history at `path`, and returns what is remembered, the oldest first. A file that has grown too long is
-    /// written anew; one that cannot be read is an empty history.
+    /// Opens the history at `path` and returns its commands, the oldest first. A file with too many commands is shortened; an
+    /// unreadable one counts as empty.
     pub(super) fn open(path: PathBuf) -> (Self, Vec<String>) {
         let text = read(&path).unwrap_or_default();
         let all = text.lines().filter(|line| is_storable(line)).count();
@@ -34,20 +34,20 @@ impl History {
         if all > entries.len() {
             let shortened: String = entries.iter().flat_map(|entry| [entry.as_str(), "\n"]).collect();
             if let Err(error) = replace_file(&path, shortened.as_bytes()) {
-                tracing::debug!(%error, "history not shortened");
+                tracing::debug!(%error, "cannot shorten the history");
             }
         }
         (Self { path, last: entries.last().cloned() }, entries)
     }
 
-    /// Remembers a command, unless it is the one before it again; says whether it is new.
+    /// Appends a command; returns false if it repeats the previous one or cannot be stored.
     pub(super) fn add(&mut self, entry: &str) -> bool {
         if !is_storable(entry) || self.last.as_deref() == Some(entry) {
             return false;
         }
         self.last = Some(entry.to_owned());
         if let Err(error) = append(&self.path, entry) {
-            tracing::debug!(%error, "history not written");
+            tracing::debug!(%error, "cannot write the history");
         }
         true
     }

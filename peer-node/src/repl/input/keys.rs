@@ -1,7 +1,7 @@
-//! Splits what a terminal sends into keys that the line editor can take. Pure: bytes go in, keys come out.
+//! Decodes the bytes of a terminal into keys that the line editor understands. Pure.
 //!
-//! The line editor fails on bytes that are not UTF-8, forgets what follows the end of a line in the same read, and takes
-//! escape sequences that it does not know for text. So it receives only what passes here, one line at a time.
+//! The line editor fails on bytes that are not UTF-8, loses input after the end of a line in the same read, and inserts unknown
+//! escape sequences as text. So it receives only decoded keys, one line at a time.
 
 use super::lines::MAX_LINE;
 
@@ -10,61 +10,61 @@ const CTRL_C: u8 = 0x03;
 const CTRL_D: u8 = 0x04;
 const DELETE: u8 = 0x7f;
 
-/// How a terminal marks the beginning and the end of a paste.
+/// The marks of the start and the end of a bracketed paste.
 pub(super) const PASTE_START: &[u8] = b"\x1b[200~";
 pub(super) const PASTE_END: &[u8] = b"\x1b[201~";
 
-/// How many bytes may stand inside a control sequence before it is given up; keys have at most five.
+/// The maximum length of the parameters of a control sequence, in bytes; keys have at most five.
 const MAX_SEQUENCE_LEN: usize = 30;
 
-/// One thing that was typed or pasted.
+/// A typed key or a paste.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TerminalKey {
     /// Characters, typed or pasted without marks.
     Text(String),
-    /// A paste that the terminal marked as one; it may contain line feeds.
+    /// A bracketed paste, which may contain line feeds.
     Paste(String),
     /// A control character or an escape sequence.
     Control(Vec<u8>),
-    /// A control character with which the editing of a line may end: Enter, Ctrl-C, Ctrl-D.
+    /// A control character that may end a line: Enter, Ctrl-C, Ctrl-D.
     LineEnd(u8),
 }
 
-/// Decodes the bytes of a terminal, in whatever portions they arrive.
+/// Decodes the bytes of a terminal, which may arrive in arbitrary parts.
 #[derive(Debug, Default)]
 pub(super) struct KeyDecoder {
     bytes: Vec<u8>,
     /// How many of the bytes are decoded.
     decoded: usize,
-    /// The paste whose end has not arrived.
+    /// The unfinished paste.
     paste: Option<PartialPaste>,
     is_replaced: bool,
 }
 
-/// A paste of which a part has arrived.
+/// An unfinished paste.
 #[derive(Debug, Default)]
 struct PartialPaste {
     text: String,
-    /// Whether its last character was a carriage return, which makes one line end with a line feed after it.
+    /// Whether the last character was a carriage return: a line feed after it belongs to the same line end.
     after_return: bool,
 }
 
-/// What an escape character begins.
+/// The classification of an escape sequence.
 #[derive(Debug, PartialEq, Eq)]
 enum EscapeSequence {
     /// More bytes are needed.
     Incomplete,
-    /// A key of so many bytes.
+    /// A key, with its length in bytes.
     Key(usize),
-    /// So many bytes that mean nothing to the line editor.
+    /// Bytes that the line editor does not understand, with their number.
     Ignored(usize),
     PasteStart,
 }
 
 impl KeyDecoder {
-    /// Takes bytes from the terminal.
+    /// Adds bytes from the terminal.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        // Ctrl-C on its own is a person who wants out of a paste whose end was lost.
+        // A single Ctrl-C leaves a paste whose end was lost.
         if self.paste.is_some() && bytes == [CTRL_C] {
             *self = Self::default();
         }
@@ -73,7 +73,7 @@ impl KeyDecoder {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Forgets everything that has not been taken out.
+    /// Discards everything that was not returned yet.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -100,7 +100,7 @@ impl KeyDecoder {
                         self.paste = Some(PartialPaste::default());
                     }
                 },
-                // The terminal's own mark for Ctrl-D typed ahead, and no key of the line editor.
+                // The terminal's mark for a typed-ahead Ctrl-D; not a key of the line editor.
                 0 => self.decoded += 1,
                 end @ (b'\r' | b'\n' | CTRL_C | CTRL_D) => {
                     self.decoded += 1;
@@ -122,7 +122,7 @@ impl KeyDecoder {
         taken
     }
 
-    /// Takes the characters up to the next control character.
+    /// Decodes the characters up to the next control character.
     fn text(&mut self) -> Option<String> {
         let rest = self.rest();
         let end = rest.iter().position(|byte| is_control(*byte));
@@ -138,12 +138,12 @@ impl KeyDecoder {
         (!text.is_empty()).then_some(text)
     }
 
-    /// Takes what has arrived of a paste; returns the paste when it is complete.
+    /// Decodes the available part of a paste; returns the paste when it is complete.
     fn paste(&mut self) -> Option<TerminalKey> {
         let mut paste = self.paste.take()?;
         let rest = self.rest();
         let end = rest.windows(PASTE_END.len()).position(|window| window == PASTE_END);
-        // Without an end, the last bytes may be its beginning.
+        // Without an end mark, the last bytes may be the start of one.
         let is_suffix =
             |length: &usize| PASTE_END.get(..*length).is_some_and(|marker| rest.ends_with(marker));
         let marker = (1..PASTE_END.len()).rev().find(is_suffix);
@@ -173,15 +173,15 @@ impl PartialPaste {
             '\r' => '\n',
             character => character,
         };
-        // One character too many shows that the line is too long.
+        // One character beyond the limit is kept, so that the line is recognised as too long.
         if self.text.len() <= MAX_LINE && (!character.is_control() || matches!(character, '\n' | '\t')) {
             self.text.push(character);
         }
     }
 }
 
-/// Passes the characters of `bytes` on, with U+FFFD for what is not UTF-8; returns how many bytes were used. Unless the
-/// bytes are complete, the beginning of a character at their end is left.
+/// Decodes the characters of `bytes`, with U+FFFD for invalid UTF-8, and returns the number of decoded bytes. Unless
+/// `is_complete`, an incomplete character at the end is left.
 fn decode(bytes: &[u8], is_complete: bool, mut each: impl FnMut(char)) -> usize {
     let mut used = 0;
     loop {
@@ -205,7 +205,7 @@ fn decode(bytes: &[u8], is_complete: bool, mut each: impl FnMut(char)) -> usize 
     }
 }
 
-/// Judges what begins with an escape character.
+/// Classifies bytes that start with an escape character.
 fn sequence(bytes: &[u8]) -> EscapeSequence {
     match bytes.get(1) {
         None => EscapeSequence::Incomplete,
@@ -215,14 +215,14 @@ fn sequence(bytes: &[u8]) -> EscapeSequence {
             Some(0x40..=0x7e) => EscapeSequence::Key(3),
             Some(_) => EscapeSequence::Ignored(2),
         },
-        // Together with Alt: a letter, or a word to be deleted.
+        // Alt with a letter, or Alt-Backspace.
         Some(b' '..=b'~' | &DELETE | 0x08) => EscapeSequence::Key(2),
-        // The escape key, and then another key.
+        // The escape key alone, followed by another key.
         Some(_) => EscapeSequence::Ignored(1),
     }
 }
 
-/// Judges a control sequence (ECMA-48): parameters, intermediate bytes, one final byte.
+/// Classifies a control sequence (ECMA-48): parameters, intermediate bytes, one final byte.
 fn control_sequence(bytes: &[u8]) -> EscapeSequence {
     if bytes.starts_with(PASTE_START) {
         return EscapeSequence::PasteStart;
@@ -230,7 +230,7 @@ fn control_sequence(bytes: &[u8]) -> EscapeSequence {
     let body = bytes.get(2..).unwrap_or_default();
     match body {
         [b'['] => return EscapeSequence::Incomplete,
-        // Function keys of the Linux console, and keys of rxvt; elsewhere, `$` is an intermediate byte.
+        // Function keys of the Linux console, and keys of rxvt; in other sequences, `$` is an intermediate byte.
         [b'[', 0x40..=0x7e, ..] | [b'0'..=b'9', b'$', ..] => return EscapeSequence::Key(4),
         [b'[', ..] => return EscapeSequence::Ignored(3),
         _ => {}
@@ -242,7 +242,7 @@ fn control_sequence(bytes: &[u8]) -> EscapeSequence {
         None => EscapeSequence::Incomplete,
         Some(0x40..=0x7e) => {
             let mut numbers = parameters.split(|byte| *byte == b';');
-            // Answers of the terminal and keys of extended protocols would be taken for text.
+            // Terminal reports and keys of extended protocols are ignored: the line editor would insert them as text.
             let is_key = numbers.by_ref().take(2).all(|number| number.iter().all(u8::is_ascii_digit));
             if is_key && numbers.next().is_none() {
                 EscapeSequence::Key(3 + inner)

@@ -1,17 +1,17 @@
 use super::keys::{PASTE_END, PASTE_START, TerminalKey};
 use super::lines::MAX_LINE;
 
-/// The longest text that is given to the line editor character by character, so that it can be part of a search in the
-/// history; a longer one is given as a paste, which is drawn once.
+/// The maximum length of a text that is fed character by character, so that it works in a history search; a longer one is fed as
+/// a paste, which is drawn once.
 const MAX_TYPED_LEN: usize = 16;
 
-/// From this length on, a line is too dear to be drawn for every character, in bytes.
+/// The length from which a line is too expensive to redraw for every character, in bytes.
 const LONG_LINE_LEN: usize = 512;
 
-/// Deletes what stands before the cursor.
+/// Deletes the text before the cursor.
 const CTRL_U: u8 = 0x15;
 
-/// Counts how much of a line was given to the line editor, and stops at the longest line. Pure.
+/// Counts the bytes of a line that were fed to the line editor, and stops at the maximum length. Pure.
 #[derive(Debug, Default)]
 pub(super) struct LineBudget {
     spent: usize,
@@ -19,17 +19,17 @@ pub(super) struct LineBudget {
 }
 
 impl LineBudget {
-    /// Begins a line.
+    /// Starts a new line.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// Returns true if something was left out of the line.
+    /// Returns true if a part of the line was dropped.
     pub(super) const fn is_exceeded(&self) -> bool {
         self.is_exceeded
     }
 
-    /// Returns what the line editor is to receive for a key: nothing, if it would make the line too long.
+    /// Returns the bytes to feed for a key; none if it would make the line too long.
     pub(super) fn admit(&mut self, key: TerminalKey) -> Vec<u8> {
         match key {
             TerminalKey::Control(bytes) => {

@@ -1,26 +1,25 @@
-//! The lines of a script, within bounds.
+//! Reads the lines of a script, with bounded memory.
 
 use std::io::{self, BufRead};
 
-/// The longest line that is read, in bytes.
+/// The maximum length of a line, in bytes.
 pub(super) const MAX_LINE: usize = 64 * 1024;
 
 /// A line that cannot be a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LineError {
-    /// It is longer than any command.
-    #[error("the line is longer than {MAX_LINE} bytes and was left out")]
+    /// The line is too long.
+    #[error("the line is longer than {MAX_LINE} bytes and was ignored")]
     TooLong,
-    /// It is not text.
-    #[error("the line is not UTF-8 and was left out")]
+    /// The line is not UTF-8.
+    #[error("the line is not UTF-8 and was ignored")]
     NotUtf8,
-    /// No path and no name can have this in it.
-    #[error("the line has a NUL in it and was left out")]
+    /// The line contains a NUL byte, which no path or name can have.
+    #[error("the line contains a NUL byte and was ignored")]
     Nul,
 }
 
-/// Goes through the lines of a stream, without the line feed or carriage return at their ends. A stream that breaks has
-/// ended.
+/// Iterates over the lines of a stream, without the line feed or carriage return at their ends. A read error ends the stream.
 pub(super) struct ScriptLines<R> {
     stream: R,
 }
@@ -30,7 +29,7 @@ impl<R: BufRead> ScriptLines<R> {
         Self { stream }
     }
 
-    /// Reads on to the end of the line, keeping no more of it than may be in one.
+    /// Reads a line, keeping at most [`MAX_LINE`] and one byte; the flag is false if the line was longer.
     fn read(&mut self) -> Option<(Vec<u8>, bool)> {
         let (mut line, mut is_complete, mut is_any) = (Vec::new(), true, false);
         loop {
@@ -45,7 +44,7 @@ impl<R: BufRead> ScriptLines<R> {
             is_any = true;
             let end = buffer.iter().position(|byte| *byte == b'\n');
             let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
-            // One more, for the carriage return.
+            // One byte more, for a carriage return.
             if line.len() + part.len() <= MAX_LINE + 1 {
                 line.extend_from_slice(part);
             } else {
@@ -64,11 +63,11 @@ impl<R: BufRead> Iterator for ScriptLines<R> {
     type Item = Result<String, LineError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (mut line, is_whole) = self.read()?;
+        let (mut line, is_complete) = self.read()?;
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        if !is_whole || line.len() > MAX_LINE {
+        if !is_complete || line.len() > MAX_LINE {
             return Some(Err(LineError::TooLong));
         }
         if line.contains(&0) {

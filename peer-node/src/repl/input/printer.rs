@@ -4,18 +4,18 @@ use std::thread;
 
 use rustyline::ExternalPrinter;
 
-/// Messages that wait to be printed above the prompt. The line editor takes none while it shows a list or searches the
-/// history; those that come on top of so many are left to the log.
+/// Messages that wait to be printed above the prompt. The line editor accepts none while it shows a list or searches the history;
+/// beyond this number they are refused.
 const BACKLOG: usize = 64;
 
-/// Prints above the prompt while a person types, on a thread of its own since the line editor may make it wait.
+/// Prints above the prompt while a person types, on a thread of its own because the line editor may block it.
 #[derive(Debug, Clone)]
 pub(crate) struct Printer {
     messages: Option<SyncSender<String>>,
 }
 
 impl Printer {
-    /// Makes one for a terminal on which nothing can be printed above the prompt.
+    /// Returns a printer for a terminal without a line editor, which prints nothing.
     pub(super) const fn disabled() -> Self {
         Self { messages: None }
     }
@@ -32,7 +32,7 @@ impl Printer {
         Ok(Self { messages: Some(sender) })
     }
 
-    /// Prints a line, or says that it cannot.
+    /// Queues a line for printing; returns false if it cannot be printed above the prompt.
     pub(crate) fn print(&self, line: &str) -> bool {
         self.messages.as_ref().is_some_and(|messages| messages.try_send(format!("{line}\n")).is_ok())
     }

@@ -8,7 +8,7 @@ use rustix::termios::{
     tcsetattr,
 };
 
-/// The terminal at which a person sits, and how it treated its keys before the prompt came.
+/// The terminal of the prompt, and its original modes.
 #[derive(Debug)]
 pub(super) struct InteractiveTerminal {
     fd: OwnedFd,
@@ -16,14 +16,14 @@ pub(super) struct InteractiveTerminal {
 }
 
 impl InteractiveTerminal {
-    /// Takes the terminal on stdin, whatever stdin becomes later.
+    /// Opens the terminal on stdin, and keeps it when stdin is replaced later.
     pub(super) fn from_stdin() -> io::Result<Self> {
         let fd = io::stdin().as_fd().try_clone_to_owned()?;
         let original = tcgetattr(&fd)?;
         Ok(Self { fd, original })
     }
 
-    /// Returns the modes in which every key arrives as it is pressed, and none means anything to the terminal.
+    /// Returns the raw modes: every key arrives at once and has no effect on the terminal.
     pub(super) fn raw_modes(&self) -> Termios {
         let mut raw = self.original.clone();
         let translations = InputModes::BRKINT
@@ -41,35 +41,35 @@ impl InteractiveTerminal {
         raw
     }
 
-    /// Has every key arrive as it is pressed; returns false if the terminal belongs to another program at the moment.
+    /// Sets the raw modes; returns false if the terminal currently belongs to another process group.
     pub(super) fn set_raw(&self) -> bool {
         self.set(&self.raw_modes())
     }
 
-    /// Has the terminal treat its keys as it did at first.
+    /// Restores the original modes; returns false if the terminal currently belongs to another process group.
     pub(super) fn set_original(&self) -> bool {
         self.set(&self.original)
     }
 
-    /// Returns the key with which a person stops the program for a while.
+    /// Returns the key that suspends the program, usually Ctrl-Z.
     pub(super) fn suspend_key(&self) -> u8 {
         self.original.special_codes[SpecialCodeIndex::VSUSP]
     }
 
-    /// Gives the terminal back while the line editor still waits for a key.
+    /// Restores the terminal while the line editor still waits for a key.
     pub(super) fn release(&self) {
         if self.set_original() {
-            // Bracketed paste off, and the cursor off the prompt's line.
+            // Disable bracketed paste, and move to a new line.
             let _ = io::stdout().write_all(b"\x1b[?2004l\r\n");
         }
     }
 
-    /// Sets the modes; returns false if the terminal belongs to another program at the moment. It is left alone then:
-    /// touching it from the background would stop the process.
+    /// Sets the modes; returns false if the terminal currently belongs to another process group. The modes are not set then: a
+    /// change from the background would stop the process (SIGTTOU).
     fn set(&self, modes: &Termios) -> bool {
         let is_ours = tcgetpgrp(&self.fd).map_or(true, |foreground| foreground == getpgrp());
         if is_ours {
-            // It fails if the terminal is gone, which whoever reads it notices.
+            // Fails only if the terminal is closed, which the next read reports.
             let _ = tcsetattr(&self.fd, OptionalActions::Now, modes);
         }
         is_ours
@@ -82,11 +82,11 @@ impl AsFd for InteractiveTerminal {
     }
 }
 
-/// Keeps what is typed off the screen while something is drawn there, as long as it lives. The keys are not lost.
+/// Suppresses the echo of typed keys until dropped, while output is drawn. The keys are not lost.
 pub(crate) struct EchoGuard(Arc<InteractiveTerminal>);
 
 impl EchoGuard {
-    /// Makes the keys of a terminal quiet.
+    /// Disables the echo; `None` if the terminal belongs to another process group.
     pub(super) fn new(terminal: Arc<InteractiveTerminal>) -> Option<Self> {
         let mut quiet = terminal.original.clone();
         quiet.local_modes.remove(LocalModes::ECHO);

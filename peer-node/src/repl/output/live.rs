@@ -2,16 +2,16 @@ use std::fmt::Write;
 
 use crate::repl::text_width::display_width;
 
-/// Lines at the bottom of a terminal that are drawn anew in their place. Returns what to write and writes nothing itself.
+/// Lines at the bottom of a terminal that are redrawn in place. Pure: returns the text to write.
 #[derive(Debug, Default)]
 pub(super) struct LiveLines {
-    /// The columns of the lines that stand there now.
+    /// The widths of the lines on the screen, in columns.
     drawn_widths: Vec<usize>,
 }
 
 impl LiveLines {
-    /// Returns the text that takes the standing lines away and puts others there. The width is that of the terminal now,
-    /// which may have broken lines that fitted when they were drawn.
+    /// Returns the text that replaces the lines on the screen. `width` is the current width of the terminal, which may have
+    /// wrapped lines that fitted when they were drawn.
     pub(super) fn replace(&mut self, lines: Vec<String>, width: usize) -> String {
         let rows: usize = self.drawn_widths.iter().map(|columns| columns.div_ceil(width.max(1)).max(1)).sum();
         let mut text = String::new();
@@ -29,7 +29,7 @@ impl LiveLines {
     }
 }
 
-/// Takes the colours out of a line of ours.
+/// Removes the colour codes from a line.
 fn without_colours(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
     let mut parts = line.split("\u{1b}[");

@@ -6,7 +6,7 @@ use crate::repl::look::Style;
 use crate::repl::progress_bar::percent;
 use crate::view::{ContentId, DownloadState, DownloadView, Priority};
 
-/// One thing said of a download; those with higher ranks are left out first.
+/// One field of a progress line; fields of a higher rank are dropped first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ProgressField {
     pub(super) kind: FieldKind,
@@ -15,7 +15,7 @@ pub(super) struct ProgressField {
     pub(super) rank: u8,
 }
 
-/// What a field says, in the order in which fields are shown.
+/// The kind of a field, in display order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum FieldKind {
     Percent,
@@ -31,40 +31,40 @@ pub(super) enum FieldKind {
 }
 
 impl FieldKind {
-    /// Returns whether fields of this kind are figures, which stand at the right of their column.
+    /// Returns true if fields of this kind are numbers, which are right-aligned.
     pub(super) const fn is_figure(self) -> bool {
         !matches!(self, Self::Activity | Self::Priority)
     }
 }
 
-/// The bar goes when only fields up to this rank are left.
+/// The bar is dropped when only fields up to this rank are left.
 pub(super) const BAR_RANK: u8 = 2;
 
-/// How much room there is for words.
+/// The length of the wording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wording {
     Full,
     Short,
 }
 
-/// Lists what is known of a download that goes on, in the order in which it is shown.
+/// Returns the fields of a running download, in display order.
 pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<ProgressField> {
     let mut fields = Vec::with_capacity(8);
-    let mut say = |kind, text: String, style, rank| fields.push(ProgressField { kind, text, style, rank });
+    let mut add = |kind, text: String, style, rank| fields.push(ProgressField { kind, text, style, rank });
     if let Some(size) = view.size {
-        say(FieldKind::Percent, format!("{:>3}%", percent(view.bytes_done, size)), Style::Strong, 0);
-        say(FieldKind::Size, shorten(DisplaySize(size).to_string(), wording), Style::Plain, 5);
+        add(FieldKind::Percent, format!("{:>3}%", percent(view.bytes_done, size)), Style::Strong, 0);
+        add(FieldKind::Size, shorten(DisplaySize(size).to_string(), wording), Style::Plain, 5);
     }
-    if let Some(doing) = activity_text(view, wording) {
-        say(FieldKind::Activity, doing, Style::Warning, 3);
+    if let Some(activity) = activity_text(view, wording) {
+        add(FieldKind::Activity, activity, Style::Warning, 3);
     }
     if view.state.may_be_queued() && view.priority != Priority::Normal {
-        say(FieldKind::Priority, format!("{} priority", view.priority.name()), Style::Faint, 8);
+        add(FieldKind::Priority, format!("{} priority", view.priority.name()), Style::Faint, 8);
     }
     let arrow = |sign, rate| format!("{sign}{}", shorten(DisplayRate(rate).to_string(), wording));
     if view.state == DownloadState::Fetching {
-        say(FieldKind::Down, arrow('↓', view.rate_down), Style::Good, 2);
-        say(FieldKind::Up, arrow('↑', view.rate_up), Style::Faint, 7);
+        add(FieldKind::Down, arrow('↓', view.rate_down), Style::Good, 2);
+        add(FieldKind::Up, arrow('↑', view.rate_up), Style::Faint, 7);
     }
     let is_native = matches!(view.content, ContentId::File(_));
     let (pieces, sources) = match (wording, is_native) {
@@ -73,21 +73,21 @@ pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<ProgressField
         (Wording::Short, _) => ("p", "s"),
     };
     if matches!(view.state, DownloadState::Seeding { .. }) {
-        say(FieldKind::Up, arrow('↑', view.rate_up), Style::Good, 2);
-        say(
+        add(FieldKind::Up, arrow('↑', view.rate_up), Style::Good, 2);
+        add(
             FieldKind::Uploaded,
-            format!("{} given", shorten(DisplaySize(view.bytes_uploaded).to_string(), wording)),
+            format!("{} uploaded", shorten(DisplaySize(view.bytes_uploaded).to_string(), wording)),
             Style::Plain,
             6,
         );
-        say(FieldKind::Sources, format!("{}{sources}", view.sources_active), Style::Plain, 4);
+        add(FieldKind::Sources, format!("{}{sources}", view.sources_active), Style::Plain, 4);
         return fields;
     }
     if view.pieces > 0 {
-        say(FieldKind::Pieces, format!("{}/{}{pieces}", view.pieces_done, view.pieces), Style::Plain, 6);
+        add(FieldKind::Pieces, format!("{}/{}{pieces}", view.pieces_done, view.pieces), Style::Plain, 6);
     }
     if view.state == DownloadState::Fetching {
-        say(
+        add(
             FieldKind::Sources,
             format!("{}/{}{sources}", view.sources_active, view.sources_known),
             Style::Plain,
@@ -98,13 +98,13 @@ pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<ProgressField
                 Wording::Full => format!("{} left", DisplayDuration(left)),
                 Wording::Short => clock(left),
             };
-            say(FieldKind::TimeLeft, left, Style::Accent, 1);
+            add(FieldKind::TimeLeft, left, Style::Accent, 1);
         }
     }
     fields
 }
 
-/// Lists what is known of many downloads together.
+/// Returns the fields of a group of downloads, in display order.
 pub(super) fn group_fields(group: &GroupProgress, wording: Wording) -> Vec<ProgressField> {
     let size = |bytes| shorten(DisplaySize(bytes).to_string(), wording);
     let field = |kind, text, style, rank| ProgressField { kind, text, style, rank };
@@ -136,7 +136,7 @@ pub(super) fn group_fields(group: &GroupProgress, wording: Wording) -> Vec<Progr
     fields
 }
 
-/// Many downloads, added up.
+/// The totals of a group of downloads.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct GroupProgress {
     pub(super) files: usize,
@@ -144,7 +144,7 @@ pub(super) struct GroupProgress {
     pub(super) done: u64,
     pub(super) size: u64,
     pub(super) rate: f64,
-    /// How many wait for something.
+    /// How many downloads are stuck.
     pub(super) waiting: usize,
 }
 
@@ -197,7 +197,7 @@ fn activity_text(view: &DownloadView, wording: Wording) -> Option<String> {
         }
         (DownloadState::Searching, Wording::Full) => "looking for sources",
         (DownloadState::Searching, Wording::Short) => "looking",
-        (DownloadState::Verifying, Wording::Full) => "checking what is here already",
+        (DownloadState::Verifying, Wording::Full) => "checking existing data",
         (DownloadState::Verifying, Wording::Short) => "checking",
         (DownloadState::Finishing, _) => "finishing",
         (DownloadState::Seeding { .. }, _) => "seeding",
@@ -206,7 +206,7 @@ fn activity_text(view: &DownloadView, wording: Wording) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// `33.1 MiB/s` becomes `33.1M/s`.
+/// Shortens units: `33.1 MiB/s` becomes `33.1M/s`.
 fn shorten(text: String, wording: Wording) -> String {
     match wording {
         Wording::Full => text,
@@ -214,7 +214,7 @@ fn shorten(text: String, wording: Wording) -> String {
     }
 }
 
-/// `1:05`, `2:01:05`, and in days from a day on.
+/// Formats a time as `1:05`, `2:01:05` or, from a day on, `2d`; rounded up.
 fn clock(span: Duration) -> String {
     let seconds = span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0));
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

@@ -6,13 +6,13 @@ use crate::repl::look::{Look, Style};
 use crate::repl::progress_bar::progress_bar;
 use crate::repl::text_width::{pad, pad_left, truncate, truncate_path};
 
-/// The widest that a bar becomes.
+/// The maximum width of a bar.
 const MAX_BAR_WIDTH: usize = 30;
 
-/// How much is said in all lines, and how wide it is.
+/// The fields shown in all lines, and their widths.
 struct ProgressLayout {
     is_full: bool,
-    /// The width of each kind of field that is shown.
+    /// The width of each shown field.
     fields: BTreeMap<FieldKind, usize>,
     gap: usize,
     min_name_width: usize,
@@ -22,25 +22,26 @@ struct ProgressLayout {
 /// Lays out lines of at most `width` columns.
 pub(super) fn lay_out(lines: &[ProgressLine], width: usize, look: Look) -> Vec<String> {
     let layout = ProgressLayout::choose(lines, width);
-    let ProgressLayout { gap, min_name_width: least_name, min_bar_width: least_bar, .. } = layout;
+    let ProgressLayout { gap, min_name_width, min_bar_width, .. } = layout;
     let others: usize = layout.fields.values().map(|width| width + gap).sum();
     let is_over = |line: &ProgressLine| matches!(line.rest, LineBody::Ended(..));
     let has_bar = lines.iter().any(|line| line.bar.is_some() && !is_over(line))
-        && others + least_name + gap + least_bar <= width;
-    let room = width.saturating_sub(others + if has_bar { gap } else { 0 });
-    let wanted = lines.iter().map(|line| display_width(&line.name)).max().unwrap_or(0);
+        && others + min_name_width + gap + min_bar_width <= width;
+    let available = width.saturating_sub(others + if has_bar { gap } else { 0 });
+    let longest_name = lines.iter().map(|line| display_width(&line.name)).max().unwrap_or(0);
     let (name_width, bar_width) = if has_bar {
-        let spare = room.saturating_sub(least_name + least_bar);
-        let name_width = wanted.min(least_name + spare * 2 / 3).max(least_name);
-        (name_width, room.saturating_sub(name_width).min(MAX_BAR_WIDTH))
+        // The name gets two thirds of the spare columns, the bar the rest.
+        let spare = available.saturating_sub(min_name_width + min_bar_width);
+        let name_width = longest_name.min(min_name_width + spare * 2 / 3).max(min_name_width);
+        (name_width, available.saturating_sub(name_width).min(MAX_BAR_WIDTH))
     } else if lines.iter().all(is_over) {
-        (wanted.min((width / 2).max(1)).min(width), 0)
+        (longest_name.min((width / 2).max(1)).min(width), 0)
     } else {
-        (room.min(wanted), 0)
+        (available.min(longest_name), 0)
     };
     let shown = |line: &ProgressLine| match &line.rest {
         LineBody::Ended(style, text) => ended_line(&line.name, name_width, (*style, text), width, look),
-        LineBody::Fields { full, short: brief } => {
+        LineBody::Fields { full, short } => {
             let mut parts = vec![(Style::Strong, pad(&truncate_path(&line.name, name_width), name_width))];
             let bar =
                 line.bar.filter(|_| has_bar).map(|(done, all)| progress_bar(done, all, bar_width, look));
@@ -48,8 +49,8 @@ pub(super) fn lay_out(lines: &[ProgressLine], width: usize, look: Look) -> Vec<S
             if has_bar {
                 parts.push((Style::Plain, bar.unwrap_or_else(|| " ".repeat(bar_width))));
             }
-            parts.extend(layout.cells(if layout.is_full { full } else { brief }));
-            // No blanks at the end of a line.
+            parts.extend(layout.cells(if layout.is_full { full } else { short }));
+            // No trailing spaces.
             while parts.len() > 1
                 && parts.last().is_some_and(|(_, text)| text.trim_end().is_empty())
                 && !(parts.len() == 2 && has_own_bar)
@@ -63,7 +64,7 @@ pub(super) fn lay_out(lines: &[ProgressLine], width: usize, look: Look) -> Vec<S
     lines.iter().map(shown).collect()
 }
 
-/// Lays out a line of something to which nothing more happens.
+/// Lays out the line of a finished download.
 fn ended_line(
     name: &str,
     name_width: usize,
@@ -80,44 +81,47 @@ fn ended_line(
 }
 
 impl ProgressLayout {
-    /// Chooses how much is said: everything in full, everything shortly, or only what matters most.
+    /// Chooses the fields: all in full wording, all in short wording, or only the most important in short wording.
     fn choose(lines: &[ProgressLine], width: usize) -> Self {
         let running = || lines.iter().filter(|line| matches!(line.rest, LineBody::Fields { .. }));
         let name = running().map(|line| display_width(&line.name)).max().unwrap_or(0);
-        let (full, brief) = ((name.min(24), 16), (name.min(12), 8));
+        // Minimum widths of name and bar, in full and short wording.
+        let (full_mins, short_mins) = ((name.min(24), 16), (name.min(12), 8));
         let length = |fields: &BTreeMap<FieldKind, usize>, gap: usize| -> usize {
             fields.values().map(|width| width + gap).sum()
         };
-        let (said, _) = measure(lines, |full, _| full);
-        if length(&said, 2) + full.0 + 2 + full.1 <= width {
+        let (fields, _) = measure(lines, |full, _| full);
+        if length(&fields, 2) + full_mins.0 + 2 + full_mins.1 <= width {
             return Self {
                 is_full: true,
-                fields: said,
+                fields,
                 gap: 2,
-                min_name_width: full.0,
-                min_bar_width: full.1,
+                min_name_width: full_mins.0,
+                min_bar_width: full_mins.1,
             };
         }
-        let (mut said, ranks) = measure(lines, |_, brief| brief);
-        let bar = if running().any(|line| line.bar.is_some()) { brief.1 + 1 } else { 0 };
+        let (mut fields, ranks) = measure(lines, |_, short| short);
+        let bar = if running().any(|line| line.bar.is_some()) { short_mins.1 + 1 } else { 0 };
+        // Drop the fields of the highest rank until the rest fits.
         loop {
-            let dearest = said.keys().filter_map(|kind| ranks.get(kind)).max().copied().unwrap_or(0);
-            // The bar goes before the last few words do.
-            let (name, bar) = if dearest <= BAR_RANK { (brief.0.min(6), 0) } else { (brief.0, bar) };
-            if dearest == 0 || length(&said, 1) + name + bar <= width {
+            let highest = fields.keys().filter_map(|kind| ranks.get(kind)).max().copied().unwrap_or(0);
+            // The bar is dropped before the most important fields.
+            let (name, bar) =
+                if highest <= BAR_RANK { (short_mins.0.min(6), 0) } else { (short_mins.0, bar) };
+            if highest == 0 || length(&fields, 1) + name + bar <= width {
                 return Self {
                     is_full: false,
-                    fields: said,
+                    fields,
                     gap: 1,
                     min_name_width: name,
-                    min_bar_width: brief.1,
+                    min_bar_width: short_mins.1,
                 };
             }
-            said.retain(|kind, _| ranks.get(kind).is_some_and(|rank| *rank < dearest));
+            fields.retain(|kind, _| ranks.get(kind).is_some_and(|rank| *rank < highest));
         }
     }
 
-    /// Returns the cells of a line: blanks where it has nothing of a kind that others have.
+    /// Returns the cells of a line; fields that only other lines have are blank.
     fn cells(&self, fields: &[ProgressField]) -> Vec<(Style, String)> {
         let cell = |(kind, width): (&FieldKind, &usize)| match fields.iter().find(|field| field.kind == *kind)
         {
@@ -129,15 +133,15 @@ impl ProgressLayout {
     }
 }
 
-/// Returns how wide the fields of each kind are, and what matters most of each kind.
+/// Returns the width and the lowest rank of each kind of field over all lines.
 fn measure<'a>(
     lines: &'a [ProgressLine],
     choose: impl Fn(&'a [ProgressField], &'a [ProgressField]) -> &'a [ProgressField],
 ) -> (BTreeMap<FieldKind, usize>, BTreeMap<FieldKind, u8>) {
     let (mut widths, mut ranks) = (BTreeMap::<FieldKind, usize>::new(), BTreeMap::<FieldKind, u8>::new());
     for line in lines {
-        let LineBody::Fields { full, short: brief } = &line.rest else { continue };
-        for field in choose(full, brief) {
+        let LineBody::Fields { full, short } = &line.rest else { continue };
+        for field in choose(full, short) {
             let width = widths.entry(field.kind).or_default();
             *width = display_width(&field.text).max(*width);
             let rank = ranks.entry(field.kind).or_insert(field.rank);

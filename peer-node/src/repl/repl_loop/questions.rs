@@ -5,10 +5,10 @@ use crate::repl::output::OutputError;
 use crate::repl::session::pluralize;
 
 impl ReplLoop<'_> {
-    /// Ends the sitting, unless a person who has transfers under way thinks better of it.
+    /// Ends the session, unless a person with transfers under way answers no.
     pub(super) async fn confirm_exit(&mut self) -> Result<LoopControl, OutputError> {
         let downloads = self.session.node.downloads().views();
-        // Those that rest would not get any further here either.
+        // Paused and stuck downloads lose nothing by an exit.
         let downloads = downloads
             .iter()
             .filter(|view| !view.state.is_settled() && !view.state.is_paused_or_stuck())
@@ -31,14 +31,14 @@ impl ReplLoop<'_> {
         Ok(LoopControl::Exit)
     }
 
-    /// Asks a person a question; anything but yes is no. Returns nothing if a signal ends the sitting.
+    /// Asks a person a question; anything but yes counts as no. Returns `None` if a signal ends the session.
     pub(super) async fn confirm(&mut self, question: &str) -> Result<Option<bool>, OutputError> {
         self.input.request_answer(question);
-        let heard = self.next_input().await?;
-        Ok(heard.map(|heard| matches!(heard, InputEvent::Line(answer) if is_yes(&answer))))
+        let event = self.next_input().await?;
+        Ok(event.map(|event| matches!(event, InputEvent::Line(answer) if is_yes(&answer))))
     }
 
-    /// Tells a script which of its downloads do not come to their end.
+    /// Reports to a script which of its background downloads failed or are unfinished.
     fn report_background(&mut self) {
         for view in self.session.node.downloads().views() {
             if !self.session.background.contains(view.id) {
@@ -56,7 +56,7 @@ impl ReplLoop<'_> {
     }
 }
 
-/// Asks whether to leave transfers that are under way.
+/// Returns the question whether to quit in spite of transfers; `None` if there are none.
 fn exit_question(downloads: usize, uploads: usize) -> Option<String> {
     let what = match (downloads, uploads) {
         (0, 0) => return None,
@@ -66,8 +66,8 @@ fn exit_question(downloads: usize, uploads: usize) -> Option<String> {
             format!("{} and {}", pluralize(downloads as u64, "download"), pluralize(uploads as u64, "upload"))
         }
     };
-    let later = if downloads > 0 { ", to go on when the node is started again" } else { "" };
-    Some(format!("{what} under way; leave all the same{later}? [y/N] "))
+    let later = if downloads > 0 { " (downloads resume when the node is started again)" } else { "" };
+    Some(format!("{what} under way; quit anyway{later}? [y/N] "))
 }
 
 fn is_yes(answer: &str) -> bool {
@@ -81,10 +81,10 @@ mod tests {
     #[test]
     fn exit_is_confirmed_only_with_transfers_under_way() {
         assert_eq!(exit_question(0, 0), None);
-        assert_eq!(exit_question(0, 2).unwrap(), "2 uploads under way; leave all the same? [y/N] ");
+        assert_eq!(exit_question(0, 2).unwrap(), "2 uploads under way; quit anyway? [y/N] ");
         assert_eq!(
             exit_question(1, 1).unwrap(),
-            "1 download and 1 upload under way; leave all the same, to go on when the node is started again? [y/N] "
+            "1 download and 1 upload under way; quit anyway (downloads resume when the node is started again)? [y/N] "
         );
         assert!(is_yes(" Y\n") && is_yes("yes") && !is_yes("") && !is_yes("no"));
     }

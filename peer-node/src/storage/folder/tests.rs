@@ -30,7 +30,7 @@ fn no_link_is_followed_and_no_path_leads_out() {
 #[test]
 fn files_of_other_users_are_refused() {
     if !rustix::process::geteuid().is_root() {
-        // Nobody else can give files away.
+        // Only root can change the owner of a file.
         return;
     }
     let root = tempfile::tempdir().unwrap();
@@ -50,8 +50,11 @@ fn files_of_other_users_are_refused() {
         chown(at(name), Some(65534), None).unwrap();
     }
     assert_eq!(use_both(), (Err(io::ErrorKind::PermissionDenied), false));
-    assert!(folder.open_file(Path::new("x.part"), OpenMode::Read).is_ok(), "content may be whose it wants");
-    // Whoever owns the folder could replace everything in it.
+    assert!(
+        folder.open_file(Path::new("x.part"), OpenMode::Read).is_ok(),
+        "shared files may belong to any user"
+    );
+    // The owner of the folder could replace everything in it.
     chown(root.path(), Some(65534), None).unwrap();
     assert_eq!(use_both(), (Ok(()), true));
 }
@@ -95,10 +98,10 @@ fn folder_that_is_swapped_with_a_link_leads_nowhere() {
     fs::write(outside.path().join("x"), "theirs").unwrap();
     symlink(outside.path(), &link).unwrap();
     let base = Folder::open(root.path()).unwrap();
-    let (is_over, mut read, mut made) = (AtomicBool::new(false), Vec::new(), 0);
+    let (stopped, mut read, mut made) = (AtomicBool::new(false), Vec::new(), 0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) {
                 let exchange = RenameFlags::EXCHANGE;
                 renameat_with(CWD, &folder, CWD, &link, exchange).unwrap();
             }
@@ -113,8 +116,8 @@ fn folder_that_is_swapped_with_a_link_leads_nowhere() {
                 break;
             }
         }
-        // Nothing is judged before, so that the other thread always ends.
-        is_over.store(true, Ordering::Relaxed);
+        // Results are checked only after the other thread has been stopped, so that it always ends.
+        stopped.store(true, Ordering::Relaxed);
     });
     assert!(made > 0 && !read.is_empty());
     assert!(read.into_iter().all(|content| content.unwrap() == "ours"));

@@ -1,4 +1,4 @@
-//! The task that announces one torrent, as long as it takes part.
+//! The task that announces one torrent.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,30 +19,30 @@ use super::timeouts::TrackerTimeouts;
 use super::tracker_error::TrackerError;
 use super::{AnnounceEvent, AnnounceStats, TrackerView};
 
-/// How many peers a tracker is asked for.
+/// Number of peers requested per announce.
 const NUMWANT: u32 = 100;
 
-/// Who announces what.
+/// Identity of the announcing peer.
 #[derive(Debug, Clone)]
 pub(super) struct AnnounceIdentity {
     pub(super) infohash: Infohash,
     pub(super) peer_id: [u8; 20],
     pub(super) port: u16,
-    /// Shows a tracker that we are the same over IPv4 and IPv6, and after our address has changed.
+    /// Identifies us to a tracker over IPv4 and IPv6, and after our address has changed.
     pub(super) key: u32,
 }
 
-/// What the session wants. Wishes add up: each is looked at when there is time.
+/// State requested by the session. Requests accumulate: the actor handles each when it gets to it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct DesiredState {
     pub(super) stats: AnnounceStats,
     pub(super) is_complete: bool,
-    /// How often peers were wished for.
+    /// Number of requests for peers.
     pub(super) peer_requests: u64,
     pub(super) is_stopped: bool,
 }
 
-/// Owns the announcements of one torrent.
+/// Owns the announces of one torrent.
 pub(super) struct Actor {
     pub(super) participant: AnnounceIdentity,
     pub(super) schedule: AnnounceSchedule,
@@ -51,17 +51,17 @@ pub(super) struct Actor {
     pub(super) desired: watch::Receiver<DesiredState>,
     pub(super) events: mpsc::Sender<AnnounceEvent>,
     pub(super) views: watch::Sender<Vec<TrackerView>>,
-    /// How many wishes for peers were followed.
+    /// Number of requests for peers handled so far.
     pub(super) handled_peer_requests: u64,
 }
 
-/// Tells who was asked and what came of it.
+/// An announce and its result.
 type AnnounceResult = (DueAnnounce, Result<AnnounceReply, TrackerError>);
 
 impl Actor {
-    /// Announces until the session wants no more, or is gone; then takes leave.
+    /// Announces until the session stops the announcer or drops the handle, then announces "stopped".
     pub(super) async fn run(mut self, cancel: CancellationToken) {
-        let (mut asking, mut lookups) = (JoinSet::new(), JoinSet::new());
+        let (mut announces, mut lookups) = (JoinSet::new(), JoinSet::new());
         loop {
             self.publish_views();
             let due = self.schedule.due();
@@ -72,53 +72,54 @@ impl Actor {
                         break;
                     }
                 }
-                Some(asked) = asking.join_next() => {
-                    let named = self.handle_result(asked);
+                Some(result) = announces.join_next() => {
+                    let named = self.handle_result(result);
                     if !named.is_empty() {
                         lookups.spawn(resolve_peers(named, self.timeouts.lookup));
                     }
                 }
                 Some(found) = lookups.join_next() => self.send_peers(found.unwrap_or_default()),
-                () = wait_until(due) => self.start_announce(&mut asking),
+                () = wait_until(due) => self.start_announce(&mut announces),
             }
         }
         self.publish_views();
-        drop(asking);
+        drop(announces);
         self.announce_stopped().await;
     }
 
-    /// Shows how things stand, before the session hears what has changed.
+    /// Publishes the tracker views, before the session is notified of changes.
     fn publish_views(&self) {
         self.views.send_replace(self.schedule.views());
     }
 
-    /// Does what the session wants, and says whether it wants an end.
+    /// Applies the state requested by the session; returns true if it wants to stop.
     fn apply_desired(&mut self) -> bool {
         let now = Instant::now();
-        let wishes = self.desired.borrow_and_update().clone();
-        if wishes.is_complete {
+        let desired = self.desired.borrow_and_update().clone();
+        if desired.is_complete {
             self.schedule.completed(now);
         }
-        if std::mem::replace(&mut self.handled_peer_requests, wishes.peer_requests) != wishes.peer_requests {
+        if std::mem::replace(&mut self.handled_peer_requests, desired.peer_requests) != desired.peer_requests
+        {
             self.schedule.request_peers(now);
         }
-        wishes.is_stopped
+        desired.is_stopped
     }
 
-    fn start_announce(&mut self, asking: &mut JoinSet<AnnounceResult>) {
-        let Some(turn) = self.schedule.start_announce(Instant::now()) else { return };
-        let request = self.request(&turn);
+    fn start_announce(&mut self, announces: &mut JoinSet<AnnounceResult>) {
+        let Some(due) = self.schedule.start_announce(Instant::now()) else { return };
+        let request = self.request(&due);
         let client = self.client.clone();
-        asking.spawn(async move {
-            let answer = client.announce(&turn.address, &request).await;
-            (turn, answer)
+        announces.spawn(async move {
+            let answer = client.announce(&due.address, &request).await;
+            (due, answer)
         });
     }
 
-    fn request(&self, turn: &DueAnnounce) -> AnnounceRequest {
+    fn request(&self, due: &DueAnnounce) -> AnnounceRequest {
         let AnnounceIdentity { infohash, peer_id, port, key } = self.participant;
         let stats = self.desired.borrow().stats;
-        let numwant = if turn.event == Some(TrackerEvent::Stopped) { 0 } else { NUMWANT };
+        let numwant = if due.event == Some(TrackerEvent::Stopped) { 0 } else { NUMWANT };
         AnnounceRequest {
             infohash,
             peer_id,
@@ -126,45 +127,45 @@ impl Actor {
             uploaded: stats.uploaded,
             downloaded: stats.downloaded,
             left: stats.left,
-            event: turn.event,
+            event: due.event,
             numwant: Some(numwant),
             compact: true,
             no_peer_id: true,
             key: Some(key),
-            tracker_id: turn.tracker_id.clone(),
+            tracker_id: due.tracker_id.clone(),
             ip: None,
         }
     }
 
-    /// Takes in what came of an announcement; returns peers that are to be looked up.
-    fn handle_result(&mut self, asked: Result<AnnounceResult, tokio::task::JoinError>) -> Vec<NamedPeer> {
+    /// Handles the result of an announce; returns peers whose names must be resolved.
+    fn handle_result(&mut self, result: Result<AnnounceResult, tokio::task::JoinError>) -> Vec<NamedPeer> {
         let now = Instant::now();
-        match asked {
-            Ok((turn, Ok(reply))) => {
-                self.handle_reply(&turn, &reply, now);
+        match result {
+            Ok((due, Ok(reply))) => {
+                self.handle_reply(&due, &reply, now);
                 return reply.named_peers;
             }
-            Ok((turn, Err(error))) => self.handle_failure(&turn, &error, now),
+            Ok((due, Err(error))) => self.handle_failure(&due, &error, now),
             Err(error) => {
-                tracing::error!(%error, "an announcement broke down");
-                let setback =
+                tracing::error!(%error, "an announce task failed");
+                let failure =
                     AnnounceFailure { reason: error.to_string(), is_refusal: true, retry_after: None };
-                self.schedule.failed(setback, now);
+                self.schedule.failed(failure, now);
             }
         }
         Vec::new()
     }
 
-    fn handle_reply(&mut self, turn: &DueAnnounce, reply: &AnnounceReply, now: Instant) {
+    fn handle_reply(&mut self, due: &DueAnnounce, reply: &AnnounceReply, now: Instant) {
         self.schedule.answered(reply, now);
         self.publish_views();
-        let tracker = turn.address.to_string();
+        let tracker = due.address.to_string();
         let peers = dialable(&reply.peers);
         let (seeders, leechers) = (reply.complete, reply.incomplete);
         tracing::debug!(tracker, peers = peers.len(), seeders, leechers, reply.interval, "announced");
         if let Some(warning) = &reply.warning {
             let text = display_safe(warning).into_owned();
-            tracing::warn!(tracker, text, "a tracker warns");
+            tracing::warn!(tracker, text, "tracker warning");
             self.send(AnnounceEvent::Warning { tracker: tracker.clone(), text });
         }
         self.send_peers(peers);
@@ -177,36 +178,36 @@ impl Actor {
         }
     }
 
-    fn handle_failure(&mut self, turn: &DueAnnounce, error: &TrackerError, now: Instant) {
+    fn handle_failure(&mut self, due: &DueAnnounce, error: &TrackerError, now: Instant) {
         let retry_in = self.schedule.failed(error.to_failure(), now);
         self.publish_views();
-        let (tracker, reason) = (turn.address.to_string(), error.to_string());
-        tracing::warn!(tracker, reason, ?retry_in, "a tracker fails");
+        let (tracker, reason) = (due.address.to_string(), error.to_string());
+        tracing::warn!(tracker, reason, ?retry_in, "announce failed");
         self.send(AnnounceEvent::Failed { tracker, reason, retry_in });
     }
 
-    /// Tells the session, unless it has not listened for long: words that are hours old are worth nothing.
+    /// Sends an event to the session; drops it if the channel is full, since old events are worthless.
     fn send(&self, event: AnnounceEvent) {
         if let Err(error) = self.events.try_send(event) {
-            tracing::debug!(%error, "nobody listens to the announcer");
+            tracing::debug!(%error, "announce event dropped");
         }
     }
 
-    /// Tells the trackers that know of us that we take part no longer. Who does not answer in time forgets us by itself.
+    /// Announces "stopped" to the trackers that know us. Trackers that do not reply in time expire us on their own.
     async fn announce_stopped(self) {
-        let mut farewells = JoinSet::new();
-        for turn in self.schedule.stopped_announces() {
-            let request = self.request(&turn);
+        let mut announces = JoinSet::new();
+        for due in self.schedule.stopped_announces() {
+            let request = self.request(&due);
             let client = self.client.clone();
-            farewells.spawn(async move { client.announce(&turn.address, &request).await.is_ok() });
+            announces.spawn(async move { client.announce(&due.address, &request).await.is_ok() });
         }
-        let said = timeout(self.timeouts.stop, async {
-            while let Some(heard) = farewells.join_next().await {
-                tracing::debug!(heard = heard.unwrap_or(false), "took leave of a tracker");
+        let finished = timeout(self.timeouts.stop, async {
+            while let Some(result) = announces.join_next().await {
+                tracing::debug!(acknowledged = result.unwrap_or(false), "stop announced to a tracker");
             }
         });
-        if said.await.is_err() {
-            tracing::debug!(left = farewells.len(), "some trackers did not hear that we left");
+        if finished.await.is_err() {
+            tracing::debug!(missing = announces.len(), "stop not acknowledged by some trackers");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Asks a tracker, over whatever it is spoken to.
+//! Announces to a tracker over the protocol of its URL.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use super::udp::TrackerUdpClient;
 use crate::addresses::is_local;
 use crate::source_address::SourceAddress;
 
-/// Asks trackers of all kinds. Everything it waits for has a deadline.
+/// Client for trackers of all kinds. Every wait has a time limit.
 #[derive(Debug)]
 pub(super) struct TrackerClient {
     timeouts: TrackerTimeouts,
@@ -28,13 +28,13 @@ pub(super) struct TrackerClient {
 }
 
 impl TrackerClient {
-    pub(super) fn new(patience: TrackerTimeouts, trust: TlsTrust, source: SourceAddress) -> Self {
-        let http = TrackerHttpClient::new(patience, trust, source);
-        Self { timeouts: patience, http, udp: TrackerUdpClient::new(patience, source) }
+    pub(super) fn new(timeouts: TrackerTimeouts, trust: TlsTrust, source: SourceAddress) -> Self {
+        let http = TrackerHttpClient::new(timeouts, trust, source);
+        Self { timeouts, http, udp: TrackerUdpClient::new(timeouts, source) }
     }
 
-    /// Announces. A tracker with addresses of IPv4 and of IPv6 is asked over both, so that it knows both of ours
-    /// (BEP 7); one answer is enough.
+    /// Announces to a tracker. If it has IPv4 and IPv6 addresses, both are used, so that it learns both of ours (BEP
+    /// 7); one reply is enough.
     pub(super) async fn announce(
         &self,
         tracker: &TrackerAddress,
@@ -42,7 +42,7 @@ impl TrackerClient {
     ) -> Result<AnnounceReply, TrackerError> {
         let host = self.resolve(tracker).await?;
         let is_public = host.is_public();
-        let over = |family: AddressFamily, addresses: Vec<SocketAddr>| async move {
+        let announce_over = |family: AddressFamily, addresses: Vec<SocketAddr>| async move {
             tracing::debug!(%tracker, ?family, event = ?request.event, "announcing");
             match tracker {
                 TrackerAddress::Http(url) => self.http.announce(url, addresses, is_public, request).await,
@@ -53,14 +53,15 @@ impl TrackerClient {
         };
         let mut reply = match (host.v4.is_empty(), host.v6.is_empty()) {
             (false, false) => {
-                let (v4, v6) = (over(AddressFamily::V4, host.v4), over(AddressFamily::V6, host.v6));
+                let (v4, v6) =
+                    (announce_over(AddressFamily::V4, host.v4), announce_over(AddressFamily::V6, host.v6));
                 first_of_both(v4, v6, self.timeouts.other_family).await?
             }
-            (_, true) => over(AddressFamily::V4, host.v4).await?,
-            (true, _) => over(AddressFamily::V6, host.v6).await?,
+            (_, true) => announce_over(AddressFamily::V4, host.v4).await?,
+            (true, _) => announce_over(AddressFamily::V6, host.v6).await?,
         };
         if is_public {
-            // It cannot know who is on our machine.
+            // A public tracker cannot know peers on our machine or link.
             reply.peers.retain(|peer| !is_local(peer.address.ip()));
         }
         Ok(reply)
@@ -75,8 +76,8 @@ impl TrackerClient {
                     .await?
                     .without_local_services(tracker, url.path())
             }
-            // What is sent first is fixed and nothing that another service takes for a command; path and query follow only to
-            // who has answered as a tracker does.
+            // The fixed first datagram is no command to any other service; path and query are sent only to a host that
+            // has replied as a tracker.
             TrackerAddress::Udp { host, port, .. } => {
                 TrackerHost::resolve(host, *port, self.timeouts.lookup).await
             }
@@ -84,8 +85,8 @@ impl TrackerClient {
     }
 }
 
-/// Waits for an answer over either family; once there is one, for the other a little longer.
-async fn first_of_both<F>(v4: F, v6: F, patience: Duration) -> Result<AnnounceReply, TrackerError>
+/// Waits for a reply over either family; after the first reply, waits for the other for at most `timeout_after_first`.
+async fn first_of_both<F>(v4: F, v6: F, timeout_after_first: Duration) -> Result<AnnounceReply, TrackerError>
 where
     F: Future<Output = Result<AnnounceReply, TrackerError>>,
 {
@@ -97,7 +98,7 @@ where
     };
     match first {
         Err(error) => other.await.map_err(|_| error),
-        Ok(first) => match timeout(patience, other).await {
+        Ok(first) => match timeout(timeout_after_first, other).await {
             Ok(Ok(second)) => Ok(merge(first, second)),
             _ => Ok(first),
         },
@@ -137,23 +138,23 @@ mod tests {
 
     #[tokio::test]
     async fn replies_of_both_families_are_merged() {
-        let patience = Duration::from_millis(10);
+        let wait = Duration::from_millis(10);
         let reply =
-            first_of_both(reply_from(60, "1.2.3.4:5"), reply_from(90, "[::1]:6"), patience).await.unwrap();
+            first_of_both(reply_from(60, "1.2.3.4:5"), reply_from(90, "[::1]:6"), wait).await.unwrap();
         assert_eq!((reply.interval, reply.peers.len()), (90, 2));
     }
 
     #[tokio::test]
     async fn a_reply_from_one_family_is_enough() {
-        let patience = Duration::from_millis(10);
+        let wait = Duration::from_millis(10);
         for (v4, v6) in [
             (reply_from(60, "1.2.3.4:5"), Box::pin(pending()) as BoxedReply),
             (Box::pin(pending()), reply_from(60, "1.2.3.4:5")),
             (reply_from(60, "1.2.3.4:5"), failure_of("six")),
             (failure_of("four"), reply_from(60, "1.2.3.4:5")),
         ] {
-            assert_eq!(first_of_both(v4, v6, patience).await.unwrap().peers.len(), 1);
+            assert_eq!(first_of_both(v4, v6, wait).await.unwrap().peers.len(), 1);
         }
-        assert!(first_of_both(failure_of("four"), failure_of("six"), patience).await.is_err());
+        assert!(first_of_both(failure_of("four"), failure_of("six"), wait).await.is_err());
     }
 }

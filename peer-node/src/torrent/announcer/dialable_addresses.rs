@@ -1,4 +1,4 @@
-//! Which of the addresses that a tracker tells are worth a try.
+//! Selects the dialable addresses of a tracker's reply.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -7,10 +7,10 @@ use protocol::tracker::TrackedPeer;
 
 use crate::addresses::{canonical, is_dialable};
 
-/// The most addresses that are taken from one answer. We ask for half as many.
+/// Maximum number of addresses per reply; twice as many as requested.
 const MAX_ADDRESSES: usize = 200;
 
-/// Takes the addresses at which somebody can listen, each once.
+/// Returns the dialable addresses, without duplicates.
 pub(super) fn dialable(peers: &[TrackedPeer]) -> Vec<SocketAddr> {
     let mut seen = HashSet::new();
     let addresses = peers.iter().map(|peer| canonical(peer.address));

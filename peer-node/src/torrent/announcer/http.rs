@@ -1,7 +1,7 @@
-//! Asking a tracker over HTTP and HTTPS.
+//! Announces to a tracker over HTTP and HTTPS.
 //!
-//! Names are looked up and judged here, and a connection is made to exactly those addresses that passed: a name that
-//! answers differently when it is looked up a second time gains nothing. Nothing is asked through a proxy.
+//! Names are resolved and checked here, and connections go only to the addresses that passed, so a name that resolves
+//! differently the second time gains nothing. Proxies are not used.
 
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -23,13 +23,13 @@ use super::tracker_host::TrackerHost;
 use super::tracker_url::{TrackerAddress, TrackerUrlError};
 use crate::source_address::SourceAddress;
 
-/// How often a tracker may send us elsewhere.
+/// Maximum number of redirects.
 const MAX_REDIRECTS: u32 = 5;
 
-/// What we call ourselves to a tracker.
+/// User agent sent to trackers.
 const USER_AGENT: &str = concat!("Peerdex/", env!("CARGO_PKG_VERSION"));
 
-/// Asks trackers over HTTP. Each question is a connection of its own, since the next one is half an hour away.
+/// HTTP client for trackers. Each announce uses a new connection, since announces are minutes apart.
 #[derive(Debug)]
 pub(super) struct TrackerHttpClient {
     timeouts: TrackerTimeouts,
@@ -37,7 +37,7 @@ pub(super) struct TrackerHttpClient {
     source: SourceAddress,
 }
 
-/// A page and the addresses of one family at which its host may be asked.
+/// A URL, and the addresses of one family at which its host may be contacted.
 struct HttpEndpoint {
     url: Url,
     addresses: Vec<SocketAddr>,
@@ -45,11 +45,11 @@ struct HttpEndpoint {
 }
 
 impl TrackerHttpClient {
-    pub(super) const fn new(patience: TrackerTimeouts, trust: TlsTrust, source: SourceAddress) -> Self {
-        Self { timeouts: patience, trust, source }
+    pub(super) const fn new(timeouts: TrackerTimeouts, trust: TlsTrust, source: SourceAddress) -> Self {
+        Self { timeouts, trust, source }
     }
 
-    /// Announces at a URL whose host was looked up.
+    /// Announces to a URL whose host was resolved.
     pub(super) async fn announce(
         &self,
         url: &Url,
@@ -57,42 +57,42 @@ impl TrackerHttpClient {
         is_public: bool,
         request: &AnnounceRequest,
     ) -> Result<AnnounceReply, TrackerError> {
-        let asked = with_query(url.as_str(), &request.query());
-        let url = Url::parse(&asked).map_err(|_| TrackerUrlError::NotAUrl { url: url.to_string() })?;
+        let full_url = with_query(url.as_str(), &request.query());
+        let url = Url::parse(&full_url).map_err(|_| TrackerUrlError::NotAUrl { url: url.to_string() })?;
         let after = self.timeouts.http_reply;
-        let page = HttpEndpoint { url, addresses, is_public };
-        let response = timeout(after, self.follow(page)).await;
+        let endpoint = HttpEndpoint { url, addresses, is_public };
+        let response = timeout(after, self.follow(endpoint)).await;
         response.unwrap_or(Err(TrackerError::TimedOut { after }))
     }
 
-    /// Asks, there and wherever else it is sent.
-    async fn follow(&self, mut page: HttpEndpoint) -> Result<AnnounceReply, TrackerError> {
+    /// Sends the request and follows redirects.
+    async fn follow(&self, mut endpoint: HttpEndpoint) -> Result<AnnounceReply, TrackerError> {
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.get(&page).await?;
+            let response = self.get(&endpoint).await?;
             let Some(location) = redirect_location(&response) else { return read_reply(response).await };
-            page = self.redirected(&page, &location).await?;
+            endpoint = self.redirected(&endpoint, &location).await?;
         }
         Err(TrackerError::TooManyRedirects { limit: MAX_REDIRECTS })
     }
 
-    async fn get(&self, page: &HttpEndpoint) -> Result<Response, TrackerError> {
-        let is_secret = page.url.scheme() == "https";
-        let tls = if is_secret { self.trust.client_config().await } else { trusting_nobody() };
+    async fn get(&self, endpoint: &HttpEndpoint) -> Result<Response, TrackerError> {
+        let is_https = endpoint.url.scheme() == "https";
+        let tls = if is_https { self.trust.client_config().await } else { trusting_nobody() };
         let no_tls = || TrackerError::ConnectionFailed { reason: "TLS cannot be set up".to_owned() };
         let client = Client::builder()
             .tls_backend_preconfigured(tls.ok_or_else(no_tls)?)
             .no_proxy()
             .redirect(Policy::none())
-            // All addresses of a page are of one family.
+            // All addresses of an endpoint are of one family.
             .local_address(
-                page.addresses.first().and_then(|address| self.source.for_destination(address.ip())),
+                endpoint.addresses.first().and_then(|address| self.source.for_destination(address.ip())),
             )
             .connect_timeout(self.timeouts.connect)
-            .resolve_to_addrs(page.url.host_str().unwrap_or_default(), &page.addresses)
+            .resolve_to_addrs(endpoint.url.host_str().unwrap_or_default(), &endpoint.addresses)
             .user_agent(USER_AGENT)
             .build()
             .map_err(|error| TrackerError::connection_failed(&error))?;
-        client.get(page.url.clone()).send().await.map_err(|error| {
+        client.get(endpoint.url.clone()).send().await.map_err(|error| {
             if error.is_timeout() {
                 TrackerError::TimedOut { after: self.timeouts.connect }
             } else {
@@ -101,27 +101,31 @@ impl TrackerHttpClient {
         })
     }
 
-    /// Judges where a page sends to.
-    async fn redirected(&self, page: &HttpEndpoint, location: &str) -> Result<HttpEndpoint, TrackerError> {
-        let shown = || TrackerUrlError::NotAUrl { url: protocol::escape::excerpt(location) };
-        let url = page.url.join(location).map_err(|_| shown())?;
-        let place = TrackerAddress::from_url(url.clone())?;
-        if !matches!(place, TrackerAddress::Http(_)) {
+    /// Checks the target of a redirect.
+    async fn redirected(
+        &self,
+        endpoint: &HttpEndpoint,
+        location: &str,
+    ) -> Result<HttpEndpoint, TrackerError> {
+        let invalid_url = || TrackerUrlError::NotAUrl { url: protocol::escape::excerpt(location) };
+        let url = endpoint.url.join(location).map_err(|_| invalid_url())?;
+        let target = TrackerAddress::from_url(url.clone())?;
+        if !matches!(target, TrackerAddress::Http(_)) {
             return Err(TrackerUrlError::OtherScheme { scheme: url.scheme().to_owned() }.into());
         }
-        if page.url.scheme() == "https" && url.scheme() != "https" {
-            let reason = "what was asked in secret is not asked in the open";
-            return Err(TrackerError::Forbidden { place: place.to_string(), reason });
+        if endpoint.url.scheme() == "https" && url.scheme() != "https" {
+            let reason = "an HTTPS tracker redirects to an unencrypted URL";
+            return Err(TrackerError::Forbidden { place: target.to_string(), reason });
         }
         let (name, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
         let mut host = TrackerHost::resolve(name, port, self.timeouts.lookup)
             .await?
-            .without_local_services(&place, url.path())?;
-        if page.is_public {
-            host = host.public_only(&place)?;
+            .without_local_services(&target, url.path())?;
+        if endpoint.is_public {
+            host = host.public_only(&target)?;
         }
         let is_public = host.is_public();
-        let addresses = match page.addresses.first().map(AddressFamily::of) {
+        let addresses = match endpoint.addresses.first().map(AddressFamily::of) {
             Some(AddressFamily::V6) => host.v6,
             _ => host.v4,
         };
@@ -132,13 +136,13 @@ impl TrackerHttpClient {
     }
 }
 
-/// Returns where a response sends to.
+/// Returns the target of a redirect.
 fn redirect_location(response: &Response) -> Option<String> {
     let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
-/// Reads the answer. Some trackers refuse with a status of HTTP and their words besides.
+/// Reads the reply. Some trackers refuse with an HTTP error status and a reason in the body.
 async fn read_reply(response: Response) -> Result<AnnounceReply, TrackerError> {
     let status = response.status();
     let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
@@ -154,12 +158,12 @@ async fn read_reply(response: Response) -> Result<AnnounceReply, TrackerError> {
     }
 }
 
-/// Returns true for the old name of gzip (RFC 9110, section 8.4.1.3). What is packed under its present name comes unpacked.
+/// Returns true for the old name of gzip (RFC 9110, section 8.4.1.3). reqwest decompresses the current name only.
 fn is_x_gzip(encoding: &HeaderValue) -> bool {
     encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"x-gzip")
 }
 
-/// Unpacks a body as far as an answer may reach.
+/// Decompresses a body up to the size limit of a reply.
 fn decompress(body: &[u8]) -> Result<Vec<u8>, TrackerError> {
     let mut unpacked = Vec::new();
     let mut reader = MultiGzDecoder::new(body).take(MAX_TRACKER_REPLY as u64 + 1);
@@ -170,7 +174,7 @@ fn decompress(body: &[u8]) -> Result<Vec<u8>, TrackerError> {
     Ok(unpacked)
 }
 
-/// Reads a body as far as an answer may reach, counted after it was unpacked.
+/// Reads a body up to the size limit of a reply, counted after decompression.
 async fn read_body(mut response: Response) -> Result<Vec<u8>, TrackerError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| TrackerError::connection_failed(&error))? {

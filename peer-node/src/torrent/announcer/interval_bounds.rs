@@ -1,19 +1,19 @@
-//! How often trackers are asked.
+//! Bounds for announce intervals.
 
 use std::time::Duration;
 
 use protocol::tracker::AnnounceReply;
 
-/// The bounds of what a tracker may want of us.
+/// Limits on the intervals that a tracker may request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IntervalBounds {
-    /// No tracker is asked more often.
+    /// Minimum interval.
     pub(super) min: Duration,
-    /// No tracker can make us ask more seldom.
+    /// Maximum interval.
     pub(super) max: Duration,
-    /// What is waited before we ask for more peers if a tracker sets no minimum.
+    /// Minimum interval before requesting more peers, if the tracker sets none.
     pub(super) default_min_interval: Duration,
-    /// What is waited at least after a tracker has refused us: it has made up its mind.
+    /// Minimum delay after a refusal.
     pub(super) after_refusal: Duration,
 }
 
@@ -29,7 +29,7 @@ impl Default for IntervalBounds {
 }
 
 impl IntervalBounds {
-    /// Returns after how long a tracker is asked again, and before what time it is not, whatever we want.
+    /// Returns the regular and the minimum announce interval.
     pub(super) fn intervals(&self, reply: &AnnounceReply) -> (Duration, Duration) {
         let bounded = |seconds: u32| Duration::from_secs(seconds.into()).clamp(self.min, self.max);
         let interval = bounded(reply.interval);
@@ -47,11 +47,11 @@ mod tests {
     proptest! {
         #[test]
         fn intervals_are_always_within_bounds(interval: u32, min_interval: Option<u32>) {
-            let pacing = IntervalBounds::default();
+            let bounds = IntervalBounds::default();
             let reply = AnnounceReply { interval, min_interval, ..AnnounceReply::default() };
-            let (interval, minimum) = pacing.intervals(&reply);
+            let (interval, minimum) = bounds.intervals(&reply);
             for pause in [interval, minimum] {
-                prop_assert!((pacing.min..=pacing.max).contains(&pause));
+                prop_assert!((bounds.min..=bounds.max).contains(&pause));
             }
             prop_assert!(minimum <= interval);
         }

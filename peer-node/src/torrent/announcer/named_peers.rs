@@ -1,4 +1,4 @@
-//! From the names of hosts that a tracker told to addresses of peers.
+//! Resolves the host names of peers in tracker replies.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 use super::tracker_host::TrackerHost;
 use crate::addresses::is_local;
 
-/// Looks up where peers are, all at the same time. Names that nobody knows, or that take longer than `patience`, give nothing.
-pub(super) async fn resolve_peers(peers: Vec<NamedPeer>, patience: Duration) -> Vec<SocketAddr> {
+/// Resolves peers concurrently. Names that are unknown or take longer than `timeout` are dropped.
+pub(super) async fn resolve_peers(peers: Vec<NamedPeer>, timeout: Duration) -> Vec<SocketAddr> {
     let mut lookups = JoinSet::new();
     for NamedPeer { host, port } in peers {
-        lookups.spawn(async move { TrackerHost::resolve(&host, port, patience).await });
+        lookups.spawn(async move { TrackerHost::resolve(&host, port, timeout).await });
     }
     let mut found = Vec::new();
     while let Some(looked_up) = lookups.join_next().await {
@@ -24,8 +24,8 @@ pub(super) async fn resolve_peers(peers: Vec<NamedPeer>, patience: Duration) -> 
     found
 }
 
-/// Returns the addresses of a host that are not of this machine and link: whoever owns a name can let it lead there, where
-/// services listen that trust whoever reaches them.
+/// Returns the addresses of a host except local ones: the owner of a name could point it at services on this machine or
+/// link that trust local clients.
 fn without_local(host: TrackerHost) -> impl Iterator<Item = SocketAddr> {
     host.v4.into_iter().chain(host.v6).filter(|address| !is_local(address.ip()))
 }
@@ -51,7 +51,7 @@ mod tests {
 
     #[tokio::test]
     async fn peer_names_are_resolved() {
-        // Old ways to write an address, which need nobody to be known.
+        // Old notations of addresses, which resolve without a name server.
         let peers = ["10.1", "127.1", "0x7f000001", "10.1", "localhost", "0"].map(named).to_vec();
         assert_eq!(resolve_peers(peers, Duration::from_secs(5)).await, ["10.0.0.1:6881".parse().unwrap()]);
     }

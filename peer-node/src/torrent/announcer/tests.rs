@@ -18,7 +18,7 @@ use super::tracker_error::TrackerError;
 use super::tracker_url::TrackerAddress;
 use crate::source_address::SourceAddress;
 
-/// Waits for what never comes no longer than a test may take.
+/// Short timeouts for trackers that never reply.
 fn short_timeouts() -> TrackerTimeouts {
     TrackerTimeouts {
         http_reply: Duration::from_millis(300),
@@ -51,14 +51,14 @@ fn reply(peers: &[&str]) -> AnnounceReply {
     AnnounceReply { interval: 1800, peers: peers.collect(), ..AnnounceReply::default() }
 }
 
-async fn announce_to(url: &str, patience: TrackerTimeouts) -> Result<AnnounceReply, TrackerError> {
+async fn announce_to(url: &str, timeouts: TrackerTimeouts) -> Result<AnnounceReply, TrackerError> {
     let address = TrackerAddress::parse(url).unwrap();
-    TrackerClient::new(patience, TlsTrust::System, SourceAddress::default())
+    TrackerClient::new(timeouts, TlsTrust::System, SourceAddress::default())
         .announce(&address, &request())
         .await
 }
 
-/// Asks a tracker that must fail, and returns what is said of it.
+/// Announces to a tracker that must fail; returns the error message.
 async fn error_message(url: &str) -> String {
-    announce_to(url, short_timeouts()).await.expect_err("it fails").to_string()
+    announce_to(url, short_timeouts()).await.expect_err("the announce succeeded").to_string()
 }

@@ -1,4 +1,4 @@
-//! The trackers of a torrent in the order in which they are asked (BEP 12).
+//! The trackers of a torrent, in announce order (BEP 12).
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use super::tracker_url::{TrackerAddress, TrackerUrlError};
 use crate::backoff::Backoff;
 use swarm::SeededRandom;
 
-/// The pauses after failures: from a second, doubled each time.
+/// Delay after the first failure; doubled each time.
 const MIN_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// No pause after a failure is longer.
+/// Maximum delay after a failure.
 const MAX_RETRY_DELAY: Duration = Duration::from_mins(30);
 
-/// The number of a tracker within a torrent.
+/// Number of a tracker within a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct TrackerId(usize);
 
-/// A tracker, and what is known of it.
+/// A tracker and its state.
 #[derive(Debug)]
 pub(super) struct TierTracker {
     pub(super) id: TrackerId,
@@ -28,19 +28,19 @@ pub(super) struct TierTracker {
     pub(super) address: Result<TrackerAddress, TrackerUrlError>,
     pub(super) status: TrackerStatus,
     pub(super) backoff: Backoff,
-    /// The round in which it was last asked.
+    /// The round of the last announce.
     pub(super) round: u32,
-    /// Whether it has heard that we take part.
+    /// True if the tracker has received `started`.
     pub(super) has_started: bool,
-    /// What it told when it last answered.
+    /// Content of the last reply.
     pub(super) last_reply: LastReply,
 }
 
-/// How a tracker stands.
+/// State of a tracker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TrackerStatus {
     Untried,
-    /// It answered; unless something has happened, it is not asked again before this time.
+    /// The last announce succeeded. Except for events, the tracker is not contacted before this time.
     Working {
         not_before: Instant,
     },
@@ -50,21 +50,21 @@ pub(super) enum TrackerStatus {
     },
 }
 
-/// What a tracker told.
+/// Content of a tracker's reply.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LastReply {
     pub(super) seeders: Option<u32>,
     pub(super) leechers: Option<u32>,
-    /// What it wants to be given back.
+    /// Opaque id to return in later announces.
     pub(super) tracker_id: Option<Vec<u8>>,
 }
 
-/// Holds the tiers, each in its order.
+/// The tiers, each in announce order.
 #[derive(Debug)]
 pub(super) struct TrackerTiers(Vec<Vec<TierTracker>>);
 
 impl TrackerTiers {
-    /// Takes the tiers of a torrent: each tracker once, the order within a tier left to chance.
+    /// Creates the tiers: each tracker once, in random order within its tier.
     pub(super) fn new(tiers: &[Vec<String>], random: &mut SeededRandom) -> Self {
         let mut seen = HashSet::new();
         let mut known = Vec::new();
@@ -81,7 +81,7 @@ impl TrackerTiers {
         Self(known)
     }
 
-    /// Lists the trackers in order.
+    /// Returns the trackers in announce order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &TierTracker> {
         self.0.iter().flatten()
     }
@@ -90,11 +90,11 @@ impl TrackerTiers {
         self.0.iter_mut().flatten().find(|tracker| tracker.id == id)
     }
 
-    /// Moves a tracker to the front of its tier, since it answered.
+    /// Moves a working tracker to the front of its tier.
     pub(super) fn promote(&mut self, id: TrackerId) {
         for tier in &mut self.0 {
-            if let Some(place) = tier.iter().position(|tracker| tracker.id == id) {
-                tier.get_mut(..=place).unwrap_or_default().rotate_right(1);
+            if let Some(position) = tier.iter().position(|tracker| tracker.id == id) {
+                tier.get_mut(..=position).unwrap_or_default().rotate_right(1);
             }
         }
     }
@@ -118,7 +118,7 @@ impl TierTracker {
 fn shuffle<T>(items: &mut [T], random: &mut SeededRandom) {
     for count in (2..=items.len()).rev() {
         let bound = u64::try_from(count).unwrap_or(u64::MAX);
-        let place = usize::try_from(random.next_u64() % bound).unwrap_or(0);
-        items.swap(place, count - 1);
+        let index = usize::try_from(random.next_u64() % bound).unwrap_or(0);
+        items.swap(index, count - 1);
     }
 }

@@ -1,21 +1,21 @@
 use std::time::Duration;
 
-/// How long is waited for what.
+/// Time limits for requests to trackers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TrackerTimeouts {
-    /// For the address of a name.
+    /// Resolving a host name.
     pub(super) lookup: Duration,
-    /// For a connection.
+    /// Opening a connection.
     pub(super) connect: Duration,
-    /// For a whole answer over HTTP, however often it sends elsewhere.
+    /// A complete HTTP reply, including redirects.
     pub(super) http_reply: Duration,
-    /// For an answer over UDP; doubled for each time the question is sent again.
+    /// A UDP reply; doubled on every retransmission.
     pub(super) udp_reply: Duration,
-    /// How often a question over UDP is sent.
+    /// Number of transmissions of a UDP request.
     pub(super) udp_attempts: u32,
-    /// For a tracker's second address family once the first has answered.
+    /// The tracker's second address family, once the first has replied.
     pub(super) other_family: Duration,
-    /// For all trackers together when we leave.
+    /// All trackers together, when the torrent stops.
     pub(super) stop: Duration,
 }
 
@@ -25,7 +25,7 @@ impl Default for TrackerTimeouts {
             lookup: Duration::from_secs(5),
             connect: Duration::from_secs(10),
             http_reply: Duration::from_secs(30),
-            // BEP 15 has it so, but goes on for two hours; meanwhile other trackers could be asked.
+            // As in BEP 15, which retries for two hours; we try other trackers instead.
             udp_reply: Duration::from_secs(15),
             udp_attempts: 2,
             other_family: Duration::from_secs(2),

@@ -1,4 +1,4 @@
-//! Whom a client trusts to vouch for a tracker over HTTPS.
+//! The certificates that a client trusts for HTTPS trackers.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
-/// What the system trusts. Read once: it is the same for all torrents and costs some milliseconds and memory.
+/// The system's certificates. Loaded once, since they are the same for all torrents and take time and memory.
 static SYSTEM_CONFIG: OnceCell<Option<ClientConfig>> = OnceCell::const_new();
 
-/// Whom a client trusts.
+/// The trusted certificates.
 #[derive(Debug, Clone)]
 pub(super) enum TlsTrust {
-    /// Whom the system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` say otherwise.
+    /// Those of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     System,
-    /// These alone.
+    /// Only this one.
     #[cfg(test)]
     Only(CertificateDer<'static>),
 }
 
 impl TlsTrust {
-    /// Returns what a connection is made with; nothing if TLS cannot be set up at all.
+    /// Returns the TLS configuration of a client; none if TLS cannot be set up.
     pub(super) async fn client_config(&self) -> Option<ClientConfig> {
         match self {
             Self::System => SYSTEM_CONFIG.get_or_init(load_system_config).await.clone(),
@@ -32,7 +32,7 @@ impl TlsTrust {
     }
 }
 
-/// Trusts nobody: for connections without TLS.
+/// Returns a configuration that trusts no certificate, for connections without TLS.
 pub(super) fn trusting_nobody() -> Option<ClientConfig> {
     config_with_roots([])
 }
@@ -41,7 +41,7 @@ async fn load_system_config() -> Option<ClientConfig> {
     let read = || {
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
-            tracing::warn!(%error, "certificates of the system not read");
+            tracing::warn!(%error, "cannot read certificates of the system");
         }
         config_with_roots(found.certs)
     };
@@ -53,7 +53,7 @@ fn config_with_roots(roots: impl IntoIterator<Item = CertificateDer<'static>>) -
     store.add_parsable_certificates(roots);
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .inspect_err(|error| tracing::error!(%error, "no TLS"))
+        .inspect_err(|error| tracing::error!(%error, "cannot set up TLS"))
         .ok()?;
     Some(config.with_root_certificates(store).with_no_client_auth())
 }

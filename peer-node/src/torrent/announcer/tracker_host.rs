@@ -1,4 +1,4 @@
-//! From the name of a host to the addresses at which a torrent may make us ask.
+//! Resolves a host name to the addresses that a torrent may make us contact.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::tracker_error::TrackerError;
 use crate::addresses::{canonical, is_dialable, is_local, is_private};
 
-/// The most addresses of a name that are tried, of each family.
+/// Maximum number of addresses per name and family.
 const MAX_ADDRESSES: usize = 4;
 
 /// The addresses of a host, by family.
@@ -21,13 +21,13 @@ pub(super) struct TrackerHost {
 }
 
 impl TrackerHost {
-    /// Looks a name up, which may be an address.
-    pub(super) async fn resolve(name: &str, port: u16, patience: Duration) -> Result<Self, TrackerError> {
+    /// Resolves a name, which may be an IP address.
+    pub(super) async fn resolve(name: &str, port: u16, time_limit: Duration) -> Result<Self, TrackerError> {
         let bare = name.trim_start_matches('[').trim_end_matches(']');
         let found: Vec<SocketAddr> = match bare.parse::<IpAddr>() {
             Ok(ip) => vec![(ip, port).into()],
-            Err(_) => match timeout(patience, lookup_host((bare, port))).await {
-                Err(_) => return Err(TrackerError::TimedOut { after: patience }),
+            Err(_) => match timeout(time_limit, lookup_host((bare, port))).await {
+                Err(_) => return Err(TrackerError::TimedOut { after: time_limit }),
                 Ok(Err(_)) => Vec::new(),
                 Ok(Ok(found)) => found.collect(),
             },
@@ -54,7 +54,7 @@ impl TrackerHost {
         host
     }
 
-    /// Keeps those addresses that pass, or says which did not.
+    /// Keeps the addresses that pass a check; returns an error if none does.
     pub(super) fn restrict(
         mut self,
         place: &dyn std::fmt::Display,
@@ -69,24 +69,24 @@ impl TrackerHost {
         Ok(self)
     }
 
-    /// Leaves addresses of this machine and link out if the path is not that of a tracker: services listen there that trust
-    /// whoever reaches them.
+    /// Removes addresses on this machine and link unless the path is that of a tracker: local services may trust local
+    /// clients.
     pub(super) fn without_local_services(
         self,
         place: &dyn std::fmt::Display,
         path: &str,
     ) -> Result<Self, TrackerError> {
-        let reason = "on this machine and link only trackers are asked, under /announce";
+        let reason = "on local addresses only /announce paths are allowed";
         self.restrict(place, reason, |ip| path.starts_with("/announce") || !is_local(ip))
     }
 
-    /// Leaves addresses out that not everybody can reach, since one that everybody can has sent us there.
+    /// Removes private addresses, since a public host redirected us here.
     pub(super) fn public_only(self, place: &dyn std::fmt::Display) -> Result<Self, TrackerError> {
-        let reason = "a public tracker sends to a private address";
+        let reason = "a public tracker redirects to a private address";
         self.restrict(place, reason, |ip| !is_private(ip))
     }
 
-    /// Says whether everybody can reach one of the addresses.
+    /// Returns true if at least one address is public.
     pub(super) fn is_public(&self) -> bool {
         self.v4.iter().chain(&self.v6).any(|address| !is_private(address.ip()))
     }
@@ -133,12 +133,12 @@ mod tests {
 
     #[tokio::test]
     async fn ip_literals_are_not_looked_up_and_invalid_ones_rejected() {
-        let patience = Duration::ZERO;
+        let time_limit = Duration::ZERO;
         for name in ["127.0.0.1", "[::1]"] {
-            assert!(TrackerHost::resolve(name, 80, patience).await.is_ok(), "{name}");
+            assert!(TrackerHost::resolve(name, 80, time_limit).await.is_ok(), "{name}");
         }
         for name in ["0.0.0.0", "224.0.0.1", "[::]", "255.255.255.255"] {
-            let found = TrackerHost::resolve(name, 80, patience).await;
+            let found = TrackerHost::resolve(name, 80, time_limit).await;
             assert!(matches!(found, Err(TrackerError::UnknownHost { .. })), "{name}");
         }
     }

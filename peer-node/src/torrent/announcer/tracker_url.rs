@@ -1,4 +1,4 @@
-//! What the URL of a tracker says of how to reach it.
+//! Parses the announce URLs of trackers.
 
 use std::fmt;
 
@@ -6,34 +6,34 @@ use protocol::escape::excerpt;
 use protocol::limits::MAX_TRACKER_URL;
 use reqwest::Url;
 
-/// Where a tracker is, and over what it is spoken to.
+/// Address and protocol of a tracker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TrackerAddress {
     /// HTTP, with or without TLS.
     Http(Url),
-    /// UDP: host and port, and path and query, which are sent along (BEP 41).
+    /// UDP: host and port, and the path and query, which are sent in the announce (BEP 41).
     Udp { host: String, port: u16, url_data: String },
 }
 
-/// Tells why a URL is none of a tracker that this program speaks to.
+/// Why a URL is not that of a supported tracker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TrackerUrlError {
-    /// It is no URL at all.
+    /// The text is not a URL.
     #[error("{url} is not a URL")]
     NotAUrl { url: String },
-    /// It is not of HTTP, HTTPS or UDP.
-    #[error("trackers of {scheme} are not spoken to, only those of http, https and udp")]
+    /// The scheme is not http, https or udp.
+    #[error("{scheme} trackers are not supported, only http, https and udp")]
     OtherScheme { scheme: String },
-    /// It holds a name and a password, which would be told to whoever is there.
-    #[error("a URL with a user name in it is not followed")]
+    /// The URL contains credentials, which would be sent to the host.
+    #[error("URLs with user names are not supported")]
     UserName,
-    /// It names no host, or no port where there is no usual one.
-    #[error("{url} names no host and port")]
+    /// The URL has no host, or no port where the scheme has no default.
+    #[error("{url} has no host or no port")]
     NoHost { url: String },
 }
 
 impl TrackerAddress {
-    /// Reads the URL of a tracker.
+    /// Parses the announce URL of a tracker.
     pub(super) fn parse(url: &str) -> Result<Self, TrackerUrlError> {
         if url.len() > MAX_TRACKER_URL {
             return Err(TrackerUrlError::NotAUrl { url: excerpt(url) });
@@ -41,7 +41,7 @@ impl TrackerAddress {
         Self::from_url(Url::parse(url).map_err(|_| TrackerUrlError::NotAUrl { url: excerpt(url) })?)
     }
 
-    /// Takes a URL, of a tracker or of where it sends to.
+    /// Checks a URL of a tracker or of a redirect.
     pub(super) fn from_url(url: Url) -> Result<Self, TrackerUrlError> {
         if !matches!(url.scheme(), "http" | "https" | "udp") {
             return Err(TrackerUrlError::OtherScheme { scheme: excerpt(url.scheme()) });
@@ -62,7 +62,7 @@ impl TrackerAddress {
     }
 }
 
-/// Returns path and query as they stand in a URL; nothing if they say nothing.
+/// Returns the path and query of a URL; empty if both are trivial.
 fn path_and_query(url: &Url) -> String {
     match (url.path(), url.query().unwrap_or_default()) {
         ("" | "/", "") => String::new(),
@@ -71,7 +71,7 @@ fn path_and_query(url: &Url) -> String {
     }
 }
 
-/// Shows where it is and no more: what follows may be a person's secret key.
+/// Shows scheme, host and port only: the rest may contain a secret passkey.
 impl fmt::Display for TrackerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -107,17 +107,17 @@ mod tests {
 
     #[test]
     fn unsupported_urls_get_explanatory_errors() {
-        for (url, words) in [
-            ("file:///etc/passwd", "trackers of file are not spoken to, only those of http, https and udp"),
-            ("wss://t.example/", "trackers of wss are not spoken to, only those of http, https and udp"),
-            ("http://me:secret@t.example/announce", "a URL with a user name in it is not followed"),
-            ("udp://t.example/announce", "udp://t.example/announce names no host and port"),
-            ("udp://t.example:0", "udp://t.example:0 names no host and port"),
+        for (url, expected) in [
+            ("file:///etc/passwd", "file trackers are not supported, only http, https and udp"),
+            ("wss://t.example/", "wss trackers are not supported, only http, https and udp"),
+            ("http://me:secret@t.example/announce", "URLs with user names are not supported"),
+            ("udp://t.example/announce", "udp://t.example/announce has no host or no port"),
+            ("udp://t.example:0", "udp://t.example:0 has no host or no port"),
             ("http://", "http:// is not a URL"),
             ("tracker", "tracker is not a URL"),
             ("http://t:99999/", "http://t:99999/ is not a URL"),
         ] {
-            assert_eq!(TrackerAddress::parse(url).unwrap_err().to_string(), words);
+            assert_eq!(TrackerAddress::parse(url).unwrap_err().to_string(), expected);
         }
         let long = format!("http://t.example/{}", "x".repeat(64 << 10));
         assert!(matches!(TrackerAddress::parse(&long), Err(TrackerUrlError::NotAUrl { .. })));

@@ -1,4 +1,4 @@
-//! Asking a tracker over UDP (BEP 15).
+//! Announces to a tracker over UDP (BEP 15).
 
 mod exchange;
 
@@ -16,24 +16,24 @@ use super::tracker_error::TrackerError;
 use crate::source_address::SourceAddress;
 use swarm::SeededRandom;
 
-/// The longest datagram there is.
+/// Maximum size of a datagram in bytes.
 const MAX_DATAGRAM: usize = 1 << 16;
 
-/// Asks trackers over UDP.
+/// UDP client for trackers.
 #[derive(Debug)]
 pub(super) struct TrackerUdpClient {
     timeouts: TrackerTimeouts,
     source: SourceAddress,
-    /// The connection ids that were given lately.
+    /// Recent connection ids.
     connections: Mutex<HashMap<SocketAddr, UdpConnectionId>>,
 }
 
 impl TrackerUdpClient {
-    pub(super) fn new(patience: TrackerTimeouts, source: SourceAddress) -> Self {
-        Self { timeouts: patience, source, connections: Mutex::default() }
+    pub(super) fn new(timeouts: TrackerTimeouts, source: SourceAddress) -> Self {
+        Self { timeouts, source, connections: Mutex::default() }
     }
 
-    /// Announces at a host: at its next address if nobody listens at the first.
+    /// Announces to a host; tries its next address if the connection to one fails.
     pub(super) async fn announce(
         &self,
         addresses: &[SocketAddr],
@@ -44,7 +44,7 @@ impl TrackerUdpClient {
         for address in addresses {
             match self.announce_at(*address, url_data, request).await {
                 Err(error @ TrackerError::ConnectionFailed { .. }) => failure = error,
-                answered => return answered,
+                result => return result,
             }
         }
         Err(failure)
@@ -59,12 +59,12 @@ impl TrackerUdpClient {
         let socket = connected_socket(address, self.source)
             .await
             .map_err(|error| TrackerError::connection_failed(&error))?;
-        // Taken out, so that an id with which something goes wrong is not used again.
+        // Take the id out of the table, so that it is not reused after a failure.
         let known = self.connections.lock().remove(&address);
-        // Without randomness the numbers can be guessed, and nothing else is lost.
+        // Without randomness the transaction ids can be guessed; nothing else is affected.
         let random = SeededRandom::from_seed(getrandom::u64().unwrap_or(0));
-        let question = UdpAnnounce { request: request.clone(), url_data: url_data.as_bytes().to_vec() };
-        let mut exchange = UdpExchange::new(question, address, known, random, self.timeouts, Instant::now());
+        let announce = UdpAnnounce { request: request.clone(), url_data: url_data.as_bytes().to_vec() };
+        let mut exchange = UdpExchange::new(announce, address, known, random, self.timeouts, Instant::now());
         let reply = run_exchange(&socket, &mut exchange).await?;
         self.save_connection(address, &exchange);
         Ok(reply)
@@ -78,7 +78,7 @@ impl TrackerUdpClient {
     }
 }
 
-/// Opens a socket that hears that address alone.
+/// Opens a socket that receives from this address only.
 async fn connected_socket(address: SocketAddr, source: SourceAddress) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind(source.bind_address_for(address)).await?;
     socket.connect(address).await?;
@@ -90,14 +90,14 @@ async fn run_exchange(socket: &UdpSocket, exchange: &mut UdpExchange) -> Result<
     let mut datagram = vec![0; MAX_DATAGRAM];
     socket.send(&exchange.datagram()).await.map_err(lost)?;
     loop {
-        let heard = match timeout_at(exchange.deadline(), socket.recv(&mut datagram)).await {
+        let step = match timeout_at(exchange.deadline(), socket.recv(&mut datagram)).await {
             Ok(received) => {
                 let length = received.map_err(lost)?;
                 exchange.receive(datagram.get(..length).unwrap_or_default(), Instant::now())?
             }
             Err(_) => exchange.handle_timeout(Instant::now())?,
         };
-        match heard {
+        match step {
             ExchangeStep::Wait => {}
             ExchangeStep::Send => {
                 socket.send(&exchange.datagram()).await.map_err(lost)?;

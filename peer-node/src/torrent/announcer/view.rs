@@ -1,37 +1,37 @@
 use tokio::time::Instant;
 
-/// How a tracker stands, for people and scripts.
+/// State of a tracker, for users and scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackerView {
-    /// Its URL, as the torrent has it. May hold a person's secret key, and characters not fit for a screen.
+    /// Announce URL. It may contain a secret passkey and characters that are not safe to display.
     pub url: String,
-    /// How it stands.
+    /// State of the tracker.
     pub state: TrackerState,
-    /// How many peers have the whole content, as it said.
+    /// Number of complete peers, as reported.
     pub seeders: Option<u32>,
-    /// How many peers do not have it yet, as it said.
+    /// Number of incomplete peers, as reported.
     pub leechers: Option<u32>,
-    /// When it is asked next, if that is settled.
+    /// Time of the next announce, if known.
     pub next_announce: Option<Instant>,
 }
 
-/// How a tracker stands.
+/// State of a tracker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrackerState {
-    /// It was not asked yet: others come before it.
+    /// Not contacted yet: others come first.
     Untried,
-    /// It is being asked.
+    /// An announce is in progress.
     Announcing,
-    /// It answered when it was last asked.
+    /// The last announce succeeded.
     Working,
-    /// It refused or did not answer when it was last asked.
+    /// The last announce failed.
     Failing {
-        /// Why, fit for a screen.
+        /// The reason, escaped for display.
         reason: String,
     },
-    /// It cannot be asked by this program.
+    /// This program cannot use the tracker.
     Unusable {
-        /// Why, fit for a screen.
+        /// The reason, escaped for display.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Verifying what lies on disk.
+//! Verifies pieces on disk.
 
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -14,15 +14,15 @@ use super::TorrentFiles;
 use super::handles::FileState;
 use super::layout;
 
-/// How many bytes a thread verifies before it takes the next ones: long enough for the system to read ahead.
+/// Bytes a thread verifies before it takes the next run: enough for the system to read ahead.
 const BATCH_BYTES: u32 = 8 << 20;
 
-/// The most threads that verify; more would wait for the disk.
+/// Maximum number of verifying threads; more would only wait for the disk.
 const MAX_THREADS: usize = 8;
 
 impl TorrentFiles {
-    /// Verifies the pieces that are claimed and returns those that are right. `progress` is told, from any of several
-    /// threads, how many have been looked at. Cancelled, it stops early, and what it returns is of no use.
+    /// Verifies the claimed pieces and returns the valid ones. `progress` receives the number of pieces checked so far,
+    /// from several threads. If cancelled, stops early and returns an incomplete result.
     pub fn check(
         &self,
         claimed: &Bitfield,
@@ -31,46 +31,47 @@ impl TorrentFiles {
     ) -> Bitfield {
         let geometry = self.metainfo.geometry();
         let claims: Vec<PieceIndex> = geometry.pieces().filter(|piece| claimed.has(*piece)).collect();
-        let run = (BATCH_BYTES / geometry.piece_length()).max(1) as usize;
-        let together = min_batch_len().min(run);
-        let run = run - run % together;
-        let runs: Vec<&[PieceIndex]> = claims.chunks(run).collect();
-        let (next, looked_at) = (AtomicU32::new(0), AtomicU32::new(0));
+        // Threads take runs of pieces; a run is a whole number of hashing batches.
+        let run_length = (BATCH_BYTES / geometry.piece_length()).max(1) as usize;
+        let batch_length = min_batch_len().min(run_length);
+        let run_length = run_length - run_length % batch_length;
+        let runs: Vec<&[PieceIndex]> = claims.chunks(run_length).collect();
+        let (next, checked) = (AtomicU32::new(0), AtomicU32::new(0));
         let work = || {
-            let (mut right, mut buffers) = (Vec::new(), vec![Vec::new(); together]);
+            let (mut valid, mut buffers) = (Vec::new(), vec![Vec::new(); batch_length]);
             while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                for pieces in run.chunks(together) {
+                for pieces in run.chunks(batch_length) {
                     if cancel.is_cancelled() {
-                        return right;
+                        return valid;
                     }
-                    right.extend(self.valid_pieces(pieces, &mut buffers));
+                    valid.extend(self.valid_pieces(pieces, &mut buffers));
                     let count = u32::try_from(pieces.len()).unwrap_or(0);
-                    progress(looked_at.fetch_add(count, Ordering::Relaxed) + count);
+                    progress(checked.fetch_add(count, Ordering::Relaxed) + count);
                 }
             }
-            right
+            valid
         };
         let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(runs.len());
-        let mut right = Bitfield::empty(geometry);
-        let found = thread::scope(|scope| {
+        let mut valid = Bitfield::empty(geometry);
+        let pieces = thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut found = work();
-            // A thread that has panicked has found nothing right.
-            found.extend(others.into_iter().flat_map(|other| other.join().unwrap_or_default()));
-            found
+            let mut pieces = work();
+            // A thread that panicked contributes no valid piece.
+            pieces.extend(others.into_iter().flat_map(|other| other.join().unwrap_or_default()));
+            pieces
         });
-        for piece in found {
-            right.insert(piece);
+        for piece in pieces {
+            valid.insert(piece);
         }
-        right
+        valid
     }
 
-    /// Returns those of a few pieces that are right on disk.
+    /// Returns the valid ones among a few pieces.
     fn valid_pieces(&self, pieces: &[PieceIndex], buffers: &mut [Vec<u8>]) -> Vec<PieceIndex> {
         let read = |(piece, bytes): (&PieceIndex, &mut Vec<u8>)| match self.read_piece(*piece, bytes) {
             Ok(is_there) => is_there,
             Err(error) => {
-                tracing::debug!(%error, piece = piece.get(), "piece on disk not read");
+                tracing::debug!(%error, piece = piece.get(), "cannot read a piece on disk");
                 false
             }
         };
@@ -82,24 +83,24 @@ impl TorrentFiles {
         read.into_iter().zip(verdicts).filter(|(_, good)| *good).map(|((piece, _), _)| piece).collect()
     }
 
-    /// Reads a piece into `bytes`; says whether all files that have bytes of it are there.
+    /// Reads a piece into `bytes`. Returns false if a file that the piece overlaps does not exist.
     pub(super) fn read_piece(&self, piece: PieceIndex, bytes: &mut Vec<u8>) -> io::Result<bool> {
         bytes.resize(self.metainfo.geometry().length_of(piece) as usize, 0);
         let mut rest = bytes.as_mut_slice();
         for span in layout::spans_of_piece(&self.metainfo, piece) {
-            let Some((here, after)) = rest.split_at_mut_checked(span.length) else { return Ok(false) };
+            let Some((target, after)) = rest.split_at_mut_checked(span.length) else { return Ok(false) };
             rest = after;
             if span.is_padding {
-                here.fill(0);
+                target.fill(0);
                 continue;
             }
             let Some((file, _)) = self.reader(span.file)? else { return Ok(false) };
-            file.read_exact_at(here, span.offset)?;
+            file.read_exact_at(target, span.offset)?;
         }
         Ok(rest.is_empty())
     }
 
-    /// Says whether all that a piece has lies in files that have their names.
+    /// Returns true if the piece lies entirely in files with final names.
     pub(super) fn is_in_named_files(&self, piece: PieceIndex) -> bool {
         let named = |span: layout::ContentSpan| {
             span.is_padding || matches!(self.handles.state(span.file), FileState::Named(_))

@@ -1,4 +1,4 @@
-//! Where a torrent comes to lie, so that nothing is ever replaced.
+//! Chooses the location of a torrent so that nothing is ever replaced.
 
 use std::fs::File;
 use std::io;
@@ -12,43 +12,43 @@ use super::TorrentFilesError;
 use super::torrent_record::RecordOwner;
 use crate::storage::{self, Folder, OpenMode, PathKind};
 
-/// How many names are tried.
+/// Maximum number of names to try.
 const MAX_NAME_ATTEMPTS: u32 = 500;
 
-/// A name that a torrent may have, and why.
+/// A name that a torrent may use.
 #[derive(Debug)]
 pub(super) struct NameCandidate {
     name: PathBuf,
     pub(super) kind: CandidateKind,
 }
 
-/// What speaks for a name.
+/// Why a name is a candidate.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CandidateKind {
-    /// An earlier attempt at the torrent has it, with the pieces that it claims.
+    /// An earlier attempt at the torrent uses it, with the pieces it claims.
     Resumable(Option<Bitfield>),
-    /// Something has it that may be the torrent's; nothing may be changed before that is certain.
+    /// Something exists that may be the torrent's; nothing may be modified before it is verified.
     Existing,
-    /// Nothing has it.
+    /// The name is free.
     Free,
 }
 
-/// Where a torrent lies.
+/// The location of a torrent.
 #[derive(Debug)]
 pub(super) struct ContentRoot {
-    /// The torrent's folder, or the one in which its only file lies.
+    /// The torrent's folder, or the parent of its only file.
     pub(super) folder: Folder,
-    /// The name of the only file.
+    /// Name of the only file.
     pub(super) only_file: Option<PathBuf>,
-    /// The torrent's folder, or its only file, for those outside.
+    /// Full path of the torrent's folder or only file.
     pub(super) location: PathBuf,
-    /// The record of what is here.
+    /// Path of the record.
     pub(super) record: PathBuf,
-    /// Keeps others away from the part of the only file.
+    /// Lock on the part of the only file.
     lock: Option<File>,
 }
 
-/// Returns the names that the torrent may have, those of earlier attempts first.
+/// Returns the candidate names of the torrent, those of earlier attempts first.
 pub(super) fn candidates(dir: &Path, base: &Folder, metainfo: &Metainfo) -> io::Result<Vec<NameCandidate>> {
     let mut candidates = Vec::new();
     for number in 0..MAX_NAME_ATTEMPTS {
@@ -83,7 +83,7 @@ fn kind_of_file(
         _ => return Ok(None),
     };
     Ok(match owner {
-        // What has taken the name meanwhile is no reason to begin anew: the file gets another one.
+        // Resume even if the final name has been taken meanwhile: the file gets another one.
         RecordOwner::This(claimed) if part || target == PathKind::Missing => {
             Some(CandidateKind::Resumable(claimed))
         }
@@ -98,7 +98,7 @@ fn kind_of_file(
     })
 }
 
-/// Says whether a file of the only file's length has its name.
+/// Returns true if the target is a file with the length of the only file.
 fn is_full_length(target: PathKind, metainfo: &Metainfo) -> bool {
     matches!(target, PathKind::File(identity) if identity.size == metainfo.geometry().size())
 }
@@ -119,7 +119,7 @@ fn kind_of_folder(base: &Folder, name: &Path, owner: RecordOwner) -> io::Result<
 }
 
 impl NameCandidate {
-    /// Opens the place and keeps others away from it. Nothing if somebody is at work there.
+    /// Opens and locks the location. Returns none if another process uses it.
     pub(super) fn open(
         &self,
         dir: &Path,
@@ -135,23 +135,23 @@ impl NameCandidate {
             (None, _) => base.create_child(&self.name),
         };
         let record = dir.join(with_suffix(&self.name, ".part.json"));
-        let mut place = ContentRoot {
+        let mut root = ContentRoot {
             folder: folder.map_err(at)?,
             only_file,
             location: location.clone(),
             record,
             lock: None,
         };
-        let is_free = match &place.only_file {
-            None => place.folder.lock(),
-            Some(name) => match place.folder.open_file(&with_suffix(name, ".part"), OpenMode::Read) {
-                Ok(part) => place.lock_part(part),
+        let is_free = match &root.only_file {
+            None => root.folder.lock(),
+            Some(name) => match root.folder.open_file(&with_suffix(name, ".part"), OpenMode::Read) {
+                Ok(part) => root.lock_part(part),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
                 Err(error) => Err(error),
             },
         };
         match (is_free.map_err(at)?, &self.kind) {
-            (true, _) => Ok(Some(place)),
+            (true, _) => Ok(Some(root)),
             (false, CandidateKind::Resumable(_)) => Err(TorrentFilesError::InUse { path: location }),
             (false, _) => Ok(None),
         }
@@ -159,7 +159,7 @@ impl NameCandidate {
 }
 
 impl ContentRoot {
-    /// Finds a torrent that is there already, under its exact name or the one that it has from us.
+    /// Finds existing content under the torrent's exact name or the name that this program uses.
     pub(super) fn of_existing(dir: &Path, metainfo: &Metainfo) -> Result<Self, TorrentFilesError> {
         let failed = |path: &Path, source| TorrentFilesError::Io { path: path.to_owned(), source };
         let base = Folder::open(dir).map_err(|source| failed(dir, source))?;
@@ -180,7 +180,7 @@ impl ContentRoot {
         Err(TorrentFilesError::NotFound { path: dir.join(safe_file_name(metainfo.name())) })
     }
 
-    /// Makes the part of the only file, if there is none, and keeps others away from it.
+    /// Creates and locks the part of the only file, unless that was done.
     pub(super) fn make_part(&mut self) -> Result<(), TorrentFilesError> {
         let Some(name) = self.only_file.as_ref().filter(|_| self.lock.is_none()) else { return Ok(()) };
         let part = with_suffix(name, ".part");
@@ -195,7 +195,7 @@ impl ContentRoot {
         if is_ours { Ok(()) } else { Err(TorrentFilesError::InUse { path }) }
     }
 
-    /// Lets others in again: nothing is changed any more.
+    /// Releases the lock: nothing is modified any more.
     pub(super) fn unlock(&self) {
         match (&self.lock, &self.only_file) {
             (Some(part), _) => storage::unlock(part),
@@ -211,14 +211,14 @@ impl ContentRoot {
     }
 }
 
-/// Returns a path with something behind it.
+/// Appends a suffix to a path.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(suffix);
     path.into()
 }
 
-/// Returns the name with ` (number)` behind it, or before its extension if it is a file's; as it is for 0.
+/// Returns the name with ` (number)` appended, before the extension of a file; unchanged for 0.
 pub(super) fn numbered(name: &str, number: u32, is_file: bool) -> PathBuf {
     numbered_file_name(name, number, is_file).into()
 }

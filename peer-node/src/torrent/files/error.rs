@@ -1,36 +1,36 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The files of a torrent cannot be used.
+/// Why the files of a torrent cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TorrentFilesError {
-    /// Something is in the way of every name that was tried.
-    #[error("no free name is left for {}; move some of what lies there away", path.display())]
+    /// Every candidate name is taken.
+    #[error("no free name is left for {}; move some of the existing files away", path.display())]
     NoFreeName {
-        /// The first of them.
+        /// The first candidate.
         path: PathBuf,
     },
-    /// Somebody fetches the same torrent to the same place.
-    #[error("another download is at work on {}; wait for it, or choose another folder", path.display())]
+    /// Another download uses the same location.
+    #[error("another download is using {}; wait for it or choose another folder", path.display())]
     InUse {
-        /// Where.
+        /// The location.
         path: PathBuf,
     },
-    /// Nothing is there that could be the torrent's.
-    #[error("there is nothing at {}; say in which folder the torrent's content lies", path.display())]
+    /// Nothing at the path can be the torrent's content.
+    #[error("there is nothing at {}; name the folder that holds the torrent's content", path.display())]
     NotFound {
-        /// Where it was looked for.
+        /// The expected path.
         path: PathBuf,
     },
-    /// Something could not be read or written.
+    /// A file or folder cannot be read or written.
     #[error("cannot use {}: {source}", path.display())]
     Io {
-        /// What.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// It was given up before it was done.
+    /// The operation was cancelled.
     #[error("cancelled")]
     Cancelled,
 }

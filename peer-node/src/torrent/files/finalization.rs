@@ -1,4 +1,4 @@
-//! Giving files their names when they are whole.
+//! Renames complete files to their final names.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,31 +13,31 @@ use super::{TorrentFiles, TorrentFilesError, layout};
 use crate::storage::FileIdentity;
 use crate::storage::{Folder, OpenMode, remove_record};
 
-/// From so many files on their bytes are made durable all at once, with everything else on the file system.
+/// From this many files on, the whole file system is synced instead of each file.
 const SYNC_FILE_SYSTEM_FROM: usize = 8;
 
-/// How many names are tried for a file whose own one is taken.
+/// Maximum number of names to try if the final name is taken.
 const MAX_NAME_ATTEMPTS: u32 = 500;
 
-/// Which files are still to get their names.
+/// Tracks which files need their final names.
 #[derive(Debug)]
 pub(super) struct Finalization {
-    /// The pieces that were counted.
+    /// The pieces counted so far.
     counted: Bitfield,
-    /// How many pieces of each file were not.
+    /// Number of missing pieces per file.
     missing: Vec<u32>,
     due: FinalizationBatch,
     is_finished: bool,
 }
 
-/// What is to be done, in this order.
+/// Outstanding work, in this order.
 #[derive(Debug, Default)]
 struct FinalizationBatch {
-    /// Files that are whole and have no name yet, some of which may be as they should be already.
+    /// Complete files to rename; some may have their final names already.
     files: Vec<usize>,
-    /// Folders whose names are not durable yet.
+    /// Folders whose entries are not synced yet.
     folders: BTreeSet<PathBuf>,
-    /// Files that have got their names since that was told.
+    /// Files renamed since the last report.
     renamed: Vec<PathBuf>,
 }
 
@@ -54,22 +54,20 @@ impl Finalization {
         Self { counted: Bitfield::empty(metainfo.geometry()), missing, due, is_finished: false }
     }
 
-    /// Says whether nothing is left to be noted or named.
+    /// Returns true if nothing is left to record or rename.
     pub(super) const fn is_finished(&self) -> bool {
         self.is_finished
     }
 
-    /// Counts the pieces that are new, and takes what is to be done.
-    fn take_due(&mut self, metainfo: &Metainfo, here: &Bitfield) -> FinalizationBatch {
-        let bytes = here.as_bytes().iter().zip(self.counted.as_bytes());
-        let changed: Vec<u32> = (0u32..)
-            .zip(bytes)
-            .filter(|(_, (now, then))| **now & !**then != 0)
-            .map(|(at, _)| at * 8)
-            .collect();
+    /// Counts new pieces, and takes the outstanding work.
+    fn take_due(&mut self, metainfo: &Metainfo, have: &Bitfield) -> FinalizationBatch {
+        let bytes = have.as_bytes().iter().zip(self.counted.as_bytes());
+        // Compare the bitfields by bytes first, so that only changed bytes are examined piece by piece.
+        let changed: Vec<u32> =
+            (0u32..).zip(bytes).filter(|(_, (new, old))| **new & !**old != 0).map(|(at, _)| at * 8).collect();
         let numbers = changed.into_iter().flat_map(|first| first..first + 8);
         for piece in numbers.filter_map(|number| metainfo.geometry().piece(number)) {
-            if !here.has(piece) || !self.counted.insert(piece) {
+            if !have.has(piece) || !self.counted.insert(piece) {
                 continue;
             }
             for span in layout::spans_of_piece(metainfo, piece) {
@@ -86,34 +84,34 @@ impl Finalization {
 }
 
 impl TorrentFiles {
-    /// Gives each file that is whole its name, after its bytes were made durable, and makes the name durable too. Once all
-    /// pieces are here the record goes. Returns the files that are new under their names, with where they lie.
+    /// Syncs each complete file, renames it to its final name, and syncs the folder. Removes the record once all pieces
+    /// are there. Returns the paths of files renamed since the last success.
     ///
-    /// What fails is tried again next time. It costs next to nothing when there is nothing to do.
-    pub fn finalize(&self, here: &Bitfield) -> Result<Vec<PathBuf>, TorrentFilesError> {
-        let mut batch = self.finalization.lock().take_due(&self.metainfo, here);
+    /// Failed work is retried by the next call. A call without work is cheap.
+    pub fn finalize(&self, have: &Bitfield) -> Result<Vec<PathBuf>, TorrentFilesError> {
+        let mut batch = self.finalization.lock().take_due(&self.metainfo, have);
         batch.files.retain(|number| self.needs_final_name(*number));
-        let settled = self.finalize_batch(&mut batch);
-        let named = if settled.is_ok() { std::mem::take(&mut batch.renamed) } else { Vec::new() };
+        let result = self.finalize_batch(&mut batch);
+        let named = if result.is_ok() { std::mem::take(&mut batch.renamed) } else { Vec::new() };
         {
-            let mut settling = self.finalization.lock();
-            settling.is_finished = settled.is_ok() && here.is_full();
-            settling.due.files.append(&mut batch.files);
-            settling.due.folders.append(&mut batch.folders);
-            settling.due.renamed.append(&mut batch.renamed);
+            let mut finalization = self.finalization.lock();
+            finalization.is_finished = result.is_ok() && have.is_full();
+            finalization.due.files.append(&mut batch.files);
+            finalization.due.folders.append(&mut batch.folders);
+            finalization.due.renamed.append(&mut batch.renamed);
         }
-        settled?;
-        if here.is_full() {
+        result?;
+        if have.is_full() {
             remove_record(&self.root.record);
             self.root.unlock();
         }
         Ok(named)
     }
 
-    /// Renames the files that are complete to their final names, and records which pieces are here even if a rename fails.
-    pub fn finalize_and_record(&self, here: &Bitfield) -> io::Result<()> {
-        let settled = self.finalize(here).map(drop).map_err(io::Error::other);
-        settled.and(self.record_pieces(here))
+    /// Finalizes complete files, and records the pieces even if that fails.
+    pub fn finalize_and_record(&self, have: &Bitfield) -> io::Result<()> {
+        let result = self.finalize(have).map(drop).map_err(io::Error::other);
+        result.and(self.record_pieces(have))
     }
 
     fn needs_final_name(&self, number: usize) -> bool {
@@ -155,29 +153,31 @@ impl TorrentFiles {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Makes the names in a folder durable; with those in the torrent's own folder also that folder's name.
+    /// Syncs a folder, and the parent of the torrent's own folder with it.
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.root.folder.open_child(folder)?.sync()?;
         let is_own = folder.as_os_str().is_empty() && self.root.only_file.is_none();
         match self.location().parent().filter(|_| is_own) {
-            Some(above) => Folder::open(above)?.sync(),
+            Some(parent) => Folder::open(parent)?.sync(),
             None => Ok(()),
         }
     }
 
-    /// Gives a file its name, or the next free one, and returns it.
+    /// Renames a file to its final name, or the next free one; returns that path.
     fn rename_to_final(&self, number: usize, file: &FileSpan, should_sync: bool) -> io::Result<PathBuf> {
         let (wanted, part) = (self.named_path(number, file), self.part_path(file));
         let folder = &self.root.folder;
         let is_empty = self.handles.state(number) == FileState::Absent;
         if is_empty {
-            // One that an attempt that failed has left does as well.
+            // An empty part left by a failed attempt is fine, too.
             drop(folder.open_file(&part, OpenMode::New));
         }
         let opened = folder.open_file(&part, OpenMode::Write)?;
         match opened.metadata()?.len() {
             longer if longer > file.length => opened.set_len(file.length)?,
-            shorter if shorter < file.length => return Err(io::Error::other("something has cut it short")),
+            shorter if shorter < file.length => {
+                return Err(io::Error::other("the file was truncated by another program"));
+            }
             _ => {}
         }
         if should_sync {
@@ -189,7 +189,7 @@ impl TorrentFiles {
             let renamed = self.handles.move_file(number, (path != wanted).then(|| path.clone()), || {
                 folder.rename_no_replace(&part, &path)?;
                 let identity = FileIdentity::from_file(&opened)?;
-                identity.map(FileState::Named).ok_or_else(|| io::Error::other("it is not a regular file"))
+                identity.map(FileState::Named).ok_or_else(|| io::Error::other("not a regular file"))
             });
             match renamed {
                 Ok(()) => return Ok(path),

@@ -1,4 +1,4 @@
-//! Where in which file the bytes of a torrent lie: sums, and nothing of the disk.
+//! Maps the torrent's bytes to files; pure arithmetic.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use protocol::geometry::{Block, PieceIndex};
 use protocol::metainfo::{FileSpan, Metainfo};
 
-/// A stretch of the content that lies in one file.
+/// A range of the content within one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ContentSpan {
-    /// The file's place in the torrent's list.
+    /// Index of the file in the torrent's list.
     pub(super) file: usize,
-    /// Where in the file it begins.
+    /// Offset in the file.
     pub(super) offset: u64,
-    /// How many bytes it has, never none.
+    /// Number of bytes, never 0.
     pub(super) length: usize,
-    /// Whether it is padding: zeros that lie in no file.
+    /// True for padding: zeros that are not stored.
     pub(super) is_padding: bool,
 }
 
@@ -48,7 +48,7 @@ fn spans(metainfo: &Metainfo, start: u64, length: u32) -> impl Iterator<Item = C
     })
 }
 
-/// Returns the numbers of the pieces that have bytes of a file.
+/// Returns the piece numbers that overlap a file.
 pub(super) fn pieces_of(metainfo: &Metainfo, file: &FileSpan) -> Range<u32> {
     let piece_length = u64::from(metainfo.geometry().piece_length());
     let number = |piece: u64| u32::try_from(piece).unwrap_or(u32::MAX);
@@ -58,24 +58,25 @@ pub(super) fn pieces_of(metainfo: &Metainfo, file: &FileSpan) -> Range<u32> {
     number(file.offset / piece_length)..number((file.offset + file.length).div_ceil(piece_length))
 }
 
-/// Returns a file's path below the torrent's folder under names that any system can create, or, for the only file of a
-/// torrent, nothing.
+/// Returns a file's path below the torrent's folder, under names that every system can create; empty for the only file
+/// of a torrent.
 pub(super) fn stored_path(file: &FileSpan) -> PathBuf {
     file.path.stored_components().skip(1).collect()
 }
 
-/// Returns a file's path below the torrent's folder as the torrent has it, if another program may have stored it there.
+/// Returns a file's path below the torrent's folder under its exact names, as another program may have stored it.
 pub(super) fn exact_path(file: &FileSpan) -> Option<PathBuf> {
     file.path.exact_components().map(|names| names.skip(1).collect())
 }
 
-/// Cuts the parts of a piece where its spans are cut.
+/// Splits a piece, given in parts, at the boundaries of its spans.
 pub(super) fn split_parts<'a>(
     parts: &[&'a [u8]],
     lengths: impl IntoIterator<Item = usize>,
 ) -> Vec<Vec<&'a [u8]>> {
     let mut parts = parts.iter().copied();
     let mut rest: &[u8] = &[];
+    // Takes `length` bytes, which may span several parts.
     let mut take = |length: usize| {
         let (mut taken, mut missing) = (Vec::new(), length);
         while missing > 0 {

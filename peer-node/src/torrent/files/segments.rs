@@ -1,4 +1,4 @@
-//! Where the bytes of a block lie, for those who send them.
+//! Locates the bytes of a block for uploads.
 
 use std::io;
 
@@ -16,11 +16,11 @@ impl PieceLocator for TorrentFiles {
             if span.is_padding {
                 return Ok(Some(BlockSegment::Zeros { length: span.length }));
             }
-            let Some((file, lying)) = self.reader(span.file)? else { return Ok(None) };
-            if let FileState::Named(then) = lying {
-                let now = FileIdentity::from_file(&file)?;
+            let Some((file, state)) = self.reader(span.file)? else { return Ok(None) };
+            if let FileState::Named(recorded) = state {
+                let current = FileIdentity::from_file(&file)?;
                 let length = self.metainfo.files().get(span.file).map(|file| file.length);
-                if now != Some(then) || length != Some(then.size) {
+                if current != Some(recorded) || length != Some(recorded.size) {
                     return Ok(None);
                 }
             }

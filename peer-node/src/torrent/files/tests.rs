@@ -1,4 +1,4 @@
-//! What holds of the files of a torrent, whatever way its bytes come and whatever lies there before.
+//! Tests the files of a torrent for any order of pieces and any existing files.
 
 mod existing;
 mod layouts;
@@ -25,7 +25,7 @@ struct TorrentContent {
     bytes: Vec<u8>,
 }
 
-/// Makes bytes that repeat nowhere.
+/// Returns bytes that do not repeat.
 fn pseudorandom_bytes(length: usize, seed: u32) -> Vec<u8> {
     let mut state = seed | 1;
     let mut next = || {
@@ -38,7 +38,7 @@ fn pseudorandom_bytes(length: usize, seed: u32) -> Vec<u8> {
 }
 
 impl TorrentContent {
-    /// Makes a torrent named `t` of files with these paths and lengths; of a single file if its path is empty.
+    /// Builds a torrent named `t` with these paths and lengths; of a single file if the path is empty.
     fn of(files: &[(&str, usize)], piece_length: u32) -> Self {
         let total = files.iter().map(|(_, length)| length).sum();
         let bytes = pseudorandom_bytes(total, u32::try_from(total).unwrap().wrapping_mul(7919));
@@ -60,15 +60,9 @@ impl TorrentContent {
     fn of_content(name: &str, content: DraftContent, piece_length: u32, bytes: Vec<u8>) -> Self {
         let hashes: Vec<[u8; 20]> =
             bytes.chunks(piece_length as usize).map(|piece| Sha1::digest(piece).into()).collect();
-        let (tiers, notes) = (Vec::new(), DraftOptionalFields::default());
-        let draft = MetainfoDraft {
-            name: name.into(),
-            piece_length,
-            content,
-            private: false,
-            tiers,
-            optional: notes,
-        };
+        let (tiers, optional) = (Vec::new(), DraftOptionalFields::default());
+        let draft =
+            MetainfoDraft { name: name.into(), piece_length, content, private: false, tiers, optional };
         let metainfo = Arc::new(Metainfo::parse(&draft.encode(&hashes).unwrap()).unwrap());
         Self { metainfo, bytes }
     }
@@ -88,7 +82,7 @@ impl TorrentContent {
         })
     }
 
-    /// Puts the whole content into a folder.
+    /// Writes the whole content to a folder.
     fn write_content(&self, dir: &Path) {
         for (path, bytes) in self.files() {
             let path = dir.join(path);
@@ -110,10 +104,10 @@ impl TorrentContent {
             .unwrap_err()
     }
 
-    /// Stores the pieces of these numbers that are not here.
-    fn store(&self, files: &TorrentFiles, here: &mut Bitfield, pieces: impl IntoIterator<Item = u32>) {
+    /// Stores the given pieces unless they are there.
+    fn store(&self, files: &TorrentFiles, have: &mut Bitfield, pieces: impl IntoIterator<Item = u32>) {
         for piece in pieces.into_iter().filter_map(|number| self.metainfo.geometry().piece(number)) {
-            if here.insert(piece) {
+            if have.insert(piece) {
                 let (head, tail) = self.piece(piece).split_at(self.piece(piece).len() / 3);
                 assert!(files.store(piece, &[head, tail]).unwrap(), "{piece:?}");
             }
@@ -124,22 +118,22 @@ impl TorrentContent {
         0..self.metainfo.geometry().piece_count()
     }
 
-    /// Asserts that the whole content lies in a folder, and nothing else.
+    /// Asserts that a folder holds the content and nothing else.
     fn assert_complete(&self, dir: &Path) {
         let found = all_files(dir);
-        let right: Vec<(PathBuf, Vec<u8>)> = {
+        let expected: Vec<(PathBuf, Vec<u8>)> = {
             let mut files: Vec<_> = self.files().map(|(path, bytes)| (path, bytes.to_vec())).collect();
             files.sort();
             files
         };
         let names =
             |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
-        assert_eq!(names(&found), names(&right));
-        assert!(found == right, "the bytes differ");
+        assert_eq!(names(&found), names(&expected));
+        assert!(found == expected, "the bytes differ");
     }
 }
 
-/// Returns every file below a folder with its bytes, in the order of their paths.
+/// Returns every file below a folder with its bytes, sorted by path.
 fn all_files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let (mut found, mut folders) = (Vec::new(), vec![dir.to_owned()]);
     while let Some(folder) = folders.pop() {

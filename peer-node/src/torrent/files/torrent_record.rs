@@ -9,34 +9,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::storage::{load_record, pieces_from_digits, pieces_to_digits, save_record};
 
-/// What `<name>.part.json` says of an unfinished torrent. It is a claim: pieces are hashed before they count.
+/// The content of `<name>.part.json`, the record of an unfinished torrent. It is only a claim: pieces are verified
+/// before they count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TorrentRecord {
     version: u32,
-    /// The torrent, hexadecimal.
+    /// Infohash of the torrent, hexadecimal.
     infohash: String,
-    /// The size of its content in bytes.
+    /// Size of the content in bytes.
     size: u64,
-    /// The pieces that were verified, as a hexadecimal bitfield, high bit first.
+    /// The verified pieces as a hexadecimal bitfield, high bit first.
     pieces: String,
 }
 
-/// Whose a record is.
+/// Owner of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RecordOwner {
-    /// This torrent's, with the pieces that it claims if they can be understood.
+    /// This torrent, with the claimed pieces if the record is readable.
     This(Option<Bitfield>),
-    /// A download by a SHA-256 that may be the content of this torrent.
+    /// A download by SHA-256 whose content may be that of this torrent.
     Digest(Digest),
-    /// Another torrent's.
+    /// Another torrent.
     Other,
-    /// It says nothing that can be understood.
+    /// The record is unreadable.
     Unknown,
-    /// There is none.
+    /// There is no record.
     Missing,
 }
 
-/// As much of any record as says whose it is.
+/// The fields of any record that identify its owner.
 #[derive(Debug, Deserialize, Serialize)]
 struct RecordHeader {
     infohash: Option<String>,
@@ -55,12 +56,12 @@ impl TorrentRecord {
         }
     }
 
-    /// Makes the record of a part of which nobody knows what is in it.
+    /// Creates the record of a part whose valid pieces are unknown.
     pub(super) fn with_unknown_pieces(metainfo: &Metainfo) -> Self {
         Self { pieces: String::new(), ..Self::new(metainfo, &Bitfield::empty(metainfo.geometry())) }
     }
 
-    /// Writes the record, whole or not at all.
+    /// Saves the record atomically.
     pub(super) fn save(&self, path: &Path) -> io::Result<()> {
         save_record(path, self, |old: &Self| {
             (&self.infohash, self.size, self.pieces.len()) == (&old.infohash, old.size, old.pieces.len())
@@ -69,14 +70,13 @@ impl TorrentRecord {
 }
 
 impl RecordOwner {
-    /// Says whose the record at a path is.
+    /// Returns the owner of the record at a path.
     pub(super) fn of(path: &Path, metainfo: &Metainfo) -> Self {
         if std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return Self::Missing;
         }
-        let Some(heading) = load_record::<RecordHeader>(path) else { return Self::Unknown };
-        match (heading.infohash.map(|text| text.parse::<Infohash>()), heading.digest.map(|text| text.parse()))
-        {
+        let Some(header) = load_record::<RecordHeader>(path) else { return Self::Unknown };
+        match (header.infohash.map(|text| text.parse::<Infohash>()), header.digest.map(|text| text.parse())) {
             (Some(Ok(infohash)), _) if infohash == metainfo.infohash() => {
                 let record = load_record(path).filter(|record: &TorrentRecord| {
                     record.version == TorrentRecord::VERSION && record.size == metainfo.geometry().size()

@@ -1,4 +1,4 @@
-//! Writing pieces that were verified.
+//! Writes verified pieces.
 
 use std::fs::File;
 use std::io;
@@ -18,14 +18,14 @@ use crate::transfer::verification::PieceStore;
 use crate::transfer::verification_queue::AssembledPiece;
 use crate::view::DiskSpace;
 
-/// What a download needs at least to go on: its record and a few names.
+/// Minimum space to continue a download: its record and a few names.
 const MIN_SPACE: u64 = 64 << 10;
 
-/// The unit in which a file's blocks are counted, whatever those of the file system are.
+/// Unit of `st_blocks`, independent of the file system's block size.
 const STAT_BLOCK: u64 = 512;
 
 impl TorrentFiles {
-    /// Verifies a piece, given in parts, and writes it where it belongs; false if it is not the piece.
+    /// Verifies and writes a piece, given in parts. Returns false if it is invalid.
     pub fn store(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<bool> {
         if !self.metainfo.verify_piece(piece, parts.iter().copied()) {
             return Ok(false);
@@ -34,15 +34,15 @@ impl TorrentFiles {
         Ok(true)
     }
 
-    /// Notes which pieces are here. Nothing waits for the disk: it is a claim, which is looked into before it counts.
-    pub fn record_pieces(&self, here: &Bitfield) -> io::Result<()> {
+    /// Records the pieces. Does not sync: the record is a claim that is verified before use.
+    pub fn record_pieces(&self, have: &Bitfield) -> io::Result<()> {
         if self.finalization.lock().is_finished() {
             return Ok(());
         }
-        TorrentRecord::new(&self.metainfo, here).save(&self.root.record).map_err(at_path(&self.root.record))
+        TorrentRecord::new(&self.metainfo, have).save(&self.root.record).map_err(at_path(&self.root.record))
     }
 
-    /// Looks how much room the wanted files still need, and how much there is.
+    /// Returns the space that the selected files still need, and the free space.
     pub fn disk_space(&self) -> io::Result<DiskSpace> {
         let free = self.root.folder.free_space()?;
         let mut needed = 0u64;
@@ -67,7 +67,7 @@ impl TorrentFiles {
         Ok(file.metadata()?.blocks().saturating_mul(STAT_BLOCK))
     }
 
-    /// Writes a piece that is right.
+    /// Writes a verified piece.
     pub(super) fn write(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
         let spans: Vec<ContentSpan> = layout::spans_of_piece(&self.metainfo, piece).collect();
         let cut = layout::split_parts(parts, spans.iter().map(|span| span.length));
@@ -97,15 +97,16 @@ impl TorrentFiles {
         }
     }
 
-    /// Begins a part with the bytes of a file that has its name but turns out not to be the torrent's. The file itself is
-    /// left as it is.
+    /// Starts a part with a copy of a file whose bytes have changed since it was finalized. The file itself is not
+    /// modified.
     fn copy_to_part(&self, number: usize, file: &FileSpan) -> io::Result<()> {
         let (path, part) = (self.named_path(number, file), self.part_path(file));
-        tracing::warn!(file = %self.external_path(&path).display(), "file of a torrent is not what it was");
+        let changed = self.external_path(&path);
+        tracing::warn!(file = %changed.display(), "a file of the torrent has changed; continuing with a copy");
         let mut named = self.root.folder.open_file(&path, OpenMode::Read)?;
         let mut copy = self.root.folder.open_file(&part, OpenMode::New)?;
         if let Err(error) = io::copy(&mut named, &mut copy) {
-            // Half a copy is of no use, and would stand in the way of the next attempt.
+            // An incomplete copy would block the next attempt.
             let _ = self.root.folder.remove_file(&part);
             return Err(error);
         }
@@ -116,7 +117,7 @@ impl TorrentFiles {
 
 impl PieceStore for TorrentFiles {
     fn verify_pieces(&self, pieces: &[AssembledPiece]) -> Vec<bool> {
-        self.metainfo.verify_pieces(pieces.iter().map(|gathered| (gathered.piece, gathered.parts())))
+        self.metainfo.verify_pieces(pieces.iter().map(|assembled| (assembled.piece, assembled.parts())))
     }
 
     fn write_piece(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
@@ -124,7 +125,7 @@ impl PieceStore for TorrentFiles {
     }
 }
 
-/// Says whether a file has these bytes.
+/// Returns true if a file has the given bytes at `offset`.
 fn contains_bytes(file: &File, parts: &[&[u8]], mut offset: u64) -> io::Result<bool> {
     let mut found = Vec::new();
     for part in parts {

@@ -4,59 +4,59 @@ use std::path::{Path, PathBuf};
 use protocol::escape::display_safe;
 use protocol::metainfo::MetainfoError;
 
-/// Why there is no torrent of a file or folder.
+/// Why a torrent cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeTorrentError {
     /// A file or folder cannot be read.
     #[error("cannot read {}: {error}", display_path(path))]
     Unreadable {
-        /// Which one.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The I/O error.
         error: io::Error,
     },
-    /// What was named is neither a file nor a folder.
+    /// The path is neither a file nor a folder.
     #[error("{} is neither a file nor a folder", display_path(path))]
     NotFileOrFolder {
-        /// What was named.
+        /// The path.
         path: PathBuf,
     },
-    /// The folder has no bytes in it.
-    #[error("{} has no bytes in it, and a torrent needs some", display_path(path))]
+    /// The content has no bytes.
+    #[error("{} has no bytes in it; a torrent needs at least one", display_path(path))]
     Empty {
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
     },
-    /// The name of the file or folder is none for a torrent.
-    #[error("the name of {} cannot be that of a torrent: give the torrent another name", display_path(path))]
+    /// The name of the file or folder is not valid in a torrent.
+    #[error("the name of {} is not valid in a torrent; give the torrent another name", display_path(path))]
     InvalidName {
-        /// What has that name.
+        /// The file or folder.
         path: PathBuf,
     },
-    /// A file was changed meanwhile.
-    #[error("{} was changed while it was read: try again when nobody writes to it", display_path(path))]
+    /// A file was changed while it was read.
+    #[error("{} was changed while it was read; try again when no program writes to it", display_path(path))]
     Changed {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// The torrent would be longer than any that is read.
-    #[error("{pieces} pieces of {piece_length} bytes are too many for a torrent: choose longer pieces")]
+    /// The torrent would exceed the size limit of `.torrent` files.
+    #[error("{pieces} pieces of {piece_length} bytes are too many for a torrent; choose longer pieces")]
     TooManyPieces {
-        /// How many there would be.
+        /// Number of pieces.
         pieces: u64,
-        /// The length of a piece.
+        /// Piece length in bytes.
         piece_length: u32,
     },
-    /// What the torrent would say is nothing that may stand in one.
-    #[error("no torrent can be made of {}: {fault}", display_path(path))]
+    /// The metainfo would be invalid.
+    #[error("cannot create a torrent from {}: {fault}", display_path(path))]
     InvalidMetainfo {
-        /// Of which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         fault: MetainfoError,
     },
-    /// It was broken off.
-    #[error("broken off")]
+    /// The operation was cancelled.
+    #[error("cancelled")]
     Cancelled,
 }
 

@@ -12,34 +12,35 @@ use tokio_util::sync::CancellationToken;
 use super::error::MakeTorrentError;
 use super::planned_content::PlannedContent;
 
-/// How many bytes of pieces are held at most, unless a piece is longer than a quarter of that.
+/// Maximum bytes of buffered pieces, unless a piece is longer than a quarter of that.
 const MAX_BUFFERED: usize = 256 << 20;
 
-/// The longest piece that is chosen where nobody wishes a length.
+/// Maximum default piece length.
 const MAX_DEFAULT_PIECE_LENGTH: u32 = 16 << 20;
 
-/// What hashing the content gives.
+/// Hashes of a torrent's content.
 #[derive(Debug)]
 pub(super) struct ContentHashes {
-    /// The SHA-1 of each piece, in order.
+    /// SHA-1 of each piece, in order.
     pub(super) pieces: Vec<[u8; 20]>,
-    /// The SHA-256 of the whole, if that was asked for.
+    /// SHA-256 of the content, if requested.
     pub(super) digest: Option<Digest>,
 }
 
-/// A piece on its way to whoever hashes it.
+/// A piece to be hashed.
 struct NumberedPiece {
     number: usize,
     bytes: Vec<u8>,
 }
 
-/// Returns the length of a piece that suits a size: as our own dialect cuts, so that a file has the same pieces in both.
+/// Returns the default piece length for a size. It equals that of the native dialect, so that a file has the same
+/// pieces in both.
 pub(crate) fn default_piece_length(size: u64) -> u32 {
     Geometry::for_native(size).map_or(MAX_DEFAULT_PIECE_LENGTH, |geometry| geometry.piece_length())
 }
 
-/// Hashes the content: this thread reads, and makes the SHA-256 if there is to be one; as many threads as there are cores
-/// make the SHA-1 of the pieces.
+/// Hashes the content. The calling thread reads, and computes the SHA-256 if requested; one worker per core computes
+/// the SHA-1 of pieces.
 pub(super) fn hash(
     content: PlannedContent<'_>,
     piece_length: u32,
@@ -50,17 +51,18 @@ pub(super) fn hash(
     let piece_length = piece_length as usize;
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     let buffers = (2 * workers).min(MAX_BUFFERED / piece_length.max(1)).max(4);
-    let (give, empty) = sync_channel(buffers);
+    // Buffers circulate: the reader fills empty ones, workers hash and recycle them.
+    let (recycle, empty) = sync_channel(buffers);
     for _ in 0..buffers {
-        // There is room for all of them.
-        let _ = give.send(Vec::new());
+        // Cannot block: the channel holds all buffers.
+        let _ = recycle.send(Vec::new());
     }
     let (send, receive) = sync_channel(buffers);
     let receive = Mutex::new(receive);
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers).map(|_| spawn_worker(scope, &receive, give.clone())).collect();
-        // Without these the reading would wait for workers that are no more.
-        drop(give);
+        let workers: Vec<_> = (0..workers).map(|_| spawn_worker(scope, &receive, recycle.clone())).collect();
+        // Keep no sender here: the reader must notice when all workers have ended.
+        drop(recycle);
         let digest = PieceFeed { content, piece_length, wants_digest, cancel }.run(&empty, &send, progress);
         drop(send);
         let mut pieces: Vec<(usize, [u8; 20])> = Vec::new();
@@ -75,7 +77,7 @@ pub(super) fn hash(
 fn spawn_worker<'scope>(
     scope: &'scope Scope<'scope, '_>,
     receive: &'scope Mutex<Receiver<NumberedPiece>>,
-    give: SyncSender<Vec<u8>>,
+    recycle: SyncSender<Vec<u8>>,
 ) -> thread::ScopedJoinHandle<'scope, Vec<(usize, [u8; 20])>> {
     scope.spawn(move || {
         let mut hashes = Vec::new();
@@ -83,8 +85,8 @@ fn spawn_worker<'scope>(
             let piece = receive.lock().recv();
             let Ok(NumberedPiece { number, bytes }) = piece else { return hashes };
             hashes.push((number, Sha1::digest(&bytes).into()));
-            // The reading may have ended.
-            let _ = give.send(bytes);
+            // The reader may have ended.
+            let _ = recycle.send(bytes);
         }
     })
 }
@@ -97,7 +99,7 @@ struct PieceFeed<'a> {
 }
 
 impl PieceFeed<'_> {
-    /// Reads piece by piece into buffers that come back from the workers.
+    /// Reads piece by piece into buffers recycled by the workers.
     fn run(
         mut self,
         empty: &Receiver<Vec<u8>>,

@@ -7,8 +7,7 @@ use super::error::MakeTorrentError;
 use super::torrent_plan::{PlannedFile, TorrentPlan};
 use crate::storage::{LinkPolicy, open_regular_file};
 
-/// The bytes of all files, one behind the other. A file that is not as long as planned, or that somebody writes to
-/// meanwhile, ends the reading.
+/// The bytes of all files in order. Reading fails if a file's length differs from the plan or the file is modified.
 #[derive(Debug)]
 pub(super) struct PlannedContent<'a> {
     files: std::slice::Iter<'a, PlannedFile>,
@@ -28,13 +27,13 @@ impl<'a> PlannedContent<'a> {
         Self { files: plan.files.iter(), open: None }
     }
 
-    /// Reads on until `buffer` is full or nothing is left; returns how many bytes were read.
+    /// Reads until `buffer` is full or the content ends; returns the number of bytes read.
     pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, MakeTorrentError> {
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             let Some(open) = self.current_file()? else { break };
-            let most = usize::try_from(open.remaining).unwrap_or(usize::MAX).min(rest.len());
-            let count = read_retrying(&mut open.file, rest.get_mut(..most).unwrap_or_default())
+            let max_len = usize::try_from(open.remaining).unwrap_or(usize::MAX).min(rest.len());
+            let count = read_retrying(&mut open.file, rest.get_mut(..max_len).unwrap_or_default())
                 .map_err(|error| open.unreadable(error))?;
             if count == 0 {
                 return Err(MakeTorrentError::Changed { path: open.planned.path.clone() });
@@ -45,7 +44,7 @@ impl<'a> PlannedContent<'a> {
         Ok(filled)
     }
 
-    /// Returns the file that is being read, having gone on to the next if there is nothing left of it.
+    /// Returns the file being read; moves on to the next one at its end.
     fn current_file(&mut self) -> Result<Option<&mut OpenPlannedFile<'a>>, MakeTorrentError> {
         loop {
             if let Some(done) = self.open.take_if(|open| open.remaining == 0) {
@@ -72,7 +71,7 @@ impl<'a> OpenPlannedFile<'a> {
         Ok(Self { planned, file, metadata, remaining: planned.length })
     }
 
-    /// Makes sure at the end that it is still the file that was opened.
+    /// Returns an error if the file was modified since it was opened.
     fn check_unchanged(&self) -> Result<(), MakeTorrentError> {
         let now = self.file.metadata().map_err(|error| self.unreadable(error))?;
         let state = |metadata: &Metadata| (metadata.len(), metadata.mtime(), metadata.mtime_nsec());

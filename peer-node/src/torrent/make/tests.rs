@@ -23,8 +23,8 @@ fn album_with(files: &[(&str, usize)]) -> TempDir {
     folder
 }
 
-fn make(path: &Path, wish: &MakeOptions) -> Result<Metainfo, MakeTorrentError> {
-    let bytes = TorrentPlan::scan(path, None)?.make(wish, &CancellationToken::new(), &mut |_| {})?;
+fn make(path: &Path, options: &MakeOptions) -> Result<Metainfo, MakeTorrentError> {
+    let bytes = TorrentPlan::scan(path, None)?.make(options, &CancellationToken::new(), &mut |_| {})?;
     Ok(Metainfo::parse(&bytes).unwrap())
 }
 
@@ -51,13 +51,13 @@ fn every_piece_has_its_hash() {
 fn a_single_file_torrent_has_its_sha256() {
     let folder = album_with(&[("b", 100_000)]);
     let path = folder.path().join("album/b");
-    let wish = MakeOptions { name: Some("other".to_owned()), private: true, ..small_pieces() };
-    let metainfo = make(&path, &wish).unwrap();
+    let options = MakeOptions { name: Some("other".to_owned()), private: true, ..small_pieces() };
+    let metainfo = make(&path, &options).unwrap();
     let digest = Digest::from_bytes(Sha256::digest(fs::read(&path).unwrap()).into());
     assert_eq!((metainfo.name(), metainfo.digest()), ("other", Some(digest)));
     assert!(metainfo.is_single_file() && metainfo.is_private());
     assert_eq!(metainfo.geometry().piece_count(), 7);
-    let other = make(&path, &MakeOptions { creation_date: Some(1), ..wish }).unwrap();
+    let other = make(&path, &MakeOptions { creation_date: Some(1), ..options }).unwrap();
     assert_eq!(other.infohash(), metainfo.infohash());
     assert_eq!(other.creation_date(), Some(1));
 }
@@ -71,12 +71,12 @@ fn symlinks_and_special_files_are_excluded_and_reported() {
     let socket = UnixListener::bind(album.join("socket")).unwrap();
     let plan = TorrentPlan::scan(&album, Some(&album.join("old.torrent"))).unwrap();
     drop(socket);
-    let left_out: Vec<_> = plan
+    let excluded: Vec<_> = plan
         .excluded()
         .iter()
-        .map(|left| {
-            let path = left.path.strip_prefix(album.canonicalize().unwrap()).unwrap();
-            (path.to_str().unwrap(), left.reason.clone())
+        .map(|entry| {
+            let path = entry.path.strip_prefix(album.canonicalize().unwrap()).unwrap();
+            (path.to_str().unwrap(), entry.reason.clone())
         })
         .collect();
     let expected = [
@@ -85,7 +85,7 @@ fn symlinks_and_special_files_are_excluded_and_reported() {
         ("socket", ExclusionReason::SpecialFile),
         ("sub/up", ExclusionReason::Symlink),
     ];
-    assert_eq!(left_out, expected);
+    assert_eq!(excluded, expected);
     assert_eq!((plan.file_count(), plan.size()), (2, 10));
 }
 
@@ -125,9 +125,9 @@ fn unsupported_names_are_excluded_and_reported() {
     let deepest: PathBuf = vec!["d"; 99].iter().collect();
     fs::write(album.join(deepest).join("x"), "x").unwrap();
     let plan = TorrentPlan::scan(&album, None).unwrap();
-    let left_out: Vec<&ExclusionReason> = plan.excluded().iter().map(|left| &left.reason).collect();
+    let excluded: Vec<&ExclusionReason> = plan.excluded().iter().map(|entry| &entry.reason).collect();
     assert_eq!(
-        left_out,
+        excluded,
         [
             &ExclusionReason::ControlCharacter,
             &ExclusionReason::TooDeep,
@@ -145,12 +145,12 @@ fn an_invalid_root_name_needs_a_name_option() {
     let folder = album_with(&[("a\nb", 5)]);
     let path = folder.path().join("album/a\nb");
     let mut read = false;
-    let made = TorrentPlan::scan(&path, None).unwrap().make(
+    let result = TorrentPlan::scan(&path, None).unwrap().make(
         &MakeOptions::default(),
         &CancellationToken::new(),
         &mut |_| read = true,
     );
-    let message = made.unwrap_err().to_string();
+    let message = result.unwrap_err().to_string();
     assert!(
         message.contains("give the torrent another name") && !message.contains('\n') && !read,
         "{message}"
@@ -168,8 +168,8 @@ fn a_file_that_changes_while_read_is_an_error() {
         let plan = TorrentPlan::scan(&album, None).unwrap();
         let file = fs::OpenOptions::new().write(true).open(album.join("b")).unwrap();
         file.set_len(length).unwrap();
-        let made = plan.make(&small_pieces(), &CancellationToken::new(), &mut |_| {});
-        assert!(matches!(made, Err(MakeTorrentError::Changed { .. })), "{length}: {made:?}");
+        let result = plan.make(&small_pieces(), &CancellationToken::new(), &mut |_| {});
+        assert!(matches!(result, Err(MakeTorrentError::Changed { .. })), "{length}: {result:?}");
         file.set_len(100_000).unwrap();
     }
 }
@@ -179,8 +179,8 @@ fn making_a_torrent_can_be_cancelled() {
     let folder = album_with(&[("a", 100_000)]);
     let cancel = CancellationToken::new();
     let plan = TorrentPlan::scan(&folder.path().join("album"), None).unwrap();
-    let made = plan.make(&small_pieces(), &cancel, &mut |_| cancel.cancel());
-    assert!(matches!(made, Err(MakeTorrentError::Cancelled)));
+    let result = plan.make(&small_pieces(), &cancel, &mut |_| cancel.cancel());
+    assert!(matches!(result, Err(MakeTorrentError::Cancelled)));
 }
 
 #[test]

@@ -10,10 +10,10 @@ use protocol::share_path::SharePath;
 use super::error::MakeTorrentError;
 use crate::storage::{LinkPolicy, open_regular_file};
 
-/// What a torrent will hold: files with their sizes, in the order in which their bytes are hashed.
+/// The content of a new torrent: files with their sizes, in the order in which they are hashed.
 #[derive(Debug)]
 pub struct TorrentPlan {
-    /// The name of the file or folder, if it is one that a torrent can have.
+    /// Name of the file or folder, if it is valid in a torrent.
     pub(super) name: Option<String>,
     pub(super) root: PathBuf,
     pub(super) files: Vec<PlannedFile>,
@@ -21,55 +21,55 @@ pub struct TorrentPlan {
     excluded: Vec<ExcludedEntry>,
 }
 
-/// A file that a torrent will hold.
+/// A file of the new torrent.
 #[derive(Debug)]
 pub(super) struct PlannedFile {
-    /// Where it lies.
+    /// Path of the file.
     pub(super) path: PathBuf,
-    /// Its names from below the root to its own; none for a root that is a file.
+    /// Path components below the root; empty if the root is a file.
     pub(super) names: Vec<String>,
     /// Its length in bytes.
     pub(super) length: u64,
 }
 
-/// Something in the folder that will not be in the torrent.
+/// An entry of the folder that is excluded from the torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExcludedEntry {
-    /// What it is.
+    /// Path of the entry.
     pub path: PathBuf,
-    /// Why.
+    /// The reason.
     pub reason: ExclusionReason,
 }
 
-/// Why something is left out.
+/// Why an entry is excluded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExclusionReason {
-    /// It leads elsewhere.
+    /// A symbolic link.
     #[error("a symbolic link")]
     Symlink,
-    /// It is a device, a pipe or a socket.
-    #[error("no regular file")]
+    /// A device, a pipe or a socket.
+    #[error("not a regular file")]
     SpecialFile,
-    /// It is where the torrent will be written.
+    /// The output file of the new torrent.
     #[error("the torrent itself")]
     OutputFile,
-    /// Its name is not UTF-8, which names in torrents are.
+    /// The name is not UTF-8, as torrents require.
     #[error("its name is not UTF-8")]
     NotUtf8,
-    /// Its name is one that other programs would store as another.
+    /// The name contains characters that other programs would replace.
     #[error("its name holds a control character")]
     ControlCharacter,
-    /// It lies deeper than torrents are read.
+    /// The path is deeper than the limit.
     #[error("more than {MAX_TORRENT_DEPTH} folders deep")]
     TooDeep,
-    /// It cannot be read.
+    /// The entry cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(String),
 }
 
 impl TorrentPlan {
-    /// Looks at a file, or at a folder and all below it. Left out of a folder are links and special files, what cannot be
-    /// read, names that no torrent can have, and `output` if it lies there. Blocks.
+    /// Scans a file or folder. Excludes links, special files, unreadable entries, names that are invalid in torrents,
+    /// and `output`. Blocks.
     pub fn scan(path: &Path, output: Option<&Path>) -> Result<Self, MakeTorrentError> {
         let unreadable = |error| MakeTorrentError::Unreadable { path: path.to_owned(), error };
         let root = path.canonicalize().map_err(unreadable)?;
@@ -88,27 +88,27 @@ impl TorrentPlan {
         Ok(plan)
     }
 
-    /// Returns the name of the file or folder, which the torrent gets unless another is wished; none if no torrent can have it.
+    /// Returns the default name of the torrent; none if the name of the file or folder is not valid in one.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Returns how many bytes all files have together.
+    /// Returns the total size of all files in bytes.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|file| file.length).fold(0, u64::saturating_add)
     }
 
-    /// Returns how many files there are.
+    /// Returns the number of files.
     pub const fn file_count(&self) -> usize {
         self.files.len()
     }
 
-    /// Tells whether it is of a file, and not of a folder.
+    /// Returns true if the root is a file, not a folder.
     pub const fn is_single_file(&self) -> bool {
         self.is_single_file
     }
 
-    /// Returns what was left out.
+    /// Returns the excluded entries.
     pub fn excluded(&self) -> &[ExcludedEntry] {
         &self.excluded
     }
@@ -133,26 +133,26 @@ impl TorrentPlan {
                 match ScannedEntry::classify(&entry, &names, output) {
                     Ok(ScannedEntry::Folder(names)) => folders.push((entry.path(), names)),
                     Ok(ScannedEntry::File(file)) => self.files.push(file),
-                    Err(why) => self.excluded.push(ExcludedEntry { path: entry.path(), reason: why }),
+                    Err(reason) => self.excluded.push(ExcludedEntry { path: entry.path(), reason }),
                 }
             }
         }
-        // By the bytes of the whole path, as mktorrent has it.
+        // Sort by the bytes of the whole path, like mktorrent.
         self.files.sort_by_cached_key(|file| file.names.join("/"));
         self.excluded.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(())
     }
 }
 
-/// Something in a folder that can be in a torrent.
+/// An entry that can be part of a torrent.
 enum ScannedEntry {
-    /// A folder, with its names from below the root to its own.
+    /// A folder, with its path components below the root.
     Folder(Vec<String>),
     File(PlannedFile),
 }
 
 impl ScannedEntry {
-    /// Looks at an entry of the folder with these names, or returns why it is left out.
+    /// Classifies an entry of the folder with components `above`, or returns why it is excluded.
     fn classify(
         entry: &DirEntry,
         above: &[String],
@@ -196,7 +196,7 @@ fn is_same_file(output: &Metadata, path: &Path) -> bool {
         .is_ok_and(|metadata| (output.dev(), output.ino()) == (metadata.dev(), metadata.ino()))
 }
 
-/// Returns a name as a torrent can have it.
+/// Returns a file name, if it is valid in a torrent.
 fn torrent_name(name: &OsStr) -> Result<String, ExclusionReason> {
     let name = name.to_str().ok_or(ExclusionReason::NotUtf8)?;
     SharePath::parse(name).map_err(|_| ExclusionReason::ControlCharacter)?;

@@ -1,4 +1,4 @@
-//! What the torrent has while it takes part in its swarm, and how it comes to peers.
+//! State of a torrent while it is part of its swarm, and how it finds peers.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,42 +23,41 @@ use crate::transfer::verification_queue::VerificationQueue;
 use crate::view::DownloadState;
 use swarm::{OverduePolicy, PieceOrder, SourceId, SourceIds, Swarm, SwarmConfig};
 
-/// Events of peers that wait to be seen to; their connections pause when it is full.
+/// Capacity of the peer event channel; connections pause while it is full.
 pub(super) const BACKLOG: usize = 256;
 
-/// The length of a block, in bytes: what all clients ask for (BEP 3).
+/// Block length in bytes, as all clients use (BEP 3).
 pub(super) const BLOCK: u32 = 16 << 10;
 
-/// How many requests may be sent ahead to a peer that has said nothing of itself: as many as libtorrent sends, and fewer
-/// than most clients reject.
+/// Maximum outstanding requests to a peer without reqq: as many as libtorrent sends, and fewer than most clients
+/// reject.
 pub(super) const DEFAULT_REQUESTS: usize = 500;
 
-/// How many may be sent ahead at most. aria2 names no limit; from one seeder of it a download takes 3.5 s a GiB with as many,
-/// and 4.1 s with 500.
+/// Maximum outstanding requests to any peer. aria2 announces no limit and benefits from many: see docs/performance.md.
 pub(super) const MAX_REQUESTS: usize = MAX_BITTORRENT_REQUESTS;
 
-/// How many bytes of unfinished pieces may be held.
+/// Maximum bytes of unfinished pieces.
 const MAX_UNFINISHED_BYTES: u64 = 24 << 20;
 
-/// How many connections the torrent opens by itself, and how many at a time; others may open more.
+/// Outbound connections to keep open, and concurrent dials; inbound connections may add more.
 const TARGET_CONNECTIONS: usize = 40;
 const MAX_CONCURRENT_DIALS: usize = 8;
 
-/// With fewer peers than this trackers are asked for more.
+/// With fewer peers, trackers are asked for more.
 const MIN_PEERS: usize = 8;
 
-/// The pauses before they are asked again, as far as the torrent goes; trackers set limits of their own. While nobody at all
-/// is connected they double from the first to the last.
+/// Minimum and maximum delay before trackers are asked again; trackers set limits of their own. The delay doubles while
+/// no peer is connected.
 const TRACKER_RETRY_DELAYS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(30));
 
-/// How far the torrent has got.
+/// Phase of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TorrentPhase {
-    /// Pieces come in.
+    /// Downloading pieces.
     Fetching,
-    /// All that is wanted is verified and is put in its place.
+    /// Everything wanted is verified; files are being finalized.
     Finishing,
-    /// It is whole, and given to others.
+    /// Complete and seeding.
     Seeding,
 }
 
@@ -67,13 +66,13 @@ pub(super) enum TorrentPhase {
 pub(super) struct ConnectedPeer {
     pub(super) wire: PeerWire,
     pub(super) address: SocketAddr,
-    /// How many requests it has turned down since it last gave a block.
+    /// Requests rejected since the last received block.
     pub(super) rejections: usize,
-    /// How many requests were taken back; for these comes a rejection as well.
+    /// Cancelled requests, each of which gets a rejection as well.
     pub(super) cancelled: usize,
 }
 
-/// What the torrent has while it takes part.
+/// State of a torrent while it is part of its swarm.
 #[derive(Debug)]
 pub(super) struct ActiveSwarm {
     pub(super) phase: TorrentPhase,
@@ -92,20 +91,20 @@ pub(super) struct ActiveSwarm {
     pub(super) native_sources: Option<NativeSources>,
     pub(super) native_events: Option<NativeEvents>,
     pub(super) is_finalized: bool,
-    /// When somebody was last connected, or it began.
+    /// When a source was last connected, or when the swarm was joined.
     pub(super) last_connected: Instant,
     peers_wanted_at: Instant,
-    /// How long to wait before trackers are asked for more peers again.
+    /// Delay before trackers are asked for more peers.
     tracker_retry_delay: Duration,
 }
 
 impl ConnectedPeer {
-    /// Makes the entry of a peer that has just come.
+    /// Creates the entry of a new peer.
     pub(super) const fn new(wire: PeerWire, address: SocketAddr) -> Self {
         Self { wire, address, rejections: 0, cancelled: 0 }
     }
 
-    /// Counts requests that were rejected; returns how many the peer has turned down since it last gave a block.
+    /// Counts rejected requests; returns how many the peer has rejected since its last block.
     pub(super) fn count_rejected(&mut self, count: usize) -> usize {
         let own = self.cancelled.min(count);
         self.cancelled -= own;
@@ -115,7 +114,7 @@ impl ConnectedPeer {
 }
 
 impl ActiveSwarm {
-    /// Asks a source for a block.
+    /// Requests a block from a source.
     pub(super) fn request(&self, source: SourceId, block: Block) {
         match (self.peers.get(&source), &self.native_sources) {
             (Some(peer), _) => peer.wire.request(block),
@@ -124,7 +123,7 @@ impl ActiveSwarm {
         }
     }
 
-    /// Tells a source that a block is not wanted any more.
+    /// Cancels a request at a source.
     pub(super) fn cancel(&mut self, source: SourceId, block: Block) {
         match (self.peers.get_mut(&source), &self.native_sources) {
             (Some(peer), _) => {
@@ -136,7 +135,7 @@ impl ActiveSwarm {
         }
     }
 
-    /// Tells a source whether it has anything that is wanted.
+    /// Sets interest in a source.
     pub(super) fn set_interested(&self, source: SourceId, on: bool) {
         match (self.peers.get(&source), &self.native_sources) {
             (Some(peer), _) => peer.wire.set_interested(on),
@@ -145,7 +144,7 @@ impl ActiveSwarm {
         }
     }
 
-    /// Returns where a source listens, or called from.
+    /// Returns the address of a source; that of an inbound peer is not its listening address.
     pub(super) fn address(&self, source: SourceId) -> Option<SocketAddr> {
         let native = || self.native_sources.as_ref()?.address(source);
         self.peers.get(&source).map(|peer| peer.address).or_else(native)
@@ -157,7 +156,7 @@ impl ActiveSwarm {
         self.peers.keys().copied().chain(natives)
     }
 
-    /// Passes on to the engine what is known of the paths to the sources.
+    /// Passes path measurements of the sources to the engine.
     pub(super) fn report_paths(&mut self) {
         let wires = self.peers.iter().filter_map(|(id, peer)| Some((*id, peer.wire.rtt()?, 1)));
         let natives = self.native_sources.iter().flat_map(NativeSources::paths);
@@ -166,7 +165,7 @@ impl ActiveSwarm {
         }
     }
 
-    /// Counts the connected sources of both kinds.
+    /// Returns the number of connected sources of both kinds.
     pub(super) fn source_count(&self) -> usize {
         self.peers.len() + self.native_sources.as_ref().map_or(0, NativeSources::offering_count)
     }
@@ -180,13 +179,13 @@ impl TorrentSession {
         let store = self.storage.as_ref().ok_or(TorrentSessionError::Cancelled)?;
         let offering =
             Arc::new(TorrentOffering::new(Arc::clone(&metainfo), &store.have, Arc::clone(&store.locator)));
-        let (events_to, events) = mpsc::channel(BACKLOG);
+        let (event_sender, events) = mpsc::channel(BACKLOG);
         let ids = SourceIds::default();
         let wires = &self.config.wires;
         let membership = wires
-            .join(Arc::clone(&offering), ids.clone(), events_to)
+            .join(Arc::clone(&offering), ids.clone(), event_sender)
             .map_err(|_| TorrentSessionError::AlreadyJoined)?;
-        let (announcer, said) = TrackerAnnouncer::start(AnnounceConfig {
+        let (announcer, announce_events) = TrackerAnnouncer::start(AnnounceConfig {
             infohash: metainfo.infohash(),
             peer_id: wires.peer_id(),
             source: self.config.transport.source_address(),
@@ -202,17 +201,17 @@ impl TorrentSession {
         let state = if swarm.is_complete() { DownloadState::Finishing } else { DownloadState::Fetching };
         self.board.activate(state);
         let bridge = self.config.bridge.clone().zip(self.spec.digest);
-        let (natives, native_inbox) = bridge
+        let (native_sources, native_events) = bridge
             .and_then(|(bridge, digest)| {
                 NativeSources::new(bridge, digest, metainfo.geometry(), ids.clone(), now)
             })
             .unzip();
-        let is_alone = natives.is_none() && self.spec.peers.is_empty() && !swarm.is_complete();
+        let is_alone = native_sources.is_none() && self.spec.peers.is_empty() && !swarm.is_complete();
         if let Some(none) = NoUsableSource::of(&metainfo).filter(|_| is_alone) {
-            tracing::info!(infohash = %metainfo.infohash(), %none, "torrent without a source");
+            tracing::info!(infohash = %metainfo.infohash(), %none, "torrent has no usable source");
             self.show_trouble(Some(none.to_string()));
         }
-        let party = ActiveSwarm {
+        let active = ActiveSwarm {
             phase: TorrentPhase::Fetching,
             swarm,
             ids,
@@ -224,31 +223,31 @@ impl TorrentSession {
             membership: Arc::new(membership),
             events,
             announcer,
-            announce_events: said,
+            announce_events,
             dials: JoinSet::new(),
-            native_sources: natives,
-            native_events: native_inbox,
+            native_sources,
+            native_events,
             is_finalized: false,
             last_connected: now,
             peers_wanted_at: now,
             tracker_retry_delay: TRACKER_RETRY_DELAYS.0,
         };
-        self.report_to_trackers(&party);
-        Ok(party)
+        self.report_to_trackers(&active);
+        Ok(active)
     }
 
-    /// Leaves the swarm: nothing is asked for any more, what was verified is noted.
-    pub(super) async fn leave_swarm(&mut self, party: ActiveSwarm) {
-        self.report_to_trackers(&party);
-        self.uploaded = self.total_uploaded(&party);
-        let ActiveSwarm { membership, announcer, mut dials, mut notes, .. } = party;
+    /// Leaves the swarm: stops all requests and records the verified pieces.
+    pub(super) async fn leave_swarm(&mut self, active: ActiveSwarm) {
+        self.report_to_trackers(&active);
+        self.uploaded = self.total_uploaded(&active);
+        let ActiveSwarm { membership, announcer, mut dials, mut notes, .. } = active;
         dials.shutdown().await;
-        // Nobody else holds it now, so its connections are closed.
+        // Dropping the last reference closes the connections.
         drop(membership);
         self.config.tracker.spawn(announcer.stop());
-        while let Some(done) = self.jobs.join_next().await {
-            if let Ok(done) = done {
-                self.handle_late_job(done, &mut notes);
+        while let Some(job) = self.jobs.join_next().await {
+            if let Ok(job) = job {
+                self.handle_late_job(job, &mut notes);
             }
         }
         self.write_record(&mut notes).await;
@@ -256,49 +255,49 @@ impl TorrentSession {
         self.board.deactivate();
     }
 
-    /// Dials peers that are known and not connected, as long as there are not enough. It looks at all that are known, so it
-    /// is for ticks and news of peers, not for every block.
-    pub(super) fn dial(&mut self, party: &mut ActiveSwarm) {
+    /// Dials known peers until there are enough connections. Scans all known peers, so it is called on ticks and peer
+    /// events, not for every block.
+    pub(super) fn dial(&mut self, active: &mut ActiveSwarm) {
         let now = Instant::now();
-        while party.dials.len() < MAX_CONCURRENT_DIALS
-            && party.peers.len() + party.dials.len() < TARGET_CONNECTIONS
+        while active.dials.len() < MAX_CONCURRENT_DIALS
+            && active.peers.len() + active.dials.len() < TARGET_CONNECTIONS
         {
-            let Some((address, approach)) = self.peer_table.next(now) else { break };
-            let membership = Arc::clone(&party.membership);
-            party.dials.spawn(async move { (address, membership.dial(address, approach).await) });
+            let Some((address, mode)) = self.peer_table.next(now) else { break };
+            let membership = Arc::clone(&active.membership);
+            active.dials.spawn(async move { (address, membership.dial(address, mode).await) });
         }
-        if !party.peers.is_empty() {
-            party.tracker_retry_delay = TRACKER_RETRY_DELAYS.0;
+        if !active.peers.is_empty() {
+            active.tracker_retry_delay = TRACKER_RETRY_DELAYS.0;
         }
-        // Who has everything looks for others as well: they may be unable to call here.
-        let enough = if party.phase == TorrentPhase::Fetching { MIN_PEERS } else { 1 };
-        let is_due = now.saturating_duration_since(party.peers_wanted_at) >= party.tracker_retry_delay;
-        if party.peers.len() < enough && is_due {
-            party.peers_wanted_at = now;
-            party.tracker_retry_delay = (party.tracker_retry_delay * 2).min(TRACKER_RETRY_DELAYS.1);
-            party.announcer.request_peers();
+        // A seed dials too: peers may be unable to connect to it.
+        let enough = if active.phase == TorrentPhase::Fetching { MIN_PEERS } else { 1 };
+        let is_due = now.saturating_duration_since(active.peers_wanted_at) >= active.tracker_retry_delay;
+        if active.peers.len() < enough && is_due {
+            active.peers_wanted_at = now;
+            active.tracker_retry_delay = (active.tracker_retry_delay * 2).min(TRACKER_RETRY_DELAYS.1);
+            active.announcer.request_peers();
         }
     }
 
-    /// Takes in what became of a dial.
+    /// Handles the outcome of a dial.
     pub(super) fn handle_dial(
         &mut self,
         (address, outcome): (SocketAddr, Result<ConnectMode, PeerWireError>),
     ) {
         let error = match outcome {
-            Ok(approach) => return self.peer_table.connected(address, approach),
+            Ok(mode) => return self.peer_table.connected(address, mode),
             Err(error) => error,
         };
         if let PeerWireError::Handshake { source, .. } = &error {
             tracing::info!(%address, error = %source, "handshake failed");
         } else {
-            tracing::debug!(%address, %error, "peer not reached");
+            tracing::debug!(%address, %error, "cannot connect to a peer");
         }
-        let parting = if error.is_retryable() { DisconnectKind::RetrySoon } else { DisconnectKind::Useless };
-        self.peer_table.disconnected(address, parting, Instant::now());
+        let kind = if error.is_retryable() { DisconnectKind::RetrySoon } else { DisconnectKind::Useless };
+        self.peer_table.disconnected(address, kind, Instant::now());
     }
 
-    /// Takes in what a tracker said.
+    /// Handles a tracker event.
     pub(super) fn handle_announce(&mut self, event: AnnounceEvent) {
         let now = Instant::now();
         match event {
@@ -308,8 +307,8 @@ impl TorrentSession {
                 self.show_trouble(None);
             }
             AnnounceEvent::Warning { tracker, text } => {
-                tracing::warn!(tracker, text, "tracker warns");
-                self.show_trouble(Some(format!("tracker {tracker} warns: {text}")));
+                tracing::warn!(tracker, text, "tracker warning");
+                self.show_trouble(Some(format!("warning from tracker {tracker}: {text}")));
             }
             AnnounceEvent::Failed { tracker, reason, retry_in } => {
                 tracing::warn!(tracker, reason, ?retry_in, "announce failed");
@@ -319,7 +318,7 @@ impl TorrentSession {
     }
 }
 
-/// Makes the engine: pieces that nobody wants are taken to be here.
+/// Creates the engine. Unwanted pieces count as complete.
 fn new_swarm(store: &TorrentStorage, geometry: &protocol::geometry::Geometry, now: Instant) -> Swarm {
     let seed = fresh_seed();
     let config = SwarmConfig {
@@ -332,6 +331,6 @@ fn new_swarm(store: &TorrentStorage, geometry: &protocol::geometry::Geometry, no
         overdue: OverduePolicy::Duplicate,
         seed,
     };
-    let is_needless = |piece: PieceIndex| store.have.has(piece) || !store.wanted.has(piece);
-    Swarm::new(*geometry, config, now, is_needless)
+    let is_not_needed = |piece: PieceIndex| store.have.has(piece) || !store.wanted.has(piece);
+    Swarm::new(*geometry, config, now, is_not_needed)
 }

@@ -1,4 +1,4 @@
-//! Carries out what the engine decides, and verifies and stores what has come.
+//! Executes the engine's actions; verifies and stores pieces.
 
 use std::io;
 use std::sync::Arc;
@@ -15,69 +15,69 @@ use crate::transfer::verification::verify_and_write;
 use swarm::{DisconnectReason, SwarmAction};
 
 impl TorrentSession {
-    /// Carries out all that the engine wants done now.
-    pub(super) fn run_actions(&mut self, party: &mut ActiveSwarm) {
+    /// Executes all pending actions of the engine.
+    pub(super) fn run_actions(&mut self, active: &mut ActiveSwarm) {
         let now = Instant::now();
-        while let Some(action) = party.swarm.poll(now) {
+        while let Some(action) = active.swarm.poll(now) {
             match action {
                 SwarmAction::Request { source, block } => {
                     self.read_fragments(block.piece);
-                    party.request(source, block);
+                    active.request(source, block);
                 }
-                SwarmAction::Cancel { source, block } => party.cancel(source, block),
-                SwarmAction::Interest { source, on } => party.set_interested(source, on),
+                SwarmAction::Cancel { source, block } => active.cancel(source, block),
+                SwarmAction::Interest { source, on } => active.set_interested(source, on),
                 SwarmAction::Verify { piece } => {
-                    let data = party.assembly.take(piece);
-                    party.checks.push(piece, data);
+                    let data = active.assembly.take(piece);
+                    active.checks.push(piece, data);
                 }
-                SwarmAction::Drop { piece } => drop(party.assembly.take(piece)),
+                SwarmAction::Drop { piece } => drop(active.assembly.take(piece)),
                 SwarmAction::Disconnect { source, reason } => {
-                    let parting = match reason {
+                    let kind = match reason {
                         DisconnectReason::BadData => DisconnectKind::Banned,
                         DisconnectReason::Stalled | DisconnectReason::Refusing => DisconnectKind::RetrySoon,
                     };
-                    self.disconnect(party, source, &reason.to_string(), parting);
+                    self.disconnect(active, source, &reason.to_string(), kind);
                 }
             }
         }
-        self.start_checks(party);
+        self.start_checks(active);
     }
 
-    /// Begins to verify what has come, as far as there is room for it.
-    fn start_checks(&mut self, party: &mut ActiveSwarm) {
+    /// Starts verifying received pieces, within the queue's limits.
+    fn start_checks(&mut self, active: &mut ActiveSwarm) {
         let Some(files) = self.storage.as_ref().and_then(|store| store.files.as_ref()) else { return };
-        while let Some(pieces) = party.checks.next_batch() {
+        while let Some(pieces) = active.checks.next_batch() {
             let files = Arc::clone(files);
             self.jobs.spawn(async { JobOutcome::Checked(verify_and_write(pieces, files).await) });
         }
     }
 
-    /// Takes in what a job has done.
+    /// Handles the result of a job.
     pub(super) fn handle_job(
         &mut self,
-        done: JobOutcome,
-        party: &mut ActiveSwarm,
+        job: JobOutcome,
+        active: &mut ActiveSwarm,
     ) -> Result<(), TorrentSessionError> {
-        match done {
+        match job {
             JobOutcome::Checked(outcomes) => {
-                party.checks.job_finished();
+                active.checks.job_finished();
                 let checked =
-                    outcomes.into_iter().map(|(piece, outcome)| self.piece_checked(piece, outcome, party));
-                // One that could not be written does not take those beside it along.
+                    outcomes.into_iter().map(|(piece, outcome)| self.piece_checked(piece, outcome, active));
+                // A failed write must not discard the other results.
                 checked.fold(Ok(()), Result::and)?;
             }
             JobOutcome::RecordWritten(outcome) => {
-                party.notes.finished();
+                active.notes.finished();
                 warn_on_error(outcome);
             }
             JobOutcome::Finalized(outcome) => {
                 outcome?;
-                party.is_finalized = party.phase == TorrentPhase::Finishing && !self.share_finished_file();
+                active.is_finalized = active.phase == TorrentPhase::Finishing && !self.share_finished_file();
             }
-            JobOutcome::FragmentsRead(blocks) => self.fragments_read(blocks, party),
+            JobOutcome::FragmentsRead(blocks) => self.fragments_read(blocks, active),
             JobOutcome::Shared(shared) => {
                 self.handle_shared(shared);
-                party.is_finalized = party.phase == TorrentPhase::Finishing;
+                active.is_finalized = active.phase == TorrentPhase::Finishing;
             }
         }
         Ok(())
@@ -87,19 +87,19 @@ impl TorrentSession {
         &mut self,
         piece: PieceIndex,
         outcome: io::Result<bool>,
-        party: &mut ActiveSwarm,
+        active: &mut ActiveSwarm,
     ) -> Result<(), TorrentSessionError> {
         let good = outcome.map_err(|error| {
-            party.swarm.piece_not_stored(piece);
+            active.swarm.piece_not_stored(piece);
             TorrentSessionError::Write(error)
         })?;
-        let culprit = party.swarm.piece_checked(piece, good);
+        let culprit = active.swarm.piece_checked(piece, good);
         if good {
             tracing::debug!(piece = piece.get(), "piece verified");
-            self.add_piece(piece, &mut party.notes);
-            party.offering.mark_verified(piece);
+            self.add_piece(piece, &mut active.notes);
+            active.offering.mark_verified(piece);
         } else {
-            let culprit = culprit.and_then(|id| party.address(id));
+            let culprit = culprit.and_then(|id| active.address(id));
             tracing::warn!(piece = piece.get(), ?culprit, "piece failed its check");
         }
         Ok(())
@@ -112,12 +112,12 @@ impl TorrentSession {
         }
     }
 
-    /// Takes in what a job did that ended after the torrent had left its swarm.
-    pub(super) fn handle_late_job(&mut self, done: JobOutcome, notes: &mut RecordSchedule) {
-        match done {
+    /// Handles a job that finished after the torrent left its swarm.
+    pub(super) fn handle_late_job(&mut self, job: JobOutcome, notes: &mut RecordSchedule) {
+        match job {
             JobOutcome::Checked(outcomes) => {
                 for (piece, outcome) in outcomes {
-                    // What could not be written is not noted as being here.
+                    // Pieces that could not be written are not recorded.
                     if outcome.is_ok_and(|good| good) {
                         self.add_piece(piece, notes);
                     }
@@ -129,38 +129,38 @@ impl TorrentSession {
             }
             JobOutcome::Finalized(Ok(())) | JobOutcome::FragmentsRead(_) => {}
             JobOutcome::Shared(shared) => self.handle_shared(shared),
-            JobOutcome::Finalized(Err(error)) => tracing::warn!(%error, "files not put in their places"),
+            JobOutcome::Finalized(Err(error)) => tracing::warn!(%error, "cannot finalize files"),
         }
     }
 
-    /// Notes on disk which pieces are here if the record is far behind, and names the files that are whole by now.
-    pub(super) fn record_if_due(&mut self, party: &mut ActiveSwarm) {
+    /// Saves the record if it is overdue, and finalizes complete files.
+    pub(super) fn record_if_due(&mut self, active: &mut ActiveSwarm) {
         let now = Instant::now();
-        if !party.notes.is_due(now) || party.phase != TorrentPhase::Fetching || !party.notes.begin(now) {
+        if !active.notes.is_due(now) || active.phase != TorrentPhase::Fetching || !active.notes.begin(now) {
             return;
         }
-        if let Some((files, here)) = self.files_and_pieces() {
-            self.jobs.spawn_blocking(move || JobOutcome::RecordWritten(files.finalize_and_record(&here)));
+        if let Some((files, have)) = self.files_and_pieces() {
+            self.jobs.spawn_blocking(move || JobOutcome::RecordWritten(files.finalize_and_record(&have)));
         }
     }
 
-    /// Puts everything in its place.
-    pub(super) fn start_finalizing(&mut self, party: &mut ActiveSwarm) {
+    /// Starts finalizing all files.
+    pub(super) fn start_finalizing(&mut self, active: &mut ActiveSwarm) {
         match self.files_and_pieces() {
-            Some((files, here)) => {
-                self.jobs.spawn_blocking(move || JobOutcome::Finalized(files.finalize(&here).map(drop)));
+            Some((files, have)) => {
+                self.jobs.spawn_blocking(move || JobOutcome::Finalized(files.finalize(&have).map(drop)));
             }
-            None => party.is_finalized = true,
+            None => active.is_finalized = true,
         }
     }
 
-    /// Notes which pieces are here, for the next time.
+    /// Saves the record for the next run.
     pub(super) async fn write_record(&self, notes: &mut RecordSchedule) {
         if !notes.begin(Instant::now()) {
             return;
         }
-        if let Some((files, here)) = self.files_and_pieces() {
-            let written = tokio::task::spawn_blocking(move || files.record_pieces(&here)).await;
+        if let Some((files, have)) = self.files_and_pieces() {
+            let written = tokio::task::spawn_blocking(move || files.record_pieces(&have)).await;
             warn_on_error(written.unwrap_or_else(|error| Err(io::Error::other(error))));
         }
     }
@@ -171,8 +171,8 @@ impl TorrentSession {
     }
 }
 
-fn warn_on_error(noted: io::Result<()>) {
-    if let Err(error) = noted {
-        tracing::warn!(%error, "files or record of a torrent not written; trying again");
+fn warn_on_error(result: io::Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "cannot write the files or record of a torrent; retrying");
     }
 }

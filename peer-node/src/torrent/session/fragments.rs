@@ -1,7 +1,7 @@
-//! What is here of pieces that are not whole: a native download that was taken over has left it, cut as it cuts.
+//! Uses native pieces that a taken-over download has left in the part.
 //!
-//! It is read when somebody is first asked for a block of the piece around it, and verified with that piece. If the piece
-//! fails, all of it is fetched.
+//! They are read when a block of the surrounding torrent piece is first requested, and verified with that piece. If
+//! verification fails, the whole piece is fetched.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
@@ -18,7 +18,7 @@ use crate::torrent::files::TorrentFiles;
 use crate::transport::{Buffer, BufferPool};
 use swarm::Have;
 
-/// Native pieces that are here, and the torrent's pieces for which they were used.
+/// Existing native pieces, and the torrent pieces for which they were used.
 #[derive(Debug)]
 pub(super) struct Fragments {
     native: Geometry,
@@ -31,7 +31,7 @@ impl Fragments {
         Self { native, pieces, taken: BTreeSet::new() }
     }
 
-    /// Returns the blocks of a piece that are here, the first time that this is asked.
+    /// Returns the blocks of a piece that exist; only on the first call for the piece.
     fn take(&mut self, torrent: &Geometry, piece: PieceIndex) -> Vec<Block> {
         if !self.taken.insert(piece) {
             return Vec::new();
@@ -52,14 +52,14 @@ impl Fragments {
 }
 
 impl TorrentSession {
-    /// Takes in which native pieces another download has left in the part.
-    pub(crate) fn with_fragments(mut self, left: Option<Bitfield>) -> Self {
+    /// Sets the native pieces that another download has left in the part.
+    pub(crate) fn with_fragments(mut self, native_pieces: Option<Bitfield>) -> Self {
         let native = Geometry::for_native(self.spec.metainfo.geometry().size()).ok();
-        self.fragments = native.zip(left).map(|(native, left)| Fragments::new(native, left));
+        self.fragments = native.zip(native_pieces).map(|(native, pieces)| Fragments::new(native, pieces));
         self
     }
 
-    /// Has read what is here of a piece that is begun.
+    /// Starts reading the existing blocks of a piece.
     pub(super) fn read_fragments(&mut self, piece: PieceIndex) {
         let Some(fragments) = &mut self.fragments else { return };
         let blocks = fragments.take(self.spec.metainfo.geometry(), piece);
@@ -69,19 +69,19 @@ impl TorrentSession {
         self.jobs.spawn_blocking(move || JobOutcome::FragmentsRead(read(&blocks, &files, &buffers)));
     }
 
-    /// Takes in what was here of a piece, as if from a source that has nothing else.
-    pub(super) fn fragments_read(&self, blocks: Vec<(Block, Buffer)>, party: &mut ActiveSwarm) {
-        let (id, now) = (party.ids.next(), Instant::now());
+    /// Adds the existing blocks of a piece, as if received from a source that has nothing else.
+    pub(super) fn fragments_read(&self, blocks: Vec<(Block, Buffer)>, active: &mut ActiveSwarm) {
+        let (id, now) = (active.ids.next(), Instant::now());
         let nothing = Bitfield::empty(self.spec.metainfo.geometry());
-        party.swarm.source_joined(id, Have::Some(nothing), true, now);
+        active.swarm.source_joined(id, Have::Some(nothing), true, now);
         for (block, data) in blocks {
-            party.add_block(id, block, data, now);
+            active.add_block(id, block, data, now);
         }
-        party.swarm.source_lost(id);
+        active.swarm.source_lost(id);
     }
 }
 
-/// Reads blocks; those that cannot be read are fetched like others.
+/// Reads blocks; unreadable ones are fetched like others.
 fn read(blocks: &[Block], files: &TorrentFiles, buffers: &BufferPool) -> Vec<(Block, Buffer)> {
     let read_one = |block: &Block| {
         let segments = files.segments(*block).ok()??;
@@ -125,7 +125,7 @@ mod tests {
         let mut pieces = Bitfield::empty(&native);
         pieces.insert(native.piece(0).unwrap());
         let mut fragments = Fragments::new(native, pieces);
-        // Piece 2 goes from 200,000 to 300,000, and the native one ends at 262,144.
+        // Piece 2 covers bytes 200,000 to 300,000; the native piece ends at 262,144.
         let blocks = fragments.take(&torrent, torrent.piece(2).unwrap());
         assert_eq!(blocks.iter().map(|block| block.begin / BLOCK).collect::<Vec<_>>(), [0, 1, 2]);
     }

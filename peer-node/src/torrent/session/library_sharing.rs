@@ -1,8 +1,7 @@
-//! The finished file of a torrent as a content that has a SHA-256: native nodes know it by that.
+//! Shares the finished file of a torrent under its SHA-256, by which native nodes know it.
 //!
-//! What a `.torrent` or the index says of it is a hint. The pieces were verified by the torrent's own hashes, so the file is
-//! the torrent's, whatever the hint was worth; what it is natively shows when it is hashed, once, by the library, which
-//! shares it as what it is.
+//! A digest from a `.torrent` or the index is only a hint. The pieces are verified with the torrent's hashes, so the
+//! file is the torrent's content in any case. The library hashes it once and shares it under its actual digest.
 
 use protocol::digest::Digest;
 use protocol::escape::display_safe;
@@ -10,11 +9,11 @@ use protocol::escape::display_safe;
 use super::{JobOutcome, TorrentSession};
 use crate::library::{LibraryError, ShareReport};
 
-/// What the library says of the finished file; nothing if the torrent was stopped before.
+/// Result of sharing the finished file; none if the torrent was stopped first.
 pub(super) type ShareOutcome = Option<Result<ShareReport, LibraryError>>;
 
 impl TorrentSession {
-    /// Has the finished file hashed and shared, if it was fetched as a content whose digest somebody told. Says whether it is.
+    /// Starts hashing and sharing the finished file, if a digest was claimed for it. Returns true if that was started.
     pub(super) fn share_finished_file(&mut self) -> bool {
         let bridge = self.config.bridge.as_ref().filter(|_| self.spec.digest.is_some());
         let store = self.storage.as_ref().filter(|store| store.is_new && store.have.is_full());
@@ -26,7 +25,7 @@ impl TorrentSession {
         true
     }
 
-    /// Takes in what the finished file is.
+    /// Handles the result of hashing the finished file.
     pub(super) fn handle_shared(&mut self, shared: ShareOutcome) {
         let infohash = self.spec.metainfo.infohash();
         if let Some(store) = &mut self.storage {
@@ -35,7 +34,7 @@ impl TorrentSession {
         let found = match shared {
             Some(Ok(report)) => report.files.first().map(|file| file.digest),
             Some(Err(error)) => {
-                tracing::warn!(%infohash, %error, "finished torrent not shared");
+                tracing::warn!(%infohash, %error, "cannot share the finished torrent");
                 None
             }
             None => None,
@@ -43,25 +42,25 @@ impl TorrentSession {
         self.board.update(|view| view.digest = found);
         match (self.spec.digest, found) {
             (Some(claimed), Some(found)) if claimed != found => {
-                tracing::warn!(%infohash, %claimed, %found, "torrent is not the content that it was said to be");
+                tracing::warn!(%infohash, %claimed, %found, "the torrent's content does not match its claimed digest");
             }
             _ => tracing::info!(%infohash, ?found, "finished torrent hashed"),
         }
         self.show_trouble(None);
     }
 
-    /// Shows that the torrent is not what it was said to be, or else what a tracker complains of.
-    pub(super) fn show_trouble(&self, complaint: Option<String>) {
+    /// Shows a digest mismatch as a warning, or else a tracker problem.
+    pub(super) fn show_trouble(&self, tracker_warning: Option<String>) {
         let claimed = self.spec.digest;
         self.board.update(|view| {
-            let denied = claimed.zip(view.digest).filter(|(claimed, found)| claimed != found);
-            view.warning = denied
+            let mismatch = claimed.zip(view.digest).filter(|(claimed, found)| claimed != found);
+            view.warning = mismatch
                 .map(|(claimed, found)| digest_mismatch_message(&view.name, claimed, found))
-                .or(complaint);
+                .or(tracker_warning);
         });
     }
 }
 
 fn digest_mismatch_message(name: &str, claimed: Digest, found: Digest) -> String {
-    format!("{}: as a file it is not sha256 {claimed}, as was said, but {found}", display_safe(name))
+    format!("{}: the content is not sha256 {claimed} as claimed, but {found}", display_safe(name))
 }

@@ -1,7 +1,7 @@
-//! Nodes of our own kind as sources of a torrent whose content is known by its digest as well.
+//! Native nodes as sources of a torrent whose content is also known by its digest.
 //!
-//! They are found through the index and speak the native dialect; what they send is verified like everything else, by the
-//! torrent's hashes.
+//! The nodes are found through the index and use the native dialect. Their data is verified with the torrent's hashes
+//! like all other data.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -25,20 +25,20 @@ use crate::native::{FetchChannel, Links, SourceEvent};
 use crate::torrent::translation::BlockTranslation;
 use swarm::{SourceId, SourceIds};
 
-/// The pauses between rounds of looking for sources: they double from the first to the last.
+/// Minimum and maximum delay between source searches; the delay doubles each time.
 const SEARCH_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// How long a node that was of no use is left alone.
+/// How long a node that was of no use is skipped.
 const RETRY_DELAY: Duration = Duration::from_secs(30);
 
-/// How native nodes are found and reached, and how what has come is shared with them.
+/// Connects torrents with the native network.
 #[derive(Debug, Clone)]
 pub struct NativeBridge {
-    /// Where native connections come from.
+    /// Native connections.
     pub links: Links,
-    /// Who knows the sources.
+    /// Finds sources.
     pub finder: Finder,
-    /// Who shares what is whole.
+    /// Shares completed files.
     pub library: Library,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct NativeSources {
     translation: BlockTranslation,
     ids: SourceIds,
     sources: BTreeMap<SourceId, NativeSource>,
-    /// Nodes that need not be tried before then; those that lied, not at all.
+    /// Nodes not to try before the given time; without a time, never again.
     skipped_until: HashMap<NodeId, Option<Instant>>,
     event_sender: mpsc::Sender<(SourceId, SourceEvent)>,
     sighting_sender: mpsc::Sender<SearchEvent>,
@@ -59,14 +59,14 @@ pub(super) struct NativeSources {
     search_delay: Duration,
 }
 
-/// What natives and the search for them say.
+/// Events of native sources and of the search for them.
 #[derive(Debug)]
 pub(super) struct NativeEvents {
     events: mpsc::Receiver<(SourceId, SourceEvent)>,
     sightings: mpsc::Receiver<SearchEvent>,
 }
 
-/// Something that a native says, or that is heard of one.
+/// An event of a native source, or of the search.
 #[derive(Debug)]
 pub(super) enum NativeEvent {
     Source(SourceId, SourceEvent),
@@ -81,17 +81,17 @@ struct NativeSource {
     pieces: NativePieces,
 }
 
-/// What a node has of the content.
+/// The pieces a node has.
 #[derive(Debug)]
 enum NativePieces {
-    /// It has not said.
+    /// Not announced yet.
     Unknown,
     All,
     Some(Bitfield),
 }
 
 impl NativeEvents {
-    /// Waits for news; for ever if there is no bridge. Cancel safe.
+    /// Waits for the next event; forever if there are no native sources. Cancel safe.
     pub(super) async fn next(inbox: &mut Option<Self>) -> NativeEvent {
         let Some(inbox) = inbox else { return std::future::pending().await };
         tokio::select! {
@@ -103,7 +103,7 @@ impl NativeEvents {
 }
 
 impl NativeSources {
-    /// Makes the bridge, where the content can be cut both ways.
+    /// Creates the native sources; none if blocks cannot be translated between the two dialects.
     pub(super) fn new(
         bridge: NativeBridge,
         digest: Digest,
@@ -112,8 +112,8 @@ impl NativeSources {
         now: Instant,
     ) -> Option<(Self, NativeEvents)> {
         let translation = BlockTranslation::new(*geometry, BLOCK).ok()??;
-        let (events_to, events) = mpsc::channel(BACKLOG);
-        let (sightings_to, sightings) = mpsc::channel(BACKLOG);
+        let (event_sender, events) = mpsc::channel(BACKLOG);
+        let (sighting_sender, sightings) = mpsc::channel(BACKLOG);
         let natives = Self {
             bridge,
             digest,
@@ -121,8 +121,8 @@ impl NativeSources {
             ids,
             sources: BTreeMap::new(),
             skipped_until: HashMap::new(),
-            event_sender: events_to,
-            sighting_sender: sightings_to,
+            event_sender,
+            sighting_sender,
             searches: JoinSet::new(),
             next_search: now,
             search_delay: SEARCH_DELAYS.0,
@@ -130,7 +130,7 @@ impl NativeSources {
         Some((natives, NativeEvents { events, sightings }))
     }
 
-    /// Counts the nodes that give.
+    /// Returns the number of nodes that offer pieces.
     pub(super) fn offering_count(&self) -> usize {
         self.sources.values().filter(|peer| !matches!(peer.pieces, NativePieces::Unknown)).count()
     }
@@ -139,12 +139,12 @@ impl NativeSources {
         self.sources.keys().copied()
     }
 
-    /// Returns where a node listens.
+    /// Returns the address of a node.
     pub(super) fn address(&self, id: SourceId) -> Option<SocketAddr> {
         self.sources.get(&id).map(|peer| peer.address)
     }
 
-    /// Returns the nodes with the round-trip times of their paths, where those are known, and the numbers of their connections.
+    /// Returns the nodes with a known round-trip time, and their numbers of connections.
     pub(super) fn paths(&self) -> impl Iterator<Item = (SourceId, Duration, usize)> {
         self.sources.iter().filter_map(|(id, peer)| {
             let link = peer.channel.link();
@@ -170,14 +170,14 @@ impl NativeSources {
         }
     }
 
-    /// Parts with a node; says whether it was one.
+    /// Removes a node; returns its address if it was known.
     pub(super) fn remove(&mut self, id: SourceId, for_good: bool, now: Instant) -> Option<SocketAddr> {
         let peer = self.sources.remove(&id)?;
         self.skipped_until.insert(peer.node, (!for_good).then(|| now + RETRY_DELAY));
         Some(peer.address)
     }
 
-    /// Begins a round of looking for sources when its time has come.
+    /// Starts a search for sources when one is due.
     fn search(&mut self, now: Instant) {
         while self.searches.try_join_next().is_some() {}
         if !self.searches.is_empty() || now < self.next_search {
@@ -203,7 +203,7 @@ impl NativeSources {
         self.searches.spawn(round.run());
     }
 
-    /// Takes in a node that was asked for the content, unless it was asked before.
+    /// Adds a node whose content channel was opened, unless it is known.
     fn add(&mut self, id: SourceId, channel: FetchChannel) {
         let (node, address) = (channel.link().node(), channel.link().address());
         if !self.sources.values().any(|peer| peer.node == node) {
@@ -219,50 +219,50 @@ impl NativeSources {
 }
 
 impl TorrentSession {
-    /// Parts with all native sources once nothing is missing any more.
-    pub(super) fn disconnect_natives(party: &mut ActiveSwarm) {
-        party.native_events = None;
-        let natives = party.native_sources.take();
+    /// Disconnects all native sources when no piece is missing.
+    pub(super) fn disconnect_natives(active: &mut ActiveSwarm) {
+        active.native_events = None;
+        let natives = active.native_sources.take();
         for id in natives.iter().flat_map(NativeSources::source_ids) {
-            party.swarm.source_lost(id);
+            active.swarm.source_lost(id);
         }
     }
 
-    /// Looks for native sources as long as pieces are missing.
-    pub(super) fn search_natives(party: &mut ActiveSwarm) {
-        if let (Some(natives), TorrentPhase::Fetching) = (&mut party.native_sources, party.phase) {
+    /// Searches for native sources while pieces are missing.
+    pub(super) fn search_natives(active: &mut ActiveSwarm) {
+        if let (Some(natives), TorrentPhase::Fetching) = (&mut active.native_sources, active.phase) {
             natives.search(Instant::now());
         }
     }
 
-    /// Takes in what a native says, or what is heard of one.
-    pub(super) fn handle_native_event(&mut self, news: NativeEvent, party: &mut ActiveSwarm) {
-        let Some(natives) = &mut party.native_sources else { return };
-        match news {
-            NativeEvent::Source(id, event) => self.handle_source_event(id, event, party),
+    /// Handles an event of a native source or of the search.
+    pub(super) fn handle_native_event(&mut self, event: NativeEvent, active: &mut ActiveSwarm) {
+        let Some(natives) = &mut active.native_sources else { return };
+        match event {
+            NativeEvent::Source(id, event) => self.handle_source_event(id, event, active),
             NativeEvent::Sighting(SearchEvent::Unreachable { node, address, error }) => {
-                tracing::info!(%address, %error, "source not reached");
+                tracing::info!(%address, %error, "cannot reach a source");
                 natives.skipped_until.insert(node, Some(Instant::now() + RETRY_DELAY));
             }
             NativeEvent::Sighting(_) => {}
         }
     }
 
-    fn handle_source_event(&mut self, id: SourceId, event: SourceEvent, party: &mut ActiveSwarm) {
+    fn handle_source_event(&mut self, id: SourceId, event: SourceEvent, active: &mut ActiveSwarm) {
         let now = Instant::now();
-        let Some(natives) = &mut party.native_sources else { return };
+        let Some(natives) = &mut active.native_sources else { return };
         match event {
             SourceEvent::Opened { channel, .. } => {
-                if party.phase == TorrentPhase::Fetching {
+                if active.phase == TorrentPhase::Fetching {
                     natives.add(id, channel);
                 }
             }
             SourceEvent::Offered { size, pieces, choked, .. } => {
-                self.handle_native_offer(id, size, pieces, choked, party);
+                self.handle_native_offer(id, size, pieces, choked, active);
             }
             SourceEvent::Has { piece } => {
                 let Some(piece) = natives.translation.native().piece(piece) else {
-                    return self.disconnect_native(id, "it claims a piece that does not exist", true, party);
+                    return self.disconnect_native(id, "it claims a piece that does not exist", true, active);
                 };
                 if let Some(NativePieces::Some(pieces)) =
                     natives.sources.get_mut(&id).map(|peer| &mut peer.pieces)
@@ -270,27 +270,27 @@ impl TorrentSession {
                     pieces.insert(piece);
                     let gained = natives.translation.newly_complete(pieces, piece);
                     for piece in gained {
-                        party.swarm.source_has(id, piece);
+                        active.swarm.source_has(id, piece);
                     }
                 }
             }
-            SourceEvent::Choked { .. } => party.swarm.source_choked(id),
-            SourceEvent::Unchoked => party.swarm.source_unchoked(id),
-            SourceEvent::Bytes { count } => self.add_received(id, count, party, now),
+            SourceEvent::Choked { .. } => active.swarm.source_choked(id),
+            SourceEvent::Unchoked => active.swarm.source_unchoked(id),
+            SourceEvent::Bytes { count } => self.add_received(id, count, active, now),
             SourceEvent::Block { reference, data, count } => {
                 let block = natives.to_torrent_block(reference);
-                self.add_received(id, count, party, now);
+                self.add_received(id, count, active, now);
                 if let Some(block) = block {
-                    party.add_block(id, block, data, now);
+                    active.add_block(id, block, data, now);
                 }
             }
             SourceEvent::Rejected { reference } => {
                 if let Some(block) = natives.to_torrent_block(reference) {
-                    party.swarm.block_rejected(id, block, now);
+                    active.swarm.block_rejected(id, block, now);
                 }
             }
-            SourceEvent::NotShared => self.disconnect_native(id, "it does not share the file", false, party),
-            SourceEvent::Disconnected { reason } => self.disconnect_native(id, &reason, false, party),
+            SourceEvent::NotShared => self.disconnect_native(id, "it does not share the file", false, active),
+            SourceEvent::Disconnected { reason } => self.disconnect_native(id, &reason, false, active),
             SourceEvent::ManifestPart { .. } | SourceEvent::Details { .. } => {}
         }
     }
@@ -301,15 +301,15 @@ impl TorrentSession {
         size: u64,
         pieces: Option<Vec<u8>>,
         choked: bool,
-        party: &mut ActiveSwarm,
+        active: &mut ActiveSwarm,
     ) {
-        let Some(natives) = &mut party.native_sources else { return };
+        let Some(natives) = &mut active.native_sources else { return };
         let native = *natives.translation.native();
         if size != native.size() {
-            return self.disconnect_native(id, "it says that the file has another size", true, party);
+            return self.disconnect_native(id, "it reports another file size", true, active);
         }
         let Ok(pieces) = pieces.map(|bytes| Bitfield::from_bytes(&native, bytes)).transpose() else {
-            return self.disconnect_native(id, "its bitfield is not one of this file", true, party);
+            return self.disconnect_native(id, "its bitfield does not match this file", true, active);
         };
         let have = natives.translation.torrent_pieces(pieces.as_ref());
         let is_new = |peer: &&mut NativeSource| matches!(peer.pieces, NativePieces::Unknown);
@@ -317,24 +317,24 @@ impl TorrentSession {
         peer.pieces = pieces.map_or(NativePieces::All, NativePieces::Some);
         tracing::info!(address = %peer.address, "node joined");
         self.contributions.connected(peer.address);
-        party.swarm.source_joined(id, have, choked, Instant::now());
-        party.swarm.source_limits_requests(id, MAX_REQUESTS);
-        party.report_paths();
+        active.swarm.source_joined(id, have, choked, Instant::now());
+        active.swarm.source_limits_requests(id, MAX_REQUESTS);
+        active.report_paths();
     }
 
-    /// Parts with a node, for some time or for good.
+    /// Disconnects a node, temporarily or permanently.
     pub(super) fn disconnect_native(
         &mut self,
         id: SourceId,
-        why: &str,
+        reason: &str,
         for_good: bool,
-        party: &mut ActiveSwarm,
+        active: &mut ActiveSwarm,
     ) {
-        party.swarm.source_lost(id);
-        let natives = party.native_sources.as_mut();
+        active.swarm.source_lost(id);
+        let natives = active.native_sources.as_mut();
         if let Some(address) = natives.and_then(|natives| natives.remove(id, for_good, Instant::now())) {
-            tracing::info!(%address, why, for_good, "node left");
-            self.contributions.disconnected(address, Some(why));
+            tracing::info!(%address, reason, for_good, "node disconnected");
+            self.contributions.disconnected(address, Some(reason));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where the bytes of the torrent lie, and which of them are right.
+//! Opens the content of the torrent and verifies its pieces.
 
 use std::io;
 use std::path::PathBuf;
@@ -27,32 +27,32 @@ pub(super) struct TorrentStorage {
     /// The pieces of the selected files.
     pub(super) wanted: Bitfield,
     pub(super) location: PathBuf,
-    /// Whether it was not whole, and has not been looked at as a file since then.
+    /// True if the content was incomplete when opened and has not been hashed as a file since.
     pub(super) is_new: bool,
 }
 
 impl TorrentStorage {
-    /// Returns the bytes of all pieces that are here.
+    /// Returns the number of bytes in verified pieces.
     pub(super) fn verified_bytes(&self, geometry: &Geometry) -> u64 {
-        let here = geometry.pieces().filter(|piece| self.have.has(*piece));
-        here.map(|piece| u64::from(geometry.length_of(piece))).sum()
+        let have = geometry.pieces().filter(|piece| self.have.has(*piece));
+        have.map(|piece| u64::from(geometry.length_of(piece))).sum()
     }
 
-    /// Returns the bytes of the wanted pieces: of those that are here, and of all.
+    /// Returns the bytes of the wanted pieces: those verified, and all.
     pub(super) fn wanted_bytes(&self, geometry: &Geometry) -> (u64, u64) {
-        let bytes = |is_meant: &dyn Fn(_) -> bool| -> u64 {
+        let bytes = |is_counted: &dyn Fn(_) -> bool| -> u64 {
             geometry
                 .pieces()
-                .filter(|piece| is_meant(*piece))
+                .filter(|piece| is_counted(*piece))
                 .map(|piece| u64::from(geometry.length_of(piece)))
                 .sum()
         };
-        let here = bytes(&|piece| self.wanted.has(piece) && self.have.has(piece));
-        (here, bytes(&|piece| self.wanted.has(piece)))
+        let have = bytes(&|piece| self.wanted.has(piece) && self.have.has(piece));
+        (have, bytes(&|piece| self.wanted.has(piece)))
     }
 }
 
-/// A file of the library as the content of a torrent.
+/// Locates the content of a torrent in a file of the library.
 #[derive(Debug)]
 struct LibraryFileLocator {
     file: Arc<OpenFile>,
@@ -70,7 +70,7 @@ impl PieceLocator for LibraryFileLocator {
 type OpenResult = Result<(TorrentStorage, u32), TorrentFilesError>;
 
 impl TorrentSession {
-    /// Opens the storage and verifies what lies in it.
+    /// Opens the storage and verifies existing pieces.
     pub(super) async fn open(&mut self) -> Result<(), TorrentSessionError> {
         self.board.activate(DownloadState::Verifying);
         let checked = Arc::new(AtomicU32::new(0));
@@ -96,7 +96,7 @@ impl TorrentSession {
         }
         tracing::info!(infohash = %self.spec.metainfo.infohash(), pieces = store.have.count(), "torrent opened");
         if !store.is_new {
-            // What it was said to be counts no more, and what it is nobody has found out.
+            // The claimed digest was not verified for content that was complete already.
             self.board.update(|view| view.digest = None);
         }
         self.storage = Some(store);
@@ -105,48 +105,41 @@ impl TorrentSession {
 
     fn spawn_open(&self, checked: &Arc<AtomicU32>) -> JoinHandle<OpenResult> {
         let (metainfo, cancel) = (Arc::clone(&self.spec.metainfo), self.cancel.clone());
-        let (place, checked) = (self.spec.location.clone(), Arc::clone(checked));
+        let (spec_location, checked) = (self.spec.location.clone(), Arc::clone(checked));
         let geometry = *metainfo.geometry();
         tokio::task::spawn_blocking(move || {
             let progress = |pieces| checked.store(pieces, Ordering::Relaxed);
-            let (files, here) = match place {
+            let (files, have) = match spec_location {
                 TorrentLocation::Download { folder, selection } => {
                     TorrentFiles::open(&folder, &metainfo, &selection, &cancel, &progress)?
                 }
                 TorrentLocation::Complete { folder } => {
                     let files = TorrentFiles::open_complete(&folder, &metainfo)?;
-                    let here = files.check(&Bitfield::full(&geometry), &cancel, &progress);
-                    (files, here)
+                    let have = files.check(&Bitfield::full(&geometry), &cancel, &progress);
+                    (files, have)
                 }
                 TorrentLocation::Library { location, file } => {
-                    let (here, wanted) = (Bitfield::full(&geometry), Bitfield::full(&geometry));
+                    let (have, wanted) = (Bitfield::full(&geometry), Bitfield::full(&geometry));
                     let bytes = Arc::new(LibraryFileLocator { file, geometry });
                     return Ok((
-                        TorrentStorage {
-                            files: None,
-                            locator: bytes,
-                            have: here,
-                            wanted,
-                            location,
-                            is_new: false,
-                        },
+                        TorrentStorage { files: None, locator: bytes, have, wanted, location, is_new: false },
                         0,
                     ));
                 }
             };
-            let missing = geometry.piece_count() - here.count();
+            let missing = geometry.piece_count() - have.count();
             let files = Arc::new(files);
             let (wanted, location) = (files.wanted().clone(), files.location().to_owned());
             let bytes = Arc::clone(&files) as Arc<dyn PieceLocator>;
             let is_new = missing > 0;
             Ok((
-                TorrentStorage { files: Some(files), locator: bytes, have: here, wanted, location, is_new },
+                TorrentStorage { files: Some(files), locator: bytes, have, wanted, location, is_new },
                 missing,
             ))
         })
     }
 
-    /// Returns where the torrent's file or folder lies.
+    /// Returns the path of the torrent's file or folder.
     pub(super) fn location(&self) -> PathBuf {
         let Some(store) = &self.storage else { return PathBuf::new() };
         store.files.as_ref().map_or_else(|| store.location.clone(), |files| files.content_path())

@@ -1,4 +1,4 @@
-//! What peers say.
+//! Handles the events of peers.
 
 use std::time::Instant;
 
@@ -13,119 +13,115 @@ use crate::torrent::peer_table::DisconnectKind;
 use crate::transport::Buffer;
 use swarm::{Have, SourceId};
 
-/// So many requests in a row a peer may turn down: what may be under way when it chokes us, four times.
+/// Requests in a row that a peer may reject: four full pipelines, since choking rejects a whole pipeline.
 const MAX_REJECTIONS_IN_A_ROW: usize = 4 * MAX_REQUESTS;
 
 impl TorrentSession {
-    /// Sees to an event and to those that came with it; not to all that may come meanwhile, which could go on for ever.
-    pub(super) fn handle_events(&mut self, id: SourceId, event: WireEvent, party: &mut ActiveSwarm) {
-        self.handle_event(id, event, party);
+    /// Handles an event and those queued behind it; bounded, since events may arrive faster than they are handled.
+    pub(super) fn handle_events(&mut self, id: SourceId, event: WireEvent, active: &mut ActiveSwarm) {
+        self.handle_event(id, event, active);
+        // Drain queued events without waiting, so that one engine step covers all of them.
         for _ in 0..BACKLOG {
-            let Ok((id, event)) = party.events.try_recv() else { break };
-            self.handle_event(id, event, party);
+            let Ok((id, event)) = active.events.try_recv() else { break };
+            self.handle_event(id, event, active);
         }
     }
 
-    fn handle_event(&mut self, id: SourceId, event: WireEvent, party: &mut ActiveSwarm) {
+    fn handle_event(&mut self, id: SourceId, event: WireEvent, active: &mut ActiveSwarm) {
         let now = Instant::now();
         match event {
-            WireEvent::Joined { wire, have, choked } => self.add_peer(id, wire, have, choked, party),
-            WireEvent::Has { piece } => party.swarm.source_has(id, piece),
-            WireEvent::RequestLimit { requests } => party.swarm.source_limits_requests(id, requests),
-            WireEvent::Choked => party.swarm.source_choked(id),
-            WireEvent::Unchoked => party.swarm.source_unchoked(id),
-            WireEvent::Bytes { count } => self.add_received(id, count, party, now),
+            WireEvent::Joined { wire, have, choked } => self.add_peer(id, wire, have, choked, active),
+            WireEvent::Has { piece } => active.swarm.source_has(id, piece),
+            WireEvent::RequestLimit { requests } => active.swarm.source_limits_requests(id, requests),
+            WireEvent::Choked => active.swarm.source_choked(id),
+            WireEvent::Unchoked => active.swarm.source_unchoked(id),
+            WireEvent::Bytes { count } => self.add_received(id, count, active, now),
             WireEvent::Blocks { blocks, count } => {
-                self.add_received(id, count, party, now);
-                if let Some(peer) = party.peers.get_mut(&id) {
+                self.add_received(id, count, active, now);
+                if let Some(peer) = active.peers.get_mut(&id) {
                     peer.rejections = 0;
                 }
                 for (block, data) in blocks {
-                    party.add_block(id, block, data, now);
+                    active.add_block(id, block, data, now);
                 }
             }
             WireEvent::Rejected(blocks) => {
-                let peer = party.peers.get_mut(&id);
+                let peer = active.peers.get_mut(&id);
                 let rejections = peer.map_or(0, |peer| peer.count_rejected(blocks.len()));
                 for block in blocks {
-                    party.swarm.block_turned_down(id, block, now);
+                    active.swarm.block_turned_down(id, block, now);
                 }
                 if rejections > MAX_REJECTIONS_IN_A_ROW {
-                    self.disconnect(
-                        party,
-                        id,
-                        "it gives nothing of what it is asked for",
-                        DisconnectKind::Useless,
-                    );
+                    self.disconnect(active, id, "it rejects every request", DisconnectKind::Useless);
                 }
             }
-            WireEvent::Disconnected { reason, can_retry: again } => {
-                let parting = if again { DisconnectKind::RetrySoon } else { DisconnectKind::Useless };
-                self.disconnect(party, id, &reason, parting);
+            WireEvent::Disconnected { reason, can_retry } => {
+                let kind = if can_retry { DisconnectKind::RetrySoon } else { DisconnectKind::Useless };
+                self.disconnect(active, id, &reason, kind);
             }
         }
     }
 
-    fn add_peer(&mut self, id: SourceId, wire: PeerWire, have: Have, choked: bool, party: &mut ActiveSwarm) {
+    fn add_peer(&mut self, id: SourceId, wire: PeerWire, have: Have, choked: bool, active: &mut ActiveSwarm) {
         let address = wire.address();
         if self.peer_table.is_banned(address) {
-            tracing::info!(%address, "peer refused: it did wrong before");
+            tracing::info!(%address, "banned peer refused");
             wire.close();
             return;
         }
         tracing::info!(%address, client = wire.client(), inbound = wire.is_inbound(), "peer joined");
-        // The engine takes a new source to be told that it has something of use.
-        wire.set_interested(!party.swarm.is_complete());
-        party.peers.insert(id, ConnectedPeer::new(wire, address));
-        party.swarm.source_joined(id, have, choked, Instant::now());
-        party.swarm.source_limits_requests(id, DEFAULT_REQUESTS);
-        party.report_paths();
+        // The engine assumes that we are interested in a new source.
+        wire.set_interested(!active.swarm.is_complete());
+        active.peers.insert(id, ConnectedPeer::new(wire, address));
+        active.swarm.source_joined(id, have, choked, Instant::now());
+        active.swarm.source_limits_requests(id, DEFAULT_REQUESTS);
+        active.report_paths();
         self.contributions.connected(address);
     }
 
-    pub(super) fn add_received(&mut self, id: SourceId, count: u64, party: &mut ActiveSwarm, now: Instant) {
+    pub(super) fn add_received(&mut self, id: SourceId, count: u64, active: &mut ActiveSwarm, now: Instant) {
         self.board.received(count, now);
         self.downloaded += count;
-        if let Some(address) = party.address(id) {
+        if let Some(address) = active.address(id) {
             self.peer_table.reset_failures(address);
             self.contributions.add_bytes(address, count);
         }
-        party.swarm.bytes_arrived(id, count, now);
+        active.swarm.bytes_arrived(id, count, now);
     }
 
-    /// Parts with a peer, for some time or for good.
+    /// Disconnects a peer, temporarily or permanently.
     pub(super) fn disconnect(
         &mut self,
-        party: &mut ActiveSwarm,
+        active: &mut ActiveSwarm,
         id: SourceId,
-        why: &str,
-        parting: DisconnectKind,
+        reason: &str,
+        kind: DisconnectKind,
     ) {
-        if party.native_sources.as_ref().is_some_and(|natives| natives.address(id).is_some()) {
-            return self.disconnect_native(id, why, parting == DisconnectKind::Banned, party);
+        if active.native_sources.as_ref().is_some_and(|natives| natives.address(id).is_some()) {
+            return self.disconnect_native(id, reason, kind == DisconnectKind::Banned, active);
         }
-        party.swarm.source_lost(id);
-        let Some(ConnectedPeer { wire, address, .. }) = party.peers.remove(&id) else { return };
-        if parting == DisconnectKind::Banned {
-            tracing::warn!(%address, why, "peer left for good");
+        active.swarm.source_lost(id);
+        let Some(ConnectedPeer { wire, address, .. }) = active.peers.remove(&id) else { return };
+        if kind == DisconnectKind::Banned {
+            tracing::warn!(%address, reason, "peer banned");
         } else {
-            tracing::info!(%address, why, "peer gone");
+            tracing::info!(%address, reason, "peer disconnected");
         }
         wire.close();
-        // Once all is here it is no fault to go.
-        let is_over = party.swarm.is_complete() && parting != DisconnectKind::Banned;
-        self.contributions.disconnected(address, (!is_over).then_some(why));
-        // Of a peer that dialled us it is not known where it listens; between two that are complete there is nothing to do.
-        let parting = match (parting, party.phase) {
+        // After completion, a disconnect is no fault.
+        let is_expected = active.swarm.is_complete() && kind != DisconnectKind::Banned;
+        self.contributions.disconnected(address, (!is_expected).then_some(reason));
+        // While seeding, the other side may be complete too, so a quick retry is useless.
+        let kind = match (kind, active.phase) {
             (DisconnectKind::RetrySoon, TorrentPhase::Seeding) => DisconnectKind::Useless,
-            _ => parting,
+            _ => kind,
         };
-        self.peer_table.disconnected(address, parting, Instant::now());
+        self.peer_table.disconnected(address, kind, Instant::now());
     }
 }
 
 impl ActiveSwarm {
-    /// Takes in a block; its bytes are dropped if it is not wanted any more.
+    /// Adds a received block; its bytes are dropped if it is no longer wanted.
     pub(super) fn add_block(&mut self, id: SourceId, block: Block, data: Buffer, now: Instant) {
         if self.swarm.block_arrived(id, block, now) {
             self.assembly.put(block, data);

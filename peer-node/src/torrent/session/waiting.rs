@@ -1,4 +1,4 @@
-//! What a torrent does while it may not or cannot take part: it waits for its turn, for room on the disk, or for the system.
+//! Waits while the torrent cannot run: for a queue slot, for disk space, or for the system.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,34 +10,34 @@ use crate::transfer::recovery::Recovery;
 use crate::transfer::scheduler::QueueState;
 use crate::view::{DiskSpace, DownloadState};
 
-/// How often a full disk is looked at.
+/// How often free disk space is checked while it is too low.
 const SPACE_CHECK_INTERVAL: Duration = Duration::from_secs(3);
 
 impl TorrentSession {
-    /// Waits until the torrent may take part.
-    pub(super) async fn wait_for_turn(&mut self, place: &mut QueueSlot) -> Result<(), TorrentSessionError> {
+    /// Waits until the torrent has a queue slot.
+    pub(super) async fn wait_for_turn(&mut self, slot: &mut QueueSlot) -> Result<(), TorrentSessionError> {
         loop {
-            match place.state() {
+            match slot.state() {
                 QueueState::Active => return Ok(()),
                 QueueState::Paused => self.board.set_state(DownloadState::Paused),
                 QueueState::Waiting => self.board.set_state(DownloadState::Queued),
                 QueueState::Blocked => {
-                    place.rejoin_at_end();
+                    slot.rejoin_at_end();
                     continue;
                 }
             }
             tokio::select! {
-                () = place.changed() => {}
+                () = slot.changed() => {}
                 () = self.cancel.cancelled() => return Err(TorrentSessionError::Cancelled),
             }
         }
     }
 
-    /// Waits for what was missing when the torrent could not continue; returns the failure if waiting does not cure it.
+    /// Waits until the cause of a failure may be gone; returns the failure if waiting does not help.
     pub(super) async fn wait_for_recovery(
         &mut self,
         failure: TorrentSessionError,
-        place: &mut QueueSlot,
+        slot: &mut QueueSlot,
     ) -> Result<(), TorrentSessionError> {
         let recovery = failure.recovery();
         if matches!(recovery, Recovery::Fail | Recovery::AwaitSources) {
@@ -46,64 +46,65 @@ impl TorrentSession {
         let now = Instant::now();
         self.polling.progressed(self.board.view().pieces_done, now);
         let pause = self.polling.next_delay(now, fresh_seed());
-        place.yield_slot();
+        slot.yield_slot();
         let reason = failure.to_string();
         if recovery == Recovery::Retry {
-            tracing::warn!(reason, "torrent tries again after a pause");
+            tracing::warn!(reason, "torrent retries after a delay");
             self.board.set_state(DownloadState::AwaitingSystem { reason });
-            self.wait(pause, place).await?;
-            place.rejoin_at_end();
+            self.wait(pause, slot).await?;
+            slot.rejoin_at_end();
             return Ok(());
         }
-        tracing::warn!(infohash = %self.spec.metainfo.infohash(), reason, "torrent waits for room");
-        self.wait_for_space(now + pause, place).await
+        tracing::warn!(infohash = %self.spec.metainfo.infohash(), reason, "torrent paused: not enough disk space");
+        self.wait_for_space(now + pause, slot).await
     }
 
-    /// Waits until the disk has as much room as is needed, at least until `earliest`: a quota may know better than the disk.
+    /// Waits until the disk has enough space, and at least until `earliest`: a quota may be tighter than the free space
+    /// shows.
     async fn wait_for_space(
         &mut self,
         earliest: Instant,
-        place: &mut QueueSlot,
+        slot: &mut QueueSlot,
     ) -> Result<(), TorrentSessionError> {
-        while place.state() == QueueState::Blocked {
-            let room = self.disk_space().await;
-            if Instant::now() >= earliest && room.as_ref().is_none_or(DiskSpace::is_enough) {
-                place.rejoin_at_end();
+        while slot.state() == QueueState::Blocked {
+            let space = self.disk_space().await;
+            if Instant::now() >= earliest && space.as_ref().is_none_or(DiskSpace::is_enough) {
+                slot.rejoin_at_end();
                 break;
             }
-            if let Some(room) = room {
-                self.board.set_state(DownloadState::AwaitingSpace(room));
+            if let Some(space) = space {
+                self.board.set_state(DownloadState::AwaitingSpace(space));
             }
-            self.wait(SPACE_CHECK_INTERVAL, place).await?;
+            self.wait(SPACE_CHECK_INTERVAL, slot).await?;
         }
         Ok(())
     }
 
-    /// Waits for some time, less if the torrent stands differently by then.
-    async fn wait(&self, time: Duration, place: &mut QueueSlot) -> Result<(), TorrentSessionError> {
+    /// Waits for some time, or until the queue state changes.
+    async fn wait(&self, time: Duration, slot: &mut QueueSlot) -> Result<(), TorrentSessionError> {
         tokio::select! {
             () = tokio::time::sleep(time) => Ok(()),
-            () = place.changed() => Ok(()),
+            () = slot.changed() => Ok(()),
             () = self.cancel.cancelled() => Err(TorrentSessionError::Cancelled),
         }
     }
 
-    /// Finds out whether there is room for what is missing.
+    /// Returns an error if there is not enough space for the missing pieces.
     pub(super) async fn ensure_space(&self) -> Result<(), TorrentSessionError> {
         match self.disk_space().await {
-            Some(room) if !room.is_enough() => {
+            Some(space) if !space.is_enough() => {
                 Err(TorrentSessionError::Write(std::io::ErrorKind::StorageFull.into()))
             }
             _ => Ok(()),
         }
     }
 
-    /// Looks how much room is needed and how much there is; nothing where that cannot be told or nothing is needed.
+    /// Returns the needed and the free space; none if unknown or nothing is needed.
     async fn disk_space(&self) -> Option<DiskSpace> {
         let store = self.storage.as_ref()?;
         let geometry = self.spec.metainfo.geometry();
-        let (here, all) = store.wanted_bytes(geometry);
-        let files = Arc::clone(store.files.as_ref().filter(|_| here < all)?);
+        let (have, all) = store.wanted_bytes(geometry);
+        let files = Arc::clone(store.files.as_ref().filter(|_| have < all)?);
         tokio::task::spawn_blocking(move || files.disk_space()).await.ok()?.ok()
     }
 }

@@ -6,89 +6,89 @@ fn id(number: u32) -> DownloadId {
     DownloadId(number)
 }
 
-/// Every third download of the property test is a small one.
+/// Every third download of the property test is small.
 fn load(number: u32) -> SlotLoad {
     if number.is_multiple_of(3) { SlotLoad::Small } else { SlotLoad::Full }
 }
 
 fn scheduler(places: usize, downloads: u32) -> DownloadScheduler {
-    let mut turns = DownloadScheduler::new(places);
+    let mut queue = DownloadScheduler::new(places);
     for number in 1..=downloads {
-        turns.join(id(number), Priority::Normal, SlotLoad::Full, false);
+        queue.join(id(number), Priority::Normal, SlotLoad::Full, false);
     }
-    turns
+    queue
 }
 
-fn activate_all(turns: &mut DownloadScheduler) -> Vec<u32> {
-    std::iter::from_fn(|| turns.poll()).map(|id| id.0).collect()
+fn activate_all(queue: &mut DownloadScheduler) -> Vec<u32> {
+    std::iter::from_fn(|| queue.poll()).map(|id| id.0).collect()
 }
 
-fn waiting_order(turns: &DownloadScheduler) -> Vec<u32> {
-    turns.waiting().map(|id| id.0).collect()
+fn waiting_order(queue: &DownloadScheduler) -> Vec<u32> {
+    queue.waiting().map(|id| id.0).collect()
 }
 
 #[test]
 fn downloads_beyond_the_limit_wait_in_order_of_arrival() {
-    let mut turns = scheduler(2, 5);
-    assert_eq!(activate_all(&mut turns), [1, 2]);
-    assert_eq!(waiting_order(&turns), [3, 4, 5]);
-    turns.leave(id(1));
-    assert_eq!(activate_all(&mut turns), [3]);
+    let mut queue = scheduler(2, 5);
+    assert_eq!(activate_all(&mut queue), [1, 2]);
+    assert_eq!(waiting_order(&queue), [3, 4, 5]);
+    queue.leave(id(1));
+    assert_eq!(activate_all(&mut queue), [3]);
 }
 
 #[test]
 fn paused_download_yields_and_keeps_its_position() {
-    let mut turns = scheduler(1, 3);
-    activate_all(&mut turns);
-    assert!(turns.pause(id(1)) && !turns.pause(id(1)));
-    assert_eq!(activate_all(&mut turns), [2]);
-    assert!(turns.resume(id(1)) && !turns.resume(id(1)));
-    assert_eq!((activate_all(&mut turns), waiting_order(&turns)), (vec![], vec![1, 3]));
+    let mut queue = scheduler(1, 3);
+    activate_all(&mut queue);
+    assert!(queue.pause(id(1)) && !queue.pause(id(1)));
+    assert_eq!(activate_all(&mut queue), [2]);
+    assert!(queue.resume(id(1)) && !queue.resume(id(1)));
+    assert_eq!((activate_all(&mut queue), waiting_order(&queue)), (vec![], vec![1, 3]));
 }
 
 #[test]
 fn priorities_reorder_only_waiting_downloads() {
-    let mut turns = scheduler(1, 4);
-    activate_all(&mut turns);
-    assert!(turns.prioritise(id(4), Priority::High) && !turns.prioritise(id(4), Priority::High));
-    assert!(turns.prioritise(id(2), Priority::Low));
-    assert_eq!((activate_all(&mut turns), waiting_order(&turns)), (vec![], vec![4, 3, 2]));
-    turns.prioritise(id(1), Priority::Low);
-    assert_eq!(turns.state(id(1)), Some(QueueState::Active));
+    let mut queue = scheduler(1, 4);
+    activate_all(&mut queue);
+    assert!(queue.prioritise(id(4), Priority::High) && !queue.prioritise(id(4), Priority::High));
+    assert!(queue.prioritise(id(2), Priority::Low));
+    assert_eq!((activate_all(&mut queue), waiting_order(&queue)), (vec![], vec![4, 3, 2]));
+    queue.prioritise(id(1), Priority::Low);
+    assert_eq!(queue.state(id(1)), Some(QueueState::Active));
 }
 
 #[test]
 fn blocked_download_rejoins_at_the_end() {
-    let mut turns = scheduler(1, 3);
-    activate_all(&mut turns);
-    turns.yield_slot(id(1));
-    assert_eq!(activate_all(&mut turns), [2]);
-    turns.rejoin_at_end(id(1));
-    assert_eq!(waiting_order(&turns), [3, 1]);
-    turns.yield_slot(id(3));
-    turns.yield_slot(id(1));
-    turns.rejoin_in_place(id(1));
-    turns.rejoin_in_place(id(3));
-    assert_eq!(waiting_order(&turns), [3, 1]);
-    turns.pause(id(1));
-    turns.rejoin_at_end(id(1));
-    assert_eq!(turns.state(id(1)), Some(QueueState::Paused));
+    let mut queue = scheduler(1, 3);
+    activate_all(&mut queue);
+    queue.yield_slot(id(1));
+    assert_eq!(activate_all(&mut queue), [2]);
+    queue.rejoin_at_end(id(1));
+    assert_eq!(waiting_order(&queue), [3, 1]);
+    queue.yield_slot(id(3));
+    queue.yield_slot(id(1));
+    queue.rejoin_in_place(id(1));
+    queue.rejoin_in_place(id(3));
+    assert_eq!(waiting_order(&queue), [3, 1]);
+    queue.pause(id(1));
+    queue.rejoin_at_end(id(1));
+    assert_eq!(queue.state(id(1)), Some(QueueState::Paused));
 }
 
 #[test]
 fn small_downloads_share_a_slot_and_never_overtake() {
-    let mut turns = scheduler(1, 0);
+    let mut queue = scheduler(1, 0);
     for (number, load) in
         [(1, SlotLoad::Small), (2, SlotLoad::Small), (3, SlotLoad::Full), (4, SlotLoad::Small)]
     {
-        turns.join(id(number), Priority::Normal, load, false);
+        queue.join(id(number), Priority::Normal, load, false);
     }
-    assert_eq!(activate_all(&mut turns), [1, 2]);
-    turns.leave(id(1));
-    turns.leave(id(2));
-    assert_eq!(activate_all(&mut turns), [3]);
-    turns.leave(id(3));
-    assert_eq!(activate_all(&mut turns), [4]);
+    assert_eq!(activate_all(&mut queue), [1, 2]);
+    queue.leave(id(1));
+    queue.leave(id(2));
+    assert_eq!(activate_all(&mut queue), [3]);
+    queue.leave(id(3));
+    assert_eq!(activate_all(&mut queue), [4]);
 }
 
 #[test]
@@ -121,10 +121,10 @@ fn steps() -> impl Strategy<Value = Vec<(u32, QueueStep)>> {
     prop::collection::vec((1..12_u32, step), 0..80)
 }
 
-/// The same queue without any cleverness: a list that is looked through from its beginning.
+/// A naive model of the queue: a list that is searched from the beginning.
 #[derive(Debug, Default)]
 struct QueueModel {
-    /// In the order of arrival.
+    /// In order of arrival.
     downloads: Vec<(u32, Priority, QueueState)>,
 }
 
@@ -168,7 +168,7 @@ impl QueueModel {
         }
     }
 
-    /// Counts the quarters of places that are taken.
+    /// Returns the number of slot quarters in use.
     fn taken(&self) -> usize {
         let here = self.downloads.iter().filter(|(_, _, turn)| *turn == QueueState::Active);
         here.map(|(number, _, _)| load(*number).quarters()).sum()
@@ -177,7 +177,7 @@ impl QueueModel {
     fn next(&mut self, places: usize) -> Option<u32> {
         let taken = self.taken();
         let waiting = self.downloads.iter_mut().filter(|(_, _, turn)| *turn == QueueState::Waiting);
-        // Of equals the first is the least.
+        // Of equal priorities, the first one wins.
         let (number, _, turn) = waiting.min_by_key(|(_, priority, _)| *priority)?;
         if taken + load(*number).quarters() > places * 4 {
             return None;
@@ -190,25 +190,25 @@ impl QueueModel {
 proptest! {
     #[test]
     fn scheduler_matches_the_model(places in 1..5_usize, steps in steps()) {
-        let (mut turns, mut model) = (DownloadScheduler::new(places), QueueModel::default());
+        let (mut queue, mut model) = (DownloadScheduler::new(places), QueueModel::default());
         for (number, step) in steps {
             model.apply(number, &step);
             let id = id(number);
             match step {
-                QueueStep::Join(priority, is_paused) => turns.join(id, priority, load(number), is_paused),
-                QueueStep::Leave => turns.leave(id),
-                QueueStep::Pause => _ = turns.pause(id),
-                QueueStep::Resume => _ = turns.resume(id),
-                QueueStep::Yield => turns.yield_slot(id),
-                QueueStep::Rejoin => turns.rejoin_at_end(id),
-                QueueStep::Prioritise(priority) => _ = turns.prioritise(id, priority),
+                QueueStep::Join(priority, is_paused) => queue.join(id, priority, load(number), is_paused),
+                QueueStep::Leave => queue.leave(id),
+                QueueStep::Pause => _ = queue.pause(id),
+                QueueStep::Resume => _ = queue.resume(id),
+                QueueStep::Yield => queue.yield_slot(id),
+                QueueStep::Rejoin => queue.rejoin_at_end(id),
+                QueueStep::Prioritise(priority) => _ = queue.prioritise(id, priority),
             }
             let expected: Vec<u32> = std::iter::from_fn(|| model.next(places)).collect();
-            prop_assert_eq!(activate_all(&mut turns), expected);
+            prop_assert_eq!(activate_all(&mut queue), expected);
             for (number, _, turn) in &model.downloads {
-                prop_assert_eq!(turns.state(DownloadId(*number)), Some(*turn));
+                prop_assert_eq!(queue.state(DownloadId(*number)), Some(*turn));
             }
-            prop_assert!(model.taken() <= places * 4 && turns.is_idle() == (model.taken() == 0));
+            prop_assert!(model.taken() <= places * 4 && queue.is_idle() == (model.taken() == 0));
         }
     }
 }

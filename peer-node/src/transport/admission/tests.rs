@@ -7,13 +7,13 @@ fn admission(most: usize) -> PeerAdmission {
     PeerAdmission::new(most, AddressLimits::default())
 }
 
-/// Admits connections from an address until one is refused, and returns why.
+/// Admits connections from an address until one is refused. Returns the permits and the reason.
 fn admit_until_refused(admission: &PeerAdmission, from: IpAddr) -> (Vec<AdmissionPermit>, AdmissionRefusal) {
-    let mut tickets = Vec::new();
+    let mut permits = Vec::new();
     loop {
         match admission.admit(from) {
-            Ok(ticket) => tickets.push(ticket),
-            Err(refusal) => return (tickets, refusal),
+            Ok(permit) => permits.push(permit),
+            Err(refusal) => return (permits, refusal),
         }
     }
 }
@@ -22,14 +22,14 @@ fn admit_until_refused(admission: &PeerAdmission, from: IpAddr) -> (Vec<Admissio
 fn connections_are_bounded_in_total_and_by_address() {
     let admission = admission(80);
     let (far, home): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [127, 0, 0, 1].into());
-    let (mut tickets, refusal) = admit_until_refused(&admission, far);
-    assert_eq!((tickets.len(), refusal), (CONNECTIONS_PER_ADDRESS, AdmissionRefusal::AddressFull));
+    let (mut permits, refusal) = admit_until_refused(&admission, far);
+    assert_eq!((permits.len(), refusal), (CONNECTIONS_PER_ADDRESS, AdmissionRefusal::AddressFull));
     let (others, refusal) = admit_until_refused(&admission, home);
-    tickets.extend(others);
-    assert_eq!((tickets.len(), refusal), (70, AdmissionRefusal::Full));
-    tickets.extend(std::iter::from_fn(|| admission.admit_outgoing()));
-    assert_eq!(tickets.len(), 80);
-    drop(tickets);
+    permits.extend(others);
+    assert_eq!((permits.len(), refusal), (70, AdmissionRefusal::Full));
+    permits.extend(std::iter::from_fn(|| admission.admit_outgoing()));
+    assert_eq!(permits.len(), 80);
+    drop(permits);
     assert!(admission.counts.lock().accepted.is_empty());
     assert_eq!(std::iter::from_fn(|| admission.admit_outgoing()).collect::<Vec<_>>().len(), 80);
     assert!(admission.admit(far).is_ok());
@@ -64,11 +64,11 @@ fn one_address_cannot_take_all_further_connections() {
 fn ipv6_network_counts_as_one_address() {
     let admission = admission(800);
     let from = |network: u16, host| IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, host]);
-    let tickets: Vec<AdmissionPermit> =
+    let permits: Vec<AdmissionPermit> =
         (0..100).filter_map(|host| admission.admit(from(1, host)).ok()).collect();
-    assert_eq!(tickets.len(), CONNECTIONS_PER_ADDRESS);
+    assert_eq!(permits.len(), CONNECTIONS_PER_ADDRESS);
     assert!(admission.admit(from(2, 0)).is_ok());
-    drop(tickets);
+    drop(permits);
     assert!(admission.counts.lock().accepted.is_empty());
 }
 
@@ -76,9 +76,9 @@ fn ipv6_network_counts_as_one_address() {
 fn half_of_all_connections_are_reserved_for_newcomers() {
     let admission = admission(80);
     let from = |last| IpAddr::from([192, 0, 2, last]);
-    // 70 are for others than us, 40 of them for newcomers.
+    // 70 are available for incoming connections, 40 of them reserved for newcomers.
     let greedy: Vec<_> = (0..3).map(|last| admit_until_refused(&admission, from(last))).collect();
-    assert_eq!(greedy.iter().map(|(tickets, _)| tickets.len()).collect::<Vec<_>>(), [16, 14, 1]);
+    assert_eq!(greedy.iter().map(|(permits, _)| permits.len()).collect::<Vec<_>>(), [16, 14, 1]);
     assert_eq!(greedy[2].1, AdmissionRefusal::Reserved);
     let newcomers: Vec<AdmissionPermit> =
         (3..=255).map_while(|last| admission.admit(from(last)).ok()).collect();
@@ -88,11 +88,11 @@ fn half_of_all_connections_are_reserved_for_newcomers() {
 #[test]
 fn every_limit_by_address_can_be_lifted() {
     let none = AddressLimits { connections: None, reserved: Some(0), ..AddressLimits::default() };
-    let (far, here) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([127, 0, 0, 2]));
+    let (far, local) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([127, 0, 0, 2]));
     assert_eq!(admit_until_refused(&PeerAdmission::new(80, none), far).0.len(), 70);
     let loopback = AddressLimits { includes_loopback: true, ..AddressLimits::default() };
     let few = AddressLimits { connections: NonZeroUsize::new(3), ..loopback };
     let admission = PeerAdmission::new(80, few);
-    assert_eq!(admit_until_refused(&admission, here).0.len(), 3);
+    assert_eq!(admit_until_refused(&admission, local).0.len(), 3);
     assert_eq!(admit_until_refused(&admission, IpAddr::from([127, 0, 0, 3])).0.len(), 3);
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-/// What a connection was told, with what it knew already left out.
+/// Records what a connection was notified of, omitting repetitions.
 #[derive(Debug, Default)]
 struct RecordingTarget {
     sent: Mutex<(bool, Vec<SentState>)>,
@@ -15,19 +15,19 @@ enum SentState {
 
 impl ChokeTarget for RecordingTarget {
     fn unchoke(&self) {
-        let mut told = self.sent.lock();
-        if !std::mem::replace(&mut told.0, true) {
-            told.1.push(SentState::Unchoked);
+        let mut sent = self.sent.lock();
+        if !std::mem::replace(&mut sent.0, true) {
+            sent.1.push(SentState::Unchoked);
         }
-        drop(told);
+        drop(sent);
         self.changed.notify_one();
     }
 
-    fn choke(&self, place: u32, length: u32) {
-        assert!(place <= length, "place {place} of {length}");
-        let mut told = self.sent.lock();
-        told.0 = false;
-        told.1.push(SentState::Choked(place));
+    fn choke(&self, position: u32, length: u32) {
+        assert!(position <= length, "position {position} of {length}");
+        let mut sent = self.sent.lock();
+        sent.0 = false;
+        sent.1.push(SentState::Choked(position));
     }
 }
 
@@ -42,8 +42,8 @@ impl TestPeer {
     }
 
     fn at(address: [u8; 4], slots: &Slots) -> Self {
-        let ear = Arc::<RecordingTarget>::default();
-        Self { claim: slots.claim(Arc::clone(&ear) as Arc<dyn ChokeTarget>, address.into()), target: ear }
+        let target = Arc::<RecordingTarget>::default();
+        Self { claim: slots.claim(Arc::clone(&target) as Arc<dyn ChokeTarget>, address.into()), target }
     }
 
     fn interested(slots: &Slots) -> Self {
@@ -64,11 +64,11 @@ fn uninterested_peer_gets_no_slot() {
     let wanting: Vec<TestPeer> = (0..4).map(|_| TestPeer::interested(&slots)).collect();
     slots.run_choker(now());
     assert_eq!(idle.sent(), []);
-    let told: Vec<_> = wanting.iter().map(TestPeer::sent).collect();
-    // One by its merit, one in turn.
-    assert_eq!(told.iter().filter(|told| **told == [SentState::Unchoked]).count(), 2, "{told:?}");
-    for place in 1..=2 {
-        assert!(told.contains(&vec![SentState::Choked(place)]), "{told:?}");
+    let sent: Vec<_> = wanting.iter().map(TestPeer::sent).collect();
+    // One regular slot, one optimistic.
+    assert_eq!(sent.iter().filter(|sent| **sent == [SentState::Unchoked]).count(), 2, "{sent:?}");
+    for position in 1..=2 {
+        assert!(sent.contains(&vec![SentState::Choked(position)]), "{sent:?}");
     }
 }
 

@@ -2,41 +2,40 @@ use protocol::geometry::{Block, Geometry, PieceIndex};
 
 use crate::source::SourceId;
 
-/// How far a block has got.
+/// Progress of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BlockProgress {
-    /// Nobody was asked, or nobody still owes it.
+    /// Not requested, or released again.
     Wanted,
-    /// One source was asked for it, and perhaps a second one that may be faster.
+    /// Requested from one source, and possibly from a second one that may be faster.
     Requested(SourceId, Option<SourceId>),
-    /// It is here, from this source.
+    /// Received from this source.
     Received(SourceId),
 }
 
-/// What became of a block that came.
+/// The result of a block's arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BlockArrival {
-    /// It is here already, or was never to come.
+    /// Already received, or not part of the piece.
     Unwanted,
-    /// It was missing; perhaps another source owes it, and need not send it any more.
+    /// The block was missing; another source may owe it as well, and its request can be cancelled.
     Wanted { also_owed_by: Option<SourceId> },
 }
 
-/// A piece of which at least one block was asked for.
+/// A piece with at least one requested block.
 ///
-/// A piece of BitTorrent may have 4096 blocks. So they stand in a table, and all that is asked about them at every step
-/// is counted.
+/// A BitTorrent piece may have 4096 blocks. They are kept in a table, and everything needed at every step is counted.
 #[derive(Debug)]
 pub(crate) struct ActivePiece {
     index: PieceIndex,
     length: u32,
     block_length: u32,
     blocks: Vec<BlockProgress>,
-    /// The first block that is wanted, if any is.
+    /// The first wanted block, if there is one.
     cursor: usize,
     wanted: usize,
     requested: usize,
-    /// How many blocks each source gave or owes.
+    /// Number of blocks that each source sent or owes.
     contributions: Vec<(SourceId, usize)>,
 }
 
@@ -60,37 +59,37 @@ impl ActivePiece {
         self.wanted == 0 && self.requested == 0
     }
 
-    /// Says whether nothing of it is here and nobody was asked.
+    /// Returns true if no block was received or is requested.
     pub(super) const fn is_untouched(&self) -> bool {
         self.wanted == self.blocks.len()
     }
 
-    /// Says whether some source is filling it, or it waits for its check.
+    /// Returns true if a source is filling the piece, or it waits for verification.
     pub(super) const fn is_moving(&self) -> bool {
         self.is_complete() || self.requested > 0
     }
 
-    /// Says whether there is a block that nobody was asked for.
+    /// Returns true if there are unrequested blocks.
     pub(super) const fn is_open(&self) -> bool {
         self.wanted > 0
     }
 
-    /// Returns the first block that nobody was asked for.
+    /// Returns the first unrequested block.
     pub(crate) fn first_wanted(&self) -> Option<Block> {
         self.is_open().then(|| self.block(self.cursor)).flatten()
     }
 
-    /// Returns the sources that gave blocks of it or owe some.
+    /// Returns the sources that sent blocks or owe some.
     pub(crate) fn contributors(&self) -> impl Iterator<Item = SourceId> {
         self.contributions.iter().map(|(source, _)| *source)
     }
 
-    /// Says whether a source gave blocks of it or owes some.
+    /// Returns true if a source sent blocks or owes some.
     pub(crate) fn has_contributor(&self, source: SourceId) -> bool {
         self.contributors().any(|other| other == source)
     }
 
-    /// Returns who owes a block: one source, and perhaps a second one.
+    /// Returns the sources that owe a block: one, and possibly a second one.
     pub(super) fn owing_sources(&self, block: Block) -> Option<(SourceId, Option<SourceId>)> {
         match self.blocks.get(self.slot(block)?)? {
             BlockProgress::Requested(one, other) => Some((*one, *other)),
@@ -122,7 +121,7 @@ impl ActivePiece {
         BlockArrival::Wanted { also_owed_by: other }
     }
 
-    /// Forgets that a source owes a block.
+    /// Releases a block that a source owes.
     pub(super) fn released(&mut self, source: SourceId, block: Block) {
         let Some(slot) = self.slot(block) else { return };
         match self.blocks.get(slot) {
@@ -145,7 +144,7 @@ impl ActivePiece {
         Some(Block { piece: self.index, begin, length: rest.min(self.block_length) })
     }
 
-    /// Returns where a block stands in the table, if the piece is cut so.
+    /// Returns the table index of a block, if it has the boundaries of this piece's blocks.
     fn slot(&self, block: Block) -> Option<usize> {
         let slot = (block.begin / self.block_length) as usize;
         (self.block(slot) == Some(block)).then_some(slot)
@@ -166,6 +165,7 @@ impl ActivePiece {
         }
         before.sources().for_each(|source| self.remove_contribution(source));
         next.sources().for_each(|source| self.add_contribution(source));
+        // The cursor stays at the first wanted block.
         if next == BlockProgress::Wanted {
             self.cursor = self.cursor.min(slot);
         } else if slot == self.cursor {
@@ -182,24 +182,24 @@ impl ActivePiece {
     }
 
     fn remove_contribution(&mut self, source: SourceId) {
-        if let Some(place) = self.contributions.iter().position(|(other, _)| *other == source)
-            && let Some((_, blocks)) = self.contributions.get_mut(place)
+        if let Some(index) = self.contributions.iter().position(|(other, _)| *other == source)
+            && let Some((_, blocks)) = self.contributions.get_mut(index)
         {
             *blocks -= 1;
             if *blocks == 0 {
-                self.contributions.swap_remove(place);
+                self.contributions.swap_remove(index);
             }
         }
     }
 }
 
 impl BlockProgress {
-    /// Returns who owes the block or gave it.
+    /// Returns the sources that owe the block or sent it.
     fn sources(self) -> impl Iterator<Item = SourceId> {
         let (one, other) = match self {
             Self::Wanted => (None, None),
             Self::Requested(one, other) => (Some(one), other),
-            Self::Received(giver) => (Some(giver), None),
+            Self::Received(source) => (Some(source), None),
         };
         one.into_iter().chain(other)
     }

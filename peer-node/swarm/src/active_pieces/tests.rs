@@ -1,4 +1,4 @@
-//! Pieces on their way against a model that looks at every block.
+//! Active pieces compared with a model that scans every block.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use super::*;
 const BLOCK: u32 = 4;
 const SOURCES: u32 = 3;
 
-/// What can happen to a piece on its way; numbers are taken modulo what there is.
+/// An event for a piece in progress; numbers are taken modulo what exists.
 #[derive(Debug, Clone)]
 enum ActiveStep {
     Open(u32),
@@ -34,7 +34,7 @@ fn steps() -> impl Strategy<Value = Vec<ActiveStep>> {
     prop::collection::vec(step, 0..80)
 }
 
-/// Who owes a block, and who gave it.
+/// Which sources owe a block, and which one sent it.
 #[derive(Debug, Clone, Default)]
 struct KnownBlock {
     owing: BTreeSet<SourceId>,
@@ -60,7 +60,7 @@ fn bytes(model: &ActiveModel, moving: bool) -> u64 {
 proptest! {
     #[test]
     fn counters_match_a_full_count(steps in steps()) {
-        // Four pieces: three of three blocks, and a short one of two, the second of which is short.
+        // Four pieces: three of three blocks, and a short one of two blocks, the second of which is short.
         let geometry = Geometry::new(3 * 12 + 6, 12).unwrap();
         let (mut active, mut model) = (ActivePieces::default(), ActiveModel::new());
         for step in steps {

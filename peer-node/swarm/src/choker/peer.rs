@@ -1,30 +1,30 @@
-//! What the choker knows of one peer.
+//! The choker's state of one peer.
 
 use std::time::Instant;
 
 use super::queue::SlotSharer;
 use super::{AddressKey, PeerKey};
 
-/// Where a peer stands.
+/// Status of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum PeerStatus {
-    /// It wants nothing from us.
+    /// Not interested.
     #[default]
     Idle,
-    /// It is in the queue.
+    /// Waiting in the queue.
     Waiting {
-        /// Its key there.
+        /// Its key in the queue.
         ticket: u64,
     },
-    /// It has a slot.
+    /// Served.
     Served {
-        /// Since when.
+        /// Since when it has the slot.
         since: Instant,
     },
 }
 
-/// What a peer was told last since it became interested. A decision may take a slot and give another one at once, of
-/// which the peer need not hear.
+/// The verdict last sent to a peer since it became interested. A decision may move a peer between slots without a new
+/// verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum SentVerdict {
     #[default]
@@ -33,8 +33,8 @@ pub(super) enum SentVerdict {
     Position(u32),
 }
 
-/// Bytes of the present round and of the one before: together the rate over about two rounds, which is the same two
-/// rounds for every peer, so that bytes can be compared instead of rates.
+/// Bytes of the current and the previous round. Rounds are the same for all peers, so bytes can be compared instead of
+/// rates.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RoundTraffic {
     this_round: u64,
@@ -56,7 +56,7 @@ impl RoundTraffic {
     }
 }
 
-/// How much a peer has earned a slot: by what it gave, and where that is equal, by what it took.
+/// How much a peer deserves a slot: by bytes received from it, then by bytes sent to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Merit {
     received: u64,
@@ -64,7 +64,7 @@ pub(super) struct Merit {
 }
 
 impl Merit {
-    /// Says whether it is better by more than a fifth: less is chance, and slots shall not flap.
+    /// Returns true if it is better by more than a fifth. Smaller differences are noise and would make slots flap.
     pub(super) const fn clearly_beats(self, other: Self) -> bool {
         if self.received == other.received {
             is_more_by_a_fifth(self.sent, other.sent)
@@ -78,7 +78,7 @@ const fn is_more_by_a_fifth(more: u64, less: u64) -> bool {
     more > less && more - less > less / 5
 }
 
-/// A peer, with all that counts for who is served.
+/// A peer with everything that counts for choking.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ChokerPeer {
     pub(super) address: Option<AddressKey>,
@@ -89,7 +89,7 @@ pub(super) struct ChokerPeer {
 }
 
 impl ChokerPeer {
-    /// Returns with whom it shares.
+    /// Returns the sharer that it belongs to.
     pub(super) fn sharer(&self, peer: PeerKey) -> SlotSharer {
         self.address.map_or(SlotSharer::Peer(peer), SlotSharer::Address)
     }

@@ -1,42 +1,42 @@
-//! Who waits, in which order, and when the waiting are told that they moved up.
+//! The queue of waiting peers, and when they are sent their new positions.
 //!
-//! Turns are shared by address first: a peer of an address that has a slot, or that has other peers ahead, waits behind the
-//! first peers of all other addresses. Addresses take turns in the order in which they came or last gave a slot back.
+//! Turns are shared by address first: a peer whose address has a slot or other peers ahead waits behind the first peers of all
+//! other addresses. Addresses take turns in the order in which they arrived or last released a slot.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{AddressKey, PeerKey};
 
-/// How often at most the places are told: one peer that leaves a long queue moves all behind it.
+/// Minimum interval between position reports, since one peer leaving a long queue moves all behind it.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Whoever has one share of the slots: all peers of an address, or one peer that is exempt.
+/// The holder of one share of the slots: all peers of an address, or a single peer that has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SlotSharer {
     Address(AddressKey),
     Peer(PeerKey),
 }
 
-/// The peers of one sharer that want something.
+/// The interested peers of one sharer.
 #[derive(Debug, Default)]
 struct SharerQueue {
-    /// When it came or last gave a slot back: less is earlier.
+    /// When the sharer arrived or last released a slot; lower is earlier.
     order: u64,
-    /// How many of its peers have a slot.
+    /// Number of its served peers.
     served: usize,
-    /// Those that wait, by ticket.
+    /// Its waiting peers, by ticket.
     waiting: BTreeMap<u64, PeerKey>,
 }
 
-/// The waiting peers, and the sharers of all peers that want something.
+/// The waiting peers, and the sharers of all interested peers.
 #[derive(Debug)]
 pub(super) struct ChokeQueue {
     sharers: BTreeMap<SlotSharer, SharerQueue>,
-    /// How many peers of one sharer have a place.
+    /// Maximum number of queued peers per sharer that have a position.
     places_per_sharer: usize,
     next_ticket: u64,
-    /// Whether a place may have changed since the places were told.
+    /// Whether a position may have changed since the last report.
     is_dirty: bool,
     report_due: Instant,
 }
@@ -56,17 +56,17 @@ impl ChokeQueue {
         self.sharers.values().all(|share| share.waiting.is_empty())
     }
 
-    /// Counts the peers that have a place.
+    /// Returns the number of peers with a position.
     pub(super) fn len(&self) -> usize {
         self.sharers.values().map(|share| share.waiting.len().min(self.places_per_sharer)).sum()
     }
 
-    /// Counts the sharers with a peer that waits or is served.
+    /// Returns the number of sharers with a waiting or served peer.
     pub(super) fn sharer_count(&self) -> usize {
         self.sharers.len()
     }
 
-    /// Returns how many slots the peers of a sharer have.
+    /// Returns the number of slots held by the peers of a sharer.
     pub(super) fn served_count(&self, sharer: SlotSharer) -> usize {
         self.sharers.get(&sharer).map_or(0, |share| share.served)
     }
@@ -76,9 +76,9 @@ impl ChokeQueue {
         self.sharers.get(&sharer).is_some_and(|share| !share.waiting.is_empty())
     }
 
-    /// Takes a peer in behind the others of its sharer and returns its ticket.
+    /// Adds a peer behind the others of its sharer and returns its ticket.
     pub(super) fn join(&mut self, sharer: SlotSharer, peer: PeerKey) -> u64 {
-        // Whoever comes first of its sharer passes all that are second of theirs.
+        // The first peer of a sharer moves ahead of the second and later peers of all others.
         let passes = |share: &SharerQueue| share.served + share.waiting.len() > 1;
         self.is_dirty |= self.sharers.values().any(passes);
         let ticket = self.draw_ticket();
@@ -90,14 +90,14 @@ impl ChokeQueue {
         ticket
     }
 
-    /// Removes a peer that wants nothing any more.
+    /// Removes a waiting peer that is no longer interested.
     pub(super) fn leave(&mut self, sharer: SlotSharer, ticket: u64) {
         self.change(sharer, |share, _| {
             share.waiting.remove(&ticket);
         });
     }
 
-    /// Removes a peer that gets a slot.
+    /// Removes a waiting peer that gets a slot.
     pub(super) fn serve(&mut self, sharer: SlotSharer, ticket: u64) {
         self.change(sharer, |share, turn| {
             share.waiting.remove(&ticket);
@@ -106,10 +106,10 @@ impl ChokeQueue {
         });
     }
 
-    /// Notes that a peer gives a slot back.
+    /// Records that a peer releases its slot.
     pub(super) fn release(&mut self, sharer: SlotSharer) {
         self.change(sharer, |share, turn| {
-            debug_assert!(share.served > 0, "a slot that nobody has");
+            debug_assert!(share.served > 0, "released a slot that no peer holds");
             share.served = share.served.saturating_sub(1);
             share.order = turn;
         });
@@ -131,35 +131,35 @@ impl ChokeQueue {
         ticket
     }
 
-    /// Returns who is next among the sharers with fewer than `most` slots.
-    pub(super) fn next_peer(&self, most: usize) -> Option<PeerKey> {
-        let candidates = self.sharers.values().filter(|share| share.served < most);
+    /// Returns the next peer among the sharers with fewer than `max` slots.
+    pub(super) fn next_peer(&self, max: usize) -> Option<PeerKey> {
+        let candidates = self.sharers.values().filter(|share| share.served < max);
         let (_, _, head) = candidates.filter_map(|share| share.candidate(share.served, share.order)).min()?;
         Some(head)
     }
 
-    /// Returns who is next if this sharer gives a slot back, as [`ChokeQueue::next_peer`] does.
-    pub(super) fn next_peer_after(&self, released: SlotSharer, most: usize) -> Option<PeerKey> {
+    /// Returns the next peer if the sharer `released` gives up a slot, as [`ChokeQueue::next_peer`] does.
+    pub(super) fn next_peer_after(&self, released: SlotSharer, max: usize) -> Option<PeerKey> {
         let candidates = self.sharers.iter().map(|(sharer, share)| {
-            // Whoever gives a slot back goes behind all others.
+            // A sharer that releases a slot goes behind all others.
             if *sharer == released {
                 (share, share.served.saturating_sub(1), u64::MAX)
             } else {
                 (share, share.served, share.order)
             }
         });
-        let candidates = candidates.filter(|(_, served, _)| *served < most);
+        let candidates = candidates.filter(|(_, served, _)| *served < max);
         let (_, _, head) =
             candidates.filter_map(|(share, served, turn)| share.candidate(served, turn)).min()?;
         Some(head)
     }
 
-    /// Returns who is next of one sharer.
+    /// Returns the next waiting peer of a sharer.
     pub(super) fn next_peer_of(&self, sharer: SlotSharer) -> Option<PeerKey> {
         self.sharers.get(&sharer)?.waiting.values().next().copied()
     }
 
-    /// Returns the peers with their places, the first one first; those that have none, with 0, at the end.
+    /// Returns the peers with their positions in queue order, followed by those without one, with 0.
     pub(super) fn places(&self) -> Vec<(PeerKey, u32)> {
         let (mut ranked, mut others) = (Vec::new(), Vec::new());
         for share in self.sharers.values() {
@@ -173,20 +173,20 @@ impl ChokeQueue {
         ranked.chain(others).collect()
     }
 
-    /// Returns when the places are to be told, if they may have changed.
+    /// Returns when to report positions, if they may have changed.
     pub(super) fn report_due(&self) -> Option<Instant> {
         (self.is_dirty && !self.is_empty()).then_some(self.report_due)
     }
 
-    /// Notes that all know their places, and when some had to be told of them.
-    pub(super) fn reported(&mut self, told: Option<Instant>) {
+    /// Records that all peers know their positions; `now` is set if any had to be sent.
+    pub(super) fn reported(&mut self, now: Option<Instant>) {
         self.is_dirty = false;
-        self.report_due = told.map_or(self.report_due, |told| told + REPORT_INTERVAL);
+        self.report_due = now.map_or(self.report_due, |now| now + REPORT_INTERVAL);
     }
 }
 
 impl SharerQueue {
-    /// Returns its first waiting peer, to be compared with those of others.
+    /// Returns the first waiting peer with its sort key.
     fn candidate(&self, served: usize, turn: u64) -> Option<(usize, u64, PeerKey)> {
         self.waiting.values().next().map(|peer| (served, turn, *peer))
     }

@@ -1,4 +1,4 @@
-//! Who gets a slot and who loses one.
+//! Assigns slots: rounds, rotation and free slots.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,8 +8,8 @@ use super::peer::{ChokerPeer, Merit, PeerStatus, SentVerdict};
 use super::{Choker, ChokerVerdict, PeerKey};
 
 impl Choker {
-    /// Brings the slots into order: takes what is too many, holds a round and passes the optimistic slot on when they
-    /// are due, fills what is free, and says what has changed.
+    /// Updates the slots: removes excess ones, holds a round and rotates the optimistic slot when due, fills free slots, and
+    /// queues verdicts for the changes.
     pub(super) fn decide(&mut self, now: Instant) {
         self.needs_decision = false;
         let mut served = Vec::new();
@@ -24,7 +24,7 @@ impl Choker {
             self.round_due = now + self.config.round_interval;
         }
         if self.rotation_due().is_some_and(|due| now >= due) {
-            // Who has shown itself fast in the optimistic slot does not go back to the end of the queue.
+            // A peer that proved fast in the optimistic slot keeps a slot instead of rejoining the queue at the end.
             self.challenge(now, &mut served);
             if self.rotation_due().is_some_and(|due| now >= due) {
                 self.rotate_optimistic(now, &mut served);
@@ -36,7 +36,7 @@ impl Choker {
         self.report_places(now);
     }
 
-    /// Chokes the weakest when there are fewer slots than before.
+    /// Chokes the weakest peers if there are fewer slots than before.
     fn take_excess(&mut self) {
         let excess = self.regular.len().saturating_sub(self.config.slots);
         if excess == 0 {
@@ -50,7 +50,7 @@ impl Choker {
         }
     }
 
-    /// Lets all who have no regular slot challenge those who have one, the best against the weakest.
+    /// Lets peers without a regular slot challenge those with one, the best against the weakest.
     fn challenge(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
         if self.queue.is_empty() {
             return;
@@ -61,15 +61,16 @@ impl Choker {
             .filter(|peer| self.is_challengeable(**peer, now))
             .map(|peer| Reverse((self.merit(*peer), *peer)))
             .collect();
-        // Among equals the optimistic one comes first, then whoever has waited longest.
-        let placed = self.queue.places().into_iter().filter(|(_, place)| *place > 0);
+        // Among equals the optimistic peer comes first, then those that have waited longest.
+        let placed = self.queue.places().into_iter().filter(|(_, position)| *position > 0);
         let challengers = self.optimistic.map(|peer| (peer, 0)).into_iter().chain(placed);
         let mut best: BinaryHeap<_> =
-            challengers.map(|(peer, place)| (self.merit(peer), Reverse(place), peer)).collect();
+            challengers.map(|(peer, position)| (self.merit(peer), Reverse(position), peer)).collect();
         while let Some((merit, _, challenger)) = best.pop() {
             if self.optimistic != Some(challenger) && self.has_share(challenger) {
                 continue;
             }
+            // Both heaps are sorted, so the first challenger that does not win ends the round.
             let Some(Reverse((held, holder))) = weakest.pop() else { break };
             if !merit.clearly_beats(held) {
                 break;
@@ -85,7 +86,7 @@ impl Choker {
         }
     }
 
-    /// Gives the optimistic slot to the next one; who had it joins the queue's end.
+    /// Gives the optimistic slot to the next peer. The previous holder joins the end of the queue.
     fn rotate_optimistic(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
         let Some(holder) = self.optimistic else { return };
         let Some(head) = self.queue.next_peer_after(self.sharer(holder), self.max_slots()) else { return };
@@ -94,13 +95,13 @@ impl Choker {
         self.enqueue(holder);
     }
 
-    /// Returns who gets a slot that is free, if there is one.
+    /// Returns the next peer for a free slot, if there is one.
     fn next_to_fill(&self) -> Option<PeerKey> {
         let is_free = self.regular.len() < self.config.slots || self.optimistic.is_none();
         is_free.then(|| self.queue.next_peer(self.max_slots())).flatten()
     }
 
-    /// Assigns the free slots to the peers that wait and may have one, in the order of the queue.
+    /// Assigns free slots to eligible waiting peers in queue order.
     fn fill(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
         while let Some(head) = self.next_to_fill() {
             if self.regular.len() < self.config.slots {
@@ -112,16 +113,16 @@ impl Choker {
         }
     }
 
-    /// Says first who is choked and then who is served, so that there are never more than there are slots.
+    /// Queues chokes before unchokes, so that never more peers are served than there are slots.
     fn queue_verdicts(&mut self, served: &[PeerKey]) {
-        // Those who came or were choked since the last decision know no place yet.
-        let knows_place = |peer| matches!(self.last_sent(peer), SentVerdict::Position(_));
-        let newcomers = self.queue.places().into_iter().filter(|(peer, _)| !knows_place(*peer));
-        for (peer, place) in newcomers.collect::<Vec<_>>() {
+        // Peers that joined or were choked since the last decision do not know their position yet.
+        let knows_position = |peer| matches!(self.last_sent(peer), SentVerdict::Position(_));
+        let newcomers = self.queue.places().into_iter().filter(|(peer, _)| !knows_position(*peer));
+        for (peer, position) in newcomers.collect::<Vec<_>>() {
             self.queue_verdict(
                 peer,
-                SentVerdict::Position(place),
-                ChokerVerdict::Choke { peer, position: place },
+                SentVerdict::Position(position),
+                ChokerVerdict::Choke { peer, position },
             );
         }
         for peer in served {
@@ -135,15 +136,15 @@ impl Choker {
         if self.queue.report_due().is_none_or(|due| now < due) {
             return;
         }
-        let is_new = |peer, place| self.last_sent(peer) != SentVerdict::Position(place);
+        let is_new = |peer, position| self.last_sent(peer) != SentVerdict::Position(position);
         let moved: Vec<_> =
-            self.queue.places().into_iter().filter(|(peer, place)| is_new(*peer, *place)).collect();
+            self.queue.places().into_iter().filter(|(peer, position)| is_new(*peer, *position)).collect();
         let any = !moved.is_empty();
-        for (peer, place) in moved {
+        for (peer, position) in moved {
             self.queue_verdict(
                 peer,
-                SentVerdict::Position(place),
-                ChokerVerdict::Position { peer, position: place },
+                SentVerdict::Position(position),
+                ChokerVerdict::Position { peer, position },
             );
         }
         self.queue.reported(any.then_some(now));
@@ -181,7 +182,7 @@ impl Choker {
     pub(super) fn enqueue(&mut self, peer: PeerKey) {
         if let Some(contender) = self.peers.get_mut(&peer) {
             let sharer = contender.sharer(peer);
-            // Joined first, so that the sharer is not forgotten in between.
+            // Joined before released, so that the sharer is not removed in between.
             let ticket = self.queue.join(sharer, peer);
             self.queue.release(sharer);
             contender.status = PeerStatus::Waiting { ticket };

@@ -1,4 +1,4 @@
-//! How slots are shared by address: none has more than its share while others want something, and its own peers take turns.
+//! Shares slots by address: none has more than its share while others want slots, and its own peers take turns.
 
 use std::cmp::Reverse;
 use std::time::Instant;
@@ -7,17 +7,17 @@ use super::peer::ChokerPeer;
 use super::{Choker, PeerKey};
 
 impl Choker {
-    /// Chokes the weakest peers of every address that has more slots than it may have now.
+    /// Chokes the weakest peers of every address with more slots than its current maximum.
     pub(super) fn take_surplus(&mut self) {
-        let most = self.max_slots();
-        if most == usize::MAX {
+        let max_slots = self.max_slots();
+        if max_slots == usize::MAX {
             return;
         }
         let mut served: Vec<_> = self.served().map(|peer| (Reverse(self.merit(peer)), peer)).collect();
-        // The weakest last.
+        // Sorted from strongest to weakest.
         served.sort_unstable();
         for (_, peer) in served.into_iter().rev() {
-            if self.queue.served_count(self.sharer(peer)) > most {
+            if self.queue.served_count(self.sharer(peer)) > max_slots {
                 self.optimistic.take_if(|optimistic| *optimistic == peer);
                 self.regular.remove(&peer);
                 self.enqueue(peer);
@@ -25,7 +25,7 @@ impl Choker {
         }
     }
 
-    /// Lets the peers of an address that has its share take turns, in the slots of that address.
+    /// Rotates the slots of addresses at their maximum among the peers of the same address.
     pub(super) fn rotate_within_addresses(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
         let overdue: Vec<_> = self.overdue_holders().filter(|(_, due)| now >= *due).collect();
         for (holder, _) in overdue {
@@ -41,17 +41,17 @@ impl Choker {
         }
     }
 
-    /// Returns when the next peer passes its slot on to another one of its address.
+    /// Returns when the next such rotation is due.
     pub(super) fn rotation_within_addresses_due(&self) -> Option<Instant> {
         self.overdue_holders().map(|(_, due)| due).min()
     }
 
-    /// Returns true if the address of a peer has all slots that it may have now.
+    /// Returns true if the address of a peer holds its current maximum of slots.
     pub(super) fn has_share(&self, peer: PeerKey) -> bool {
         self.queue.served_count(self.sharer(peer)) >= self.max_slots()
     }
 
-    /// Returns the served peers that hold others of their address back, and until when they may.
+    /// Returns the served peers that keep others of their address waiting, and until when they may.
     fn overdue_holders(&self) -> impl Iterator<Item = (PeerKey, Instant)> {
         let holders =
             self.served().filter(|peer| self.has_share(*peer) && self.queue.has_waiting(self.sharer(*peer)));

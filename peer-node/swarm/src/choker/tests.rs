@@ -1,4 +1,4 @@
-//! The choker's promises, in single stories and in random histories.
+//! The choker's guarantees, in single scenarios and in random histories.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use watch::ChokerWatch;
 mod sharing;
 mod watch;
 
-/// What happens in a history.
+/// An event in a history.
 #[derive(Debug, Clone, Copy)]
 enum ChokerEvent {
     Interested(PeerKey),
@@ -100,7 +100,7 @@ fn without_uploaders_the_fastest_downloader_keeps_its_slot() {
     let taken = [ChokerVerdict::Choke { peer: A, position: 1 }, ChokerVerdict::Unchoke { peer: C }];
     assert_eq!(
         verdicts, taken,
-        "the optimistic one takes the regular slot, and the next in the queue its place"
+        "the optimistic peer takes the regular slot, and the next peer in the queue takes the optimistic slot"
     );
 }
 
@@ -113,9 +113,9 @@ fn departures_from_a_long_queue_are_reported_rarely() {
     }
     drain(&mut choker, start);
     let verdicts: usize = (0..100)
-        .map(|gone| {
-            let now = start + Duration::from_millis(10 * gone);
-            choker.remove(PeerKey(gone), now);
+        .map(|number| {
+            let now = start + Duration::from_millis(10 * number);
+            choker.remove(PeerKey(number), now);
             drain(&mut choker, now).len()
         })
         .sum();

@@ -8,20 +8,20 @@ const C: PeerKey = PeerKey(3);
 const D: PeerKey = PeerKey(4);
 const ALL: [PeerKey; 4] = [A, B, C, D];
 
-/// Regular slots every 5 s and the optimistic one every 7 s, on different grids.
+/// A choker with regular slots every 5 s and the optimistic one every 7 s, on different grids.
 fn idle_choker(slots: usize, seed: u64) -> IntervalChoker {
     let (regular_interval, optimistic_interval) = (Duration::from_secs(5), Duration::from_secs(7));
     IntervalChoker::new(IntervalChokerConfig { slots, regular_interval, optimistic_interval, seed })
 }
 
-/// The same, with four interested neighbours, so that the first selection is at the start.
+/// The same with four interested neighbours, such that the first selection is at `start`.
 fn choker_with_four_interested(slots: usize, seed: u64, start: Instant) -> IntervalChoker {
     let mut choker = idle_choker(slots, seed);
     start_interested(&mut choker, &ALL, start);
     choker
 }
 
-/// Lets some be interested so long before that the first selection is at the start.
+/// Makes neighbours interested early enough for the first selection to be at `start`.
 fn start_interested(choker: &mut IntervalChoker, peers: &[PeerKey], start: Instant) {
     for peer in peers {
         choker.interested(*peer);
@@ -44,7 +44,7 @@ fn the_first_selection_follows_the_first_interest() {
     assert_eq!(choker.select(start), None);
     choker.interested(A);
     assert_eq!(choker.select(at(start, 3.0)), None);
-    // Connected at about the same time.
+    // All connect at about the same time.
     choker.interested(B);
     let first = choker.select(at(start, 3.0) + GATHERING_DELAY).unwrap();
     assert_eq!(first, ChokeSelection { choked: vec![], unchoked: vec![A, B] });
@@ -54,12 +54,12 @@ fn the_first_selection_follows_the_first_interest() {
 }
 
 #[test]
-fn nobody_is_chosen_between_two_selections() {
+fn slots_change_only_at_selections() {
     let start = Instant::now();
     let mut choker = choker_with_four_interested(1, 1, start);
     assert!(choker.select(start).is_some());
     let served: Vec<PeerKey> = choker.regular().chain(choker.optimistic()).collect();
-    // Slots of those that want nothing or are gone stay free.
+    // Slots of neighbours that lose interest or disconnect stay free.
     choker.not_interested(served[0]);
     choker.remove(served[1]);
     for step in 1..50 {
@@ -70,7 +70,7 @@ fn nobody_is_chosen_between_two_selections() {
         }
         assert_eq!(choker.select(at(start, f64::from(u32::try_from(step).unwrap()) * 0.1)), None);
     }
-    assert_eq!(regular(&choker), [served[0]], "a neighbour without interest is not choked before");
+    assert_eq!(regular(&choker), [served[0]], "a neighbour without interest keeps its slot until then");
     let selection = choker.select(at(start, 5.0)).unwrap();
     assert_eq!(selection.choked, [served[0]]);
     assert_eq!(selection.unchoked.len(), 1);
@@ -142,7 +142,7 @@ fn optimistic_peer_stays_served_without_a_regular_slot() {
     choker.received(optimistic, 10);
     assert_eq!(choker.select(at(start, 5.0)).unwrap().choked, [first]);
     assert_eq!((regular(&choker), choker.optimistic()), (vec![optimistic], Some(optimistic)));
-    // At 7 s the other one is the only one that waits.
+    // At 7 s the other neighbour is the only one waiting.
     assert_eq!(choker.select(at(start, 7.0)).unwrap().unchoked, [first]);
     choker.received(first, 10);
     assert_eq!(choker.select(at(start, 10.0)).unwrap().choked, [optimistic]);
@@ -193,7 +193,7 @@ proptest! {
             prop_assert_eq!(&held, &served);
             prop_assert!(choker.regular().count() <= slots);
         }
-        // One at the beginning of each grid, and one per interval.
+        // One selection at the start of each grid, and one per interval.
         let most = 2 + passed.as_secs() / 5 + passed.as_secs() / 7;
         prop_assert!(selections <= most, "{selections} selections in {passed:?}");
     }

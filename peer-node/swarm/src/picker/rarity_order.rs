@@ -2,19 +2,19 @@ use protocol::geometry::{Geometry, PieceIndex};
 
 use crate::random::SeededRandom;
 
-/// The missing pieces that nobody was asked for, the rarest first and equals in random order.
+/// The missing, unrequested pieces, rarest first and equals in random order.
 ///
-/// They stand in one table, those of one rarity side by side, and for each piece it is known where it stands. So a piece
-/// that becomes rarer or less rare changes places with the one at the border of its equals, which takes the same time
-/// however many there are: in a swarm of 200 peers and 65,536 pieces there are millions of such changes.
+/// A table holds the pieces of each rarity side by side, and the position of each piece in it is known. A piece whose rarity
+/// changes swaps places with the one at the border of its group, which takes constant time; large swarms need millions of
+/// such changes.
 #[derive(Debug)]
 pub(super) struct RarityOrder {
     pieces: Vec<PieceIndex>,
-    /// For each piece, where it stands in `pieces` if it waits.
+    /// For each piece, its position in `pieces`, if it is waiting.
     positions: Vec<Option<u32>>,
-    /// For each piece, how many of the sources that do not have everything have it.
+    /// For each piece, how many of the incomplete sources have it.
     rarity: Vec<usize>,
-    /// For each rarity, where the pieces of it end.
+    /// For each rarity, the end of its group in `pieces`.
     ends: Vec<usize>,
     random: SeededRandom,
 }
@@ -22,8 +22,8 @@ pub(super) struct RarityOrder {
 impl RarityOrder {
     pub(super) fn new(geometry: &Geometry, random: SeededRandom) -> Self {
         let count = geometry.piece_count() as usize;
-        let (places, rarity) = (vec![None; count], vec![0; count]);
-        Self { pieces: Vec::new(), positions: places, rarity, ends: vec![0], random }
+        let (positions, rarity) = (vec![None; count], vec![0; count]);
+        Self { pieces: Vec::new(), positions, rarity, ends: vec![0], random }
     }
 
     #[cfg(test)]
@@ -31,13 +31,13 @@ impl RarityOrder {
         self.pieces.len()
     }
 
-    /// Returns the waiting pieces in their order; on demand without those that only sources with everything have.
+    /// Returns the waiting pieces in order; if `only_counted`, without those that only complete sources have.
     pub(super) fn iter(&self, only_counted: bool) -> impl Iterator<Item = PieceIndex> {
         let skipped = if only_counted { self.end_of(0) } else { 0 };
         self.pieces.iter().skip(skipped).copied()
     }
 
-    /// Returns the waiting pieces from a random one on, and then those before it.
+    /// Returns the waiting pieces from a random one on, then those before it.
     pub(super) fn iter_from_anywhere(&mut self) -> impl Iterator<Item = PieceIndex> {
         let from = random_below(&mut self.random, self.pieces.len());
         self.pieces.iter().cycle().skip(from).take(self.pieces.len()).copied()
@@ -47,84 +47,88 @@ impl RarityOrder {
         self.position(piece).is_some()
     }
 
-    /// Returns how many of the sources that do not have everything have a piece.
+    /// Returns how many of the incomplete sources have a piece.
     pub(super) fn rarity(&self, piece: PieceIndex) -> usize {
         self.rarity.get(piece.as_usize()).copied().unwrap_or(0)
     }
 
-    /// Notes that one source more has a piece.
+    /// Records that one more source has a piece.
     pub(super) fn piece_gained(&mut self, piece: PieceIndex) {
         let rarity = self.rarity(piece);
         self.set_rarity(piece, rarity + 1);
-        if let Some(place) = self.position(piece) {
+        if let Some(position) = self.position(piece) {
+            // At the end of its group, the piece joins the next group when the border moves down by one.
             let border = self.end_of(rarity).saturating_sub(1);
-            self.swap(place, border);
+            self.swap(position, border);
             self.set_end_of(rarity, border);
             self.shuffle_in(border, border, self.end_of(rarity + 1));
         }
     }
 
-    /// Notes that one source less has a piece.
+    /// Records that one source fewer has a piece.
     pub(super) fn piece_lost(&mut self, piece: PieceIndex) {
         let Some(rarity) = self.rarity(piece).checked_sub(1) else { return };
         self.set_rarity(piece, rarity);
-        if let Some(place) = self.position(piece) {
+        if let Some(position) = self.position(piece) {
+            // At the start of its old group, the piece joins the rarer group when the border moves up by one.
             let border = self.end_of(rarity);
-            self.swap(place, border);
+            self.swap(position, border);
             self.set_end_of(rarity, border + 1);
             self.shuffle_in(border, self.start_of(rarity), border + 1);
         }
     }
 
-    /// Lets a piece wait that does not.
+    /// Adds a piece to the waiting ones.
     pub(super) fn insert(&mut self, piece: PieceIndex) {
         if self.contains(piece) {
             return;
         }
-        let (rarity, mut place) = (self.rarity(piece), self.pieces.len());
+        let (rarity, mut position) = (self.rarity(piece), self.pieces.len());
         self.pieces.push(piece);
-        self.note_position(place);
+        self.note_position(position);
+        // Added at the end of the table, the piece moves in front of each more common group by a swap with its first piece.
         for more in (rarity + 1..self.ends.len()).rev() {
             let border = self.start_of(more);
-            self.swap(place, border);
+            self.swap(position, border);
             self.set_end_of(more, self.end_of(more) + 1);
-            place = border;
+            position = border;
         }
-        self.set_end_of(rarity, place + 1);
-        self.shuffle_in(place, self.start_of(rarity), place + 1);
+        self.set_end_of(rarity, position + 1);
+        self.shuffle_in(position, self.start_of(rarity), position + 1);
     }
 
-    /// Takes a piece out, if it waits.
+    /// Removes a piece, if it is waiting.
     pub(super) fn remove(&mut self, piece: PieceIndex) {
-        let Some(mut place) = self.position(piece) else { return };
+        let Some(mut position) = self.position(piece) else { return };
+        // The piece moves to the end of its group and of each more common one, and so to the end of the table.
         for rarity in self.rarity(piece)..self.ends.len() {
             let border = self.end_of(rarity).saturating_sub(1);
-            self.swap(place, border);
+            self.swap(position, border);
             self.set_end_of(rarity, border);
-            place = border;
+            position = border;
         }
         self.pieces.pop();
-        if let Some(place) = self.positions.get_mut(piece.as_usize()) {
-            *place = None;
+        if let Some(position) = self.positions.get_mut(piece.as_usize()) {
+            *position = None;
         }
     }
 
     fn position(&self, piece: PieceIndex) -> Option<usize> {
-        self.positions.get(piece.as_usize()).copied().flatten().map(|place| place as usize)
+        self.positions.get(piece.as_usize()).copied().flatten().map(|position| position as usize)
     }
 
     fn start_of(&self, rarity: usize) -> usize {
         rarity.checked_sub(1).map_or(0, |less| self.end_of(less))
     }
 
-    /// Returns where the pieces of a rarity end. There may be none that are so common.
+    /// Returns the end of a rarity's group, which is the end of the table if no piece is that common.
     fn end_of(&self, rarity: usize) -> usize {
         self.ends.get(rarity).copied().unwrap_or(self.pieces.len())
     }
 
     fn set_end_of(&mut self, rarity: usize, end: usize) {
-        if let Some(place) = self.ends.get_mut(rarity) {
-            *place = end;
+        if let Some(entry) = self.ends.get_mut(rarity) {
+            *entry = end;
         }
     }
 
@@ -132,15 +136,15 @@ impl RarityOrder {
         if rarity >= self.ends.len() {
             self.ends.resize(rarity + 1, self.pieces.len());
         }
-        if let Some(place) = self.rarity.get_mut(piece.as_usize()) {
-            *place = rarity;
+        if let Some(entry) = self.rarity.get_mut(piece.as_usize()) {
+            *entry = rarity;
         }
     }
 
-    /// Lets a piece change places with a random one of its equals.
-    fn shuffle_in(&mut self, place: usize, begin: usize, end: usize) {
+    /// Swaps a piece with a random one of its group.
+    fn shuffle_in(&mut self, position: usize, begin: usize, end: usize) {
         let other = begin + random_below(&mut self.random, end.saturating_sub(begin));
-        self.swap(place, other);
+        self.swap(position, other);
     }
 
     fn swap(&mut self, one: usize, other: usize) {
@@ -151,15 +155,15 @@ impl RarityOrder {
         }
     }
 
-    fn note_position(&mut self, place: usize) {
-        let Some(piece) = self.pieces.get(place) else { return };
+    fn note_position(&mut self, position: usize) {
+        let Some(piece) = self.pieces.get(position) else { return };
         if let Some(known) = self.positions.get_mut(piece.as_usize()) {
-            *known = u32::try_from(place).ok();
+            *known = u32::try_from(position).ok();
         }
     }
 }
 
-/// Draws a number below a bound, or 0.
+/// Draws a random number below `bound`, or 0 if that is 0.
 fn random_below(random: &mut SeededRandom, bound: usize) -> usize {
     let drawn = random.next_u64() >> 32;
     let scaled = (drawn * bound as u64) >> 32;

@@ -1,4 +1,4 @@
-//! The picker against a model that counts everything anew at every step.
+//! The picker compared with a model that recounts everything at every step.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::*;
 
 const PIECES: u32 = 24;
 
-/// What can happen to a picker; numbers are taken modulo what there is.
+/// An event for a picker; numbers are taken modulo what exists.
 #[derive(Debug, Clone)]
 enum PickerStep {
     Joins(u32),
@@ -61,12 +61,12 @@ impl PickerModel {
         Have::Some(pieces)
     }
 
-    /// Counts the sources that have a piece and not everything.
+    /// Returns the number of incomplete sources that have a piece.
     fn rarity(&self, piece: PieceIndex) -> usize {
         self.sources.iter().filter(|have| !have.is_all() && have.has(piece)).count()
     }
 
-    /// Says whether a piece is one that may be taken next under a mask of what is acceptable.
+    /// Returns true if the piece may be taken next, given a mask of acceptable pieces.
     fn may_follow(&self, taken: Option<PieceIndex>, have: &Have, mask: u32, rarest: bool) -> bool {
         let fits = |piece: PieceIndex| have.has(piece) && mask >> piece.get() & 1 == 1;
         let fitting = || self.waiting.iter().filter(|piece| fits(**piece));
@@ -79,7 +79,7 @@ impl PickerModel {
         }
     }
 
-    /// Says whether no piece was preferred to the last one if that was as rare.
+    /// Returns true unless the last piece was acceptable and as rare as the taken one, but not preferred.
     fn prefers_last_piece(&self, taken: Option<PieceIndex>, have: &Have, mask: u32) -> bool {
         let (Some(taken), Some(last)) = (taken, self.geometry.last_piece()) else { return true };
         let could = self.waiting.contains(&last) && have.has(last) && mask >> last.get() & 1 == 1;
@@ -169,7 +169,10 @@ fn take(
     let fits = |piece: PieceIndex| mask >> piece.get() & 1 == 1;
     let taken = if rarest { picker.take(have, fits) } else { picker.take_random(have, fits) };
     prop_assert!(model.may_follow(taken, have, mask, rarest), "{taken:?} of {:?}", model.waiting);
-    prop_assert!(!rarest || model.prefers_last_piece(taken, have, mask), "the last goes before its equals");
+    prop_assert!(
+        !rarest || model.prefers_last_piece(taken, have, mask),
+        "the last piece comes before its equals"
+    );
     if let Some(taken) = taken {
         model.waiting.remove(&taken);
     }

@@ -4,18 +4,18 @@ use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A source at the other end of a line, seen millisecond by millisecond. Its sender begins as TCP does, with ten segments, and
-/// doubles that in each round trip as long as it has something to send.
+/// A source at the other end of a path, simulated in steps of a millisecond. Its sender starts like TCP with ten segments and
+/// doubles that every round trip as long as it has data to send.
 struct SimulatedPath {
     /// Bytes per second.
     rate: u64,
     rtt: Duration,
     block: u64,
-    /// A segment is lost this often, which holds back what comes behind it for a round trip.
+    /// Interval between lost segments. Each holds back what follows for a round trip.
     loss_interval: Option<Duration>,
 }
 
-/// What became of a transfer.
+/// The result of a transfer.
 struct TransferResult {
     took: Duration,
     pace: RequestWindow,
@@ -23,7 +23,7 @@ struct TransferResult {
     waited: Duration,
 }
 
-/// A transfer under way.
+/// A transfer in progress.
 struct SimulatedTransfer<'a> {
     path: &'a SimulatedPath,
     start: Instant,
@@ -31,16 +31,16 @@ struct SimulatedTransfer<'a> {
     pace: RequestWindow,
     cwnd: u64,
     in_flight: u64,
-    /// What the source was asked for and has not sent.
+    /// Requested bytes that the source has not sent.
     backlog: u64,
     requested: u64,
     received: u64,
-    /// What the receiver knows of: whole blocks, and every 50 ms the rest.
+    /// Bytes reported to the receiver: complete blocks, and every 50 ms the rest.
     reported: (u64, Duration),
     waited: Duration,
     /// Until when a lost segment holds everything back.
     held_until: Duration,
-    /// Requests and bytes on their way, with the time of their arrival.
+    /// Requests and bytes in flight, with their arrival times.
     to_source: VecDeque<(Duration, u64)>,
     to_us: VecDeque<(Duration, u64)>,
     acks: VecDeque<(Duration, u64)>,
@@ -49,7 +49,7 @@ struct SimulatedTransfer<'a> {
 }
 
 impl SimulatedPath {
-    /// Fetches so many bytes. With no pace, everything is requested at once.
+    /// Fetches `size` bytes. Without a window, everything is requested at once.
     fn fetch(&self, size: u64, pace: Option<RequestWindow>) -> TransferResult {
         let is_paced = pace.is_some();
         let mut transfer =
@@ -136,7 +136,7 @@ impl<'a> SimulatedTransfer<'a> {
         let most = each * (u64::try_from(line.rtt.as_millis()).unwrap() + 20);
         while let Some((_, acked)) = self.acks.pop_front_if(|(at, _)| *at <= now) {
             self.in_flight -= acked;
-            // It grows only while it is what limits the sender.
+            // The sender's window grows only while it is the limit.
             if self.backlog > 0 {
                 self.cwnd = (self.cwnd + acked).min(most.max(14_600));
             }
@@ -170,7 +170,7 @@ fn a_source_at_any_distance_is_kept_busy_from_the_start() {
     ] {
         for block in [64 << 10, 256 << 10] {
             let line = SimulatedPath { rate: mbit * 125_000, rtt: MS * millis, block, loss_interval: None };
-            // What the line carries in four seconds.
+            // What the path carries in four seconds.
             let size = (line.rate * 4).max(512 << 10);
             let best = line.fetch(size, None).took;
             let played = line.fetch(size, Some(new_window()));
@@ -234,7 +234,7 @@ fn window_grows_when_the_path_becomes_longer() {
     let mut run = |pace: &mut RequestWindow, rtt: Duration, rounds: u32| {
         for _ in 0..rounds {
             now += rtt;
-            // The window is all that limits the source.
+            // The window is the only limit of the source.
             pace.arrived(
                 pace.bytes().min(12_500_000 * u64::try_from(rtt.as_micros()).unwrap() / 1_000_000),
                 now,

@@ -1,4 +1,4 @@
-//! Sources that choke, and what they are told of our interest.
+//! Sources that choke, and the interest sent to them.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn choking_source_gets_no_requests_until_it_unchokes() {
     swarm.source_joined(ONE, Have::All, true, now);
     assert_eq!(swarm.poll(now), None);
     swarm.source_unchoked(ONE);
-    // As much as a source is asked for first.
+    // The initial window of a source.
     assert_eq!(requests(&mut swarm, now).len(), 4);
 }
 
@@ -40,7 +40,7 @@ fn blocks_owed_by_a_choking_source_are_requested_elsewhere() {
     }
     swarm.source_lost(TWO);
     swarm.source_unchoked(ONE);
-    assert_eq!(requests(&mut swarm, now).len(), owed.len(), "it still has them");
+    assert_eq!(requests(&mut swarm, now).len(), owed.len(), "the only source left is asked again");
 }
 
 #[test]
@@ -102,10 +102,10 @@ fn no_endgame_while_a_choking_source_has_new_pieces() {
     for second in 1..=8 {
         let now = start + Duration::from_secs(second);
         swarm.bytes_arrived(ONE, 1100, now);
-        let gone = second == 8;
-        if gone {
+        let is_gone = second == 8;
+        if is_gone {
             swarm.source_lost(choking);
         }
-        assert_eq!(requests(&mut swarm, now).len(), usize::from(gone));
+        assert_eq!(requests(&mut swarm, now).len(), usize::from(is_gone));
     }
 }

@@ -1,4 +1,4 @@
-//! Worlds in which pieces are asked for whole, one at a time, by chance and of one source each.
+//! Dialects in which whole pieces are requested, one at a time, in random order and from one source each.
 
 use super::*;
 
@@ -29,7 +29,7 @@ pub(super) fn requests(swarm: &mut Swarm, now: Instant) -> Vec<(SourceId, Block)
     asked.collect()
 }
 
-/// Fetches all from one source; returns the pieces in the order in which they were asked for.
+/// Fetches everything from one source. Returns the pieces in the order of their requests.
 fn fetch(seed: u64) -> Vec<u32> {
     let now = Instant::now();
     let (mut swarm, mut order) = (swarm(seed, now), Vec::new());
@@ -83,14 +83,14 @@ fn only_source_is_asked_again_after_a_pause() {
     while !swarm.is_complete() {
         let asked = requests(&mut swarm, now);
         if asked.is_empty() {
-            now = swarm.deadline().expect("a rest ends");
+            now = swarm.deadline().expect("a pause ends");
         }
         for (id, block) in asked {
-            // Every third, in turn with others that it sends.
+            // Rejects every third request, between pieces that it sends.
             if turned_down < 5 && block.piece.get() % 3 == 0 {
                 turned_down += 1;
                 swarm.block_turned_down(id, block, now);
-                assert!(requests(&mut swarm, now).is_empty(), "asked without a rest");
+                assert!(requests(&mut swarm, now).is_empty(), "asked without a pause");
             } else {
                 swarm.bytes_arrived(id, block.length.into(), now);
                 assert!(swarm.block_arrived(id, block, now));
@@ -115,7 +115,7 @@ fn source_that_refuses_everything_is_disconnected() {
             }
             Some(SwarmAction::Disconnect { reason, .. }) => break reason,
             Some(_) => {}
-            None => now = swarm.deadline().expect("a rest ends"),
+            None => now = swarm.deadline().expect("a pause ends"),
         }
     };
     assert_eq!((reason, swarm.unavailable_pieces()), (DisconnectReason::Refusing, 20));

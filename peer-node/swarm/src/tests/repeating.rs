@@ -1,4 +1,4 @@
-//! Sources that do not answer, in a world in which a request cannot be taken back.
+//! Sources that do not answer, in a dialect in which requests cannot be cancelled.
 
 use super::random_order::{requests, swarm};
 use super::*;
@@ -6,7 +6,7 @@ use super::*;
 const A: SourceId = SourceId(1);
 const B: SourceId = SourceId(2);
 
-/// Lets time pass; returns what is requested meanwhile, and when.
+/// Lets time pass. Returns the requests made in the meantime, with their times.
 fn pass(swarm: &mut Swarm, from: Instant, time: Duration) -> Vec<(Duration, SourceId, Block)> {
     let mut found = Vec::new();
     for step in 0..=u32::try_from(time.as_millis() / TICK.as_millis()).unwrap() {
@@ -14,7 +14,7 @@ fn pass(swarm: &mut Swarm, from: Instant, time: Duration) -> Vec<(Duration, Sour
         while let Some(action) = swarm.poll(from + passed) {
             match action {
                 SwarmAction::Request { source, block } => found.push((passed, source, block)),
-                SwarmAction::Disconnect { .. } => panic!("a source is left"),
+                SwarmAction::Disconnect { .. } => panic!("a source was disconnected"),
                 _ => {}
             }
         }
@@ -56,9 +56,9 @@ fn an_overdue_piece_is_requested_elsewhere_first() {
         swarm.source_joined(id, Have::Some(piece.clone()), false, now);
     }
     let asked = pass(&mut swarm, now, Duration::from_secs(8));
-    let whom: Vec<SourceId> = asked.iter().map(|(_, source, _)| *source).collect();
-    let other = if whom[0] == A { B } else { A };
-    assert_eq!(whom[..3], [whom[0], other, whom[0]], "{asked:?}");
+    let sources: Vec<SourceId> = asked.iter().map(|(_, source, _)| *source).collect();
+    let other = if sources[0] == A { B } else { A };
+    assert_eq!(sources[..3], [sources[0], other, sources[0]], "{asked:?}");
 }
 
 #[test]
@@ -82,11 +82,11 @@ fn stalled_piece_is_not_requested_twice_from_its_source() {
     let [(_, block)] = *requests(&mut swarm, now) else { panic!("one request") };
     swarm.bytes_arrived(A, 100, now);
     assert!(pass(&mut swarm, now, Duration::from_secs(10)).is_empty());
-    // Another source gets it meanwhile, but the first one goes on.
+    // Another source is asked in the meantime, but the first one continues.
     let now = now + Duration::from_secs(10);
     swarm.bytes_arrived(A, u64::from(block.length) - 100, now);
     assert!(swarm.block_arrived(A, block, now), "still missing");
-    assert_eq!(requests(&mut swarm, now).len(), 1, "its pause is over");
+    assert_eq!(requests(&mut swarm, now).len(), 1, "its pause has ended");
 }
 
 #[test]
@@ -103,8 +103,8 @@ fn late_answer_counts_once_if_the_piece_is_missing() {
     assert_eq!(swarm.pieces_done(), 1);
 }
 
-/// A program that loses every request that follows its unchoke at once, and one that takes 6 s for each piece: both are fetched
-/// from to the end.
+/// One source loses every request that follows its unchoke at once, another takes 6 s per piece. Both deliver everything
+/// requested from them.
 #[test]
 fn forgetful_and_slow_sources_deliver_everything() {
     for seed in 0..20 {

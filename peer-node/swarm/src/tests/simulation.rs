@@ -1,10 +1,10 @@
-//! Swarms played out with a clock of their own: sources have rates and delays, lie and die.
+//! Simulated swarms with a simulated clock: sources have rates and delays, lie and die.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::*;
 
-/// A source that the simulation plays.
+/// A simulated source.
 #[derive(Debug, Clone)]
 pub(super) struct SimulatedSource {
     pub(super) have: Have,
@@ -13,14 +13,14 @@ pub(super) struct SimulatedSource {
     pub(super) delay: Duration,
     /// Which of its pieces are wrong.
     pub(super) lies: fn(PieceIndex) -> bool,
-    /// Whether it turns every request down.
+    /// Whether it rejects every request.
     pub(super) rejects: bool,
-    /// After how many blocks it goes silent.
+    /// Number of blocks after which it goes silent.
     pub(super) dies_after: usize,
-    /// What it was asked for and has not answered.
+    /// Unanswered requests.
     pub(super) owed: BTreeSet<Block>,
     pub(super) busy_until: Duration,
-    /// Whether bytes of a block are reported before it is whole, and how many of the current one were.
+    /// Whether bytes of incomplete blocks are reported, and how many of the current one were.
     pub(super) drips: bool,
     pub(super) reported: u64,
 }
@@ -42,7 +42,7 @@ impl SimulatedSource {
         }
     }
 
-    /// Returns a source that never sends nothing, and never finishes.
+    /// Returns a source that always sends something but never finishes.
     pub(super) fn trickling(rate: f64) -> Self {
         Self { drips: true, ..Self::honest(rate) }
     }
@@ -52,7 +52,7 @@ impl SimulatedSource {
     }
 }
 
-/// What happened in a simulation.
+/// The result of a simulation.
 #[derive(Debug, Default)]
 pub(super) struct SwarmOutcome {
     pub(super) finished: Option<Duration>,
@@ -61,20 +61,20 @@ pub(super) struct SwarmOutcome {
     pub(super) history: Vec<(Duration, SourceId, Block)>,
 }
 
-/// A simulation under way.
+/// A running simulation.
 struct SwarmSimulation {
     start: Instant,
     now: Duration,
     swarm: Swarm,
     sources: Vec<SimulatedSource>,
-    /// Blocks that will be here at a known time.
+    /// Blocks with known arrival times.
     arrivals: BTreeSet<(Duration, u32, Block)>,
-    /// Which of the blocks that are here are wrong.
+    /// Which of the received blocks are wrong.
     wrong: BTreeMap<Block, bool>,
     outcome: SwarmOutcome,
 }
 
-/// Runs a swarm until it is complete, nothing can happen any more, or ten minutes have passed.
+/// Runs a swarm until it is complete, nothing more can happen, or ten minutes have passed.
 pub(super) fn simulate(
     geometry: Geometry,
     config: SwarmConfig,
@@ -99,7 +99,7 @@ impl SwarmSimulation {
         self.start + self.now
     }
 
-    /// Does all there is to do now and goes on to the next moment; says whether there is one.
+    /// Performs all actions due now and advances to the next event. Returns false if there is none.
     fn step(&mut self) -> bool {
         while let Some(action) = self.swarm.poll(self.clock()) {
             self.carry_out(&action);
@@ -122,7 +122,7 @@ impl SwarmSimulation {
         true
     }
 
-    /// Reports what has come by now of the block that a source is sending.
+    /// Reports the bytes received so far of the block that a source is sending.
     fn drip(&mut self, number: usize) {
         let source = u32::try_from(number).unwrap();
         let played = &mut self.sources[number];
@@ -148,7 +148,7 @@ impl SwarmSimulation {
             SwarmAction::Verify { piece } => {
                 let mut here = self.wrong.iter().filter(|(block, _)| block.piece == *piece);
                 let good = here.all(|(_, is_wrong)| !is_wrong);
-                // It may be cut into other blocks next time.
+                // The piece may be cut into other blocks next time.
                 self.wrong.retain(|block, _| block.piece != *piece);
                 self.swarm.piece_checked(*piece, good);
             }
@@ -158,7 +158,7 @@ impl SwarmSimulation {
             SwarmAction::Drop { piece } => self.wrong.retain(|block, _| block.piece != *piece),
             SwarmAction::Disconnect { source, reason } => {
                 self.outcome.disconnected.insert(*source, *reason);
-                // Its connection is closed: what is on its way comes, and nothing after it.
+                // Its connection is closed: blocks in flight still arrive, and nothing after them.
                 let delay = self.sources[source.0 as usize].delay;
                 self.arrivals.retain(|(at, number, _)| *number != source.0 || *at <= self.now + delay);
             }
@@ -168,7 +168,7 @@ impl SwarmSimulation {
     fn request(&mut self, source: SourceId, block: Block) {
         self.outcome.history.push((self.now, source, block));
         let played = &mut self.sources[source.0 as usize];
-        assert!(played.have.has(block.piece), "asked for what it does not have");
+        assert!(played.have.has(block.piece), "asked for a piece that it does not have");
         assert!(played.owed.insert(block), "asked twice");
         if played.dies_after > 0 {
             played.dies_after -= 1;
@@ -177,7 +177,7 @@ impl SwarmSimulation {
         }
     }
 
-    /// What is not being sent yet is not sent at all, and answered with a rejection.
+    /// Drops a block that is not being sent yet, and answers with a rejection.
     fn cancel(&mut self, source: SourceId, block: Block) {
         let played = &mut self.sources[source.0 as usize];
         let begun = self.now + played.time_for(block) + played.delay;

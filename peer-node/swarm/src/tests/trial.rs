@@ -1,4 +1,4 @@
-//! Beside many sources that have given nothing right yet.
+//! Downloads with many untested sources that never send a valid piece.
 
 use super::simulation::{SimulatedSource, simulate};
 use super::*;
@@ -67,7 +67,7 @@ fn hundred_trickling_sources_do_not_delay_an_honest_one() {
         let honest =
             SimulatedSource { delay: Duration::from_millis(delay), ..SimulatedSource::honest(100e6) };
         let alone = simulate(native(64), NATIVE, vec![honest.clone()]).finished.unwrap();
-        // Those before it are asked before anybody is proven, and for each other's blocks too.
+        // Earlier sources are asked before any source is proven, and also for each other's blocks.
         for place in [0, trickling / 2, trickling] {
             let mut sources = vec![SimulatedSource::trickling(2e3); trickling];
             sources.insert(place, honest.clone());

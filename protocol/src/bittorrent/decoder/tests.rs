@@ -3,19 +3,19 @@ use proptest::prelude::*;
 use super::*;
 use crate::bittorrent::block_head;
 
-/// A torrent of so many pieces.
+/// Returns a decoder for a torrent with this number of pieces.
 fn decoder(pieces: u32) -> BitTorrentDecoder {
     BitTorrentDecoder::new(&Geometry::new(u64::from(pieces) << 14, 1 << 14).unwrap())
 }
 
-/// What a test sends or finds: a message, encoded, or a block with all its bytes.
+/// An item of a test stream: an encoded message, or a block with all its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum BitTorrentStreamItem {
     Message(Vec<u8>),
     Block(BlockSpec, Vec<u8>),
 }
 
-/// Reads a stream that arrives in parts of the given lengths, over and over.
+/// Decodes a stream that arrives in fragments of the given lengths, repeated cyclically.
 fn decode_in_fragments(
     decoder: &mut BitTorrentDecoder,
     stream: &[u8],
@@ -46,8 +46,8 @@ fn decode_in_fragments(
             break;
         }
     }
-    let most = MAX_EXTENDED.max(12).max(decoder.bitfield);
-    assert!(kept.len() < 5 + most as usize);
+    let longest = MAX_EXTENDED.max(12).max(decoder.bitfield);
+    assert!(kept.len() < 5 + longest as usize);
     Ok(found)
 }
 

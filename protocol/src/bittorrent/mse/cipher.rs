@@ -2,23 +2,23 @@ use std::fmt;
 
 use rc4::{KeyInit, Rc4, StreamCipher as _};
 
-/// The first bytes of an RC4 keystream tell of its key, so they are not used.
+/// The number of keystream bytes discarded, because the first bytes of RC4 leak information about the key.
 const DISCARDED: usize = 1024;
 
-/// RC4 in one direction of a connection: encrypts what is sent, or decrypts what is received, in the order of the bytes.
+/// RC4 for one direction of a connection; bytes are encrypted or decrypted in stream order.
 pub struct StreamCipher(Rc4);
 
 /// The ciphers of a connection.
 #[derive(Debug)]
 pub struct Ciphers {
-    /// Encrypts what is sent.
+    /// Encrypts sent bytes.
     pub outgoing: StreamCipher,
-    /// Decrypts what is received.
+    /// Decrypts received bytes.
     pub incoming: StreamCipher,
 }
 
 impl StreamCipher {
-    /// Starts the keystream of a key, without its first bytes.
+    /// Starts the keystream of a key and discards its first bytes.
     #[expect(clippy::expect_used, reason = "RC4 takes any key of 1 to 256 bytes")]
     pub(super) fn new(key: &[u8; 20]) -> Self {
         let mut cipher = Self(Rc4::new_from_slice(key).expect("a key of 20 bytes"));
@@ -26,7 +26,7 @@ impl StreamCipher {
         cipher
     }
 
-    /// Encrypts, or decrypts, the next bytes in place.
+    /// Encrypts or decrypts the next bytes in place.
     pub fn apply(&mut self, bytes: &mut [u8]) {
         self.0.apply_keystream(bytes);
     }

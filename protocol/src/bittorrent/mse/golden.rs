@@ -1,4 +1,4 @@
-//! The bytes of a key exchange, computed from its specification by other means: they must never change.
+//! The bytes of a key exchange, computed independently from the specification. They must never change.
 
 use super::{ExchangeSecret, Initiator, Responder, ResponderNext, SECRET_LEN, TorrentKey};
 use crate::infohash::Infohash;
@@ -16,7 +16,7 @@ fn bytes_of(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
-/// A secret with no padding.
+/// Returns a secret without padding.
 fn secret(digit: u8) -> ExchangeSecret {
     let mut random = [0; SECRET_LEN];
     random[..20].fill(digit);
@@ -53,13 +53,13 @@ fn initiator_continues_under_rc4_if_selected() {
 #[test]
 fn responder_bytes_match_the_specification() {
     let mut responder = Responder::new(secret(2));
-    let answer = responder.receive(&bytes_of(INITIATORS_KEY)).unwrap();
-    assert_eq!(answer.send, bytes_of(RESPONDERS_KEY));
+    let output = responder.receive(&bytes_of(INITIATORS_KEY)).unwrap();
+    assert_eq!(output.send, bytes_of(RESPONDERS_KEY));
     let ResponderNext::Identify(key) = responder.receive(&bytes_of(OFFER)).unwrap().next else { panic!() };
     assert_eq!(key, TorrentKey::of(infohash()));
-    let answer = responder.identify(infohash()).unwrap();
-    assert_eq!(answer.send, bytes_of(PLAINTEXT_SELECTED));
-    let ResponderNext::Done(established) = answer.next else { panic!() };
+    let output = responder.identify(infohash()).unwrap();
+    assert_eq!(output.send, bytes_of(PLAINTEXT_SELECTED));
+    let ResponderNext::Done(established) = output.next else { panic!() };
     assert!(established.ciphers.is_none());
     assert_eq!(established.received, b"hello");
 }

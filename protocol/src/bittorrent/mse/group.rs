@@ -5,10 +5,10 @@ use crypto_bigint::{U192, U768, const_monty_params};
 
 use super::{MAX_PADDING, MseError};
 
-/// The length of a public key, and of the secret that both sides come to share, in bytes.
+/// The length of a public key and of the shared secret, in bytes.
 pub const KEY_LEN: usize = 96;
 
-/// How many random bytes a [`ExchangeSecret`] is made of: an exponent, the length of a padding, and a padding.
+/// The number of random bytes of an [`ExchangeSecret`]: an exponent, the length of the padding, and the padding.
 pub const SECRET_LEN: usize = EXPONENT_LEN + 2 + MAX_PADDING;
 
 const EXPONENT_LEN: usize = 20;
@@ -25,19 +25,19 @@ type Element = ConstMontyForm<Prime, { U768::LIMBS }>;
 
 const GENERATOR: Element = Element::new(&U768::from_u8(2));
 
-/// What one side keeps to itself: its exponent; and the padding that it sends behind its public key.
+/// The private exponent of one side, and the padding that it sends after its public key.
 pub struct ExchangeSecret {
     exponent: U192,
     padding: Vec<u8>,
 }
 
 impl ExchangeSecret {
-    /// Makes a secret of random bytes.
+    /// Creates a secret from random bytes.
     pub fn new(random: &[u8; SECRET_LEN]) -> Self {
         let (exponent, rest) = random.split_at(EXPONENT_LEN);
         let mut bytes = [0; U192::BYTES];
-        for (place, byte) in bytes.iter_mut().skip(U192::BYTES - EXPONENT_LEN).zip(exponent) {
-            *place = *byte;
+        for (target, byte) in bytes.iter_mut().skip(U192::BYTES - EXPONENT_LEN).zip(exponent) {
+            *target = *byte;
         }
         let (length, padding) = rest.split_first_chunk().unwrap_or((&[0; 2], &[]));
         let length = usize::from(u16::from_be_bytes(*length)) % (MAX_PADDING + 1);
@@ -47,18 +47,18 @@ impl ExchangeSecret {
         }
     }
 
-    /// Returns the public key and the padding, as they are sent.
+    /// Returns the public key and the padding, as sent.
     pub(super) fn public_key_and_padding(&self) -> Vec<u8> {
         let mut opening = bytes_of(&self.raise(&GENERATOR)).to_vec();
         opening.extend_from_slice(&self.padding);
         opening
     }
 
-    /// Returns the secret that is shared with the owner of a public key.
+    /// Derives the secret shared with the owner of `public_key`.
     pub(super) fn shared_secret(&self, public_key: &[u8; KEY_LEN]) -> Result<[u8; KEY_LEN], MseError> {
         let key = U768::from_be_slice(public_key);
         let last = Prime::PARAMS.modulus().as_ref().wrapping_sub(&U768::ONE);
-        // The other elements of small order, and what is no element.
+        // Refuse elements of small order, and numbers outside the group.
         if key <= U768::ONE || key >= last {
             return Err(MseError::WeakKey);
         }
@@ -78,8 +78,8 @@ impl fmt::Debug for ExchangeSecret {
 
 fn bytes_of(number: &U768) -> [u8; KEY_LEN] {
     let mut bytes = [0; KEY_LEN];
-    for (place, byte) in bytes.iter_mut().zip(number.to_be_bytes().as_ref()) {
-        *place = *byte;
+    for (target, byte) in bytes.iter_mut().zip(number.to_be_bytes().as_ref()) {
+        *target = *byte;
     }
     bytes
 }

@@ -5,46 +5,46 @@ use super::{
 };
 use crate::infohash::Infohash;
 
-/// The responder's selection and the length of its padding, in bytes.
+/// The length, in bytes, of the responder's selection and its padding length.
 const SELECTION_LEN: usize = 6;
 
-/// The side that has connected: offers plaintext and RC4.
+/// The dialing side. It offers plaintext and RC4.
 #[derive(Debug)]
 pub struct Initiator {
     infohash: Infohash,
-    /// What the connection itself begins with; sent along as the initial payload.
+    /// The first bytes of the connection itself, sent as the initial payload.
     payload: Vec<u8>,
-    /// What has arrived and is not dealt with yet.
+    /// Received bytes that are not processed yet.
     buffer: Vec<u8>,
     stage: InitiatorStage,
 }
 
 #[derive(Debug)]
 enum InitiatorStage {
-    /// The responder's public key is expected.
+    /// Waits for the responder's public key.
     Key(ExchangeSecret),
-    /// Its encrypted part is looked for behind its padding.
+    /// Searches the responder's encrypted part behind its padding.
     Padding { ciphers: Ciphers, verification: [u8; 8] },
-    /// Its selection is expected.
+    /// Waits for the responder's selection.
     Selection(Ciphers),
-    /// The padding behind its selection is expected.
+    /// Waits for the padding after the selection.
     LastPadding { ciphers: Ciphers, selected: u32, length: usize },
     /// The exchange is over.
     Over,
 }
 
-/// What comes of bytes that arrived at the initiator.
+/// The initiator's reaction to received bytes.
 #[derive(Debug, Default)]
 pub struct InitiatorProgress {
-    /// What is to be sent now.
+    /// The bytes to send now.
     pub send: Vec<u8>,
-    /// The end of the exchange, once it is there.
+    /// The result, once the exchange has succeeded.
     pub done: Option<Established>,
 }
 
 impl Initiator {
-    /// Begins an exchange about a torrent; returns what is to be sent first. `payload` are the first bytes of the connection itself,
-    /// at most 65,535.
+    /// Starts an exchange for a torrent; also returns the first bytes to send. `payload` is the beginning of the
+    /// connection itself, at most 65,535 bytes.
     pub fn begin(secret: ExchangeSecret, infohash: Infohash, payload: &[u8]) -> (Self, Vec<u8>) {
         debug_assert!(u16::try_from(payload.len()).is_ok(), "its length is sent in two bytes");
         let opening = secret.public_key_and_padding();
@@ -52,7 +52,7 @@ impl Initiator {
         (Self { infohash, payload, buffer: Vec::new(), stage }, opening)
     }
 
-    /// Deals with bytes that have arrived.
+    /// Processes received bytes.
     pub fn receive(&mut self, bytes: &[u8]) -> Result<InitiatorProgress, MseError> {
         self.buffer.extend_from_slice(bytes);
         let mut progress = InitiatorProgress::default();
@@ -60,8 +60,9 @@ impl Initiator {
         Ok(progress)
     }
 
-    /// Returns true if the exchange went on, and false if it needs more bytes for that.
+    /// Performs one step; returns false if it needs more bytes.
     fn advance(&mut self, progress: &mut InitiatorProgress) -> Result<bool, MseError> {
+        // Every arm sets the next stage, or puts its own stage back with `wait`.
         match std::mem::replace(&mut self.stage, InitiatorStage::Over) {
             InitiatorStage::Key(secret) => {
                 let Some(key) = self.take_array::<KEY_LEN>() else {
@@ -75,10 +76,10 @@ impl Initiator {
                 self.stage = InitiatorStage::Padding { ciphers, verification };
             }
             InitiatorStage::Padding { ciphers, verification } => {
-                let Some(place) = find(&verification, &self.buffer)? else {
+                let Some(padding) = find(&verification, &self.buffer)? else {
                     return self.wait(InitiatorStage::Padding { ciphers, verification });
                 };
-                self.buffer.drain(..place + verification.len());
+                self.buffer.drain(..padding + verification.len());
                 self.stage = InitiatorStage::Selection(ciphers);
             }
             InitiatorStage::Selection(mut ciphers) => {
@@ -114,12 +115,12 @@ impl Initiator {
         Ok(true)
     }
 
-    /// Returns what follows the keys: which torrent it is about, the methods, and the initial payload.
+    /// Returns the bytes after the keys: the masked torrent key, the offered methods and the initial payload.
     fn offer(&self, shared: &SharedSecret, ciphers: &mut Ciphers) -> Vec<u8> {
         let length = u16::try_from(self.payload.len()).unwrap_or(u16::MAX);
         let mut encrypted = VERIFICATION.to_vec();
         encrypted.extend((PLAINTEXT | RC4).to_be_bytes());
-        // No padding: the initial payload makes up for it.
+        // No padding is needed: the initial payload varies the length.
         encrypted.extend([0, 0]);
         encrypted.extend(length.to_be_bytes());
         encrypted.extend(self.payload.iter().take(length.into()));
@@ -128,7 +129,7 @@ impl Initiator {
         [&shared.synchronisation()[..], &masked, &encrypted].concat()
     }
 
-    /// Takes so many bytes, if they are here.
+    /// Takes `N` bytes from the buffer once they have arrived.
     fn take_array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let taken = *self.buffer.first_chunk()?;
         self.buffer.drain(..N);

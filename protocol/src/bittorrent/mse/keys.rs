@@ -4,28 +4,28 @@ use sha1::{Digest as _, Sha1};
 use super::{Ciphers, KEY_LEN, StreamCipher};
 use crate::infohash::Infohash;
 
-/// What stands for an infohash in a key exchange: a hash, so that nobody learns the infohash who does not know it.
+/// The hash that represents an infohash in a key exchange, which does not reveal the infohash to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct TorrentKey([u8; 20]);
 
 impl TorrentKey {
-    /// Takes 20 bytes for a key.
+    /// Wraps 20 bytes as a key.
     pub const fn from_bytes(bytes: [u8; 20]) -> Self {
         Self(bytes)
     }
 
-    /// Returns that of a torrent.
+    /// Returns the key of a torrent.
     pub fn of(infohash: Infohash) -> Self {
         Self(hash(&[b"req2", infohash.as_bytes()]))
     }
 
-    /// Returns the 20 bytes.
+    /// Returns the key's bytes.
     pub const fn as_bytes(&self) -> &[u8; 20] {
         &self.0
     }
 }
 
-/// The secret that both sides share.
+/// The Diffie-Hellman secret that both sides share.
 #[derive(Clone)]
 pub(super) struct SharedSecret([u8; KEY_LEN]);
 
@@ -34,12 +34,12 @@ impl SharedSecret {
         Self(secret)
     }
 
-    /// Returns what ends the padding of the initiator.
+    /// Returns the bytes that mark the end of the initiator's padding.
     pub(super) fn synchronisation(&self) -> [u8; 20] {
         hash(&[b"req1", &self.0])
     }
 
-    /// Hides the key of a torrent, or uncovers it.
+    /// Masks or unmasks a torrent key (XOR).
     pub(super) fn mask(&self, key: [u8; 20]) -> [u8; 20] {
         let mut masked = key;
         for (byte, mask) in masked.iter_mut().zip(hash(&[b"req3", &self.0])) {
@@ -48,12 +48,12 @@ impl SharedSecret {
         masked
     }
 
-    /// Uncovers the key of a torrent.
+    /// Unmasks a torrent key.
     pub(super) fn torrent_key(&self, masked: [u8; 20]) -> TorrentKey {
         TorrentKey(self.mask(masked))
     }
 
-    /// Returns the ciphers of the two directions: of the initiator's bytes, and of the responder's.
+    /// Returns the ciphers of both directions: for the initiator's bytes and for the responder's.
     pub(super) fn ciphers(&self, infohash: Infohash) -> (StreamCipher, StreamCipher) {
         let cipher = |label: &[u8]| StreamCipher::new(&hash(&[label, &self.0, infohash.as_bytes()]));
         (cipher(b"keyA"), cipher(b"keyB"))

@@ -5,73 +5,77 @@ use super::{
 };
 use crate::infohash::Infohash;
 
-/// The verification constant, the methods that are offered and the length of a padding, in bytes.
+/// The length, in bytes, of the verification constant, the offered methods and the padding length.
 const OFFER_LEN: usize = VERIFICATION.len() + 6;
 
-/// The side that was connected to. It selects plaintext where that is offered, and RC4 otherwise.
+/// The accepting side. It selects plaintext if offered, otherwise RC4.
 #[derive(Debug)]
 pub struct Responder {
-    /// What has arrived and is not dealt with yet.
+    /// Received bytes that are not processed yet.
     buffer: Vec<u8>,
     stage: ResponderStage,
 }
 
 #[derive(Debug)]
 enum ResponderStage {
-    /// The initiator's public key is expected.
+    /// Waits for the initiator's public key.
     Key(ExchangeSecret),
-    /// The end of its padding is looked for.
+    /// Searches the end of the initiator's padding.
     Padding(SharedSecret),
-    /// The key of a torrent is expected.
+    /// Waits for the torrent key.
     Torrent(SharedSecret),
-    /// The caller is looking for the torrent.
+    /// Waits for the caller to identify the torrent.
     Identifying(SharedSecret),
-    /// The initiator's offer is expected.
+    /// Waits for the initiator's offer.
     Offer(Ciphers),
-    /// The padding behind its offer, and the length of the initial payload, are expected.
+    /// Waits for the padding after the offer and the length of the initial payload.
     OfferPadding { ciphers: Ciphers, method: u32, length: usize },
-    /// The initial payload is expected.
+    /// Waits for the initial payload.
     Payload { ciphers: Ciphers, method: u32, length: usize },
     /// The exchange is over.
     Done,
 }
 
-/// What comes of bytes that arrived at the responder.
+/// The responder's reaction to received bytes.
 #[derive(Debug)]
 pub struct ResponderOutput {
-    /// What is to be sent now, before anything else.
+    /// The bytes to send now, before anything else.
     pub send: Vec<u8>,
-    /// What follows.
+    /// The next step for the caller.
     pub next: ResponderNext,
 }
 
-/// What follows in an exchange.
+/// The next step for the caller of a [`Responder`].
 #[derive(Debug)]
 pub enum ResponderNext {
-    /// More bytes are needed.
+    /// Receive more bytes.
     Receive,
-    /// The torrent with this key is to be named by [`Responder::identify`]; if there is none, the exchange has failed.
+    /// Find the torrent with this key and call [`Responder::identify`]; without such a torrent, the exchange has
+    /// failed.
     Identify(TorrentKey),
     /// The exchange has succeeded.
     Done(Established),
 }
 
 impl Responder {
-    /// Begins to respond.
+    /// Creates a responder.
     pub const fn new(secret: ExchangeSecret) -> Self {
         Self { buffer: Vec::new(), stage: ResponderStage::Key(secret) }
     }
 
-    /// Deals with bytes that have arrived. Must not be called before a torrent that was asked for is named.
+    /// Processes received bytes. Must not be called between [`ResponderNext::Identify`] and [`Responder::identify`].
     pub fn receive(&mut self, bytes: &[u8]) -> Result<ResponderOutput, MseError> {
-        debug_assert!(!matches!(self.stage, ResponderStage::Identifying(_)), "a torrent must be named");
+        debug_assert!(
+            !matches!(self.stage, ResponderStage::Identifying(_)),
+            "the torrent must be identified first"
+        );
         self.buffer.extend_from_slice(bytes);
         self.output()
     }
 
-    /// Names the torrent that was asked for.
+    /// Continues the exchange with the torrent that [`ResponderNext::Identify`] asked for.
     pub fn identify(&mut self, infohash: Infohash) -> Result<ResponderOutput, MseError> {
-        debug_assert!(matches!(self.stage, ResponderStage::Identifying(_)), "no torrent was asked for");
+        debug_assert!(matches!(self.stage, ResponderStage::Identifying(_)), "no torrent to identify");
         if let ResponderStage::Identifying(shared) = &self.stage {
             self.stage = ResponderStage::Offer(shared.responder_ciphers(infohash));
         }
@@ -87,8 +91,9 @@ impl Responder {
         }
     }
 
-    /// Does one step; returns nothing if there is another one to do.
+    /// Performs one step; returns `None` if another step can follow at once.
     fn advance(&mut self, send: &mut Vec<u8>) -> Result<Option<ResponderNext>, MseError> {
+        // Every arm sets the next stage, or puts its own stage back with `wait`.
         match std::mem::replace(&mut self.stage, ResponderStage::Done) {
             ResponderStage::Key(secret) => {
                 let Some(key) = self.take_array::<KEY_LEN>() else {
@@ -100,10 +105,10 @@ impl Responder {
             }
             ResponderStage::Padding(shared) => {
                 let synchronisation = shared.synchronisation();
-                let Some(place) = find(&synchronisation, &self.buffer)? else {
+                let Some(padding) = find(&synchronisation, &self.buffer)? else {
                     return self.wait(ResponderStage::Padding(shared));
                 };
-                self.buffer.drain(..place + synchronisation.len());
+                self.buffer.drain(..padding + synchronisation.len());
                 self.stage = ResponderStage::Torrent(shared);
             }
             ResponderStage::Torrent(shared) => {
@@ -162,14 +167,14 @@ impl Responder {
             return self.wait(ResponderStage::Payload { ciphers, method, length });
         }
         let mut received = std::mem::take(&mut self.buffer);
-        // The initial payload is encrypted whatever was selected.
+        // The initial payload is encrypted with either method.
         let encrypted = if method == RC4 { received.len() } else { length };
         if let Some(encrypted) = received.get_mut(..encrypted) {
             ciphers.incoming.apply(encrypted);
         }
         let mut selection = VERIFICATION.to_vec();
         selection.extend(method.to_be_bytes());
-        // No padding: the handshake follows at once.
+        // No padding is needed: the handshake follows immediately.
         selection.extend([0, 0]);
         ciphers.outgoing.apply(&mut selection);
         send.extend(selection);
@@ -177,7 +182,7 @@ impl Responder {
         Ok(Some(ResponderNext::Done(Established { ciphers, received })))
     }
 
-    /// Takes so many bytes, if they are here.
+    /// Takes `N` bytes from the buffer once they have arrived.
     fn take_array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let taken = *self.buffer.first_chunk()?;
         self.buffer.drain(..N);

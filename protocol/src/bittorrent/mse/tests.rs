@@ -11,14 +11,14 @@ fn infohash() -> Infohash {
     Infohash::from_bytes([0x5a; 20])
 }
 
-/// Returns a secret with a padding of that length.
+/// Returns a secret with a padding of this length.
 fn secret(digit: u8, padding: usize) -> ExchangeSecret {
     let mut random = [digit; SECRET_LEN];
     random[20..22].copy_from_slice(&u16::try_from(padding).unwrap().to_be_bytes());
     ExchangeSecret::new(&random)
 }
 
-/// An initiator by hand: what it shares with a responder that has answered its key.
+/// A scripted initiator that has exchanged keys with a responder.
 struct ManualInitiator {
     responder: Responder,
     shared: SharedSecret,
@@ -33,7 +33,7 @@ impl ManualInitiator {
         Self { responder, shared }
     }
 
-    /// Sends everything up to the offer, which begins with these bytes before they are encrypted.
+    /// Sends everything up to the offer, which begins with these bytes, encrypted.
     fn offer(mut self, offer: &[u8]) -> Result<ResponderNext, MseError> {
         let mut encrypted = offer.to_vec();
         self.shared.initiator_ciphers(infohash()).outgoing.apply(&mut encrypted);
@@ -49,7 +49,7 @@ fn offer(methods: u32, padding: u16) -> Vec<u8> {
     [&VERIFICATION[..], &methods.to_be_bytes(), &padding.to_be_bytes()].concat()
 }
 
-/// Carries bytes between both sides in portions until both are done.
+/// Transfers bytes between both sides in portions until both are done.
 fn exchange(
     (mut initiator, opening): (Initiator, Vec<u8>),
     mut responder: Responder,
@@ -58,7 +58,7 @@ fn exchange(
     let (mut to_responder, mut to_initiator) = (opening, Vec::new());
     let (mut at_initiator, mut at_responder) = (None, None);
     while at_initiator.is_none() || at_responder.is_none() {
-        assert!(!to_responder.is_empty() || !to_initiator.is_empty(), "nobody has anything to say");
+        assert!(!to_responder.is_empty() || !to_initiator.is_empty(), "the exchange is stuck");
         let count = portion.min(to_responder.len());
         let part: Vec<u8> = to_responder.drain(..count).collect();
         if at_responder.is_none() {
@@ -105,10 +105,10 @@ fn weak_public_keys_are_refused() {
 
 #[test]
 fn overlong_padding_ends_the_exchange() {
-    let mut byhand = ManualInitiator::begin();
+    let mut manual = ManualInitiator::begin();
     let longest = [0x77; MAX_PADDING + 19];
-    assert!(matches!(byhand.responder.receive(&longest).unwrap().next, ResponderNext::Receive));
-    assert_eq!(byhand.responder.receive(&[0x77]).unwrap_err(), MseError::NoSynchronisation);
+    assert!(matches!(manual.responder.receive(&longest).unwrap().next, ResponderNext::Receive));
+    assert_eq!(manual.responder.receive(&[0x77]).unwrap_err(), MseError::NoSynchronisation);
     let (mut initiator, _) = Initiator::begin(secret(1, 0), infohash(), b"");
     initiator.receive(&secret(2, 0).public_key_and_padding()).unwrap();
     assert!(initiator.receive(&[0x77; MAX_PADDING + 7]).unwrap().done.is_none());
@@ -152,8 +152,8 @@ fn selection_not_offered_ends_the_exchange() {
         let shared = SharedSecret::new(own.shared_secret(opening.first_chunk().unwrap()).unwrap());
         let mut encrypted = [&VERIFICATION[..], &selection].concat();
         shared.responder_ciphers(infohash()).outgoing.apply(&mut encrypted);
-        let answered = initiator.receive(&[own.public_key_and_padding(), encrypted].concat());
-        assert_eq!(answered.unwrap_err(), expected);
+        let result = initiator.receive(&[own.public_key_and_padding(), encrypted].concat());
+        assert_eq!(result.unwrap_err(), expected);
     }
 }
 

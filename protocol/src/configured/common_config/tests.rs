@@ -10,7 +10,7 @@ fn faults(text: &str) -> Vec<(usize, String)> {
     error.faults.iter().map(|fault| (fault.line, fault.reason.to_string())).collect()
 }
 
-/// Returns the good file with a line changed.
+/// Returns the valid file with one line changed.
 fn with(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from));
     GOOD.replace(from, to)
@@ -61,29 +61,32 @@ fn each_fault_is_reported_with_its_line() {
             "32768",
             "1",
             6,
-            "PieceSize is absurd: the file would have 10000232 pieces, and the limit is 2097152",
+            "PieceSize is too small: the file would have 10000232 pieces; the limit is 2097152",
         ),
-        ("TheFile.dat", "../TheFile.dat", 4, "FileName is not the plain name of a file: \"../TheFile.dat\""),
-        ("TheFile.dat", "a/b", 4, "FileName is not the plain name of a file: \"a/b\""),
-        ("TheFile.dat", "..", 4, "FileName is not the plain name of a file: \"..\""),
+        ("TheFile.dat", "../TheFile.dat", 4, "FileName is not a plain file name: \"../TheFile.dat\""),
+        ("TheFile.dat", "a/b", 4, "FileName is not a plain file name: \"a/b\""),
+        ("TheFile.dat", "..", 4, "FileName is not a plain file name: \"..\""),
     ] {
         let found = faults(&with(from, to));
         assert_eq!(found.first(), Some(&(line, reason.to_owned())), "{to}");
     }
     let doubled = format!("{GOOD}FileSize 3\n");
-    assert_eq!(faults(&doubled), [(7, "FileSize stands in line 5 already".to_owned())]);
+    assert_eq!(faults(&doubled), [(7, "duplicate FileSize; first defined on line 5".to_owned())]);
 }
 
 #[test]
 fn all_faults_are_reported_at_once() {
-    let told = faults("FileSize 0\nFileNam x\nPieceSize a\n");
-    let lines: Vec<usize> = told.iter().map(|(line, _)| *line).collect();
-    assert_eq!(lines, [1, 2, 3, 0, 0, 0], "{told:?}");
+    let found = faults("FileSize 0\nFileNam x\nPieceSize a\n");
+    let lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [1, 2, 3, 0, 0, 0], "{found:?}");
     let error = CommonConfig::parse(b"\xff").unwrap_err();
-    assert_eq!(error.display_for("Common.cfg").to_string(), "Common.cfg: the file is not text in UTF-8");
+    assert_eq!(error.display_for("Common.cfg").to_string(), "Common.cfg: the file is not UTF-8 text");
     let error = CommonConfig::parse(format!("{GOOD}{}", "FileSize 1\n".repeat(100)).as_bytes()).unwrap_err();
     let text = error.display_for("Common.cfg").to_string();
-    assert!(text.starts_with("Common.cfg:7: FileSize stands in line 5 already\nCommon.cfg:8: "), "{text}");
+    assert!(
+        text.starts_with("Common.cfg:7: duplicate FileSize; first defined on line 5\nCommon.cfg:8: "),
+        "{text}"
+    );
     assert!(text.ends_with("Common.cfg: and 80 more"), "{text}");
 }
 
@@ -118,8 +121,8 @@ proptest! {
         let _ = CommonConfig::parse(&bytes);
         if let Err(error) = CommonConfig::parse(format!("{GOOD}{key} {value}").as_bytes()) {
             prop_assert!(!error.faults.is_empty());
-            let told = error.display_for("x").to_string();
-            prop_assert!(!told.contains(char::from(27)), "{told:?}");
+            let found = error.display_for("x").to_string();
+            prop_assert!(!found.contains(char::from(27)), "{found:?}");
         }
     }
 }

@@ -5,19 +5,19 @@ use crate::configured::piece_head;
 
 const FRAMINGS: [Framing; 2] = [Framing::Inclusive, Framing::Exclusive];
 
-/// A content of so many pieces of 100 bytes, the last of which has 7.
+/// Returns the geometry of a content with pieces of 100 bytes and a last piece of 7.
 fn geometry(pieces: u32) -> Geometry {
     Geometry::new(u64::from(pieces.saturating_sub(1)) * 100 + 7, 100).unwrap()
 }
 
-/// What a test sends or finds: a message, encoded, or a piece with all its bytes.
+/// An item of a test stream: an encoded message, or a piece with all its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ConfiguredStreamItem {
     Message(Vec<u8>),
     Piece(u32, Vec<u8>),
 }
 
-/// Reads a stream that arrives in parts of the given lengths, over and over.
+/// Decodes a stream that arrives in fragments of the given lengths, repeated cyclically.
 fn decode_in_fragments(
     decoder: &mut ConfiguredDecoder,
     stream: &[u8],

@@ -29,24 +29,24 @@ fn ordinary_file_is_read() {
 fn each_fault_is_reported_with_its_line() {
     let good = "1001 localhost 6001 1\n";
     for (line, reason) in [
-        ("1002 localhost 6002", "a peer's line is `id host port has_file`, and this one has 3 words"),
-        ("1002 localhost 6002 0 0", "a peer's line is `id host port has_file`, and this one has 5 words"),
+        ("1002 localhost 6002", "expected `id host port has_file`, found 3 fields"),
+        ("1002 localhost 6002 0 0", "expected `id host port has_file`, found 5 fields"),
         ("x localhost 6002 0", "the id is not a number: \"x\""),
         ("0 localhost 6002 0", "the id must be at least 1"),
         ("4294967296 localhost 6002 0", "the id is over the limit of 4294967295"),
         ("1002 localhost 0 0", "the port must be at least 1"),
         ("1002 localhost 65536 0", "the port is over the limit of 65535"),
-        ("1002 localhost 6002 2", "has_file is 0 or 1, not \"2\""),
-        ("1001 localhost 6002 0", "peer 1001 stands in line 1 already"),
-        ("1002 LOCALHOST 6001 0", "LOCALHOST and port 6001 stand in line 1 already"),
+        ("1002 localhost 6002 2", "has_file must be 0 or 1, not \"2\""),
+        ("1001 localhost 6002 0", "duplicate peer 1001; first listed on line 1"),
+        ("1002 LOCALHOST 6001 0", "duplicate address LOCALHOST port 6001; first listed on line 1"),
     ] {
         assert_eq!(faults(&format!("{good}{line}")), [(2, reason.to_owned())]);
     }
     for host in
         ["0.0.0.0", "255.255.255.255", "224.0.0.1", "::", "ff02::1", "a..b", "-a", "1.2.3", "a\u{7}b", "a/b"]
     {
-        let told = faults(&format!("{good}1002 {host} 6002 0"));
-        assert!(told[0].1.starts_with("the host is neither a name nor"), "{told:?}");
+        let found = faults(&format!("{good}1002 {host} 6002 0"));
+        assert!(found[0].1.starts_with("the host is neither a name nor"), "{found:?}");
     }
     assert_eq!(faults(" \n"), [(0, "no peer is listed".to_owned())]);
     assert!(faults("1001 localhost 6001 0")[0].1.starts_with("no peer has the file"));
@@ -64,9 +64,9 @@ fn all_faults_are_reported_at_once() {
 
 #[test]
 fn one_fault_is_reported_once() {
-    assert_eq!(faults("1 h 1 1\n1 h 1 1"), [(2, "peer 1 stands in line 1 already".to_owned())]);
-    // The line that cannot be read may be the one with the file.
-    assert_eq!(faults("1 h 1 yes\n2 h 2 0"), [(1, "has_file is 0 or 1, not \"yes\"".to_owned())]);
+    assert_eq!(faults("1 h 1 1\n1 h 1 1"), [(2, "duplicate peer 1; first listed on line 1".to_owned())]);
+    // The invalid line may be the one with the file.
+    assert_eq!(faults("1 h 1 yes\n2 h 2 0"), [(1, "has_file must be 0 or 1, not \"yes\"".to_owned())]);
 }
 
 #[test]

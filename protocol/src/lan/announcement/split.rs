@@ -2,14 +2,14 @@ use super::LanAnnouncement;
 use crate::digest::Digest;
 use crate::lan::{Card, ChunkName};
 
-/// What goes into one datagram or another, and never into two.
+/// An indivisible part of an announcement: it goes into exactly one datagram.
 enum AnnouncementItem {
     Chunk(ChunkName, Option<Digest>),
     Content(Digest),
 }
 
-/// Fills datagrams one after the other.
-pub(super) fn split(whole: LanAnnouncement, most: usize) -> Vec<Vec<u8>> {
+/// Distributes an announcement over datagrams of at most `max_len` bytes.
+pub(super) fn split(whole: LanAnnouncement, max_len: usize) -> Vec<Vec<u8>> {
     let card = whole.card.as_ref().map(Card::without_lists);
     let bare = LanAnnouncement { chunks: Vec::new(), card, username: whole.username };
     let (mut digests, contents) = whole.card.map(|card| (card.digests, card.contents)).unwrap_or_default();
@@ -22,11 +22,12 @@ pub(super) fn split(whole: LanAnnouncement, most: usize) -> Vec<Vec<u8>> {
     for item in items {
         add(&mut current, &item);
         let grown = current.encode();
-        if grown.len() <= most {
+        if grown.len() <= max_len {
             bytes = grown;
             continue;
         }
-        // What alone is too long goes alone: the limits on names leave room for it.
+        // An item that is too long for the rest of a datagram starts a new one; the limits on names ensure that it
+        // fits there.
         if !bytes.is_empty() {
             datagrams.push(bytes);
         }

@@ -1,31 +1,31 @@
 use super::{DataText, JsonReply};
 
-/// The longest text of a key, a name or an error that is kept, in bytes as it stands in the reply.
+/// The maximum length of a stored key, name or error, in raw bytes of the reply.
 const MAX_TEXT: usize = 512;
 
-/// How deep the values of other keys may be nested.
+/// The maximum nesting depth of other values.
 const MAX_DEPTH: usize = 128;
 
-/// Finds out whether a reply is a JSON object, and where the chunk stands in it, while it comes in. It keeps nothing of the
-/// chunk itself, so a reply may be of any length.
+/// An incremental scanner that detects whether a reply is a JSON object and locates the chunk in it. It stores
+/// nothing of the chunk itself, so replies may have any length.
 ///
-/// Whatever is not a single JSON object is raw. What stands in texts and numbers is not checked further than the end of the
-/// object requires.
+/// Anything but a single JSON object is raw. Strings and numbers are only checked as far as necessary to find their
+/// end.
 #[derive(Debug, Default)]
 pub struct ReplyScanner {
     state: ScannerState,
     escape: EscapeState,
-    /// How many bytes were scanned.
+    /// The number of bytes scanned.
     offset: u64,
     key: ReplyKey,
-    /// The key or the value that is being read, as it stands in the reply.
+    /// The key or value being read, with its escapes.
     text: Vec<u8>,
-    /// The brackets that close the value that is being skipped, the innermost last.
+    /// The closing brackets that the skipped value still needs, the innermost last.
     open_brackets: Vec<u8>,
     reply: JsonReply,
 }
 
-/// What is being read.
+/// The state of the scanner.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum ScannerState {
     #[default]
@@ -41,21 +41,21 @@ enum ScannerState {
     InNestedText,
     AfterValue,
     AfterObject,
-    /// It is not a JSON object.
+    /// The reply is not a JSON object.
     Raw,
 }
 
-/// Where in an escape sequence a text stands.
+/// The position within an escape sequence.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum EscapeState {
     #[default]
     None,
     Started,
-    /// So many hexadecimal digits are to come.
+    /// This many hexadecimal digits are still missing.
     Hex(u8),
 }
 
-/// Which value follows.
+/// The key of the current value.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum ReplyKey {
     Chunk,
@@ -77,17 +77,17 @@ impl ReplyScanner {
         }
     }
 
-    /// Returns true if the reply cannot be a JSON object any more.
+    /// Returns true if the reply can no longer be a JSON object.
     pub fn is_raw(&self) -> bool {
         self.state == ScannerState::Raw
     }
 
-    /// Returns the object once it is closed, with nothing but blanks behind it so far.
+    /// Returns the object once it is closed and only whitespace has followed it so far.
     pub fn complete(&self) -> Option<&JsonReply> {
         (self.state == ScannerState::AfterObject).then_some(&self.reply)
     }
 
-    /// Returns the object, whole or not, at the end of the stream; none if the reply is raw.
+    /// Returns the object at the end of the stream, complete or not; `None` if the reply is raw.
     pub fn finish(mut self) -> Option<JsonReply> {
         match self.state {
             ScannerState::Raw | ScannerState::BeforeObject => return None,
@@ -134,8 +134,8 @@ impl ReplyScanner {
         match byte {
             b'"' => {
                 if self.key == ReplyKey::Data {
-                    let place = self.offset + 1..self.offset + 1;
-                    self.reply.data = Some(DataText { range: place, is_base64: true });
+                    let range = self.offset + 1..self.offset + 1;
+                    self.reply.data = Some(DataText { range, is_base64: true });
                 }
                 self.begin_text(ScannerState::InText)
             }
@@ -148,7 +148,7 @@ impl ReplyScanner {
         }
     }
 
-    /// Skips a byte of an object or a list within the object.
+    /// Skips a byte of a nested object or list.
     fn in_nested(&mut self, byte: u8) -> ScannerState {
         match byte {
             b'"' => return self.begin_text(ScannerState::InNestedText),
@@ -166,7 +166,7 @@ impl ReplyScanner {
     fn in_text(&mut self, byte: u8) -> ScannerState {
         let is_end = byte == b'"' && self.escape == EscapeState::None;
         self.escape = match (self.escape, byte) {
-            // Control characters stand in no text.
+            // A JSON string contains no unescaped control characters.
             (_, 0..b' ') => return ScannerState::Raw,
             (EscapeState::None, b'\\') => EscapeState::Started,
             (EscapeState::Started, b'u') => EscapeState::Hex(4),
@@ -225,7 +225,7 @@ impl ReplyScanner {
     }
 }
 
-/// Returns the text that stands between quotes, or as much of it as can be shown if it was too long to be kept.
+/// Decodes the text between the quotes; falls back to the raw text if it was truncated.
 fn unescaped(text: &[u8]) -> String {
     let quoted = [b"\"", text, b"\""].concat();
     serde_json::from_slice(&quoted).unwrap_or_else(|_| String::from_utf8_lossy(text).into_owned())

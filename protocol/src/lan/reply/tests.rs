@@ -18,8 +18,8 @@ fn chunk() -> ChunkName {
 }
 
 fn data_range(text: &str) -> Option<&str> {
-    let ReplyContent::Base64(place) = content(text) else { return None };
-    text.get(usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap())
+    let ReplyContent::Base64(range) = content(text) else { return None };
+    text.get(usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap())
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn end_of_reply_is_known_before_end_of_stream() {
     assert!(scanner.complete().unwrap().is_reply_to(&chunk()));
     scanner.push(b"x");
     assert!(scanner.is_raw() && scanner.complete().is_none());
-    // Without a name it may be one line of many.
+    // Without a name, the object may be one line of a raw JSON Lines file.
     let mut scanner = ReplyScanner::default();
     scanner.push(br#"{"data": "iVBORw0K"}"#);
     assert!(!scanner.complete().unwrap().is_reply_to(&chunk()));
@@ -165,7 +165,7 @@ proptest! {
         let mut object = json!(others);
         object["data"] = json!(data);
         let text = if is_pretty { serde_json::to_string_pretty(&object) } else { serde_json::to_string(&object) }.unwrap();
-        // The scanner skips nothing but ASCII outside of texts, and serde_json writes nothing else there.
+        // The scanner accepts only ASCII outside of strings, and serde_json writes nothing else there.
         let mut scanner = ReplyScanner::default();
         for part in text.as_bytes().chunks(cut) {
             scanner.push(part);
@@ -178,7 +178,7 @@ proptest! {
     fn no_bytes_panic_the_scanner(bytes: Vec<u8>, text in "[{}\\[\\]\":,\\\\u0a \n]{0,60}") {
         let _ = scan(&bytes);
         let _ = scan(text.as_bytes());
-        // What serde takes for an object, the scanner does as well.
+        // The scanner accepts every object that serde accepts.
         if serde_json::from_slice::<serde_json::Map<String, Value>>(text.as_bytes()).is_ok() {
             prop_assert!(scan(text.as_bytes()).is_some_and(|reply| reply.is_complete), "{}", text);
         }

@@ -1,8 +1,8 @@
-//! Torrents that other programs made, byte by byte.
+//! Golden bytes of torrents created by other programs.
 
 use super::*;
 
-/// Made by mktorrent 1.1 with `-d -p -l 15` and two tiers of trackers.
+/// Created by mktorrent 1.1 with `-d -p -l 15` and two tiers of trackers.
 const MKTORRENT: &[u8] =
     b"d8:announce30:http://127.0.0.1:6969/announce13:announce-listll30:http://127.0.0.1:6969/announc\
     e30:http://127.0.0.2:6969/announceel20:udp://127.0.0.3:6969ee7:comment8:a remark10:created by1\
@@ -10,7 +10,7 @@ const MKTORRENT: &[u8] =
     name4:pair12:piece lengthi32768e6:pieces20:\x93 ,#\xed\xaa]\x7f\x0aT~\x8c\x84r\x9d\xf0\x87\xf6\
     \xb8\xa77:privatei1eee";
 
-/// Made by libtorrent 2.1 of the same two files, as version 1 and 2.
+/// Created by libtorrent 2.1 from the same two files, as a hybrid of version 1 and 2.
 const HYBRID: &[u8] =
     b"d8:announce30:http://127.0.0.1:6969/announce10:created by10:libtorrent4:infod9:file treed5:a.t\
     xtd0:d6:lengthi6e11:pieces root32:X\x91\xb5\xb5\"\xd5\xdf\x08m\x0f\xf0\xb1\x10\xfb\xd9\xd2\x1b\
@@ -22,8 +22,8 @@ const HYBRID: &[u8] =
     \xeb`\xa0P\xbf\xee\xbdh\xb8\x0e\x96\x1a\x09\x9b\x9fl\xc5\x10\x1d\xe3X\x9cCR \x1ae12:piece laye\
     rsdee";
 
-/// Made by libtorrent 2.1 as version 2 alone.
-const SECOND: &[u8] =
+/// Created by libtorrent 2.1 as version 2 only.
+const VERSION_2_ONLY: &[u8] =
     b"d8:announce30:http://127.0.0.1:6969/announce10:created by10:libtorrent4:infod9:file treed5:a.t\
     xtd0:d6:lengthi6e11:pieces root32:X\x91\xb5\xb5\"\xd5\xdf\x08m\x0f\xf0\xb1\x10\xfb\xd9\xd2\x1b\
     \xb4\xfcqc\xaf4\xd0\x82\x86\xa2\xe8F\xf6\xbe\x03ee3:subd5:b.txtd0:d6:lengthi7e11:pieces root32\
@@ -44,7 +44,7 @@ fn mktorrent_file_round_trips() {
         path: path.iter().map(|name| (*name).to_owned()).collect(),
         length,
     };
-    let notes = DraftOptionalFields {
+    let optional = DraftOptionalFields {
         comment: Some("a remark".to_owned()),
         created_by: Some("mktorrent 1.1".to_owned()),
         ..DraftOptionalFields::default()
@@ -55,7 +55,7 @@ fn mktorrent_file_round_trips() {
         content: DraftContent::Files(vec![file(&["a.txt"], 6), file(&["sub", "b.txt"], 7)]),
         private: true,
         tiers: metainfo.tiers().to_vec(),
-        optional: notes,
+        optional,
     };
     assert_eq!(draft.encode(&[metainfo.piece_hash(only)]).unwrap(), MKTORRENT);
 }
@@ -76,5 +76,5 @@ fn libtorrent_hybrid_is_read_as_version_1() {
 
 #[test]
 fn version_2_only_torrent_is_refused() {
-    assert_eq!(Metainfo::parse(SECOND), Err(MetainfoError::VersionTwo));
+    assert_eq!(Metainfo::parse(VERSION_2_ONLY), Err(MetainfoError::VersionTwo));
 }

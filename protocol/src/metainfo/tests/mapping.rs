@@ -1,19 +1,19 @@
-//! How names that cannot be stored, and places that files would share, are mapped.
+//! The mapping of unstorable names and conflicting paths.
 
 use super::*;
 
-/// Returns each file's path, the place where it is stored, and whether the path is another one than the torrent has.
+/// Returns for each file its path, its storage path, and true if the path was mapped.
 fn mapped(files: impl IntoIterator<Item = Tree>) -> Vec<(String, String, bool)> {
     let metainfo = read(&multi(files)).unwrap();
-    let place = |file: &FileSpan| file.path.stored_components().collect::<Vec<_>>().join("/");
-    let told = |file: &FileSpan| (file.path.as_str().to_owned(), place(file), file.path.is_mapped());
-    metainfo.files().iter().map(told).collect()
+    let stored = |file: &FileSpan| file.path.stored_components().collect::<Vec<_>>().join("/");
+    let describe = |file: &FileSpan| (file.path.as_str().to_owned(), stored(file), file.path.is_mapped());
+    metainfo.files().iter().map(describe).collect()
 }
 
-/// Returns where files with these paths are stored below the torrent's folder.
+/// Returns the storage paths, below the torrent's folder, of files with these paths.
 fn storage_paths(paths: &[&[&str]]) -> Vec<String> {
-    let places = mapped(paths.iter().map(|path| entry(1, path))).into_iter();
-    places.map(|(_, place, _)| place.strip_prefix("album/").unwrap().to_owned()).collect()
+    let files = mapped(paths.iter().map(|path| entry(1, path))).into_iter();
+    files.map(|(_, stored, _)| stored.strip_prefix("album/").unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn unstorable_components_are_mapped() {
 
 #[test]
 fn names_valid_on_linux_are_kept() {
-    for (name, place) in [
+    for (name, stored) in [
         ("K: Missing Kings.mkv", "K_ Missing Kings.mkv"),
         ("a\\b", "a_b"),
         ("nul", "_nul"),
@@ -49,7 +49,7 @@ fn names_valid_on_linux_are_kept() {
         ("end. ", "end"),
         ("plain", "plain"),
     ] {
-        let expected = (format!("album/{name}"), format!("album/{place}"), false);
+        let expected = (format!("album/{name}"), format!("album/{stored}"), false);
         assert_eq!(mapped([entry(1, &[name])]), [expected]);
     }
     assert_eq!(storage_paths(&[&["CON", "aux", "x"]]), ["_CON/_aux/x"]);
@@ -151,9 +151,9 @@ fn legacy_names_are_available() {
     assert_eq!(read(&torrent).unwrap().with_legacy_names(), None, "nothing is in that encoding");
     set(&mut torrent, &["info", "name"], Some(b"\xcc\xe8\xf0".to_vec().into()));
     let metainfo = read(&torrent).unwrap();
-    let before = metainfo.with_legacy_names().unwrap();
-    assert_eq!((metainfo.name(), before.name()), ("Мир", "Ìèð"));
-    assert_eq!((before.infohash(), before.geometry()), (metainfo.infohash(), metainfo.geometry()));
+    let legacy = metainfo.with_legacy_names().unwrap();
+    assert_eq!((metainfo.name(), legacy.name()), ("Мир", "Ìèð"));
+    assert_eq!((legacy.infohash(), legacy.geometry()), (metainfo.infohash(), metainfo.geometry()));
     set(&mut torrent, &["encoding"], Some("UTF-8".into()));
     assert_eq!(read(&torrent).unwrap().with_legacy_names(), None);
 }

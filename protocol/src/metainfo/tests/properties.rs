@@ -7,7 +7,7 @@ fn name() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9äß日][a-zA-Z0-9 äß日._-]{0,20}xy"
 }
 
-/// Names that often fall together when they are mapped.
+/// Generates names that often conflict after mapping.
 fn odd_name() -> impl Strategy<Value = String> {
     prop_oneof![
         proptest::sample::select(vec![
@@ -46,14 +46,14 @@ prop_compose! {
             hash[..8].copy_from_slice(&number.to_be_bytes());
             hash
         });
-        let notes = DraftOptionalFields { comment, creation_date, ..DraftOptionalFields::default() };
+        let optional = DraftOptionalFields { comment, creation_date, ..DraftOptionalFields::default() };
         let tiers = Vec::new();
-        let draft = MetainfoDraft { name, piece_length, content, private, tiers, optional: notes };
+        let draft = MetainfoDraft { name, piece_length, content, private, tiers, optional };
         (draft, hashes.collect())
     }
 }
 
-/// Finds the bytes of `info` without the reader that is tested: they go from the key to the value's matching end.
+/// Finds the bytes of `info` independently of the tested parser, from the key to the matching end of its value.
 fn info_span(torrent: &[u8]) -> Option<&[u8]> {
     let start = torrent.windows(7).position(|window| window == b"4:infod")? + 6;
     let (mut at, mut depth) = (start, 0);
@@ -94,9 +94,9 @@ proptest! {
                 prop_assert!(metainfo.is_single_file() && metainfo.geometry().size() == *length);
             }
             DraftContent::Files(files) => {
-                let said = files.iter().map(|file| (format!("{}/{}", draft.name, file.path.join("/")), file.length));
+                let expected = files.iter().map(|file| (format!("{}/{}", draft.name, file.path.join("/")), file.length));
                 let read = metainfo.files().iter().map(|file| (file.path.as_str().to_owned(), file.length));
-                prop_assert_eq!(read.collect::<Vec<_>>(), said.collect::<Vec<_>>());
+                prop_assert_eq!(read.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
             }
         }
     }
@@ -139,12 +139,12 @@ proptest! {
             entry(1, &names)
         });
         let metainfo = read(&multi(files)).unwrap();
-        let places: Vec<Vec<String>> =
+        let stored: Vec<Vec<String>> =
             metainfo.files().iter().map(|file| file.path.stored_components().collect()).collect();
-        for (number, place) in places.iter().enumerate() {
-            prop_assert!(place.iter().all(|name| crate::share_path::is_file_name(name)), "{place:?}");
-            for (other, another) in places.iter().enumerate().filter(|(other, _)| *other != number) {
-                prop_assert!(!another.starts_with(place), "{number} {other} {places:?}");
+        for (number, path) in stored.iter().enumerate() {
+            prop_assert!(path.iter().all(|name| crate::share_path::is_file_name(name)), "{path:?}");
+            for (other, another) in stored.iter().enumerate().filter(|(other, _)| *other != number) {
+                prop_assert!(!another.starts_with(path), "{number} {other} {stored:?}");
             }
         }
         let again = read(&multi(paths.iter().map(|path| {

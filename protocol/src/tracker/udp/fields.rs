@@ -1,8 +1,8 @@
-//! Reading fields of fixed length from a datagram.
+//! Reading of fixed-length fields from a datagram.
 
 use super::DatagramError;
 
-/// What is left to read of a datagram.
+/// A reader over the remaining bytes of a datagram.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FieldReader<'a> {
     rest: &'a [u8],

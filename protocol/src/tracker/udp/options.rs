@@ -1,17 +1,17 @@
-//! The options behind an announcement over UDP (BEP 41).
+//! The options after an announce over UDP (BEP 41).
 
 use crate::limits::MAX_TRACKER_URL;
 
-/// Ends the options.
+/// The end of the options.
 const END_OF_OPTIONS: u8 = 0;
 
-/// Means nothing, and has no length.
+/// An option without effect and without a length.
 const NOP: u8 = 1;
 
-/// Is a part of the path and query of the tracker's URL.
+/// A part of the path and query of the tracker's URL.
 const URL_DATA: u8 = 2;
 
-/// Writes path and query, in as many parts as it takes; nothing if there are none.
+/// Encodes path and query in as many parts as needed; writes nothing if they are empty.
 pub(super) fn write_url_data(url_data: &[u8], out: &mut Vec<u8>) {
     let url_data = url_data.get(..MAX_TRACKER_URL).unwrap_or(url_data);
     for part in url_data.chunks(usize::from(u8::MAX)) {
@@ -21,7 +21,7 @@ pub(super) fn write_url_data(url_data: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Reads path and query out of the options.
+/// Extracts path and query from the options.
 pub(super) fn read_url_data(mut options: &[u8]) -> Vec<u8> {
     let mut url_data = Vec::new();
     while let Some((kind, rest)) = options.split_first().filter(|(kind, _)| **kind != END_OF_OPTIONS) {
@@ -53,7 +53,7 @@ mod tests {
         assert_eq!(out, b"\x02\x0c/dir?a=b&c=d");
         assert_eq!(read_url_data(&[&out, b"\x00\x02\x01x".as_slice()].concat()), b"/dir?a=b&c=d");
         assert_eq!(read_url_data(&[b"\x01\x01\x07\x02zz".as_slice(), &out].concat()), b"/dir?a=b&c=d");
-        assert_eq!(read_url_data(b"\x02\x01a\x02\x05bc"), b"a", "the second breaks off");
+        assert_eq!(read_url_data(b"\x02\x01a\x02\x05bc"), b"a", "the second option is truncated");
         let mut out = Vec::new();
         write_url_data(&[], &mut out);
         assert!(out.is_empty());

@@ -6,40 +6,40 @@ use crate::infohash::Infohash;
 use crate::limits::MAX_SCRAPED;
 use crate::tracker::{AnnounceRequest, TrackerEvent};
 
-/// A question to a tracker over UDP.
+/// A request to a tracker over UDP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UdpRequest {
-    /// Asks for a connection id.
+    /// Requests a connection id.
     Connect {
-        /// The number that the answer repeats.
+        /// The transaction id, repeated by the response.
         transaction: u32,
     },
-    /// Announces. The datagram has no room for what only HTTP has (`compact`, `no_peer_id`, `tracker_id`): both flags are
-    /// read as set, since peers come as bytes and without ids.
+    /// Announces. The fields that exist only over HTTP (`compact`, `no_peer_id`, `tracker_id`) are not transmitted;
+    /// both flags are decoded as true, because responses are always compact and without ids.
     Announce {
-        /// The id that the tracker gave.
+        /// The connection id from the tracker.
         connection: u64,
-        /// The number that the answer repeats.
+        /// The transaction id, repeated by the response.
         transaction: u32,
-        /// What is announced.
+        /// The announce.
         request: AnnounceRequest,
-        /// Path and query of the tracker's URL (BEP 41); empty if there is none. At most [`MAX_TRACKER_URL`](crate::limits::MAX_TRACKER_URL)
-        /// bytes are written and read.
+        /// Path and query of the tracker's URL (BEP 41); may be empty. At most
+        /// [`MAX_TRACKER_URL`](crate::limits::MAX_TRACKER_URL) bytes are encoded and decoded.
         url_data: Vec<u8>,
     },
-    /// Asks how many peers torrents have.
+    /// Requests the number of peers of torrents.
     Scrape {
-        /// The id that the tracker gave.
+        /// The connection id from the tracker.
         connection: u64,
-        /// The number that the answer repeats.
+        /// The transaction id, repeated by the response.
         transaction: u32,
-        /// The torrents; at most [`MAX_SCRAPED`] are written and read.
+        /// The torrents; at most [`MAX_SCRAPED`] are encoded and decoded.
         infohashes: Vec<Infohash>,
     },
 }
 
 impl UdpRequest {
-    /// Returns the number that the answer repeats.
+    /// Returns the transaction id.
     pub const fn transaction(&self) -> u32 {
         match self {
             Self::Connect { transaction }
@@ -48,7 +48,7 @@ impl UdpRequest {
         }
     }
 
-    /// Writes the datagram.
+    /// Encodes the datagram.
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Connect { transaction } => head(MAGIC, action::CONNECT, *transaction),
@@ -66,8 +66,7 @@ impl UdpRequest {
         }
     }
 
-    /// Reads a datagram. Of the options behind an announcement (BEP 41) those that are not known, or break off, are left
-    /// alone.
+    /// Decodes a datagram. Unknown or truncated options after an announce (BEP 41) are ignored.
     pub fn decode(datagram: &[u8]) -> Result<Self, DatagramError> {
         let mut fields = FieldReader::new(datagram);
         let (connection, kind, transaction) = (fields.u64()?, fields.u32()?, fields.u32()?);

@@ -5,7 +5,7 @@ use super::{DatagramError, action};
 use crate::limits::{MAX_SCRAPED, MAX_TRACKED_PEERS};
 use crate::tracker::{ScrapeEntry, compact, message_text};
 
-/// Which addresses an answer holds: those of the family over which it comes.
+/// The family of the addresses in a response, which is that of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressFamily {
     /// IPv4.
@@ -24,47 +24,47 @@ impl AddressFamily {
     }
 }
 
-/// The answer of a tracker over UDP.
+/// A response of a tracker over UDP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UdpResponse {
-    /// Gives a connection id.
+    /// Assigns a connection id.
     Connect {
-        /// The number of the question.
+        /// The request's transaction id.
         transaction: u32,
-        /// The id for the next minute.
+        /// The connection id, valid for a minute.
         connection: u64,
     },
-    /// Answers an announcement.
+    /// Answers an announce.
     Announce {
-        /// The number of the question.
+        /// The request's transaction id.
         transaction: u32,
-        /// The seconds until the next announcement, as the tracker said.
+        /// The announce interval in seconds, as sent by the tracker.
         interval: u32,
-        /// How many peers do not have the whole content yet.
+        /// The number of peers that do not have the complete content yet.
         leechers: u32,
-        /// How many peers have it.
+        /// The number of peers that have it.
         seeders: u32,
         /// Peers of the torrent.
         peers: Vec<SocketAddr>,
     },
-    /// Answers a scrape: one entry for each torrent, in the order of the question.
+    /// Answers a scrape with one entry per torrent, in the order of the request.
     Scrape {
-        /// The number of the question.
+        /// The request's transaction id.
         transaction: u32,
         /// The counts.
         torrents: Vec<ScrapeEntry>,
     },
-    /// Refuses.
+    /// Refuses the request.
     Error {
-        /// The number of the question.
+        /// The request's transaction id.
         transaction: u32,
-        /// The tracker's words, unescaped and cut short.
+        /// The tracker's message, unescaped and truncated.
         message: String,
     },
 }
 
 impl UdpResponse {
-    /// Returns the number of the question.
+    /// Returns the transaction id.
     pub const fn transaction(&self) -> u32 {
         match self {
             Self::Connect { transaction, .. }
@@ -74,7 +74,7 @@ impl UdpResponse {
         }
     }
 
-    /// Writes the datagram; of peers, those of `family`.
+    /// Encodes the datagram with the peers of `family`.
     pub fn encode(&self, family: AddressFamily) -> Vec<u8> {
         let mut out = Vec::new();
         match self {
@@ -104,7 +104,7 @@ impl UdpResponse {
         out
     }
 
-    /// Reads a datagram that came over `family`.
+    /// Decodes a datagram received over `family`.
     pub fn decode(datagram: &[u8], family: AddressFamily) -> Result<Self, DatagramError> {
         let mut fields = FieldReader::new(datagram);
         let (kind, transaction) = (fields.u32()?, fields.u32()?);

@@ -81,23 +81,23 @@ fn partial_last_entry_is_ignored() {
 
 proptest! {
     #[test]
-    fn requests_round_trip(question in udp_request()) {
-        prop_assert_eq!(UdpRequest::decode(&question.encode()), Ok(question));
+    fn requests_round_trip(request in udp_request()) {
+        prop_assert_eq!(UdpRequest::decode(&request.encode()), Ok(request));
     }
 
     #[test]
     fn responses_round_trip(
-        (family, answer) in prop_oneof![
-            udp_response(false).prop_map(|answer| (AddressFamily::V4, answer)),
-            udp_response(true).prop_map(|answer| (AddressFamily::V6, answer)),
+        (family, response) in prop_oneof![
+            udp_response(false).prop_map(|response| (AddressFamily::V4, response)),
+            udp_response(true).prop_map(|response| (AddressFamily::V6, response)),
         ],
     ) {
-        prop_assert_eq!(UdpResponse::decode(&answer.encode(family), family), Ok(answer));
+        prop_assert_eq!(UdpResponse::decode(&response.encode(family), family), Ok(response));
     }
 
     #[test]
-    fn truncated_requests_are_refused(question in udp_request(), cut in 0..16usize) {
-        let datagram = question.encode();
+    fn truncated_requests_are_refused(request in udp_request(), cut in 0..16usize) {
+        let datagram = request.encode();
         prop_assert!(UdpRequest::decode(&datagram[..cut]).is_err());
     }
 

@@ -13,7 +13,7 @@ use super::{TransferContender, not_installed};
 /// aria2 over HTTP, from several nginx servers at once.
 #[derive(Debug)]
 pub(super) struct Aria2 {
-    /// Whether it verifies the file itself, or openssl does.
+    /// True if aria2 verifies the file itself, false if openssl does.
     pub(super) verifies_itself: bool,
 }
 
@@ -34,26 +34,26 @@ impl TransferContender for Aria2 {
         not_installed(&["nginx", "aria2c", "openssl"])
     }
 
-    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
-        nginx::start(stage, count)
+    fn start_senders(&self, setup: &BenchSetup, count: usize) -> Result<Senders> {
+        nginx::start(setup, count)
     }
 
     fn receiver_command(
         &self,
-        stage: &BenchSetup,
+        setup: &BenchSetup,
         senders: &Senders,
         _folder: &Path,
     ) -> Result<ReceiverCommand> {
         let urls: Vec<String> =
             senders.addresses.iter().map(|address| format!("http://{address}/{FILE_NAME}")).collect();
         let checksum = if self.verifies_itself {
-            format!("--checksum=sha-256={}", stage.original.digest)
+            format!("--checksum=sha-256={}", setup.original.digest)
         } else {
-            format!("&& {}", verify_command(stage))
+            format!("&& {}", verify_command(setup))
         };
         let (before, after) =
             if self.verifies_itself { (checksum.as_str(), "") } else { ("", checksum.as_str()) };
-        // A single connection is slower than several, also to one server.
+        // Several connections are faster than one, even to a single server.
         let split = urls.len().max(4);
         let script = format!(
             "aria2c --no-conf -q --async-dns=false --file-allocation=falloc -k1M -s{split} -x16 \

@@ -11,11 +11,11 @@ use super::super::senders::Senders;
 use super::{TransferContender, not_installed};
 use crate::free_port::free_port;
 
-/// aria2 as BitTorrent.
+/// aria2 as a BitTorrent client.
 #[derive(Debug)]
 pub(super) struct Aria2Torrent;
 
-/// What keeps it to the trackers of the torrent, and its reports short.
+/// Restricts aria2 to the torrent's trackers and keeps its reports short.
 pub(in crate::bench) const OPTIONS: [&str; 9] = [
     "--no-conf",
     "--enable-dht=false",
@@ -34,16 +34,16 @@ impl TransferContender for Aria2Torrent {
     }
 
     fn description(&self) -> &'static str {
-        "aria2c as BitTorrent, seeders and leecher, until it says that it is complete; SHA-1 pieces of 1 MiB; not \
-         synced. It looks at its peers once a second, and waiting for that counts"
+        "aria2c as BitTorrent, seeders and leecher, until it reports completion; SHA-1 pieces of 1 MiB; not \
+         synced. It checks its peers once a second, and that wait counts"
     }
 
     fn missing_requirement(&self) -> Option<String> {
         not_installed(&["aria2c"])
     }
 
-    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
-        stage.tracker.reset(Ipv4Addr::LOCALHOST);
+    fn start_senders(&self, setup: &BenchSetup, count: usize) -> Result<Senders> {
+        setup.tracker.reset(Ipv4Addr::LOCALHOST);
         let mut senders = Senders::default();
         for number in 0..count {
             let mut command = Command::new("aria2c");
@@ -53,16 +53,16 @@ impl TransferContender for Aria2Torrent {
                 "--allow-overwrite=true",
             ]);
             command.arg(format!("--listen-port={}", free_port()));
-            command.arg("-d").arg(stage.sender_folder(self.name(), number)?).arg(&stage.torrent);
+            command.arg("-d").arg(setup.sender_folder(self.name(), number)?).arg(&setup.torrent);
             senders.start(command)?;
         }
-        stage.tracker.wait_for_seeders(count, stage.limit)?;
+        setup.tracker.wait_for_seeders(count, setup.limit)?;
         Ok(senders)
     }
 
     fn receiver_command(
         &self,
-        stage: &BenchSetup,
+        setup: &BenchSetup,
         _senders: &Senders,
         _folder: &Path,
     ) -> Result<ReceiverCommand> {
@@ -70,7 +70,7 @@ impl TransferContender for Aria2Torrent {
         receiver.command.extend(OPTIONS.map(Into::into));
         receiver.command.push(format!("--listen-port={}", free_port()).into());
         receiver.command.extend(["--seed-time=0", "--show-console-readout=false", "-d", "."].map(Into::into));
-        receiver.command.push((&stage.torrent).into());
+        receiver.command.push((&setup.torrent).into());
         receiver.done_line = Some(("Download complete:", 1));
         Ok(receiver)
     }

@@ -8,7 +8,7 @@ use super::super::receiver::ReceiverCommand;
 use super::super::senders::Senders;
 use super::TransferContender;
 
-/// A program that fetches by BitTorrent from the seeders of another one.
+/// A program that downloads by BitTorrent from another program's seeders.
 #[derive(Debug)]
 pub(super) struct CrossSeeded {
     pub(super) seeders: Rc<dyn TransferContender>,
@@ -32,20 +32,20 @@ impl TransferContender for CrossSeeded {
         self.fetcher.max_senders().min(self.seeders.max_senders())
     }
 
-    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
-        self.seeders.start_senders(stage, count)
+    fn start_senders(&self, setup: &BenchSetup, count: usize) -> Result<Senders> {
+        self.seeders.start_senders(setup, count)
     }
 
     fn receiver_command(
         &self,
-        stage: &BenchSetup,
+        setup: &BenchSetup,
         senders: &Senders,
         folder: &Path,
     ) -> Result<ReceiverCommand> {
-        self.fetcher.receiver_command(stage, senders, folder)
+        self.fetcher.receiver_command(setup, senders, folder)
     }
 
-    fn reported_rate(&self, said: &str) -> Option<f64> {
-        self.fetcher.reported_rate(said)
+    fn reported_rate(&self, line: &str) -> Option<f64> {
+        self.fetcher.reported_rate(line)
     }
 }

@@ -9,10 +9,10 @@ use super::super::receiver::ReceiverCommand;
 use super::super::senders::Senders;
 use super::{TransferContender, not_installed};
 
-/// nginx and curl, and openssl for the SHA-256. It has one source, however many there are.
+/// nginx and curl, with openssl for the SHA-256. Always downloads from one source.
 #[derive(Debug)]
 pub(super) struct Curl {
-    /// Whether the hash is taken from a pipe while the bytes come, or from the file afterwards.
+    /// True if the file is hashed from a pipe during the download, false if afterwards.
     pub(super) hashes_from_pipe: bool,
 }
 
@@ -33,13 +33,13 @@ impl TransferContender for Curl {
         not_installed(&["nginx", "curl", "openssl"])
     }
 
-    fn start_senders(&self, stage: &BenchSetup, _count: usize) -> Result<Senders> {
-        nginx::start(stage, 1)
+    fn start_senders(&self, setup: &BenchSetup, _count: usize) -> Result<Senders> {
+        nginx::start(setup, 1)
     }
 
     fn receiver_command(
         &self,
-        stage: &BenchSetup,
+        setup: &BenchSetup,
         senders: &Senders,
         _folder: &Path,
     ) -> Result<ReceiverCommand> {
@@ -48,20 +48,20 @@ impl TransferContender for Curl {
         let script = if self.hashes_from_pipe {
             format!(
                 "curl -sf {url} | tee {FILE_NAME} | openssl dgst -sha256 -r > sum; {}",
-                compare_command(stage)
+                compare_command(setup)
             )
         } else {
-            format!("curl -sf -o {FILE_NAME} {url} && {}", verify_command(stage))
+            format!("curl -sf -o {FILE_NAME} {url} && {}", verify_command(setup))
         };
         Ok(ReceiverCommand::new(&["sh", "-c", &script], FILE_NAME))
     }
 }
 
-/// Makes a shell command that verifies the file.
-pub(super) fn verify_command(stage: &BenchSetup) -> String {
-    format!("openssl dgst -sha256 -r {FILE_NAME} > sum && {}", compare_command(stage))
+/// Returns a shell command that verifies the file.
+pub(super) fn verify_command(setup: &BenchSetup) -> String {
+    format!("openssl dgst -sha256 -r {FILE_NAME} > sum && {}", compare_command(setup))
 }
 
-fn compare_command(stage: &BenchSetup) -> String {
-    format!("read digest _ < sum && [ $digest = {} ]", stage.original.digest)
+fn compare_command(setup: &BenchSetup) -> String {
+    format!("read digest _ < sum && [ $digest = {} ]", setup.original.digest)
 }

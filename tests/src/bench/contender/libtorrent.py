@@ -1,4 +1,4 @@
-"""Seeds a torrent until it is killed, or fetches one: PROGRAM seed|fetch TORRENT FOLDER."""
+"""Seeds a torrent until it is killed, or downloads one: PROGRAM seed|fetch TORRENT FOLDER."""
 import sys
 
 import libtorrent

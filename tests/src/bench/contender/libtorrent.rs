@@ -36,29 +36,29 @@ impl TransferContender for Libtorrent {
         })
     }
 
-    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
-        stage.tracker.reset(Ipv4Addr::LOCALHOST);
+    fn start_senders(&self, setup: &BenchSetup, count: usize) -> Result<Senders> {
+        setup.tracker.reset(Ipv4Addr::LOCALHOST);
         let mut senders = Senders::default();
         for number in 0..count {
             let mut command = Command::new("python3");
             command
                 .args(["-c", CLIENT_SCRIPT, "seed"])
-                .arg(&stage.torrent)
-                .arg(stage.sender_folder(self.name(), number)?);
+                .arg(&setup.torrent)
+                .arg(setup.sender_folder(self.name(), number)?);
             senders.start(command)?;
         }
-        stage.tracker.wait_for_seeders(count, stage.limit)?;
+        setup.tracker.wait_for_seeders(count, setup.limit)?;
         Ok(senders)
     }
 
     fn receiver_command(
         &self,
-        stage: &BenchSetup,
+        setup: &BenchSetup,
         _senders: &Senders,
         folder: &Path,
     ) -> Result<ReceiverCommand> {
         let mut receiver = ReceiverCommand::new(&["python3", "-c", CLIENT_SCRIPT, "fetch"], FILE_NAME);
-        receiver.command.extend([(&stage.torrent).into(), folder.into()]);
+        receiver.command.extend([(&setup.torrent).into(), folder.into()]);
         receiver.input = ReceiverInput::LineWhenReady;
         receiver.done_line = Some(("finished", 1));
         Ok(receiver)

@@ -12,7 +12,7 @@ use super::TransferContender;
 use crate::index::IndexProcess;
 use crate::peer::{PeerProcess, peer_node};
 
-/// Our own transfer.
+/// Peerdex's native transfer.
 #[derive(Debug)]
 pub(super) struct Ours;
 
@@ -30,28 +30,28 @@ impl TransferContender for Ours {
         None
     }
 
-    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
-        start_index_and_sources(stage, count)
+    fn start_senders(&self, setup: &BenchSetup, count: usize) -> Result<Senders> {
+        start_index_and_sources(setup, count)
     }
 
     fn receiver_command(
         &self,
-        stage: &BenchSetup,
+        setup: &BenchSetup,
         senders: &Senders,
         folder: &Path,
     ) -> Result<ReceiverCommand> {
-        let script = format!("download {}\n", stage.original.digest);
+        let script = format!("download {}\n", setup.original.digest);
         Ok(script_receiver(senders, folder, script, 1, FILE_NAME))
     }
 
-    fn reported_rate(&self, said: &str) -> Option<f64> {
-        parse_reported_rate(said)
+    fn reported_rate(&self, line: &str) -> Option<f64> {
+        parse_reported_rate(line)
     }
 }
 
-/// Reads the rate in MB/s out of a `done` line of ours.
-pub(super) fn parse_reported_rate(said: &str) -> Option<f64> {
-    let rate = said.split('\t').find_map(|column| column.trim().strip_suffix("iB/s"))?;
+/// Parses the rate in MB/s from one of our `done` lines.
+pub(super) fn parse_reported_rate(line: &str) -> Option<f64> {
+    let rate = line.split('\t').find_map(|column| column.trim().strip_suffix("iB/s"))?;
     let (number, unit) = rate.split_once(' ')?;
     let factor = f64::from(match unit {
         "K" => 1 << 10,
@@ -62,7 +62,7 @@ pub(super) fn parse_reported_rate(said: &str) -> Option<f64> {
     Some(number.parse::<f64>().ok()? * factor / 1e6)
 }
 
-/// Makes a new peer that follows a script, until it has said so often that something is done.
+/// Returns a receiver that runs a script in a new node and is done after a given number of `done` lines.
 pub(super) fn script_receiver(
     senders: &Senders,
     folder: &Path,
@@ -82,19 +82,19 @@ pub(super) fn script_receiver(
     }
 }
 
-/// Starts an index and so many sources. The first address is the index's.
-pub(super) fn start_index_and_sources(stage: &BenchSetup, count: usize) -> Result<Senders> {
+/// Starts an index and `count` sources. The first address is that of the index.
+pub(super) fn start_index_and_sources(setup: &BenchSetup, count: usize) -> Result<Senders> {
     let mut senders = Senders::default();
     let mut index = IndexProcess::start();
     let mut session = index.session();
     senders.addresses.push(index.address());
     for number in 0..count {
-        let mut peer = PeerProcess::start(index.address(), &stage.sender_folder("ours", number)?);
+        let mut peer = PeerProcess::start(index.address(), &setup.sender_folder("ours", number)?);
         senders.addresses.push(peer.address());
         senders.add(peer.process().child().id(), peer);
     }
-    let files = if stage.original.folder.join(TREE_NAME).is_dir() { SMALL_FILE_COUNT } else { 1 };
-    let all = interrupt::wait(stage.limit, |slice| {
+    let files = if setup.original.folder.join(TREE_NAME).is_dir() { SMALL_FILE_COUNT } else { 1 };
+    let all = interrupt::wait(setup.limit, |slice| {
         thread::sleep(slice);
         let ready = |address: &_| session.files_of(*address).len() == files;
         senders.addresses.iter().skip(1).all(ready).then_some(())

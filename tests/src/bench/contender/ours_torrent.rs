@@ -12,7 +12,7 @@ use super::super::senders::Senders;
 use super::{TransferContender, ours};
 use crate::programs::programs;
 
-/// Our own BitTorrent.
+/// Peerdex's BitTorrent client.
 #[derive(Debug)]
 pub(super) struct OursTorrent;
 
@@ -30,28 +30,28 @@ impl TransferContender for OursTorrent {
         None
     }
 
-    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
-        stage.tracker.reset(Ipv4Addr::LOCALHOST);
+    fn start_senders(&self, setup: &BenchSetup, count: usize) -> Result<Senders> {
+        setup.tracker.reset(Ipv4Addr::LOCALHOST);
         let mut senders = Senders::default();
         for number in 0..count {
             let mut command = Command::new(&programs().peer_node);
-            command.args(["torrent", "seed", "--listen-host", "127.0.0.1"]).arg(&stage.torrent);
-            command.arg("--dir").arg(stage.sender_folder(self.name(), number)?);
+            command.args(["torrent", "seed", "--listen-host", "127.0.0.1"]).arg(&setup.torrent);
+            command.arg("--dir").arg(setup.sender_folder(self.name(), number)?);
             senders.start(command)?;
         }
-        stage.tracker.wait_for_seeders(count, stage.limit)?;
+        setup.tracker.wait_for_seeders(count, setup.limit)?;
         Ok(senders)
     }
 
     fn receiver_command(
         &self,
-        stage: &BenchSetup,
+        setup: &BenchSetup,
         _senders: &Senders,
         folder: &Path,
     ) -> Result<ReceiverCommand> {
         let mut command: Vec<OsString> = vec![(&programs().peer_node).into()];
         command.extend(["torrent", "download", "--no-seed-after"].map(Into::into));
-        command.extend([(&stage.torrent).into(), "--dir".into(), folder.into()]);
+        command.extend([(&setup.torrent).into(), "--dir".into(), folder.into()]);
         Ok(ReceiverCommand {
             command,
             input: ReceiverInput::Nothing,
@@ -60,7 +60,7 @@ impl TransferContender for OursTorrent {
         })
     }
 
-    fn reported_rate(&self, said: &str) -> Option<f64> {
-        ours::parse_reported_rate(said)
+    fn reported_rate(&self, line: &str) -> Option<f64> {
+        ours::parse_reported_rate(line)
     }
 }

@@ -33,31 +33,33 @@ impl TransferContender for Rqbit {
     }
 
     fn description(&self) -> &'static str {
-        "rqbit download, seeders and leecher, until it has ended (-e); SHA-1 pieces of 1 MiB; not synced"
+        "rqbit download, seeders and leecher, until it exits (-e); SHA-1 pieces of 1 MiB; not synced"
     }
 
     fn missing_requirement(&self) -> Option<String> {
-        find_rqbit().is_none().then(|| "rqbit (cargo install rqbit; RQBIT can name the program)".into())
+        find_rqbit()
+            .is_none()
+            .then(|| "rqbit (cargo install rqbit; or set RQBIT to the program's path)".into())
     }
 
-    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
-        stage.tracker.reset(Ipv4Addr::LOCALHOST);
+    fn start_senders(&self, setup: &BenchSetup, count: usize) -> Result<Senders> {
+        setup.tracker.reset(Ipv4Addr::LOCALHOST);
         let mut senders = Senders::default();
         for number in 0..count {
             let mut command = Command::new(find_rqbit().context("no rqbit")?);
             let port = free_port().to_string();
             command.args(OPTIONS).args(["--listen-port", &port, "--announce-port", &port]);
             command.args(["download", "--disable-http-api", "--overwrite", "-o"]);
-            command.arg(stage.sender_folder(self.name(), number)?).arg(&stage.torrent);
+            command.arg(setup.sender_folder(self.name(), number)?).arg(&setup.torrent);
             senders.start(command)?;
         }
-        stage.tracker.wait_for_seeders(count, stage.limit)?;
+        setup.tracker.wait_for_seeders(count, setup.limit)?;
         Ok(senders)
     }
 
     fn receiver_command(
         &self,
-        stage: &BenchSetup,
+        setup: &BenchSetup,
         _senders: &Senders,
         folder: &Path,
     ) -> Result<ReceiverCommand> {
@@ -65,7 +67,7 @@ impl TransferContender for Rqbit {
         command.extend(OPTIONS.map(Into::into));
         command.extend(["--listen-port".into(), free_port().to_string().into()]);
         command.extend(["download", "--disable-http-api", "-e", "-o"].map(Into::into));
-        command.extend([folder.into(), (&stage.torrent).into()]);
+        command.extend([folder.into(), (&setup.torrent).into()]);
         Ok(ReceiverCommand {
             command,
             input: ReceiverInput::Nothing,
@@ -75,7 +77,7 @@ impl TransferContender for Rqbit {
     }
 }
 
-/// Finds the program: what `RQBIT` names, else on the `PATH`, else where cargo installs it.
+/// Returns the path of rqbit: from `RQBIT`, else from `PATH`, else from cargo's folder of installed programs.
 fn find_rqbit() -> Option<PathBuf> {
     let installed = || Some(PathBuf::from(env::var_os("HOME")?).join(".cargo/bin/rqbit"));
     let named = env::var_os("RQBIT").map(PathBuf::from);

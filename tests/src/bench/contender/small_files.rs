@@ -1,4 +1,4 @@
-//! Many small files in one go.
+//! Contenders for many small files in one transfer.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,7 +13,7 @@ use super::super::receiver::ReceiverCommand;
 use super::super::senders::Senders;
 use super::{TransferContender, not_installed, ours};
 
-/// Our own transfer of a folder.
+/// Peerdex's native transfer of a folder.
 #[derive(Debug)]
 pub(super) struct OursTree;
 
@@ -31,8 +31,8 @@ impl TransferContender for OursTree {
         None
     }
 
-    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
-        ours::start_index_and_sources(stage, count)
+    fn start_senders(&self, setup: &BenchSetup, count: usize) -> Result<Senders> {
+        ours::start_index_and_sources(setup, count)
     }
 
     fn receiver_command(
@@ -47,10 +47,10 @@ impl TransferContender for OursTree {
     }
 }
 
-/// curl with one connection to nginx for all files.
+/// curl with one nginx connection for all files.
 #[derive(Debug)]
 pub(super) struct CurlTree {
-    /// What verifies them afterwards.
+    /// The program that verifies the files afterwards.
     pub(super) verifier: Option<&'static str>,
 }
 
@@ -77,13 +77,13 @@ impl TransferContender for CurlTree {
         not_installed(&["nginx", "curl"]).or_else(|| not_installed(&[self.verifier?]))
     }
 
-    fn start_senders(&self, stage: &BenchSetup, _count: usize) -> Result<Senders> {
-        nginx::start(stage, 1)
+    fn start_senders(&self, setup: &BenchSetup, _count: usize) -> Result<Senders> {
+        nginx::start(setup, 1)
     }
 
     fn receiver_command(
         &self,
-        stage: &BenchSetup,
+        setup: &BenchSetup,
         senders: &Senders,
         folder: &Path,
     ) -> Result<ReceiverCommand> {
@@ -96,7 +96,7 @@ impl TransferContender for CurlTree {
         fs::create_dir(folder.join(TREE_NAME))?;
         let fetch = ["curl", "-sf", "-K", "urls"];
         let Some(verifier) = self.verifier else { return Ok(ReceiverCommand::new(&fetch, TREE_NAME)) };
-        let sums = sha256_lines(&stage.original.folder.join(TREE_NAME))?;
+        let sums = sha256_lines(&setup.original.folder.join(TREE_NAME))?;
         let verify = if verifier == "openssl" {
             fs::write(folder.join("sums"), sums.replace("  ", " *"))?;
             "openssl dgst -sha256 -r *.bin | cmp - ../sums"

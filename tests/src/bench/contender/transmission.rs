@@ -17,7 +17,7 @@ use crate::free_port::free_port;
 #[derive(Debug)]
 pub(super) struct Transmission;
 
-/// What it is called.
+/// The contender's name.
 pub(super) const CONTENDER_NAME: &str = "transmission";
 
 const PROGRAM: &str = "transmission-cli";
@@ -29,7 +29,7 @@ const SETTINGS: &str = r#"{
     "speed-limit-down-enabled": false, "ratio-limit-enabled": false, "blocklist-enabled": false
 }"#;
 
-/// What it runs once the torrent is complete.
+/// The script that Transmission runs when the torrent is complete.
 const COMPLETION_SCRIPT: &str = "#!/bin/sh\necho transmission: finished\n";
 
 impl TransferContender for Transmission {
@@ -39,15 +39,15 @@ impl TransferContender for Transmission {
 
     fn description(&self) -> &'static str {
         "transmission-cli, seeder and leecher, until its script for finished torrents runs; SHA-1 pieces of 1 MiB; not \
-         synced. Its seeder unchokes a new peer every ten seconds, and waiting for that counts; 3.00 asks a peer for \
-         512 blocks of 16 KiB a second. It keeps one peer for an address: several on one machine would be one source"
+         synced. Its seeder unchokes a new peer every ten seconds, and that wait counts; 3.00 asks a peer for \
+         512 blocks of 16 KiB a second. It keeps one peer per address, so several on one machine would count as one source"
     }
 
     fn missing_requirement(&self) -> Option<String> {
         let address = || {
             non_loopback_address()
                 .is_none()
-                .then(|| "an address other than the loopback's, where it refuses peers".into())
+                .then(|| "a non-loopback address (it refuses loopback peers)".into())
         };
         not_installed(&[PROGRAM]).or_else(address)
     }
@@ -56,24 +56,24 @@ impl TransferContender for Transmission {
         1
     }
 
-    fn start_senders(&self, stage: &BenchSetup, count: usize) -> Result<Senders> {
-        stage.tracker.reset(non_loopback_address().context("no address")?);
+    fn start_senders(&self, setup: &BenchSetup, count: usize) -> Result<Senders> {
+        setup.tracker.reset(non_loopback_address().context("no address")?);
         let mut senders = Senders::default();
         for number in 0..count {
-            let own = stage.private_folder(self.name(), &format!("state-{number}"))?;
+            let own = setup.private_folder(self.name(), &format!("state-{number}"))?;
             fs::write(own.join("settings.json"), SETTINGS)?;
             let mut command = Command::new(PROGRAM);
             command.args(["-M", "-et", "-v", "-p", &free_port().to_string()]).arg("-g").arg(own);
-            command.arg("-w").arg(stage.sender_folder(self.name(), number)?).arg(&stage.torrent);
+            command.arg("-w").arg(setup.sender_folder(self.name(), number)?).arg(&setup.torrent);
             senders.start(command)?;
         }
-        stage.tracker.wait_for_seeders(count, stage.limit)?;
+        setup.tracker.wait_for_seeders(count, setup.limit)?;
         Ok(senders)
     }
 
     fn receiver_command(
         &self,
-        stage: &BenchSetup,
+        setup: &BenchSetup,
         _senders: &Senders,
         folder: &Path,
     ) -> Result<ReceiverCommand> {
@@ -91,17 +91,17 @@ impl TransferContender for Transmission {
             own.into(),
             "-f".into(),
             script.into(),
-            (&stage.torrent).into(),
+            (&setup.torrent).into(),
         ]);
         receiver.done_line = Some(("transmission: finished", 1));
         Ok(receiver)
     }
 }
 
-/// Finds an address of this machine that is not the loopback's; packets to it do not leave the machine either.
+/// Returns an address of this machine outside the loopback network. Packets to it still stay on the machine.
 fn non_loopback_address() -> Option<Ipv4Addr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    // This sends nothing, it only chooses a route.
+    // Connecting a UDP socket sends nothing; it only selects a route.
     socket.connect("198.51.100.1:9").ok()?;
     match socket.local_addr().ok()?.ip() {
         IpAddr::V4(address) if !address.is_loopback() && !address.is_unspecified() => Some(address),

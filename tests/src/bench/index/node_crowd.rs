@@ -1,4 +1,4 @@
-//! All nodes together, on a thread of their own.
+//! All benchmark nodes, on a thread of their own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,22 +19,22 @@ use super::node_lists::NodeLists;
 use super::options::IndexBenchOptions;
 use super::search_timing::LatencySamples;
 
-/// How many nodes join at once.
+/// Number of nodes that join concurrently.
 const JOIN_CONCURRENCY: usize = 32;
 
-/// The nodes; they leave when this is dropped.
+/// The nodes; they disconnect when this is dropped.
 #[derive(Debug)]
 pub(super) struct NodeCrowd {
     nodes: Vec<mpsc::Sender<RegistrationBatch>>,
     stop: Arc<AtomicBool>,
     registered: Arc<AtomicU64>,
     registering: JoinSet<Result<()>>,
-    // Dropped last, since the others live on it.
+    // Dropped last: the other fields run on it.
     runtime: Runtime,
 }
 
 impl NodeCrowd {
-    /// Lets so many nodes join the index.
+    /// Connects `count` nodes to the index.
     pub(super) fn connect(index: SocketAddr, count: u32) -> Result<Self> {
         raise_descriptor_limit();
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -51,9 +51,9 @@ impl NodeCrowd {
                 joins.join_all().await.into_iter().collect();
             joined
         };
-        let begun = Instant::now();
+        let start = Instant::now();
         let mut nodes = runtime.block_on(joining)?;
-        println!("{count} nodes joined and were called back in {:.2} s", begun.elapsed().as_secs_f64());
+        println!("{count} nodes joined and were probed in {:.2} s", start.elapsed().as_secs_f64());
         nodes.sort_unstable_by_key(|(number, _)| *number);
         let nodes = nodes.into_iter().map(|(_, node)| node).collect();
         Ok(Self {
@@ -65,14 +65,14 @@ impl NodeCrowd {
         })
     }
 
-    /// Lets all nodes register their lists at once; returns how many files that were, how long it took, and how long
-    /// the acknowledgements.
+    /// Registers the lists of all nodes at once. Returns the number of files, the total duration and the time to each
+    /// acknowledgement.
     pub(super) fn register(
         &self,
         lists: &NodeLists,
         options: &IndexBenchOptions,
     ) -> Result<(u64, Duration, LatencySamples)> {
-        // Made before the clock starts.
+        // Encoded before the clock starts.
         let frames = |node| registration_frames(lists, node, 0).into_iter().map(|(_, frame)| frame).collect();
         let orders: Vec<Vec<EncodedFrame>> = (0..options.nodes).map(frames).collect();
         let registering = async {
@@ -82,16 +82,16 @@ impl NodeCrowd {
             }
             all.join_all().await.into_iter().collect::<Result<Vec<_>>>()
         };
-        let begun = Instant::now();
+        let start = Instant::now();
         let times = self.runtime.block_on(registering)?;
         Ok((
             options.files.into(),
-            begun.elapsed(),
+            start.elapsed(),
             LatencySamples::from_durations(times.into_iter().flatten().collect()),
         ))
     }
 
-    /// Lets some nodes register other lists again and again.
+    /// Lets some nodes register other lists repeatedly.
     pub(super) fn keep_registering(&mut self, lists: &NodeLists, options: &IndexBenchOptions) {
         self.stop.store(false, Ordering::Relaxed);
         self.registered.store(0, Ordering::Relaxed);
@@ -102,13 +102,13 @@ impl NodeCrowd {
             let (node, stop, registered) =
                 (node.clone(), Arc::clone(&self.stop), Arc::clone(&self.registered));
             let work = async move {
-                let begun = Deadline::now();
+                let start = Deadline::now();
                 let mut done = 0.0;
                 for (files, frame) in editions.iter().cycle().flatten() {
-                    // Each has its share of the rate; they don't begin all at once.
+                    // Each node gets its share of the rate, and their starts are spread out.
                     if rate > 0.0 {
                         let due = (done + f64::from(*files) * f64::from(number) / f64::from(busy)) / rate;
-                        sleep_until(begun + Duration::from_secs_f64(due)).await;
+                        sleep_until(start + Duration::from_secs_f64(due)).await;
                     }
                     if stop.load(Ordering::Relaxed) {
                         break;
@@ -123,7 +123,7 @@ impl NodeCrowd {
         }
     }
 
-    /// Ends that, and returns how many files were registered meanwhile.
+    /// Stops the repeated registrations and returns the number of files registered.
     pub(super) fn stop_registering(&mut self) -> Result<u64> {
         let files = self.registered.load(Ordering::Relaxed);
         self.stop.store(true, Ordering::Relaxed);
@@ -138,11 +138,11 @@ async fn send_batch(
     frames: Vec<EncodedFrame>,
 ) -> Result<Vec<Duration>> {
     let (done, answer) = oneshot::channel();
-    node.send(RegistrationBatch { frames, done }).await.context("a node has gone")?;
-    answer.await.context("a node could not register")
+    node.send(RegistrationBatch { frames, done }).await.context("a node stopped")?;
+    answer.await.context("a node failed to register")
 }
 
-/// Makes the messages that register a list, in the order in which nodes send it, each with the number of its files.
+/// Encodes the messages that register a list, in the order in which nodes send them, each with its file count.
 fn registration_frames(lists: &NodeLists, node: u32, edition: u32) -> Vec<(u32, EncodedFrame)> {
     let message = |files: &[FileRecord]| {
         (
@@ -155,9 +155,9 @@ fn registration_frames(lists: &NodeLists, node: u32, edition: u32) -> Vec<(u32, 
     files.chunks(MAX_BATCH).map(message).collect()
 }
 
-/// Lets this process have as many sockets as it may: two for each node.
+/// Raises the descriptor limit of this process to its maximum: two sockets per node.
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
-    // If it may not, joining fails and says so.
+    // If this fails, joining fails with a descriptor error.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }

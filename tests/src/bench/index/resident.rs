@@ -1,6 +1,6 @@
 use std::fs;
 
-/// Returns how many bytes of memory a process has now, and had at most.
+/// Returns the current and the peak resident memory of a process, in bytes.
 pub(super) fn resident_memory(process: u32) -> Option<(u64, u64)> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let field = |name: &str| {

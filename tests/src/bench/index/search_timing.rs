@@ -1,4 +1,4 @@
-//! Searches that are timed, and searches that are counted.
+//! Timed searches, and search throughput.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -18,10 +18,10 @@ use super::options::IndexBenchOptions;
 use super::queries::Queries;
 use crate::index_session::IndexSession;
 
-/// So long after an answer the next search follows where they are not to take time from anything else.
+/// Delay between searches that must not slow down concurrent work.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long something took, many times over.
+/// Durations of one repeated operation.
 #[derive(Debug, Default)]
 pub(super) struct LatencySamples(Vec<Duration>);
 
@@ -35,22 +35,23 @@ impl LatencySamples {
         Self::from_durations(all.flat_map(|timed| timed.0.iter().copied()).collect())
     }
 
-    /// Returns the time that so many in a thousand did not exceed.
+    /// Returns the duration at a given permille of all samples.
     pub(super) fn permille(&self, thousandths: usize) -> Duration {
-        let place = (self.0.len() * thousandths / 1000).min(self.0.len().saturating_sub(1));
-        self.0.get(place).copied().unwrap_or_default()
+        let index = (self.0.len() * thousandths / 1000).min(self.0.len().saturating_sub(1));
+        self.0.get(index).copied().unwrap_or_default()
     }
 }
 
 impl fmt::Display for LatencySamples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [median, p99, most] = [500, 990, 1000].map(|place| self.permille(place).as_secs_f64() * 1000.0);
+        let [median, p99, most] =
+            [500, 990, 1000].map(|permille| self.permille(permille).as_secs_f64() * 1000.0);
         write!(f, "median {median:.3} ms, p99 {p99:.3} ms, most {most:.3} ms")
     }
 }
 
-/// Asks all queries over one connection, the kinds in turn; returns the times and how many hits there were on average,
-/// kind by kind.
+/// Sends all queries over one connection, the kinds in turn. Returns the durations and the average number of hits per
+/// kind.
 #[expect(clippy::cast_precision_loss, reason = "an average")]
 pub(super) fn time_searches(index: SocketAddr, queries: &Queries) -> Result<Vec<(LatencySamples, f64)>> {
     let mut session = IndexSession::open(index)?;
@@ -58,13 +59,13 @@ pub(super) fn time_searches(index: SocketAddr, queries: &Queries) -> Result<Vec<
     let mut times = vec![(Vec::new(), 0); kinds];
     for (number, query) in queries.interleaved().enumerate() {
         let request = Request::Search { query: query.into(), after: None, limit: queries.hits };
-        let begun = Instant::now();
+        let start = Instant::now();
         let reply = session.call(request)?;
-        let (taken, found) = &mut times[number % kinds];
-        taken.push(begun.elapsed());
+        let (durations, found) = &mut times[number % kinds];
+        durations.push(start.elapsed());
         match reply {
             Reply::Hits { hits, .. } => *found += hits.len(),
-            other => bail!("{query:?} was answered with {other:?}"),
+            other => bail!("{query:?} got the reply {other:?}"),
         }
     }
     let average = |(times, found): (Vec<Duration>, usize)| {
@@ -74,7 +75,8 @@ pub(super) fn time_searches(index: SocketAddr, queries: &Queries) -> Result<Vec<
     Ok(times.into_iter().map(average).collect())
 }
 
-/// Asks now and then over one connection while something else is done; returns what that says and how long the answers took.
+/// Searches occasionally over one connection while `work` runs. Returns the result of the work and the search
+/// durations.
 pub(super) fn time_searches_beside<T>(
     index: SocketAddr,
     queries: &Queries,
@@ -89,9 +91,9 @@ pub(super) fn time_searches_beside<T>(
                     break;
                 }
                 let request = Request::Search { query: query.into(), after: None, limit: queries.hits };
-                let begun = Instant::now();
+                let start = Instant::now();
                 let Reply::Hits { .. } = session.call(request)? else { bail!("a search was refused") };
-                times.push(begun.elapsed());
+                times.push(start.elapsed());
                 thread::sleep(SEARCH_INTERVAL);
             }
             Ok(LatencySamples::from_durations(times))
@@ -104,7 +106,7 @@ pub(super) fn time_searches_beside<T>(
     })
 }
 
-/// Asks over many connections, on each as soon as the answer before has come; returns how many were answered.
+/// Searches over many connections, each as soon as it has received its reply. Returns the number of replies.
 pub(super) fn count_searches(
     index: SocketAddr,
     queries: &Queries,
@@ -122,7 +124,7 @@ pub(super) fn count_searches(
     Builder::new_current_thread().enable_all().build()?.block_on(async move {
         let mut links = Vec::new();
         for number in 0..connections {
-            // A port on which nobody listens: who only looks need not be reached.
+            // Nothing listens on this port: a client that only searches need not be reachable.
             links.push(IndexConnection::log_in(index, 0x1_0000_0000 + u64::from(number), 9).await?.0);
         }
         let (end, mut all) = (Instant::now() + duration, JoinSet::new());
@@ -131,14 +133,14 @@ pub(super) fn count_searches(
             all.spawn(async move {
                 let mut times = Vec::new();
                 for frame in frames.iter().cycle().skip(number * 97) {
-                    let begun = Instant::now();
-                    if begun >= end {
+                    let start = Instant::now();
+                    if start >= end {
                         break;
                     }
                     let Reply::Hits { .. } = link.request(frame).await? else {
                         bail!("a search was refused")
                     };
-                    times.push(begun.elapsed());
+                    times.push(start.elapsed());
                 }
                 Ok(times)
             });

@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use crate::long_line::{CongestionAlgorithm, LineConfig};
 
-/// How long the lines of all sources together need for the file, in seconds.
+/// Seconds that the lines of all sources together need for the file.
 pub(super) const TRANSFER_SECONDS: u32 = 4;
 
 const MBIT: u64 = 1_000_000;
 
-/// Round-trip times of one source, in milliseconds; the longest is about that of a line around half the world.
+/// Round-trip times of one source, in milliseconds. The longest is roughly that of a line halfway around the world.
 const ROUND_TRIPS_MS: [u64; 3] = [10, 100, 250];
 
 /// Packets lost in each direction, per million.
@@ -20,13 +20,13 @@ const RATES_MBIT: [u64; 3] = [20, 100, 400];
 /// Rates in Mbit/s and round-trip times in milliseconds of four unequal sources.
 const FOUR_SOURCES: [(u64, u64); 4] = [(40, 20), (20, 50), (10, 90), (5, 130)];
 
-/// The receiver's rate, and that of the index, in Mbit/s.
+/// The rate of the receiver and of the index, in Mbit/s.
 const RECEIVER_RATE_MBIT: u64 = 1000;
 
-/// The delay of the lines of the index, and of a receiver with several sources.
+/// Delay of the lines of the index, and of a receiver with several sources.
 const SHORT_DELAY: Duration = Duration::from_millis(1);
 
-/// Everything that distinguishes one measurement from another.
+/// The conditions of one measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cell {
     pub(super) dialect: Dialect,
@@ -37,23 +37,23 @@ pub(super) struct Cell {
     pub(super) loss: u32,
 }
 
-/// How content is transferred.
+/// The protocol of the transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     Native,
     BitTorrent,
 }
 
-/// Who has the content.
+/// The sources of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sources {
-    /// One, with a round-trip time in milliseconds and a rate in Mbit/s.
+    /// One source, with its round-trip time in milliseconds and its rate in Mbit/s.
     One { round_trip: u64, rate: u64 },
-    /// Those of [`FOUR_SOURCES`].
+    /// The sources of [`FOUR_SOURCES`].
     Four,
 }
 
-/// Which addresses the hosts have.
+/// The addresses of the hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Addresses {
     Private,
@@ -61,7 +61,8 @@ pub(super) enum Addresses {
 }
 
 impl Cell {
-    /// Returns all cells: every line for one source with private addresses, and the other kinds at 100 ms and 100 Mbit/s.
+    /// Returns all cells: every line for one source with private addresses, and the other kinds at 100 ms and 100
+    /// Mbit/s.
     pub(super) fn all() -> Vec<Self> {
         let usual = Sources::One { round_trip: 100, rate: 100 };
         let kinds = [
@@ -98,12 +99,12 @@ impl Cell {
         all
     }
 
-    /// Returns the words by which the cell is chosen.
+    /// Returns the words that select the cell.
     pub(super) fn filter_words(self) -> Vec<String> {
         [self.kind_words(), self.line_words()].concat()
     }
 
-    /// Returns the words that do not concern the line of a source.
+    /// Returns the words that do not describe a source's line.
     pub(super) fn kind_words(self) -> Vec<String> {
         let dialect = match self.dialect {
             Dialect::Native => "native",
@@ -120,7 +121,7 @@ impl Cell {
         [dialect, addresses, self.congestion.name(), sources].map(String::from).to_vec()
     }
 
-    /// Returns the words that concern the line of a source; those of several unequal ones are not named.
+    /// Returns the words that describe a source's line; unequal sources are not named individually.
     pub(super) fn line_words(self) -> Vec<String> {
         let loss = format!("{}%", f64::from(self.loss) / 10_000.0);
         match self.sources {
@@ -131,7 +132,7 @@ impl Cell {
         }
     }
 
-    /// Returns how often each contender runs by default.
+    /// Returns the default number of runs per contender.
     pub(super) fn default_runs(self) -> u16 {
         match self.sources {
             Sources::One { round_trip: 100, rate: 100 } | Sources::Four => 5,
@@ -139,12 +140,12 @@ impl Cell {
         }
     }
 
-    /// Returns the size of the file in bytes.
+    /// Returns the file size in bytes.
     pub(super) fn file_size(self) -> u64 {
         self.total_rate() / 8 * u64::from(TRANSFER_SECONDS)
     }
 
-    /// Returns the rate of all sources together in bits per second.
+    /// Returns the total rate of all sources, in bits per second.
     fn total_rate(self) -> u64 {
         match self.sources {
             Sources::One { rate, .. } => rate * MBIT,
@@ -152,7 +153,7 @@ impl Cell {
         }
     }
 
-    /// Returns the round-trip time; of several sources, the mean.
+    /// Returns the round-trip time; the mean if there are several sources.
     pub(super) fn round_trip(self) -> Duration {
         match self.sources {
             Sources::One { round_trip, .. } => Duration::from_millis(round_trip),
@@ -163,7 +164,7 @@ impl Cell {
         }
     }
 
-    /// Returns the first three bytes of all addresses: of a private network, or of one for documentation.
+    /// Returns the first three bytes of all addresses, from a private or a documentation network.
     pub(super) const fn network(self) -> [u8; 3] {
         match self.addresses {
             Addresses::Private => [10, 99, 0],
@@ -179,7 +180,7 @@ impl Cell {
         }
     }
 
-    /// Returns the lines of the hosts: the index, the sources, the receiver.
+    /// Returns the lines of the index, the sources and the receiver, in this order.
     pub(super) fn line_configs(self) -> Vec<LineConfig> {
         let fast = |delay, round_trip| LineConfig::new(RECEIVER_RATE_MBIT * MBIT, delay, round_trip);
         let source =

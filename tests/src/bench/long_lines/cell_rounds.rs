@@ -1,4 +1,4 @@
-//! All runs of a cell, in turn.
+//! All runs of a cell; the contenders take turns.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::options::LongLinesOptions;
 use super::run_result::{CellResults, RunResult, Series};
 use crate::programs::Programs;
 
-/// Lets each contender that takes part in a cell run so often, in turn, each round beginning with another one.
+/// Runs each contender of a cell `runs` times. The contenders take turns, and each round begins with a different one.
 pub(super) fn measure_cell(
     cell: Cell,
     contenders: &[LineContender],
@@ -23,24 +23,24 @@ pub(super) fn measure_cell(
     runs: u16,
     options: &LongLinesOptions,
 ) -> Result<CellResults> {
-    let scene = CellSetup::start(cell, programs, dir)?;
+    let setup = CellSetup::start(cell, programs, dir)?;
     let taking_part = contenders.iter().filter(|contender| contender.supports(cell));
     let mut all: Vec<Series> = taking_part
         .map(|contender| Series { contender: *contender, runs: Vec::new(), failures: Vec::new() })
         .collect();
     let (before, runs) = (ProcessorTime::now(), usize::from(runs));
     for round in 0..runs {
-        for place in 0..all.len() {
-            let turn = (place + round) % all.len();
-            if is_decided(&all[turn], runs) {
+        for position in 0..all.len() {
+            let index = (position + round) % all.len();
+            if is_decided(&all[index], runs) {
                 continue;
             }
-            match run_once(&scene, all[turn].contender, options) {
-                Ok(run) => all[turn].runs.push(run),
+            match run_once(&setup, all[index].contender, options) {
+                Ok(run) => all[index].runs.push(run),
                 Err(error) => {
                     interrupt::check()?;
-                    scene.check()?;
-                    all[turn].failures.push(format!("{error:#}"));
+                    setup.check()?;
+                    all[index].failures.push(format!("{error:#}"));
                 }
             }
         }
@@ -48,17 +48,17 @@ pub(super) fn measure_cell(
     Ok(CellResults { series: all, load: load_average(), stolen: ProcessorTime::stolen_since(before) })
 }
 
-/// Returns true if further runs cannot change the median, because more than half of all were stopped at the limit.
+/// Returns true if further runs cannot change the median, because more than half of all planned runs timed out.
 fn is_decided(runs: &Series, planned: usize) -> bool {
     runs.timed_out_count() * 2 > planned
 }
 
-fn run_once(scene: &CellSetup, contender: LineContender, options: &LongLinesOptions) -> Result<RunResult> {
-    let folder = scene.run_folder()?;
-    contender.measured_command(scene, folder.path()).run(scene, folder.path(), options.limit())
+fn run_once(setup: &CellSetup, contender: LineContender, options: &LongLinesOptions) -> Result<RunResult> {
+    let folder = setup.run_folder()?;
+    contender.measured_command(setup, folder.path()).run(setup, folder.path(), options.limit())
 }
 
-/// Returns the machine's load over the last minute.
+/// Returns the machine's load average over the last minute.
 fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or("unknown").into()

@@ -1,4 +1,4 @@
-//! The hosts of a cell and what runs on them all the time: the index, and the sources with all their servers.
+//! The hosts of a cell and their permanent processes: the index, and the sources with all their servers.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -28,16 +28,16 @@ const TRACKER_PORT: u16 = 6969;
 const HTTP_PORT: u16 = 80;
 const NODE_PORT: &str = "12349";
 
-/// The length of a piece of the torrent.
+/// Piece length of the torrent, in bytes.
 const TORRENT_PIECE_LENGTH: u64 = 256 << 10;
 
-/// How long all sources together may take to become ready.
+/// Time limit for all sources to become ready.
 const READY_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A running cell; everything ends when dropped.
+/// A running cell; its processes end when it is dropped.
 #[derive(Debug)]
 pub(super) struct CellSetup {
-    // Programs end before the lines do.
+    // Dropped first: the programs must end before the lines do.
     senders: Senders,
     lines: LongLines,
     cell: Cell,
@@ -48,31 +48,31 @@ pub(super) struct CellSetup {
 }
 
 impl CellSetup {
-    /// Makes the hosts of a cell, starts the index and the sources, and waits until the file can be found.
+    /// Creates the hosts of a cell, starts the index and the sources, and waits until a search finds the file.
     pub(super) fn start(cell: Cell, programs: &Programs, dir: &Path) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("peerdex-long-lines-").tempdir_in(dir)?;
-        let place = folder.path().join("original");
-        fs::create_dir(&place)?;
-        let mut scene = Self {
+        let original_dir = folder.path().join("original");
+        fs::create_dir(&original_dir)?;
+        let mut setup = Self {
             senders: Senders::default(),
             lines: LongLines::new(cell.network(), &cell.line_configs(), cell.congestion)?,
             cell,
             programs: programs.clone(),
-            original: OriginalData::create_file(&place, cell.file_size())?,
+            original: OriginalData::create_file(&original_dir, cell.file_size())?,
             torrent: PathBuf::new(),
             folder,
         };
-        let announce = format!("http://{}/announce", scene.tracker_address());
-        scene.torrent = write_torrent(&place.join(FILE_NAME), &announce, TORRENT_PIECE_LENGTH)?;
-        scene.start_index()?;
+        let announce = format!("http://{}/announce", setup.tracker_address());
+        setup.torrent = write_torrent(&original_dir.join(FILE_NAME), &announce, TORRENT_PIECE_LENGTH)?;
+        setup.start_index()?;
         for source in 0..cell.source_count() {
             match cell.dialect {
-                Dialect::Native => scene.start_source(source)?,
-                Dialect::BitTorrent => scene.start_seeder(source)?,
+                Dialect::Native => setup.start_source(source)?,
+                Dialect::BitTorrent => setup.start_seeder(source)?,
             }
         }
-        scene.wait_until_ready()?;
-        Ok(scene)
+        setup.wait_until_ready()?;
+        Ok(setup)
     }
 
     fn start_index(&mut self) -> Result<()> {
@@ -91,10 +91,10 @@ impl CellSetup {
     }
 
     fn start_source(&mut self, source: usize) -> Result<()> {
-        let home = self.source_folder("share", source)?;
+        let source_dir = self.source_folder("share", source)?;
         let mut command = self.lines.command(FIRST_SOURCE_HOST + source, &self.programs.peer_node);
         command.args([NODE_PORT, "--listen-host", "0.0.0.0", "--index", &self.index_address().to_string()]);
-        command.arg("--share-dir").arg(&home).env("XDG_STATE_HOME", self.folder.path());
+        command.arg("--share-dir").arg(&source_dir).env("XDG_STATE_HOME", self.folder.path());
         // A node without a terminal runs until its standard input ends.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let group = ProcessGroup::spawn(command)?;
@@ -104,10 +104,10 @@ impl CellSetup {
         }
         let (own, address) = (self.folder.path().join(format!("nginx-{source}")), self.http_address(source));
         fs::create_dir_all(&own)?;
-        let place = own.join("nginx.conf");
-        fs::write(&place, nginx::configuration(&self.source_folder("http", source)?, &own, address))?;
+        let config_path = own.join("nginx.conf");
+        fs::write(&config_path, nginx::configuration(&self.source_folder("http", source)?, &own, address))?;
         let mut command = self.lines.command(FIRST_SOURCE_HOST + source, Path::new("nginx"));
-        command.arg("-p").arg(&own).arg("-c").arg(&place).arg("-e").arg(own.join("error.log"));
+        command.arg("-p").arg(&own).arg("-c").arg(&config_path).arg("-e").arg(own.join("error.log"));
         self.senders.start(command)?;
         wait_for("nginx", || {
             let connect = || TcpStream::connect(address).ok();
@@ -116,17 +116,20 @@ impl CellSetup {
     }
 
     fn start_seeder(&mut self, source: usize) -> Result<()> {
-        let home = self.source_folder("seed", source)?;
+        let source_dir = self.source_folder("seed", source)?;
         let mut command = self.lines.command(FIRST_SOURCE_HOST + source, &self.programs.peer_node);
-        command.args(["torrent", "seed", "--listen-host", "0.0.0.0", "--dir"]).arg(home).arg(&self.torrent);
+        command
+            .args(["torrent", "seed", "--listen-host", "0.0.0.0", "--dir"])
+            .arg(source_dir)
+            .arg(&self.torrent);
         self.senders.start(command)
     }
 
-    /// Makes a folder of a source with the file in it.
+    /// Creates a source's folder with the file in it.
     fn source_folder(&self, kind: &str, source: usize) -> Result<PathBuf> {
-        let home = self.folder.path().join(format!("{kind}-{source}"));
-        self.original.link_into(&home)?;
-        Ok(home)
+        let source_dir = self.folder.path().join(format!("{kind}-{source}"));
+        self.original.link_into(&source_dir)?;
+        Ok(source_dir)
     }
 
     fn wait_until_ready(&self) -> Result<()> {
@@ -148,7 +151,7 @@ impl CellSetup {
         })
     }
 
-    /// Makes a command that runs a program on the receiving host.
+    /// Returns a command that runs a program on the receiving host.
     pub(super) fn receiver_command(&self, program: &Path) -> std::process::Command {
         self.lines.command(self.receiver_host(), program)
     }
@@ -157,7 +160,7 @@ impl CellSetup {
         FIRST_SOURCE_HOST + self.cell.source_count()
     }
 
-    /// Returns where the index is.
+    /// Returns the address of the index.
     pub(super) fn index_address(&self) -> SocketAddr {
         SocketAddr::from((self.lines.address(INDEX_HOST), INDEX_PORT))
     }
@@ -178,12 +181,12 @@ impl CellSetup {
             .collect()
     }
 
-    /// Returns where the torrent is.
+    /// Returns the path of the torrent.
     pub(super) fn torrent(&self) -> &Path {
         &self.torrent
     }
 
-    /// Returns our programs.
+    /// Returns the paths of our programs.
     pub(super) const fn programs(&self) -> &Programs {
         &self.programs
     }
@@ -193,7 +196,7 @@ impl CellSetup {
         usize::try_from(self.original.size).unwrap_or(usize::MAX).div_ceil(PIECE_LENGTH)
     }
 
-    /// Makes an empty folder for a run.
+    /// Creates an empty folder for a run.
     pub(super) fn run_folder(&self) -> Result<TempDir> {
         Ok(tempfile::Builder::new().prefix("run-").tempdir_in(self.folder.path())?)
     }
@@ -203,26 +206,26 @@ impl CellSetup {
         self.original.matches(file).with_context(|| format!("no {}", file.display()))
     }
 
-    /// Begins to measure how content arrives, which so many other bytes precede.
+    /// Starts measuring the arrival of content after `before_content` other bytes.
     pub(super) fn begin_measuring(&self, before_content: usize) {
         let sources = FIRST_SOURCE_HOST..self.receiver_host();
         self.lines.meter().begin(self.receiver_host(), sources.collect(), before_content);
     }
 
-    /// Returns what was measured since.
+    /// Returns the measurements since then.
     pub(super) fn read_measured(&self) -> MeterReading {
         self.lines.meter().read()
     }
 
-    /// Returns for how long nothing has arrived anywhere.
+    /// Returns the time since the last packet arrived on any line.
     pub(super) fn idle_time(&self) -> Duration {
         self.lines.meter().idle_time()
     }
 
-    /// Fails if the lines do not carry packets any more.
+    /// Returns an error if the lines no longer carry packets.
     pub(super) fn check(&self) -> Result<()> {
         if !self.lines.is_running() {
-            bail!("the lines carry no packets any more");
+            bail!("the lines no longer carry packets");
         }
         Ok(())
     }
@@ -234,7 +237,7 @@ fn wait_for(what: &str, mut look: impl FnMut() -> Option<()>) -> Result<()> {
         look()
     })?;
     if seen.is_none() {
-        bail!("waited in vain for {what}");
+        bail!("timed out waiting for {what}");
     }
     Ok(())
 }

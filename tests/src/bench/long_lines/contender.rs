@@ -11,7 +11,7 @@ use super::measured_command::{MeasuredCommand, Preparation};
 pub(super) enum LineContender {
     /// A new node that searches and downloads.
     Ours,
-    /// A node that is connected to the index and has searched; the download alone is measured.
+    /// A connected node that has already searched; only the download is measured.
     OursRunning,
     /// curl, from the first source.
     Curl,
@@ -24,11 +24,11 @@ pub(super) enum LineContender {
 }
 
 impl LineContender {
-    /// All of them, ours first.
+    /// All contenders, ours first.
     pub(super) const ALL: [Self; 6] =
         [Self::Ours, Self::OursRunning, Self::Curl, Self::Aria2, Self::OursTorrent, Self::Aria2Torrent];
 
-    /// Returns its name on the command line and in tables.
+    /// Returns the name on the command line and in tables.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
@@ -45,12 +45,12 @@ impl LineContender {
         Self::ALL.iter().map(|contender| contender.name()).collect()
     }
 
-    /// Finds one by its name.
+    /// Returns the contender with a given name.
     pub(super) fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|contender| contender.name() == name)
     }
 
-    /// Returns the one whose time is judged in a cell.
+    /// Returns the contender whose time is checked against the requirement of a cell.
     pub(super) const fn ours_for(cell: Cell) -> Self {
         match cell.dialect {
             Dialect::Native => Self::Ours,
@@ -58,7 +58,7 @@ impl LineContender {
         }
     }
 
-    /// Returns the programs of others that it needs.
+    /// Returns the third-party programs that the contender needs.
     pub(super) const fn required_programs(self) -> &'static [&'static str] {
         match self {
             Self::Ours | Self::OursRunning | Self::OursTorrent => &[],
@@ -68,7 +68,7 @@ impl LineContender {
         }
     }
 
-    /// Returns true if it takes part in a cell.
+    /// Returns true if the contender takes part in a cell.
     pub(super) fn supports(self, cell: Cell) -> bool {
         match self {
             Self::Ours | Self::OursRunning | Self::Aria2 => cell.dialect == Dialect::Native,
@@ -78,57 +78,57 @@ impl LineContender {
     }
 
     /// Prepares a run that puts the file into a folder.
-    pub(super) fn measured_command(self, scene: &CellSetup, folder: &Path) -> MeasuredCommand {
+    pub(super) fn measured_command(self, setup: &CellSetup, folder: &Path) -> MeasuredCommand {
         let word = FILE_NAME.split('.').next().unwrap_or(FILE_NAME);
         let search = format!("search {word}\n");
         match self {
-            Self::Ours => ours_command(scene, folder).with_input(format!("{search}download 1\n")),
+            Self::Ours => ours_command(setup, folder).with_input(format!("{search}download 1\n")),
             Self::OursRunning => {
                 let preparation = Preparation { input: search, ready_line: FILE_NAME };
-                ours_command(scene, folder).with_preparation(preparation).with_input("download 1\n")
+                ours_command(setup, folder).with_preparation(preparation).with_input("download 1\n")
             }
             Self::Curl => {
-                let mut command = scene.receiver_command(Path::new("curl"));
-                command.args(["-sf", "-o", FILE_NAME]).args(scene.urls().first());
+                let mut command = setup.receiver_command(Path::new("curl"));
+                command.args(["-sf", "-o", FILE_NAME]).args(setup.urls().first());
                 MeasuredCommand::new(command, folder.join(FILE_NAME))
             }
             Self::Aria2 => {
-                let mut command = scene.receiver_command(Path::new("aria2c"));
+                let mut command = setup.receiver_command(Path::new("aria2c"));
                 command.args(["--no-conf", "-q", "--async-dns=false", "--file-allocation=falloc"]);
-                command.args(["-x8", "-s8", "-k1M", "-o", FILE_NAME]).args(scene.urls());
+                command.args(["-x8", "-s8", "-k1M", "-o", FILE_NAME]).args(setup.urls());
                 MeasuredCommand::new(command, folder.join(FILE_NAME))
             }
             Self::OursTorrent => {
-                let mut command = scene.receiver_command(&scene.programs().peer_node);
-                command.args(["torrent", "download", "--no-seed-after"]).arg(scene.torrent());
+                let mut command = setup.receiver_command(&setup.programs().peer_node);
+                command.args(["torrent", "download", "--no-seed-after"]).arg(setup.torrent());
                 command.arg("--dir").arg(folder);
                 MeasuredCommand::new(command, folder.join(FILE_NAME)).with_done_line("done\t")
             }
             Self::Aria2Torrent => {
-                let mut command = scene.receiver_command(Path::new("aria2c"));
+                let mut command = setup.receiver_command(Path::new("aria2c"));
                 command.args(ARIA2_TORRENT_OPTIONS).args(["--seed-time=0", "--show-console-readout=false"]);
-                command.args(["-d", "."]).arg(scene.torrent());
+                command.args(["-d", "."]).arg(setup.torrent());
                 MeasuredCommand::new(command, folder.join(FILE_NAME)).with_done_line("Download complete:")
             }
         }
     }
 }
 
-/// Prepares a new node with a folder of its own.
-fn ours_command(scene: &CellSetup, folder: &Path) -> MeasuredCommand {
+/// Prepares a new node with its own folder.
+fn ours_command(setup: &CellSetup, folder: &Path) -> MeasuredCommand {
     let share = folder.join("share");
-    let mut command = scene.receiver_command(&scene.programs().peer_node);
+    let mut command = setup.receiver_command(&setup.programs().peer_node);
     command.args([
         "0",
         "--listen-host",
         "0.0.0.0",
         "--index",
-        &scene.index_address().to_string(),
+        &setup.index_address().to_string(),
         "--share-dir",
     ]);
     command.arg(&share).env("NO_COLOR", "1");
-    // The manifest has 32 bytes for every piece.
-    let manifest = scene.piece_count() * 32;
+    // The manifest has 32 bytes per piece.
+    let manifest = setup.piece_count() * 32;
     MeasuredCommand::new(command, share.join(FILE_NAME))
         .with_done_line("done\t")
         .with_bytes_before_content(manifest)

@@ -1,10 +1,10 @@
-//! Which cells are asked for.
+//! Selection of cells by filter words.
 
 use anyhow::{Result, bail};
 
 use super::cell::Cell;
 
-/// Fails if a filter has a word that no cell has.
+/// Returns an error if a filter contains a word that no cell has.
 pub(super) fn check(filters: &[String], all: &[Cell]) -> Result<()> {
     let words: Vec<String> = all.iter().flat_map(|cell| cell.filter_words()).collect();
     for word in filters.iter().flat_map(|filter| filter.split(',')) {
@@ -18,7 +18,7 @@ pub(super) fn check(filters: &[String], all: &[Cell]) -> Result<()> {
     Ok(())
 }
 
-/// Returns true if a cell has all words of one of the filters; without a filter every cell does.
+/// Returns true if a cell has all words of one of the filters, or if there are no filters.
 pub(super) fn matches(filters: &[String], cell: Cell) -> bool {
     let words = cell.filter_words();
     let has = |word: &str| words.iter().any(|known| known == word);

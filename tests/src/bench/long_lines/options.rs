@@ -15,19 +15,19 @@ pub(super) struct LongLinesOptions {
     /// Run only these contenders
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub(super) only: Vec<String>,
-    /// Measure also from `download` in a node that is running and connected
+    /// Also measure a download in a node that is already running and connected
     #[arg(long)]
     pub(super) running: bool,
-    /// Seconds after which a run is stopped, and which it counts
+    /// Seconds after which a run is stopped and counted with this duration
     #[arg(long, default_value_t = 60)]
     limit: u64,
-    /// Use index-server and peer-node of this folder [default: build them]
+    /// Use index-server and peer-node from this folder [default: build them]
     #[arg(long, value_name = "DIR")]
     pub(super) programs: Option<PathBuf>,
     /// Folder for temporary files [default: the system's]
     #[arg(long)]
     pub(super) dir: Option<PathBuf>,
-    /// What is printed beside the tables of the cells
+    /// Output in addition to the tables of the cells
     #[command(flatten)]
     pub(super) output: OutputOptions,
     /// List the cells and exit
@@ -38,7 +38,7 @@ pub(super) struct LongLinesOptions {
     bench: bool,
 }
 
-/// What is printed beside the tables of the cells.
+/// Output in addition to the tables of the cells.
 #[derive(Debug, Args)]
 pub(super) struct OutputOptions {
     /// Print one JSON object per cell
@@ -50,7 +50,7 @@ pub(super) struct OutputOptions {
 }
 
 impl LongLinesOptions {
-    /// Returns how long one run may take.
+    /// Returns the time limit of one run.
     pub(super) const fn limit(&self) -> Duration {
         Duration::from_secs(self.limit)
     }

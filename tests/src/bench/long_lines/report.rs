@@ -1,4 +1,4 @@
-//! What is printed about a cell and about all of them.
+//! The report on one cell and on all of them.
 
 use serde_json::{Value, json};
 
@@ -20,13 +20,13 @@ pub(super) struct CellReport {
 }
 
 impl CellReport {
-    /// Judges what was measured in a cell.
+    /// Compares the measurements of a cell with its requirement.
     pub(super) fn new(cell: Cell, measured: CellResults) -> Self {
         let requirement = Requirement::of(cell, |contender| measured.median_seconds(contender));
         Self { cell, measured, requirement }
     }
 
-    /// Returns whether ours meets what is required; none if it cannot be told.
+    /// Returns whether ours meets the requirement, or `None` if figures are missing.
     fn verdict(&self) -> Option<bool> {
         let ours = self.series_of(LineContender::ours_for(self.cell))?;
         let (required, seconds) = (self.requirement.as_ref()?, ours.seconds()?);
@@ -84,7 +84,7 @@ impl CellReport {
         );
     }
 
-    /// Returns everything as JSON.
+    /// Returns the report as JSON.
     pub(super) fn json(&self) -> Value {
         let (late, latest) = self.measured.worst_lateness();
         let contenders: Vec<Value> = self.measured.series.iter().map(contender_json).collect();
@@ -118,7 +118,7 @@ fn contender_json(runs: &Series) -> Value {
     })
 }
 
-/// Prints in how many cells ours meets what is required, and names the others.
+/// Prints the number of cells that meet the requirement and names the others.
 pub(super) fn print_summary(reports: &[CellReport]) {
     let count = |verdict| reports.iter().filter(|report| report.verdict() == verdict).count();
     println!(

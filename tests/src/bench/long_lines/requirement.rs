@@ -1,23 +1,24 @@
-//! What is required in a cell, and whether it is met.
+//! The requirement of a cell.
 
 use super::cell::{Cell, Dialect, Sources, TRANSFER_SECONDS};
 use super::contender::LineContender;
 use crate::long_line::CongestionAlgorithm;
 
-/// Loss up to which several sources must come close to what their lines carry, per million.
+/// Maximum loss at which several sources must nearly reach the capacity of their lines, per million.
 const MAX_SMALL_LOSS: u32 = 1000;
 
-/// The most that a download may take in a cell.
+/// The maximum duration of a download in a cell.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Requirement {
     /// In seconds.
     pub(super) seconds: f64,
-    /// How that is found.
+    /// The rule behind the figure.
     pub(super) rule: &'static str,
 }
 
 impl Requirement {
-    /// Finds what is required in a cell from the medians of others; none if the one to compare with did not run.
+    /// Computes the requirement of a cell from the medians of other contenders. Returns `None` if the reference did not
+    /// run.
     pub(super) fn of(cell: Cell, median: impl Fn(LineContender) -> Option<f64>) -> Option<Self> {
         let round_trip = cell.round_trip().as_secs_f64();
         let aria2 = match cell.dialect {
@@ -40,7 +41,7 @@ impl Requirement {
         Some(Self { seconds, rule })
     }
 
-    /// Returns true if a download that takes so many seconds meets it.
+    /// Returns true if a download of `seconds` meets the requirement.
     pub(super) fn is_met_by(&self, seconds: f64) -> bool {
         seconds <= self.seconds
     }

@@ -4,16 +4,16 @@ use super::super::figures::MedianAndRange;
 use super::contender::LineContender;
 use crate::long_line::Timeliness;
 
-/// What one run gave.
+/// The result of one run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RunResult {
-    /// Until the file was complete; the limit if it was not by then.
+    /// Seconds until the file was complete, or the time limit.
     pub(super) duration: Duration,
-    /// Until the content began to arrive.
+    /// Seconds until the content began to arrive.
     pub(super) content_delay: Option<Duration>,
-    /// Whether the run was stopped at the limit.
+    /// True if the run timed out.
     pub(super) is_timed_out: bool,
-    /// How exact the lines were.
+    /// Timing accuracy of the emulated lines.
     pub(super) timeliness: Timeliness,
 }
 
@@ -22,12 +22,12 @@ pub(super) struct RunResult {
 pub(super) struct Series {
     pub(super) contender: LineContender,
     pub(super) runs: Vec<RunResult>,
-    /// Why one failed; it does not count as a run.
+    /// Error of a failed run, which does not count as a run.
     pub(super) failures: Vec<String>,
 }
 
 impl Series {
-    /// Returns the median, the least and the most seconds.
+    /// Returns the median, minimum and maximum seconds.
     pub(super) fn seconds(&self) -> Option<MedianAndRange> {
         MedianAndRange::of(self.runs.iter().map(|run| run.duration.as_secs_f64()))
     }
@@ -38,17 +38,17 @@ impl Series {
         MedianAndRange::of(firsts.map(|first| first.as_secs_f64())).map(|spread| spread.median)
     }
 
-    /// Returns how many runs were stopped at the limit.
+    /// Returns the number of runs that timed out.
     pub(super) fn timed_out_count(&self) -> usize {
         self.runs.iter().filter(|run| run.is_timed_out).count()
     }
 }
 
-/// What was measured in a cell.
+/// The measurements of a cell.
 #[derive(Debug)]
 pub(super) struct CellResults {
     pub(super) series: Vec<Series>,
-    /// The machine meanwhile: its load and what its host took away.
+    /// The machine's load and the CPU time taken by its host during the cell.
     pub(super) load: String,
     pub(super) stolen: String,
 }
@@ -60,7 +60,7 @@ impl CellResults {
         runs.seconds().map(|seconds| seconds.median)
     }
 
-    /// Returns within what time 99 % of packets were delivered in the worst run, and the latest packet of all.
+    /// Returns the 99th percentile of packet lateness in the worst run, and the overall maximum.
     pub(super) fn worst_lateness(&self) -> (Duration, Duration) {
         let runs = || self.series.iter().flat_map(|runs| &runs.runs).map(|run| run.timeliness);
         let most = runs().map(|timeliness| timeliness.percentile_bound(990)).max();

@@ -12,10 +12,10 @@ use crate::peer::{PeerProcess, peer_node};
 use crate::syscalls::traced_program::TracedProgram;
 use crate::test_folder::TestFolder;
 
-/// Where the file is to lie.
+/// Path of the downloaded file.
 const DESTINATION: &str = "new/big.iso";
 
-/// The rate of the source: the download takes so long that it is listed before it is done.
+/// Rate of the source; slow enough that the download is listed before it is done.
 const RATE: &str = "1M";
 
 /// A download by a node that has run before.
@@ -25,7 +25,7 @@ pub(in super::super) struct DownloadScenario {
     content: TestContent,
     _source: RunningNode,
     folder: TestFolder,
-    /// Returns true if the node has said that the download is done.
+    /// True once the node has reported that the download is done.
     is_done: bool,
 }
 
@@ -58,17 +58,17 @@ impl Scenario for DownloadScenario {
     }
 
     fn drive(&mut self, program: &mut TracedProgram) {
-        let order = format!("download {} as {DESTINATION}", self.content.digest);
-        let Some(answer) = program.run(&order) else { return };
+        let download = format!("download {} as {DESTINATION}", self.content.digest);
+        let Some(answer) = program.run(&download) else { return };
         self.is_done = !answer.completed_downloads().is_empty();
         if self.is_done {
-            // It forgets the download, and shares the file.
+            // Afterwards the node forgets the download and shares the file.
             program.run_until("status", |status| status.contains("registered\t1 file"));
         }
     }
 
     fn alternative_paths(&self, path: &str) -> Vec<String> {
-        // What a download has before it is whole is called what the download is called.
+        // Messages about a partial file name the download's destination.
         let is_of_download =
             path.starts_with(".peerdex/partial") || path.starts_with("new") || path.is_empty();
         let mut names: Vec<String> = is_of_download.then(|| DESTINATION.to_owned()).into_iter().collect();
@@ -83,7 +83,7 @@ impl Scenario for DownloadScenario {
         }
         assert!(
             !self.is_done || self.folder.visible_files().contains_key(DESTINATION),
-            "it was done, and is not there"
+            "the download was done, but its file is missing"
         );
     }
 
@@ -93,14 +93,15 @@ impl Scenario for DownloadScenario {
         let is_there = !answer.completed_downloads().is_empty() || answer.contains("already here");
         assert!(is_there && answer.errors().is_empty(), "{answer:#?}");
         let expected = [self.content.file_record(DESTINATION)];
-        wait_until("the whole file to be listed", DEFAULT_TIMEOUT, || {
+        wait_until("the complete file to be listed", DEFAULT_TIMEOUT, || {
             self.network.observer().files_of(peer.address()) == expected
         });
         assert_eq!(peer.stop(), Some(0));
         self.assert_final_files();
-        assert_eq!(self.folder.visible_files().len(), 1, "the file is not there");
-        let left = fs::read_dir(self.folder.path().join(".peerdex/partial")).into_iter().flatten().flatten();
-        let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
-        assert!(left.is_empty(), "{left:?} are left over");
+        assert_eq!(self.folder.visible_files().len(), 1, "the file is missing");
+        let leftovers =
+            fs::read_dir(self.folder.path().join(".peerdex/partial")).into_iter().flatten().flatten();
+        let leftovers: Vec<_> = leftovers.map(|entry| entry.file_name()).collect();
+        assert!(leftovers.is_empty(), "{leftovers:?} are left over");
     }
 }

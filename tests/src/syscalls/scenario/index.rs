@@ -18,19 +18,19 @@ use crate::test_folder::TestFolder;
 
 type AcknowledgedFiles = BTreeMap<String, FileRecord>;
 
-/// A registration at an index, from the index's first start to its end.
+/// Registrations at an index, from the index's first start to its end.
 #[derive(Debug)]
 pub(in super::super) struct IndexScenario {
     key: SigningKey,
     folder: TestFolder,
-    /// The list that was acknowledged.
+    /// The acknowledged list.
     acknowledged: AcknowledgedFiles,
-    /// What the list is if the change under way was made.
+    /// The list if the pending change was applied.
     pending: AcknowledgedFiles,
 }
 
 impl IndexScenario {
-    /// Starts nothing.
+    /// Creates the scenario without starting anything.
     pub(in super::super) fn new() -> Self {
         let (acknowledged, pending) = (AcknowledgedFiles::new(), AcknowledgedFiles::new());
         Self { key: signing_key(1231), folder: TestFolder::new(), acknowledged, pending }
@@ -45,7 +45,7 @@ impl IndexScenario {
         IndexSession::open_as(index, &self.key, listener).ok()
     }
 
-    /// Makes a change until it is acknowledged; nothing if the index ends before.
+    /// Sends a change until it is acknowledged. Returns `None` if the index ends first.
     fn change_list(
         &mut self,
         session: &mut IndexSession,
@@ -58,18 +58,18 @@ impl IndexScenario {
                 assert_eq!(summary, summarize(&self.pending));
                 Some(Some(()))
             }
-            // The store is opened anew.
+            // The index reopens its store.
             Ok(Reply::Refused(Refusal::StoreUnavailable)) => None,
-            Ok(other) => panic!("a change was answered with {other:?}"),
+            Ok(other) => panic!("a change got the reply {other:?}"),
             Err(_) => Some(None),
         })
-        .expect("a store that is back within a minute")?;
+        .expect("the store is available again within a minute")?;
         self.acknowledged = self.pending.clone();
         Some(())
     }
 }
 
-/// Some files, among which those of different seeds differ.
+/// Returns `count` files; different seeds give different content.
 fn numbered_files(seed: u64, count: u64) -> AcknowledgedFiles {
     let record = |number| {
         let content = TestContent::random(seed * 1000 + number, 100);
@@ -123,7 +123,7 @@ impl Scenario for IndexScenario {
     }
 
     fn alternative_paths(&self, path: &str) -> Vec<String> {
-        // The files of the database are its own.
+        // Messages about the database's files may name the database.
         ["store.new", "store"]
             .iter()
             .filter(|folder| path.starts_with(&format!("index-data/{folder}/")))
@@ -133,18 +133,18 @@ impl Scenario for IndexScenario {
 
     fn recover(&mut self) {
         let mut index = IndexProcess::start_with_data_dir(&self.data(), "127.0.0.1:0", &[]);
-        let mut session = self.greet(index.address()).expect("an index that answers");
-        let kept = session.welcome.list;
+        let mut session = self.greet(index.address()).expect("the index accepts a session");
+        let stored = session.welcome.list;
         let expected = [summarize(&self.acknowledged), summarize(&self.pending)];
-        assert!(expected.contains(&kept), "{kept:?} is not among {expected:?}");
-        // It goes on from there.
+        assert!(expected.contains(&stored), "{stored:?} is not among {expected:?}");
+        // Registrations continue from the stored list.
         let (more, mut all) = (numbered_files(3, 3), self.acknowledged.clone());
-        if kept == expected[1] {
+        if stored == expected[1] {
             all.clone_from(&self.pending);
         }
         all.extend(more.clone());
         let request = Request::Register { files: more.into_values().collect() };
-        self.change_list(&mut session, &request, all).expect("an index that goes on");
+        self.change_list(&mut session, &request, all).expect("the index keeps running");
         assert_eq!(index.stop(), Some(0));
     }
 }

@@ -1,4 +1,4 @@
-//! A new node that shares a folder, and registers another one.
+//! A new node that shares its folder and registers another one.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::peer::{CommandOutput, PeerProcess, peer_node};
 use crate::syscalls::traced_program::TracedProgram;
 use crate::test_folder::TestFolder;
 
-/// The node's first start and its registration.
+/// The node's first start and a registration.
 #[derive(Debug)]
 pub(in super::super) struct RegistrationScenario {
     network: TestNetwork,
@@ -18,9 +18,9 @@ pub(in super::super) struct RegistrationScenario {
     registered_content: TestContent,
     outside: TestFolder,
     folder: TestFolder,
-    /// The id under which the node was known.
+    /// The node's id in the first run.
     id: Option<String>,
-    /// Returns true if the other folder was registered.
+    /// True once the other folder was registered.
     is_registered: bool,
 }
 
@@ -41,7 +41,7 @@ impl RegistrationScenario {
         }
     }
 
-    /// What the node must have under which path, and what it may have.
+    /// Returns the path and content of each file, with true if the node must share it and false if it may.
     fn expected_files(&self) -> [(&'static str, &TestContent, bool); 2] {
         [
             ("a.bin", &self.initial_content, true),
@@ -96,7 +96,7 @@ impl Scenario for RegistrationScenario {
     fn recover(&mut self) {
         let mut peer = PeerProcess::launch(peer_node(0, self.network.index.address(), self.folder.path()));
         let status = peer.run("status");
-        assert!(self.id.is_none() || node_id(&status) == self.id, "it was {:?}: {status:#?}", self.id);
+        assert!(self.id.is_none() || node_id(&status) == self.id, "the id was {:?}: {status:#?}", self.id);
         peer.run("register");
         let files = peer.run("files").files();
         for (path, content, is_needed) in self.expected_files() {

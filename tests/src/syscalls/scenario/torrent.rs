@@ -1,4 +1,4 @@
-//! A node that fetches a torrent of several files from the command line.
+//! A torrent of several files, downloaded from the command line.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,20 +9,20 @@ use crate::test_folder::TestFolder;
 use crate::third_party::{SwarmMember, SwarmTracker, TorrentFixture, TorrentLayout};
 use crate::torrent_peer::{TorrentPeer, create_torrent};
 
-/// A torrent, from its start to its end.
+/// A torrent download from start to end.
 #[derive(Debug)]
 pub(in super::super) struct TorrentScenario {
     fixture: TorrentFixture,
     _seed: SwarmMember,
     folder: TestFolder,
-    /// Returns true if the program has said that it is done.
+    /// True once the program has reported completion.
     is_done: bool,
 }
 
 impl TorrentScenario {
     /// Starts a tracker and a seed.
     pub(in super::super) fn new() -> Self {
-        let scene = TorrentFixture::create_with(
+        let fixture = TorrentFixture::create_with(
             TorrentLayout::Folder,
             1221,
             SwarmTracker::in_process(),
@@ -30,8 +30,8 @@ impl TorrentScenario {
                 create_torrent(content, url, torrent, &["--piece-length", "1M"]);
             },
         );
-        let seed = scene.start_only_seed(&TorrentPeer::default());
-        Self { fixture: scene, _seed: seed, folder: TestFolder::new(), is_done: false }
+        let seed = fixture.start_only_seed(&TorrentPeer::default());
+        Self { fixture, _seed: seed, folder: TestFolder::new(), is_done: false }
     }
 }
 
@@ -63,15 +63,15 @@ impl Scenario for TorrentScenario {
     fn assert_final_files(&self) {
         let found = self.folder.visible_files();
         for (path, content) in self.fixture.files() {
-            let here = found.get(path);
-            assert!(here.is_none_or(|here| here == content), "{path} is wrong");
-            assert!(here.is_some() || !self.is_done, "it was done, and {path} is not there");
+            let actual = found.get(path);
+            assert!(actual.is_none_or(|actual| actual == content), "{path} is wrong");
+            assert!(actual.is_some() || !self.is_done, "the download was done, but {path} is missing");
         }
     }
 
     fn recover(&mut self) {
-        let home = std::mem::take(&mut self.folder);
-        let mut member = self.fixture.start_in_folder(&TorrentPeer::default(), home);
+        let folder = std::mem::take(&mut self.folder);
+        let mut member = self.fixture.start_in_folder(&TorrentPeer::default(), folder);
         self.fixture.wait_until_complete(&mut member);
         member.client.process().wait(crate::eventually::DEFAULT_TIMEOUT);
         self.fixture.assert_only_files_in(&member.folder);

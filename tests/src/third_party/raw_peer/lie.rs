@@ -3,66 +3,66 @@ use protocol::infohash::Infohash;
 use super::super::raw_wire::{RawWire, message};
 use crate::content::{PIECE_LENGTH, TestContent};
 
-/// What a scripted peer does wrong; all else it does right.
+/// The misbehaviour of a scripted peer. Everything else it does correctly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TorrentLie {
-    /// Nothing: it serves what it was asked for.
+    /// Honest: serves every request.
     None,
-    /// No lie either: it has the first half of the pieces, and says so.
+    /// Honest: has the first half of the pieces and says so.
     FirstHalf,
-    /// No lie either: it sends messages that nobody knows, and keep-alives, between those it should.
+    /// Honest: sends unknown messages and keep-alives between the regular messages.
     UnknownMessages,
-    /// Its handshake names another protocol.
+    /// Names another protocol in the handshake.
     OtherProtocol,
-    /// Its handshake is about another torrent.
+    /// Names another torrent in the handshake.
     OtherTorrent,
-    /// Its handshake has the id of who dialled it.
+    /// Sends the dialling peer's own id in the handshake.
     SameId,
-    /// After the handshake there is nothing.
+    /// Sends nothing after the handshake.
     Silence,
-    /// Its bitfield is a byte too long.
+    /// Sends a bitfield that is one byte too long.
     LongBitfield,
-    /// Its bitfield is a byte too short.
+    /// Sends a bitfield that is one byte too short.
     ShortBitfield,
-    /// Its bitfield says that it has pieces behind the last.
+    /// Sends a bitfield with bits set after the last piece.
     SpareBits,
-    /// A second bitfield follows the first, which some do instead of naming many pieces.
+    /// Sends a second bitfield after the first, as some clients do instead of many `have` messages.
     SecondBitfield,
-    /// It has a piece that does not exist.
+    /// Announces a piece that does not exist.
     ImpossiblePiece,
-    /// The length of its first message is 4 GiB.
+    /// Sends a first message with a length of 4 GiB.
     HugeMessage,
-    /// A block comes that is said to be of 2 GiB.
+    /// Sends a block with a length of 2 GiB.
     HugeBlock,
-    /// A choke comes with a payload of 100 bytes.
+    /// Sends a choke with a payload of 100 bytes.
     LongChoke,
-    /// It asks for a block of 2 GiB.
+    /// Requests a block of 2 GiB.
     HugeRequest,
-    /// It sends messages of the fast extension, which was not agreed upon.
+    /// Sends messages of the fast extension without having negotiated it.
     UnnegotiatedFast,
-    /// Blocks come before anything was asked for.
+    /// Sends blocks before anything was requested.
     UnrequestedBlocks,
-    /// Every block has its bits turned over.
+    /// Inverts all bits of every block.
     WrongBytes,
-    /// Another piece's block comes instead of the one that was asked for.
+    /// Sends a block of another piece than the requested one.
     OtherPiece,
-    /// Every block is a byte shorter than it was asked for.
+    /// Sends every block one byte shorter than requested.
     ShorterBlock,
-    /// Every block is a byte longer than it was asked for.
+    /// Sends every block one byte longer than requested.
     LongerBlock,
-    /// Half of a block comes, then the end of the connection.
+    /// Sends half of a block and closes the connection.
     TruncatedBlock,
-    /// Half of a block comes, then nothing more.
+    /// Sends half of a block and then nothing.
     Stall,
-    /// Requests get no answer at all.
+    /// Never replies to requests.
     NeverAnswers,
-    /// Nobody is ever served.
+    /// Never unchokes anyone.
     Chokes,
-    /// At every request it chokes and unchokes instead of answering.
+    /// Chokes and unchokes at every request instead of replying.
     TogglesChoke,
 }
 
-/// What is said next, and whether the connection ends behind it.
+/// The bytes to send next, and whether the connection ends after them.
 #[derive(Debug, Default)]
 pub(super) struct RawPeerReply {
     pub(super) bytes: Vec<u8>,
@@ -78,7 +78,7 @@ const PIECE_MESSAGE: u8 = 7;
 const HAVE_ALL: u8 = 14;
 
 impl TorrentLie {
-    /// Says whether the lie is told when a block is asked for, and not before.
+    /// Returns true if the peer misbehaves only in its replies to requests.
     pub(super) const fn affects_blocks(self) -> bool {
         matches!(
             self,
@@ -93,7 +93,7 @@ impl TorrentLie {
         )
     }
 
-    /// Answers a handshake.
+    /// Returns the reply to a handshake.
     pub(super) fn handshake(self, infohash: Infohash, own: [u8; 20], other: [u8; 20]) -> Vec<u8> {
         let mut bytes = RawWire::handshake(infohash, if self == Self::SameId { other } else { own });
         match self {
@@ -104,7 +104,7 @@ impl TorrentLie {
         bytes
     }
 
-    /// Says what comes right behind the handshake.
+    /// Returns the bytes that follow the handshake.
     pub(super) fn after_handshake(self, content: &TestContent) -> Vec<u8> {
         let pieces = content.bytes.len().div_ceil(PIECE_LENGTH);
         let mut field = vec![0xff_u8; pieces.div_ceil(8)];
@@ -144,16 +144,16 @@ impl TorrentLie {
         [field, more, turn].concat()
     }
 
-    /// Puts the true bytes of a range into a message.
+    /// Returns a piece message with the correct bytes of a block.
     fn piece_message(content: &TestContent, piece: u32, begin: u32, length: u32) -> Vec<u8> {
         let from = piece as usize * PIECE_LENGTH + begin as usize;
-        let upto = (from + length as usize).min(content.bytes.len());
-        let mut raw = content.bytes.get(from..upto).unwrap_or_default().to_vec();
+        let end = (from + length as usize).min(content.bytes.len());
+        let mut raw = content.bytes.get(from..end).unwrap_or_default().to_vec();
         raw.resize(length as usize, 0);
         message(PIECE_MESSAGE, &[&piece.to_be_bytes(), &begin.to_be_bytes(), raw.as_slice()].concat())
     }
 
-    /// Answers a request.
+    /// Returns the reply to a request.
     pub(super) fn block(self, content: &TestContent, piece: u32, begin: u32, length: u32) -> RawPeerReply {
         let mut bytes = Self::piece_message(content, piece, begin, length);
         let half = bytes.len() / 2;

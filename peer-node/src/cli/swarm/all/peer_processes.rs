@@ -13,7 +13,7 @@ use crate::cli::StopSignal;
 use crate::cli::swarm::report::PeerProgress;
 use crate::cli::swarm::{FramingOption, SwarmOptions};
 
-/// Lines of all peers that wait to be seen to; peers pause when it is full.
+/// Lines of all peers that wait to be handled; peers pause when it is full.
 const BACKLOG: usize = 256;
 
 /// A peer in a process of its own.
@@ -22,24 +22,24 @@ pub(super) struct SwarmPeerProcess {
     pub(super) id: ConfiguredPeerId,
     pid: Option<Pid>,
     pub(super) report: Option<PeerProgress>,
-    /// Whether it has begun as one of the group.
+    /// Whether the peer has reported its start.
     pub(super) has_started: bool,
-    /// What it complained of before it had begun.
+    /// The stderr lines from before the start.
     pub(super) early_stderr: Vec<String>,
-    /// How it ended, if it has.
+    /// The exit status, if the process has ended.
     pub(super) exit_status: Option<u8>,
 }
 
-/// What comes from the processes.
+/// An event of a process.
 #[derive(Debug)]
 pub(super) enum ProcessEvent {
     Stdout(ConfiguredPeerId, String),
     Stderr(ConfiguredPeerId, String),
-    /// It has said all, and ended with that status; with none if a signal has ended it.
+    /// The process has ended, after all its output: with this status, or without one if a signal killed it.
     Exited(ConfiguredPeerId, Option<u8>),
 }
 
-/// The peers that were started; killed when it is dropped before they have ended.
+/// The started peers; those still running are killed on drop.
 #[derive(Debug)]
 pub(super) struct PeerProcesses {
     pub(super) peers: Vec<SwarmPeerProcess>,
@@ -54,7 +54,7 @@ impl PeerProcesses {
         Self { peers: Vec::new(), event_sender: sender, events: news, monitors: JoinSet::new() }
     }
 
-    /// Starts one more.
+    /// Starts another peer.
     pub(super) fn start(
         &mut self,
         options: &SwarmOptions,
@@ -76,12 +76,12 @@ impl PeerProcesses {
         Ok(())
     }
 
-    /// Says whether any of them has not ended.
+    /// Returns true if any process is running.
     pub(super) fn is_running(&self) -> bool {
         self.peers.iter().any(|peer| peer.exit_status.is_none())
     }
 
-    /// Waits for what one of them says or does next. Cancel safe.
+    /// Waits for the next event of any process. Cancel safe.
     pub(super) async fn next_event(&mut self) -> Option<ProcessEvent> {
         self.events.recv().await
     }
@@ -90,20 +90,20 @@ impl PeerProcesses {
         self.peers.iter_mut().find(|peer| peer.id == id)
     }
 
-    /// Passes a signal on to those who have not ended.
+    /// Sends a signal to all processes that are running.
     pub(super) fn signal(&self, stop: StopSignal) {
         let signal = match stop {
             StopSignal::Interrupt => Signal::INT,
             StopSignal::Terminate => Signal::TERM,
         };
         for pid in self.peers.iter().filter(|peer| peer.exit_status.is_none()).filter_map(|peer| peer.pid) {
-            // One that has just ended needs no signal.
+            // A process that has just ended needs no signal.
             let _ = kill_process(pid, signal);
         }
     }
 }
 
-/// Starts a peer. Ctrl-C at the terminal is for us, who pass it on.
+/// Starts a peer in a process group of its own: Ctrl-C at the terminal reaches only this process, which forwards it.
 fn spawn(options: &SwarmOptions, framing: FramingOption, id: ConfiguredPeerId) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["swarm", &id.to_string(), "--report", "--dir"]).arg(&options.dir);
@@ -114,26 +114,26 @@ fn spawn(options: &SwarmOptions, framing: FramingOption, id: ConfiguredPeerId) -
     command.process_group(0).kill_on_drop(true).spawn()
 }
 
-/// Tells all that a process says, and how it ends when it has said all.
+/// Forwards all output of a process, and then its end.
 async fn monitor(id: ConfiguredPeerId, mut child: Child, news: mpsc::Sender<ProcessEvent>) {
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    let saying = forward_lines(out, |line| news.send(ProcessEvent::Stdout(id, line)));
-    let complaining = forward_lines(err, |line| news.send(ProcessEvent::Stderr(id, line)));
-    tokio::join!(saying, complaining);
+    let stdout = forward_lines(out, |line| news.send(ProcessEvent::Stdout(id, line)));
+    let stderr = forward_lines(err, |line| news.send(ProcessEvent::Stderr(id, line)));
+    tokio::join!(stdout, stderr);
     let code = |status: ExitStatus| status.code().and_then(|code| u8::try_from(code).ok());
     let status = child.wait().await.ok().and_then(code);
-    // Who does not listen any more has stopped everything.
+    // A closed channel means that the program is stopping.
     let _ = news.send(ProcessEvent::Exited(id, status)).await;
 }
 
-async fn forward_lines<F>(pipe: Option<impl AsyncRead + Unpin>, tell: impl Fn(String) -> F)
+async fn forward_lines<F>(pipe: Option<impl AsyncRead + Unpin>, send: impl Fn(String) -> F)
 where
     F: Future<Output = Result<(), mpsc::error::SendError<ProcessEvent>>>,
 {
     let Some(pipe) = pipe else { return };
     let mut lines = BufReader::new(pipe).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        if tell(line).await.is_err() {
+        if send(line).await.is_err() {
             return;
         }
     }

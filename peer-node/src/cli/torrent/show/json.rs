@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::other_keys::other_keys;
 use crate::torrent::NoUsableSource;
 
-/// Writes what a torrent says as JSON. Texts are those of the torrent, with what could command a terminal or reorder the line as
-/// escapes of JSON; of names that cannot be stored, `mapped` tells that the torrent has others.
+/// Returns the contents of a torrent as JSON. Texts are those of the torrent; characters that could control a terminal or reorder
+/// a line are JSON escapes. `mapped` is true for a path whose original name cannot be stored.
 pub(super) fn json(metainfo: &Metainfo) -> String {
     let geometry = metainfo.geometry();
     let value = json!({

@@ -1,10 +1,10 @@
 use protocol::bencode::{Value, parse_lenient};
 use protocol::escape::excerpt;
 
-/// The most keys that are named.
+/// The maximum number of keys that are named.
 const MAX_KEYS: usize = 20;
 
-/// What is shown of the torrent itself.
+/// The top-level keys that are shown or known.
 const KNOWN_KEYS: [&str; 9] = [
     "announce",
     "announce-list",
@@ -17,7 +17,7 @@ const KNOWN_KEYS: [&str; 9] = [
     "sha256",
 ];
 
-/// What is shown of `info`, or follows from it.
+/// The keys of `info` that are shown or known.
 const KNOWN_INFO_KEYS: [&str; 9] = [
     "files",
     "file tree",
@@ -30,7 +30,7 @@ const KNOWN_INFO_KEYS: [&str; 9] = [
     "private",
 ];
 
-/// Names the keys of a torrent that mean nothing here, those inside `info` with `info.` in front; display-safe.
+/// Returns the unsupported keys of a torrent, those of `info` with the prefix `info.`; display-safe.
 pub(super) fn other_keys(torrent: &[u8]) -> Vec<String> {
     let Ok(root) = parse_lenient(torrent) else { return Vec::new() };
     let outside = unknown_keys(Some(root), &KNOWN_KEYS, "");

@@ -7,7 +7,7 @@ use super::other_keys::other_keys;
 use crate::repl::look::{Look, Style};
 use crate::torrent::NoUsableSource;
 
-/// Lays out what a torrent says, line by line, for people.
+/// Returns the contents of a torrent as lines for people.
 pub(super) fn lines(metainfo: &Metainfo, look: Look) -> Vec<String> {
     let mut lines = vec![look.paint(Style::Strong, &display_safe(metainfo.name()))];
     lines.extend(facts(metainfo).into_iter().map(|(name, text)| fact_line(name, &text, look)));
@@ -44,11 +44,11 @@ fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
     if !other_keys.is_empty() {
         facts.push(("not used", other_keys.join(", ")));
     }
-    facts.extend(metainfo.irregularity().map(|error| ("irregular", format!("{error}; read all the same"))));
+    facts.extend(metainfo.irregularity().map(|error| ("irregular", format!("{error}; tolerated"))));
     facts
 }
 
-/// Shows a size for people and to the byte.
+/// Formats a size with a unit and in bytes.
 fn exact_size(bytes: u64) -> String {
     if bytes < 1024 { format!("{bytes} B") } else { format!("{} ({bytes} bytes)", DisplaySize(bytes)) }
 }
@@ -69,15 +69,15 @@ fn trackers(metainfo: &Metainfo, look: Look) -> Vec<String> {
     }
     lines.push(look.paint(Style::Strong, "trackers"));
     for (number, tier) in (1..).zip(tiers) {
-        for (place, address) in tier.iter().enumerate() {
-            let name = if place == 0 { format!("tier {number}") } else { String::new() };
+        for (index, address) in tier.iter().enumerate() {
+            let name = if index == 0 { format!("tier {number}") } else { String::new() };
             lines.push(fact_line(&name, &display_safe(address), look));
         }
     }
     lines
 }
 
-/// Shows under which names a file is stored, if not under those that are shown.
+/// Returns the path under which a file is stored, if it differs from the path in the torrent.
 fn stored_as(file: &FileSpan, look: Look) -> String {
     let stored = file.path.stored_components().collect::<Vec<_>>().join("/");
     if stored == file.path.as_str() {
@@ -91,10 +91,8 @@ fn files(metainfo: &Metainfo, look: Look) -> Vec<String> {
     let padding = files.iter().filter(|file| file.is_padding).count();
     let mut heading = "files".to_owned();
     if padding > 0 {
-        heading = format!(
-            "files, and {padding} of padding that {} not written",
-            if padding == 1 { "is" } else { "are" }
-        );
+        heading =
+            format!("files ({padding} padding {} not written)", if padding == 1 { "file" } else { "files" });
     }
     let digits = files.len().to_string().len();
     let line = |(number, file): (usize, &FileSpan)| {

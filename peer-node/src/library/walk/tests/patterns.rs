@@ -30,9 +30,9 @@ fn nearer_patterns_take_precedence() {
     assert_eq!(excluded(&seen, &tree), ["share/a.tmp", "share/b/a.tmp", "share/b/c/y.log", "share/build"]);
     assert!(
         !seen.skipped.contains_key(&tree.at("share/.peerdexignore")),
-        "patterns are no file that is left out"
+        "the pattern file itself is not reported"
     );
-    // What is excluded is not even entered.
+    // An excluded folder is not even entered.
     assert!(!seen.entered.contains(&tree.at("share/build")));
 }
 
@@ -46,7 +46,7 @@ fn single_place_obeys_outer_patterns() {
     let shares = tree.shares();
     assert_eq!(names(&tree.walk(&shares, "share/b/c")), ["b/c/a"]);
     assert_eq!(excluded(&tree.walk(&shares, "share/b/c/a.tmp"), &tree), ["share/b/c/a.tmp"]);
-    // Not the file is named, but the folder that is left out.
+    // The excluded folder is reported, not the file in it.
     assert_eq!(excluded(&tree.walk(&shares, "share/build/x/y"), &tree), ["share/build"]);
 }
 
@@ -62,7 +62,7 @@ fn folder_patterns_and_global_patterns_apply() {
     shares.share(&tree.at("data/a.bak"), EntryKind::File, |_| false).unwrap();
     shares.set_patterns(&tree.at("data/music"), vec!["*.wav".to_owned()]);
     assert_eq!(names(&tree.walk(&shares, "share")), ["a.wav"]);
-    // A registered folder is shared whatever it is called, and patterns around it do not count.
+    // A registered folder is shared whatever its name is, and patterns above it do not apply.
     assert_eq!(names(&tree.walk(&shares, "data/music")), ["music/b.flac"]);
     assert_eq!(excluded(&tree.walk(&shares, "data/a.bak"), &tree), ["data/a.bak"]);
 }

@@ -5,24 +5,24 @@ use protocol::index::FileRecord;
 use crate::repl::natural_order::natural_order;
 use crate::repl::row_list::FolderEntry;
 
-/// What lies directly in a folder, gathered from all files below it.
+/// The direct entries of a folder, collected from all files below it.
 #[derive(Debug, Default)]
 pub(super) struct FolderLevel {
-    /// The path of the folder with a `/` at its end; empty for the whole share.
+    /// The path of the folder with a trailing `/`; empty for the root.
     folder: String,
-    /// Files and bytes below each folder, by its name.
+    /// The number of files and bytes below each subfolder, by name.
     folders: BTreeMap<String, (u64, u64)>,
     files: Vec<FileRecord>,
 }
 
 impl FolderLevel {
-    /// Begins with nothing in a folder.
+    /// Returns an empty level for a folder.
     pub(super) fn new(folder: Option<&str>) -> Self {
         let folder = folder.map(|folder| format!("{folder}/")).unwrap_or_default();
         Self { folder, ..Self::default() }
     }
 
-    /// Adds a file, if it lies below the folder, and returns whether it does.
+    /// Adds a file; returns false if it is not below the folder.
     pub(super) fn add(&mut self, file: FileRecord) -> bool {
         let Some(below) = file.path.strip_prefix(&self.folder) else { return false };
         match below.split_once('/') {
@@ -35,7 +35,7 @@ impl FolderLevel {
         true
     }
 
-    /// Returns the entries: folders first, both in natural order.
+    /// Returns the entries: folders before files, each in natural order.
     pub(super) fn entries(mut self) -> Vec<FolderEntry> {
         let mut folders: Vec<_> = self.folders.into_iter().collect();
         folders.sort_by(|(one, _), (other, _)| natural_order(one, other));

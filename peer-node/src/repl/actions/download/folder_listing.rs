@@ -8,44 +8,44 @@ use crate::repl::row_list::ListedContent;
 use crate::repl::session::ReplSession;
 use protocol::escape::excerpt;
 
-/// The most files that one command fetches.
+/// The maximum number of files that one command fetches.
 const MAX_FILES: usize = 20_000;
 
 /// The files below a folder of a peer.
 #[derive(Debug)]
 pub(super) struct FolderListing {
     pub(super) files: Vec<ListedContent>,
-    /// How many have names that cannot be used.
+    /// How many files have invalid names.
     pub(super) unusable: usize,
 }
 
-/// Lists all files below a folder of a peer: the named one, or the one that was browsed last.
+/// Lists all files below a folder of a peer: of `from`, or of the peer browsed last.
 pub(super) async fn list_folder(
     session: &mut ReplSession,
     folder: &str,
     from: Option<&str>,
 ) -> Result<FolderListing, CommandError> {
-    let whose = match from {
+    let peer = match from {
         Some(named) => find_peer(session, named).await?,
         None => session.peers.browsed()?,
     };
-    list_folder_of(session, whose, folder).await
+    list_folder_of(session, peer, folder).await
 }
 
 /// Lists all files below a folder of a peer.
 pub(super) async fn list_folder_of(
     session: &mut ReplSession,
-    whose: PeerRef,
+    peer: PeerRef,
     folder: &str,
 ) -> Result<FolderListing, CommandError> {
     let path = SharePath::parse(folder).map_err(|_| CommandError::not_found(&format!("{folder}/")))?;
     let (mut files, mut unusable, prefix) = (Vec::new(), 0, format!("{}/", path.as_str()));
-    // Paths are listed in their order, so those below the folder are together.
-    let (mut whose, mut after) = (whose, Some(prefix.clone()));
+    // Listings are sorted by path, so the files below the folder are contiguous.
+    let (mut peer, mut after) = (peer, Some(prefix.clone()));
     loop {
-        let (node, page, more) = session.node.index().browse(whose, after, MAX_LISTING).await?;
-        // The same node for all pages, whoever comes to listen at its address.
-        whose = PeerRef::Node(node);
+        let (node, page, more) = session.node.index().browse(peer, after, MAX_LISTING).await?;
+        // All pages come from the same node, even if another one takes over its address.
+        peer = PeerRef::Node(node);
         after = page.last().map(|file| file.path.clone());
         let below: Vec<&FileRecord> = page.iter().filter(|file| file.path.starts_with(&prefix)).collect();
         let usable = below.iter().copied().filter(|file| is_below(file, &path));
@@ -79,12 +79,12 @@ mod tests {
     #[test]
     fn only_files_below_the_folder_are_fetched() {
         let folder = SharePath::parse("music/live").unwrap();
-        let lies = |path: &str| {
+        let is_fetched = |path: &str| {
             let file =
                 FileRecord { path: path.into(), size: 0, digest: Digest::EMPTY, share: Share::Complete };
             is_below(&file, &folder)
         };
-        assert!(lies("music/live/a") && lies("music/live/b/c"));
-        assert!(!lies("music/live") && !lies("music/lively/a") && !lies("../music/live/a"));
+        assert!(is_fetched("music/live/a") && is_fetched("music/live/b/c"));
+        assert!(!is_fetched("music/live") && !is_fetched("music/lively/a") && !is_fetched("../music/live/a"));
     }
 }

@@ -18,59 +18,58 @@ use crate::repl::space_notices::SpaceNotices;
 use crate::view::{DownloadState, DownloadView};
 use swarm::RateMeter;
 
-/// How often progress is looked at when nothing else happens.
+/// How often the progress is updated when nothing else happens.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long downloads that are stopped may take to put their parts in order.
+/// Maximum time for stopped downloads to save their partial data.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The most downloads that a person is told one by one to be stopped.
+/// Beyond this number, stopped downloads are reported to a person in one line.
 const MAX_STOPPED_LINES: usize = 5;
 
-/// The most failures of a group that a person is told one by one.
+/// The maximum number of failures in a group that are reported to a person one by one.
 const MAX_FAILURE_LINES: usize = 20;
 
-/// Downloads that are waited for together.
+/// Downloads that one command waits for.
 struct DownloadFollower {
-    /// In the order in which they were asked for.
+    /// The unfinished downloads, in the requested order.
     pending: Vec<PendingDownload>,
     finished: Vec<DownloadView>,
-    /// How they are shown together, if they are.
+    /// The group under which they are shown together, if any.
     group: Option<DownloadGroup>,
     group_rate: GroupRate,
     failed: usize,
     space_notices: SpaceNotices,
     wait_notes: WaitNoteTimer,
-    /// When the downloads were last looked through for news of room: they may be a thousand.
+    /// When the downloads were last checked for notices: a check of a thousand is not free.
     last_check: Instant,
 }
 
-/// The rate of the downloads of a group together. Files of a few kilobytes are over before a rate of their own is measured.
+/// The total rate of a group. Small files finish before their own rate is measured.
 struct GroupRate {
     meter: RateMeter,
-    /// How many bytes it has counted.
+    /// How many bytes the meter has counted.
     counted: u64,
 }
 
-/// The order in which downloads that are over are reported to a script; a person is told at once.
+/// The order in which finished downloads are reported to a script; for a person they are reported at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReportOrder {
-    /// That in which they were asked for.
+    /// In the requested order: a finished download waits for earlier ones.
     AsRequested,
-    /// All that are over, whether or not earlier ones are.
+    /// All finished downloads at once.
     AsFinished,
 }
 
-/// A download that is not over.
+/// An unfinished download.
 struct PendingDownload {
     view: watch::Receiver<DownloadView>,
-    /// The file that it shall bring.
+    /// The requested file.
     file: Option<Digest>,
 }
 
-/// Waits until downloads are over and tells of each: scripts in the order in which they were asked for, people as soon as
-/// it is so.
-/// Those that are not over after `timeout` are left to go on.
+/// Waits until downloads have finished and reports each: to a script in the requested order, to a person at once. Downloads that
+/// are unfinished after `timeout` continue in the background.
 pub(super) async fn follow(
     session: &mut ReplSession,
     awaited: Vec<AwaitedDownload>,
@@ -81,19 +80,19 @@ pub(super) async fn follow(
         .into_iter()
         .map(|AwaitedDownload { view, file, .. }| PendingDownload { view, file })
         .collect();
-    let (room, looked) = (SpaceNotices::default(), Instant::now());
-    let notes = WaitNoteTimer::new(looked);
-    let deadline = timeout.and_then(|timeout| looked.checked_add(timeout));
-    let group_rate = GroupRate { meter: RateMeter::new(looked), counted: 0 };
+    let (space_notices, started) = (SpaceNotices::default(), Instant::now());
+    let wait_notes = WaitNoteTimer::new(started);
+    let deadline = timeout.and_then(|timeout| started.checked_add(timeout));
+    let group_rate = GroupRate { meter: RateMeter::new(started), counted: 0 };
     let mut following = DownloadFollower {
         pending,
         finished: Vec::new(),
         group,
         group_rate,
         failed: 0,
-        space_notices: room,
-        wait_notes: notes,
-        last_check: looked,
+        space_notices,
+        wait_notes,
+        last_check: started,
     };
     loop {
         following.report(session, ReportOrder::AsRequested)?;
@@ -106,17 +105,17 @@ pub(super) async fn follow(
             following.draw(session);
             continue;
         }
-        // A download that ends without a word is stopped with its node; the next report tells of it.
+        // A closed channel means that the download stopped with its node; the next report handles it.
         let _ = tokio::time::timeout(POLL_INTERVAL, first.view.changed()).await;
     }
-    // At the deadline a script learns of all that are over, also of those behind one that is not.
+    // After the deadline a script also gets the finished downloads behind an unfinished one.
     following.report(session, ReportOrder::AsFinished)?;
     session.output.clear_live();
     if let Some(group) = &following.group {
         let (audience, look) = (session.output.audience(), session.output.look());
-        let left = following.pending.iter().map(|pending| pending.view.borrow().clone());
-        let views: Vec<DownloadView> = following.finished.iter().cloned().chain(left).collect();
-        session.output.lines(group.summary(&views, looked.elapsed(), audience, look))?;
+        let unfinished = following.pending.iter().map(|pending| pending.view.borrow().clone());
+        let views: Vec<DownloadView> = following.finished.iter().cloned().chain(unfinished).collect();
+        session.output.lines(group.summary(&views, started.elapsed(), audience, look))?;
     }
     let is_unfinished = following.leave_in_background(session)?;
     match following.failed {
@@ -127,7 +126,7 @@ pub(super) async fn follow(
 }
 
 impl DownloadFollower {
-    /// Reports those that are over and have not been reported.
+    /// Reports downloads that have finished since the last call.
     fn report(&mut self, session: &mut ReplSession, order: ReportOrder) -> Result<(), CommandError> {
         let waits_for_earlier = order == ReportOrder::AsRequested && !session.output.is_for_person();
         let mut at = 0;
@@ -148,7 +147,7 @@ impl DownloadFollower {
         Ok(())
     }
 
-    /// Lets those that are not over go on in the background; returns true if there are any.
+    /// Moves unfinished downloads to the background. Returns true if a script has any.
     fn leave_in_background(&mut self, session: &mut ReplSession) -> Result<bool, CommandError> {
         let is_person = session.output.is_for_person();
         for PendingDownload { view, .. } in &self.pending {
@@ -163,7 +162,7 @@ impl DownloadFollower {
         Ok(!self.pending.is_empty() && !is_person)
     }
 
-    /// Tells of those that wait: for room on the disk at once, and a script now and then why.
+    /// Reports downloads that wait: for disk space at once, and to a script periodically with the reason.
     fn report_waiting(&mut self, session: &mut ReplSession) -> Result<(), CommandError> {
         if self.last_check.elapsed() < POLL_INTERVAL {
             return Ok(());
@@ -195,7 +194,7 @@ impl DownloadFollower {
         file: Option<Digest>,
     ) -> Result<(), CommandError> {
         let renamed = match &view.state {
-            // A torrent that was said to be the file.
+            // A torrent that claimed to contain the requested file.
             state if state.is_complete() && file.is_some_and(|file| view.digest != Some(file)) => {
                 self.failed += 1;
                 session.output.error(wrong_file_text(view));
@@ -217,8 +216,8 @@ impl DownloadFollower {
                 let lines = done_lines(view, renamed, session.output.audience(), session.output.look());
                 session.output.lines(lines)?;
             }
-            if let Some(trouble) = &view.warning {
-                session.output.warning(display_safe(trouble));
+            if let Some(warning) = &view.warning {
+                session.output.warning(display_safe(warning));
             }
         } else {
             self.failed += 1;
@@ -248,7 +247,7 @@ impl DownloadFollower {
 }
 
 impl GroupRate {
-    /// Returns the rate once so many bytes have come in all, in bytes per second.
+    /// Returns the rate in bytes per second, given the total number of bytes received.
     fn update(&mut self, bytes: u64, now: Instant) -> f64 {
         self.meter.add(bytes.saturating_sub(self.counted), now);
         self.counted = self.counted.max(bytes);
@@ -256,8 +255,8 @@ impl GroupRate {
     }
 }
 
-/// Stops the downloads that the interrupted command waited for, and tells of each what has become of it. A script ends with
-/// that, and the node with it; so its downloads go on when the node is started again.
+/// Stops the downloads that the interrupted command waited for, and reports each. A script and its node end then, so its
+/// downloads are only suspended and resume when the node is started again.
 pub(crate) async fn stop_foreground(session: &mut ReplSession) -> Result<(), CommandError> {
     let ids = std::mem::take(&mut session.foreground);
     session.output.clear_live();
@@ -265,7 +264,7 @@ pub(crate) async fn stop_foreground(session: &mut ReplSession) -> Result<(), Com
     let is_person = session.output.is_for_person();
     for id in ids {
         let downloads = session.node.downloads();
-        // Those that failed stay listed, and those that are over long ago are forgotten.
+        // Finished downloads may have left the list.
         if downloads.watch(id).is_none_or(|view| view.borrow().state.is_over()) {
             continue;
         }
@@ -278,13 +277,11 @@ pub(crate) async fn stop_foreground(session: &mut ReplSession) -> Result<(), Com
             let _ = view.wait_for(|view| view.state.is_over()).await;
         }
     };
-    // One that takes longer is still going to stop.
+    // A download that takes longer still stops later.
     let _ = tokio::time::timeout(STOP_TIMEOUT, all_over).await;
     if is_person && stopped.len() > MAX_STOPPED_LINES {
         let downloads = pluralize(stopped.len() as u64, "download");
-        session
-            .output
-            .line(format!("stopped {downloads}; what has come is kept, download them again to resume"))?;
+        session.output.line(format!("stopped {downloads}; download them again to resume"))?;
         return Ok(());
     }
     for view in stopped {

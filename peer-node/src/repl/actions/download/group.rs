@@ -12,30 +12,30 @@ use crate::repl::output::Audience;
 use crate::repl::session::{display_path, pluralize};
 use crate::view::{DownloadId, DownloadView};
 
-/// Beyond so many downloads in one command, they are shown together.
+/// The maximum number of downloads in one command that are shown one by one.
 const MAX_UNGROUPED: usize = 5;
 
 /// Downloads that are shown as one: a folder, or many files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DownloadGroup {
-    /// What they are together.
+    /// The name of the folder, or the number of files.
     name: String,
-    /// The folder in which they lie.
+    /// The destination folder.
     location: PathBuf,
-    /// How many files need not be fetched.
+    /// How many files already exist at their destinations.
     already_here: usize,
-    /// How many more files than one a download brings, if any.
+    /// The number of additional destinations per download.
     copies: HashMap<DownloadId, usize>,
 }
 
 impl DownloadGroup {
     /// Returns the group of the files of a remote folder.
     pub(super) fn for_folder(node: &Node, folder: &str) -> Self {
-        let place = node.share_dir().join(folder);
-        Self { name: format!("{folder}/"), location: place, already_here: 0, copies: HashMap::new() }
+        let location = node.share_dir().join(folder);
+        Self { name: format!("{folder}/"), location, already_here: 0, copies: HashMap::new() }
     }
 
-    /// Returns the group of many files, if they are that many.
+    /// Returns the group of several files; `None` if they are few enough to be shown one by one.
     pub(super) fn for_files(node: &Node, files: usize) -> Option<Self> {
         let name = pluralize(files as u64, "file");
         (files > MAX_UNGROUPED).then(|| Self {
@@ -46,22 +46,22 @@ impl DownloadGroup {
         })
     }
 
-    /// Returns the group with so many files that need not be fetched, and downloads that bring more than one file.
-    pub(super) fn with_counts(self, here: usize, copies: HashMap<DownloadId, usize>) -> Self {
-        Self { already_here: here, copies, ..self }
+    /// Returns the group with the number of files that already exist, and the additional destinations per download.
+    pub(super) fn with_counts(self, already_here: usize, copies: HashMap<DownloadId, usize>) -> Self {
+        Self { already_here, copies, ..self }
     }
 
-    /// Returns what they are together.
+    /// Returns the name of the group.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the folder in which they lie.
+    /// Returns the destination folder.
     pub(super) fn location(&self) -> &Path {
         &self.location
     }
 
-    /// Returns what came of them, and where it lies.
+    /// Returns the summary of the group: counts, size, rate, sources and destination.
     pub(super) fn summary(
         &self,
         views: &[DownloadView],
@@ -75,19 +75,19 @@ impl DownloadGroup {
         let bytes = done().map(size).fold(0, u64::saturating_add);
         let (name, place) = (display_safe(&self.name), display_path(&self.location));
         let failed = views.len() - done().count();
-        let here = self.already_here + done().map(files).sum::<usize>();
+        let present = self.already_here + done().map(files).sum::<usize>();
         let all = self.already_here + views.iter().map(files).sum::<usize>();
         if audience == Audience::Script {
-            return vec![format!("group\t{name}\t{here}/{all} files\t{bytes}\t{place}")];
+            return vec![format!("group\t{name}\t{present}/{all} files\t{bytes}\t{place}")];
         }
         let received: u64 = done().map(|view| view.bytes_fetched).fold(0, u64::saturating_add);
-        let mut peers: Vec<_> = done().flat_map(contributing_sources).map(|giver| giver.address).collect();
+        let mut peers: Vec<_> = done().flat_map(contributing_sources).map(|source| source.address).collect();
         peers.sort_unstable();
         peers.dedup();
         let (style, verb) = if failed == 0 { (Style::Good, "done") } else { (Style::Warning, "incomplete") };
         let files = match failed {
             0 => pluralize(all as u64, "file"),
-            _ => format!("{here} of {}", pluralize(all as u64, "file")),
+            _ => format!("{present} of {}", pluralize(all as u64, "file")),
         };
         let already = if self.already_here > 0 {
             format!(" ({} already here)", self.already_here)

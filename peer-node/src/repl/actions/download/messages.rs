@@ -9,7 +9,7 @@ use crate::repl::progress_bar::percent;
 use crate::repl::session::{display_path, pluralize};
 use crate::view::{DownloadState, DownloadView, SourceView};
 
-/// Says that a download goes on in the background.
+/// Returns the line for a download that continues in the background.
 pub(super) fn background_text(view: &DownloadView, audience: Audience) -> String {
     let (number, name) = (view.id.0, display_safe(&view.name));
     match audience {
@@ -18,7 +18,7 @@ pub(super) fn background_text(view: &DownloadView, audience: Audience) -> String
     }
 }
 
-/// Says that a download is complete, under which name if not its own, and who gave how much.
+/// Returns the lines for a finished download: its size and rate, its name if it was renamed, and how much each source sent.
 pub(crate) fn done_lines(
     view: &DownloadView,
     renamed: Option<(&str, &str)>,
@@ -26,7 +26,7 @@ pub(crate) fn done_lines(
     look: Look,
 ) -> Vec<String> {
     let (name, size) = (display_safe(&view.name), view.size.unwrap_or(view.bytes_done));
-    // What an earlier run has fetched took none of this run's time.
+    // Bytes of an earlier run do not count: they took none of this run's time.
     let rate = DisplayRate(average_rate(view.bytes_fetched, view.elapsed));
     let sources = pluralize(contributing_sources(view).count() as u64, "source");
     let mut lines = Vec::new();
@@ -39,9 +39,9 @@ pub(crate) fn done_lines(
             let (done, name) = (look.paint(Style::Good, "done"), look.paint(Style::Strong, &name));
             let (size, span) = (DisplaySize(size), duration_text(view.elapsed));
             if let Some(original) = view.copied_from.as_deref() {
-                let is_there =
+                let is_original =
                     matches!(&view.state, DownloadState::Done { location, .. } if location == original);
-                let how = if is_there { "already at" } else { "copied from" };
+                let how = if is_original { "already at" } else { "copied from" };
                 lines.push(format!("{done}  {name}  {size}, {how} {}", display_path(original)));
             } else {
                 let now = if view.bytes_fetched < view.size.unwrap_or(0) {
@@ -55,25 +55,24 @@ pub(crate) fn done_lines(
         }
     }
     let torrent = view.saved_as().map(display_path);
-    let renamed = renamed.or_else(|| Some((torrent.as_deref()?, "its name cannot be kept")));
+    let renamed = renamed.or_else(|| Some((torrent.as_deref()?, "its original name cannot be used")));
     if let Some((place, why)) = renamed {
         lines.push(format!("saved as {place}: {}", display_safe(why)));
     }
-    for giver in contributing_sources(view) {
+    for source in contributing_sources(view) {
+        let reason = source.disconnect_reason.as_deref();
         lines.push(match audience {
             Audience::Script => {
-                let left =
-                    giver.disconnect_reason.as_deref().map(|why| format!("\tleft: {}", display_safe(why)));
-                format!("  {}\t{} bytes{}", giver.address, giver.bytes, left.unwrap_or_default())
+                let reason = reason.map(|why| format!("\tleft: {}", display_safe(why)));
+                format!("  {}\t{} bytes{}", source.address, source.bytes, reason.unwrap_or_default())
             }
             Audience::Person => {
-                let left =
-                    giver.disconnect_reason.as_deref().map(|why| format!(", left: {}", display_safe(why)));
+                let reason = reason.map(|why| format!(", disconnected: {}", display_safe(why)));
                 format!(
                     "  {:<21}  {:>10}{}",
-                    giver.address,
-                    DisplaySize(giver.bytes),
-                    left.unwrap_or_default()
+                    source.address,
+                    DisplaySize(source.bytes),
+                    reason.unwrap_or_default()
                 )
             }
         });
@@ -81,7 +80,7 @@ pub(crate) fn done_lines(
     lines
 }
 
-/// Says how large a finished download is, how long it took and at which rate it came; nothing of one that is not finished.
+/// Returns the size, time and rate of a finished download; `None` if it has not finished.
 pub(in crate::repl::actions) fn finished_text(view: &DownloadView) -> Option<String> {
     let DownloadState::Done { .. } = view.state else { return None };
     let (size, received) = (DisplaySize(view.size.unwrap_or(view.bytes_done)), view.bytes_fetched);
@@ -93,7 +92,7 @@ pub(in crate::repl::actions) fn finished_text(view: &DownloadView) -> Option<Str
     Some(format!("done  {size} in {}{rate}", duration_text(view.elapsed)))
 }
 
-/// Tells a time exactly while it is short.
+/// Formats a time, with hundredths of a second below a minute.
 pub(super) fn duration_text(time: Duration) -> String {
     if time < Duration::from_mins(1) {
         format!("{:.2} s", time.as_secs_f64())
@@ -102,7 +101,7 @@ pub(super) fn duration_text(time: Duration) -> String {
     }
 }
 
-/// Says why a download is not complete.
+/// Returns why a download is not complete.
 pub(crate) fn failure_text(view: &DownloadView) -> String {
     match &view.state {
         DownloadState::Failed { reason } => format!("{}: {}", display_safe(&view.name), display_safe(reason)),
@@ -110,46 +109,44 @@ pub(crate) fn failure_text(view: &DownloadView) -> String {
     }
 }
 
-/// Says that a torrent is complete and not the file that it was said to be.
+/// Returns the message for a complete torrent that does not contain the requested file.
 pub(super) fn wrong_file_text(view: &DownloadView) -> String {
     let what = match view.digest {
-        Some(digest) => format!("another file than was said, sha256 {digest}"),
-        None => "and whether it is that file could not be found out".to_owned(),
+        Some(digest) => format!("but contains another file, sha256 {digest}"),
+        None => "but could not be compared with the requested file".to_owned(),
     };
-    format!("{}: the torrent is complete, {what}; say it again to fetch the file", display_safe(&view.name))
+    format!("{}: the torrent is complete, {what}; download again to fetch the file", display_safe(&view.name))
 }
 
-/// Says that a download was stopped, or how else it ended before it could be.
+/// Returns the message for a stopped download, or for how it ended before it could be stopped.
 pub(in crate::repl::actions) fn stopped_text(view: &DownloadView) -> String {
     let name = display_safe(&view.name);
     match &view.state {
         DownloadState::Done { .. } => format!("{name}: complete"),
-        _ if view.size == Some(view.bytes_done) => format!("{name}: stopped; all of it is here"),
+        _ if view.size == Some(view.bytes_done) => format!("{name}: stopped; all pieces are complete"),
         DownloadState::Failed { .. } => failure_text(view),
         _ => match view.size {
             Some(size) if view.bytes_done > 0 => {
                 let percent = percent(view.bytes_done, size);
-                format!(
-                    "{name}: stopped at {percent}%; the part is kept, download it again to resume from there"
-                )
+                format!("{name}: stopped at {percent}%; download it again to resume")
             }
             _ => format!("{name}: stopped"),
         },
     }
 }
 
-/// Says that a download was stopped with the node.
+/// Returns the message for a download that was stopped with the node.
 pub(super) fn suspended_text(view: &DownloadView) -> String {
     let (name, size) = (display_safe(&view.name), view.size.unwrap_or(0));
     let percent = percent(view.bytes_done, size);
-    format!("{name}: stopped at {percent}%; it resumes when the node is started again")
+    format!("{name}: stopped at {percent}%; resumes when the node is started again")
 }
 
 pub(super) fn contributing_sources(view: &DownloadView) -> impl Iterator<Item = &SourceView> {
-    view.sources.iter().filter(|giver| giver.bytes > 0)
+    view.sources.iter().filter(|source| source.bytes > 0)
 }
 
-/// Returns bytes a second; what took no time at all counts as a millisecond.
+/// Returns the average rate in bytes per second; the time counts as at least a millisecond.
 pub(super) fn average_rate(bytes: u64, elapsed: Duration) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a rate that is shown with one decimal")]
     let bytes = bytes as f64;
@@ -167,7 +164,7 @@ mod tests {
     use crate::view::{ContentId, DownloadId};
 
     fn view() -> DownloadView {
-        let giver = |port: u16, bytes| SourceView {
+        let source = |port: u16, bytes| SourceView {
             address: ([127, 0, 0, 1], port).into(),
             bytes,
             rate: 0.0,
@@ -196,7 +193,7 @@ mod tests {
             queued_at: None,
             time_left: None,
             elapsed: Duration::from_secs(2),
-            sources: vec![giver(1, 4000), giver(2, 96), giver(3, 0)],
+            sources: vec![source(1, 4000), source(2, 96), source(3, 0)],
         }
     }
 
@@ -227,7 +224,7 @@ mod tests {
     fn disconnected_sources_are_shown_with_the_reason() {
         let lines = done_lines(&view(), None, Audience::Person, Look::PLAIN);
         assert_eq!(lines[0], "done  a\\tb  4.0 KiB in 2.00 s, 2.0 KiB/s, from 2 sources");
-        assert_eq!(lines[3], "  127.0.0.1:2                  96 B, left: it lied");
+        assert_eq!(lines[3], "  127.0.0.1:2                  96 B, disconnected: it lied");
     }
 
     #[test]
@@ -237,7 +234,7 @@ mod tests {
         let state = DownloadState::Done { location, renamed: None };
         let torrent = DownloadView { content, name: "report 2024: final.txt".into(), state, ..view() };
         let lines = done_lines(&torrent, None, Audience::Person, Look::PLAIN);
-        assert_eq!(lines[2], "saved as /srv/report 2024_ final.txt: its name cannot be kept");
+        assert_eq!(lines[2], "saved as /srv/report 2024_ final.txt: its original name cannot be used");
         let kept = DownloadView { name: "report 2024_ final.txt".into(), ..torrent };
         assert!(!done_lines(&kept, None, Audience::Person, Look::PLAIN).concat().contains("saved as"));
     }
@@ -254,7 +251,7 @@ mod tests {
     #[test]
     fn stopped_download_shows_its_progress() {
         let view = DownloadView { state: DownloadState::Cancelled, bytes_done: 1024, ..view() };
-        assert!(stopped_text(&view).starts_with("a\\tb: stopped at 25%; the part is kept"));
+        assert!(stopped_text(&view).starts_with("a\\tb: stopped at 25%; download it again"));
         let failed = DownloadState::Failed { reason: "no\u{7}body has it".into() };
         assert_eq!(failure_text(&DownloadView { state: failed, ..view }), "a\\tb: no\\u{7}body has it");
     }

@@ -12,24 +12,23 @@ use protocol::index::PeerRef;
 
 use super::folder_listing::{list_folder, list_folder_of};
 
-/// What an order means.
+/// The files that a `download` command selects.
 pub(super) struct ResolvedFiles {
-    /// The files.
     pub(super) files: Vec<ResolvedFile>,
-    /// The remote folder in which all of them lie, if it was one that was ordered.
+    /// The remote folder, if exactly one folder was requested.
     pub(super) folder: Option<String>,
-    /// How many files were ordered whose names cannot be used.
+    /// How many requested files have invalid names.
     pub(super) unusable: usize,
 }
 
-/// A content to fetch, with the number by which it was chosen, if it was.
+/// A content to fetch, with the row number if it was selected by one.
 #[derive(Debug)]
 pub(super) struct ResolvedFile {
     pub(super) number: Option<u32>,
     pub(super) wanted: WantedFile,
 }
 
-/// Finds out what an order means. Nothing is started unless all of it can be made out.
+/// Resolves the arguments of a `download` command. Fails if any of them cannot be resolved, so that nothing is started then.
 pub(super) async fn resolve_files(
     session: &mut ReplSession,
     order: &DownloadArgs,
@@ -80,12 +79,12 @@ pub(super) async fn resolve_files(
     Ok(ResolvedFiles { files: chosen, folder, unusable })
 }
 
-/// Wants the files of a tree.
+/// Returns the files of a folder, which have no row numbers.
 fn unnumbered(files: &[ListedContent], saving: SaveOptions) -> impl Iterator<Item = ResolvedFile> {
     deduplicated(files, saving).into_iter().map(|wanted| ResolvedFile { number: None, wanted })
 }
 
-/// Wants a content of which nothing is asked about where it lies.
+/// Returns a wanted file that may already exist anywhere on this machine.
 fn wanted_anywhere(listed: &ListedContent, saving: SaveOptions) -> ResolvedFile {
     let wanted = WantedFile { anywhere: true, ..wanted(listed, listed.file_name(), saving) };
     ResolvedFile { number: None, wanted }
@@ -103,18 +102,18 @@ fn wanted(listed: &ListedContent, name: &str, saving: SaveOptions) -> WantedFile
     }
 }
 
-/// Wants the files of a tree, the folders around them included; what occurs several times in it is fetched once.
+/// Returns the wanted files of a folder with their relative paths; a content that occurs several times is fetched once.
 fn deduplicated(files: &[ListedContent], saving: SaveOptions) -> Vec<WantedFile> {
     let mut chosen: Vec<WantedFile> = Vec::with_capacity(files.len());
-    let mut places = HashMap::new();
+    let mut positions = HashMap::new();
     for listed in files {
-        match places.entry(listed.digest) {
-            Entry::Vacant(place) => {
-                place.insert(chosen.len());
+        match positions.entry(listed.digest) {
+            Entry::Vacant(position) => {
+                position.insert(chosen.len());
                 chosen.push(wanted(listed, &listed.path, saving));
             }
-            Entry::Occupied(place) => {
-                if let Some(first) = chosen.get_mut(*place.get()) {
+            Entry::Occupied(position) => {
+                if let Some(first) = chosen.get_mut(*position.get()) {
                     first.copies.push(DownloadTarget::InFolder(listed.path.clone()));
                 }
             }
@@ -123,7 +122,7 @@ fn deduplicated(files: &[ListedContent], saving: SaveOptions) -> Vec<WantedFile>
     chosen
 }
 
-/// Gives the only file another place.
+/// Sets the destination of the only file; fails if there are several.
 fn set_destination(chosen: &mut [ResolvedFile], destination: &str) -> Result<(), CommandError> {
     let [only] = chosen else { return Err(CommandError::DestinationForSeveral { count: chosen.len() }) };
     if let DownloadTarget::InFolder(name) = &only.wanted.target {

@@ -7,8 +7,8 @@ use crate::repl::command_error::CommandError;
 use crate::repl::row_list::ListedContent;
 use crate::repl::session::ReplSession;
 
-/// Finds the only content whose digest begins with some digits: on the screen, or else among what is shared here, what is
-/// transferred and what others share. If there is none, the digits may be a name.
+/// Finds the only content whose digest begins with the given digits: first in the last list, then among shared files, transfers
+/// and the files of other peers. If there is none, the digits are looked up as a name.
 pub(super) async fn find_by_prefix(
     session: &mut ReplSession,
     digits: &str,
@@ -37,7 +37,7 @@ async fn search_everywhere(
     digits: &str,
 ) -> Result<Vec<ListedContent>, CommandError> {
     let shared = session.node.library().files();
-    let here = shared
+    let own = shared
         .iter()
         .filter(|file| prefix.matches(&file.digest))
         .map(|file| ListedContent::from(&file.record()));
@@ -47,14 +47,14 @@ async fn search_everywhere(
         let path = view.name.rsplit('/').next().unwrap_or(&view.name).to_owned();
         Some(ListedContent { digest, size: view.size, path })
     });
-    let found: Vec<ListedContent> = transferred.chain(here).collect();
+    let found: Vec<ListedContent> = transferred.chain(own).collect();
     match session.node.finder().search(format!("sha256:{digits}"), None, MAX_HITS).await {
         Ok(page) => {
-            // Names that others give come first.
+            // Names from the network take precedence over own ones.
             let hits: Vec<ListedContent> = page.hits.iter().map(ListedContent::from).collect();
             Ok([hits, found].concat())
         }
-        // What is known here serves without an index.
+        // Local knowledge is enough if the index cannot be reached.
         Err(_) if !found.is_empty() => Ok(found),
         Err(error) => Err(error.into()),
     }

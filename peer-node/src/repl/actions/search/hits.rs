@@ -9,10 +9,9 @@ use protocol::units::DisplaySize;
 use crate::repl::natural_order::natural_order;
 use crate::repl::row_list::ListedContent;
 
-/// Puts hits in order: those that fit best first, of these the most available, and of these in the natural order of their
-/// names.
+/// Sorts hits: best fit first, then most sources, then natural order of names.
 pub(super) fn sort_hits(query: &str, hits: &mut Vec<Hit>) {
-    // What cannot be read here, though the index could, is left in the order in which it came.
+    // A query that only the index understands keeps the order of the index.
     let Ok(query) = Query::parse(query) else { return };
     let rank = |hit: &Hit| {
         let name = hit.names.first().map(|name| fold(name)).unwrap_or_default();
@@ -34,8 +33,8 @@ pub(super) fn script_line(number: usize, hit: &Hit) -> String {
 /// Returns the cells of a hit for people.
 pub(super) fn table_row(number: usize, hit: &Hit) -> [String; 5] {
     let sources = match (hit.complete, hit.partial) {
-        (whole, 0) => whole.to_string(),
-        (whole, partial) => format!("{whole} (+{partial} in part)"),
+        (complete, 0) => complete.to_string(),
+        (complete, partial) => format!("{complete} (+{partial} partial)"),
     };
     [number.to_string(), display_name(hit), DisplaySize(hit.size).to_string(), sources, hit.digest.short()]
 }
@@ -44,7 +43,7 @@ fn display_name(hit: &Hit) -> String {
     display_safe(&best_name(hit)).into_owned()
 }
 
-/// Returns the name that fits the search best.
+/// Returns the name that fits the query best.
 fn best_name(hit: &Hit) -> String {
     ListedContent::from(hit).path
 }
@@ -55,8 +54,8 @@ mod tests {
 
     use super::*;
 
-    fn hit(name: &str, whole: u32) -> Hit {
-        Hit { digest: Digest::EMPTY, size: 5, names: vec![name.into()], complete: whole, partial: 1 }
+    fn hit(name: &str, complete: u32) -> Hit {
+        Hit { digest: Digest::EMPTY, size: 5, names: vec![name.into()], complete, partial: 1 }
     }
 
     #[test]
@@ -67,7 +66,7 @@ mod tests {
 
     #[test]
     fn people_get_sizes_and_partial_sources() {
-        assert_eq!(table_row(7, &hit("a\tb", 2)), ["7", "a\\tb", "5 B", "2 (+1 in part)", "e3b0c44298fc"]);
+        assert_eq!(table_row(7, &hit("a\tb", 2)), ["7", "a\\tb", "5 B", "2 (+1 partial)", "e3b0c44298fc"]);
         assert_eq!(table_row(1, &Hit { partial: 0, ..hit("a", 2) })[3], "2");
     }
 

@@ -7,13 +7,13 @@ use crate::repl::command_error::CommandError;
 use crate::repl::look::Style;
 use crate::repl::session::ReplSession;
 
-/// The most other searches that are tried.
+/// The maximum number of corrected queries that are tried.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// Says that nothing was found, and which search by words that are spelled alike would find something.
+/// Reports that nothing was found, and suggests queries with similarly spelled words that have hits.
 pub(super) async fn report_no_hits(session: &mut ReplSession, query: &str) -> Result<(), CommandError> {
     session.output.remark("no hits")?;
-    // Who asks in vain is not told in vain that there is nothing to suggest either.
+    // Suggestions are optional: an error of the index is not reported.
     let Ok(unknown) = session.node.index().suggest(query.to_owned()).await else { return Ok(()) };
     let mut good = Vec::new();
     for other in corrected_queries(query, &unknown) {
@@ -32,7 +32,7 @@ pub(super) async fn report_no_hits(session: &mut ReplSession, query: &str) -> Re
     Ok(session.output.remark(text)?)
 }
 
-/// Returns other searches, the most likely one first: each unknown word gives way to one that is spelled like it.
+/// Returns corrected queries, the most likely first: each unknown word is replaced by a similarly spelled one.
 fn corrected_queries(query: &str, unknown: &[WordSuggestions]) -> Vec<String> {
     let mut others = Vec::new();
     if unknown.is_empty() || unknown.iter().any(|words| words.alternatives.is_empty()) {
@@ -40,8 +40,8 @@ fn corrected_queries(query: &str, unknown: &[WordSuggestions]) -> Vec<String> {
     }
     for choice in 0..MAX_SUGGESTIONS {
         let replaced = unknown.iter().try_fold(query.to_owned(), |query, words| {
-            let near = words.alternatives.get(choice).or_else(|| words.alternatives.first())?;
-            replace(&query, &words.word, near)
+            let similar = words.alternatives.get(choice).or_else(|| words.alternatives.first())?;
+            replace(&query, &words.word, similar)
         });
         let is_new = |other: &String| !others.contains(other) && Query::parse(other).is_ok();
         others.extend(replaced.filter(is_new));
@@ -49,7 +49,7 @@ fn corrected_queries(query: &str, unknown: &[WordSuggestions]) -> Vec<String> {
     others
 }
 
-/// Puts a word in the place of another, whose letters may be capitals or have accents in the text.
+/// Replaces a folded word in a text, in which it may have capitals and accents.
 fn replace(text: &str, word: &str, other: &str) -> Option<String> {
     let starts = text.char_indices().map(|(at, _)| at);
     let (start, end) = starts.into_iter().find_map(|start| {

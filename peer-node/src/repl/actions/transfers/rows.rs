@@ -19,21 +19,21 @@ const UPLOAD_COLUMNS: [TableColumn; 4] = [
     TableColumn::right("rate", Style::Good, 2),
 ];
 
-/// Downloads as a person is shown them.
+/// Downloads as shown to a person.
 pub(super) struct DownloadRows<'a> {
     pub(super) views: &'a [DownloadView],
-    /// The folder in which names that are relative lie.
+    /// The folder for relative names.
     pub(super) root: &'a Path,
 }
 
 impl DownloadRows<'_> {
-    /// Returns a line for each with its number and how far it is, and below it where it lies. One that waits for its turn or was
-    /// cancelled lies nowhere; its whole name is below the line if the line has no room for it.
+    /// Returns a line with the number and progress of each download, and its path on the line below. A queued or cancelled
+    /// download has no path; if its name was truncated, the whole name is below instead.
     pub(super) fn lines(&self, width: usize, look: Look) -> Vec<String> {
         let number = |view: &DownloadView| view.id.0.to_string();
         let numbers = self.views.iter().map(|view| display_width(&number(view))).max().unwrap_or(0).max(2);
-        let room = width.saturating_sub(numbers + 2);
-        let lines = progress_lines_with(self.views, finished_text, room, look);
+        let line_width = width.saturating_sub(numbers + 2);
+        let lines = progress_lines_with(self.views, finished_text, line_width, look);
         let mut all = Vec::with_capacity(2 * lines.len());
         for (view, line) in self.views.iter().zip(lines) {
             let name = display_safe(&view.name);
@@ -43,7 +43,7 @@ impl DownloadRows<'_> {
                 all.push(format!(
                     "{}  {}",
                     " ".repeat(numbers),
-                    look.paint(Style::Faint, &truncate(&trouble, room))
+                    look.paint(Style::Faint, &truncate(&trouble, line_width))
                 ));
             }
             let below = match view.state {
@@ -58,12 +58,12 @@ impl DownloadRows<'_> {
     }
 }
 
-/// Returns what keeps a download from going on, beside the state that it is in.
+/// Returns the warning of a download that is stuck.
 fn trouble_text(view: &DownloadView) -> Option<String> {
     view.warning.as_ref().filter(|_| view.state.is_stuck()).map(|trouble| display_safe(trouble).into_owned())
 }
 
-/// Returns where a download lies, or will.
+/// Returns the path of a finished download, or the intended one.
 fn download_location(view: &DownloadView, root: &Path) -> PathBuf {
     match &view.state {
         DownloadState::Done { location, .. } | DownloadState::Seeding { location } => location.clone(),
@@ -71,7 +71,7 @@ fn download_location(view: &DownloadView, root: &Path) -> PathBuf {
     }
 }
 
-/// Returns the table of what is sent.
+/// Returns the table of uploads.
 pub(super) fn upload_rows(uploads: &[UploadView], width: usize, look: Look) -> Vec<String> {
     let row = |view: &UploadView| {
         let name = display_safe(&view.name).into_owned();
@@ -118,7 +118,7 @@ pub(super) fn upload_line(view: &UploadView) -> String {
     )
 }
 
-/// Tells the place of a peer that is not served.
+/// Returns the queue position of a peer that is not served; 0 means that it requests nothing.
 fn queue_position_text(place: u32) -> String {
     if place == 0 { "idle".to_owned() } else { format!("waits, place {place}") }
 }
@@ -126,7 +126,9 @@ fn queue_position_text(place: u32) -> String {
 fn state_text(view: &DownloadView) -> String {
     let text = match &view.state {
         DownloadState::Queued => {
-            return view.queue_position.map_or_else(|| "queued".to_owned(), |turn| format!("queued {turn}"));
+            return view
+                .queue_position
+                .map_or_else(|| "queued".to_owned(), |place| format!("queued {place}"));
         }
         DownloadState::AwaitingSpace(_) => "waiting for room",
         DownloadState::Paused
@@ -168,7 +170,7 @@ mod tests {
             assert_eq!(lines[1], "       /srv/share/debian-12.5.0-amd64-netinst.iso");
             assert!(lines[2].starts_with("20345  debian-12"), "{lines:#?}");
             assert_eq!(lines[3], "       /srv/isos/debian (1).iso");
-            // One that waits has no place yet, but always its whole name.
+            // A queued download has no path yet, but its whole name is shown.
             assert!(lines[4].starts_with("20346  debian-12"), "{lines:#?}");
             let name = "debian-12.5.0-amd64-netinst.iso";
             assert!(lines[4..].iter().any(|line| line.contains(name)), "{lines:#?}");

@@ -4,7 +4,7 @@ use super::CommandLine;
 use crate::repl::command::ParseError;
 use crate::repl::command_table::Verb;
 
-/// Lists everything below a folder.
+/// The option of `browse` that lists all files below a folder.
 pub(super) const ALL: &str = "--all";
 
 /// Returns the options of a command.
@@ -16,14 +16,14 @@ const fn options_of(verb: Verb) -> &'static [&'static str] {
     }
 }
 
-/// Refuses options that the command does not have. In quotes they are ordinary words.
+/// Refuses unknown options. Quoted words are never options.
 pub(super) fn check_options(line: &CommandLine<'_>) -> Result<(), ParseError> {
     let looks_like_option = |text: &str| {
         text.strip_prefix("--")
             .is_some_and(|name| name.starts_with(|first: char| first.is_ascii_alphabetic()))
     };
     if line.entry.verb == Verb::Register {
-        // It has a way to end its options, and reads them by itself.
+        // `register` supports `--` and parses its own options.
         return Ok(());
     }
     let known = options_of(line.entry.verb);

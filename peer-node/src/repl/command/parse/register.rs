@@ -3,7 +3,7 @@ use protocol::escape::excerpt;
 use super::CommandLine;
 use crate::repl::command::{ParseError, RegisterArgs};
 
-/// Reads what stands behind `parse_register`.
+/// Parses the arguments of `register`.
 pub(super) fn parse_register(line: &CommandLine<'_>) -> Result<RegisterArgs, ParseError> {
     let mut order = RegisterArgs::default();
     let mut words = line.words.iter();
@@ -18,7 +18,7 @@ pub(super) fn parse_register(line: &CommandLine<'_>) -> Result<RegisterArgs, Par
             Some(("exclude", pattern)) => pattern.to_owned(),
             None if option == "exclude" => {
                 let word =
-                    words.next().ok_or_else(|| line.usage_error("a pattern is missing behind --exclude"))?;
+                    words.next().ok_or_else(|| line.usage_error("a pattern is missing after --exclude"))?;
                 word.text.clone()
             }
             None if option == "yes" => {

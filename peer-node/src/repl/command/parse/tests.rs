@@ -207,13 +207,13 @@ fn all_numeric_digest_is_a_digest() {
 #[test]
 fn usage_errors_show_the_usage() {
     for (line, part) in [
-        ("download", "what to fetch is missing; usage: download HIT…"),
-        ("get as x", "what to fetch is missing; usage: get HIT…"),
-        ("get 1 as", "a path is missing behind as"),
+        ("download", "a hit, a digest or a name is missing; usage: download HIT…"),
+        ("get as x", "a hit, a digest or a name is missing; usage: get HIT…"),
+        ("get 1 as", "a path is missing after as"),
         ("get 1 2 as x", "only a single file"),
         ("get a/ as x", "only a single file"),
         ("get 1 from 2", "only a folder"),
-        ("get a/ from", "a peer is missing behind from"),
+        ("get a/ from", "a peer is missing after from"),
         ("cancel", "a number is missing; usage: cancel N…"),
         ("cancel x", "x is not a number"),
         ("sources", "is missing"),
@@ -223,8 +223,8 @@ fn usage_errors_show_the_usage() {
         ("files now", "unexpected argument: now; usage: files"),
         ("get 0", "begins at 1"),
         ("get \"a", "not closed"),
-        ("serach iso", "there is no command serach; did you mean search?"),
-        ("xyzzy", "there is no command xyzzy; see help"),
+        ("serach iso", "unknown command serach; did you mean search?"),
+        ("xyzzy", "unknown command xyzzy; see help"),
     ] {
         assert!(parse_error(line).contains(part), "{line}: {}", parse_error(line));
     }

@@ -4,7 +4,7 @@ use super::{CommandLine, parse_content_selector};
 use crate::repl::command::{ContentSelector, ParseError, TorrentAction};
 use crate::repl::words::Word;
 
-/// Reads what stands behind `parse_torrent`.
+/// Parses the arguments of `torrent`.
 pub(super) fn parse_torrent(line: &CommandLine<'_>) -> Result<TorrentAction, ParseError> {
     let (first, rest) =
         line.words.split_first().ok_or_else(|| line.usage_error("add or create is missing"))?;
@@ -52,7 +52,9 @@ fn parse_create(line: &CommandLine<'_>, words: &[Word]) -> Result<TorrentAction,
         }
     };
     match parse_content_selector(word)? {
-        ContentSelector::Folder(_) => Err(line.usage_error("only a single file can be made a torrent here")),
+        ContentSelector::Folder(_) => {
+            Err(line.usage_error("a torrent can be created for a single file only"))
+        }
         item => Ok(TorrentAction::Create { item, path }),
     }
 }

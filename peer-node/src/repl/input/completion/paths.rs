@@ -7,28 +7,28 @@ use protocol::escape::display_safe;
 use super::{CompletionItem, MAX_COMPLETIONS, PathBases};
 use crate::repl::words::escape;
 
-/// The most entries of a folder that are looked at.
+/// The maximum number of entries of a folder that are read.
 const MAX_ENTRIES: usize = 20_000;
 
-/// Offers the files and folders that begin like this; hidden ones only if the dot was typed. Names that could not be
-/// shown as they are cannot be typed and are not offered.
+/// Returns the files and folders that begin with the typed path; hidden ones only if the dot was typed. Names that are not
+/// display-safe cannot be typed and are left out.
 pub(super) fn paths(typed: &str, base: Option<&Path>, folders: &PathBases) -> Vec<CompletionItem> {
-    let (folder, begun) = typed.split_at(typed.rfind('/').map_or(0, |at| at + 1));
-    let Some(place) = folder_path(folder, base, folders) else { return Vec::new() };
-    let Ok(entries) = fs::read_dir(place) else { return Vec::new() };
-    let mut offers: Vec<CompletionItem> = entries
+    let (folder, prefix) = typed.split_at(typed.rfind('/').map_or(0, |at| at + 1));
+    let Some(dir) = folder_path(folder, base, folders) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let mut items: Vec<CompletionItem> = entries
         .take(MAX_ENTRIES)
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let name = plain_name(&entry.file_name())?;
-            let is_wanted = name.starts_with(begun) && (!name.starts_with('.') || begun.starts_with('.'));
-            // Asked through links, as the command would.
-            is_wanted.then(|| path_item(folder, &name, entry.path().is_dir()))
+            let is_match = name.starts_with(prefix) && (!name.starts_with('.') || prefix.starts_with('.'));
+            // `is_dir` follows links, as the command will.
+            is_match.then(|| path_item(folder, &name, entry.path().is_dir()))
         })
         .take(MAX_COMPLETIONS)
         .collect();
-    offers.sort_by(|one, other| one.label.cmp(&other.label));
-    offers
+    items.sort_by(|one, other| one.label.cmp(&other.label));
+    items
 }
 
 fn path_item(folder: &str, name: &str, is_folder: bool) -> CompletionItem {
@@ -44,7 +44,7 @@ fn plain_name(name: &OsStr) -> Option<String> {
     (display_safe(name) == name).then(|| name.to_owned())
 }
 
-/// Returns the folder to look into.
+/// Returns the folder to list.
 fn folder_path(folder: &str, base: Option<&Path>, folders: &PathBases) -> Option<PathBuf> {
     if let Some(below) = folder.strip_prefix("~/") {
         return folders.home.as_ref().map(|home| home.join(below));

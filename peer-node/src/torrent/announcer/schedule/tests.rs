@@ -20,11 +20,11 @@ fn no_reply() -> AnnounceFailure {
     AnnounceFailure { reason: "silent".to_owned(), is_refusal: false, retry_after: None }
 }
 
-/// Makes the announcement that is due and says who it is for.
+/// Starts the due announce; returns its URL and event.
 fn start_due(schedule: &mut AnnounceSchedule, now: Instant) -> (String, Option<TrackerEvent>) {
-    let turn = schedule.start_announce(now).expect("due");
-    let url = schedule.tiers.iter().find(|tracker| tracker.id == turn.tracker).unwrap().url.clone();
-    (url, turn.event)
+    let announce = schedule.start_announce(now).expect("no announce is due");
+    let url = schedule.tiers.iter().find(|tracker| tracker.id == announce.tracker).unwrap().url.clone();
+    (url, announce.event)
 }
 
 fn assert_due(schedule: &mut AnnounceSchedule, now: Instant, url: &str, event: Option<TrackerEvent>) {
@@ -40,7 +40,7 @@ fn a_tracker_is_contacted_at_its_interval() {
     let start = Instant::now();
     let mut schedule = schedule(&[&[TRACKER_A]], false, start);
     assert_due(&mut schedule, start, TRACKER_A, Some(TrackerEvent::Started));
-    assert_eq!((schedule.due(), schedule.start_announce(start)), (None, None), "one announcement at a time");
+    assert_eq!((schedule.due(), schedule.start_announce(start)), (None, None), "only one announce at a time");
     schedule.answered(&reply(1800, 900), start + seconds(1));
     assert_eq!(schedule.due(), Some(start + seconds(1801)));
     assert_eq!(schedule.start_announce(start + seconds(1800)), None);
@@ -54,7 +54,7 @@ fn peers_are_requested_no_earlier_than_allowed() {
     assert_due(&mut schedule, start, TRACKER_A, Some(TrackerEvent::Started));
     schedule.answered(&reply(1800, 900), start);
     schedule.request_peers(start + seconds(5));
-    assert_eq!(schedule.due(), Some(start + seconds(900)), "and no other tracker is asked meanwhile");
+    assert_eq!(schedule.due(), Some(start + seconds(900)), "no other tracker is contacted meanwhile");
     assert_due(&mut schedule, start + seconds(900), TRACKER_A, None);
 }
 
@@ -156,7 +156,7 @@ fn failures_are_retried_with_growing_delays() {
     assert_due(&mut schedule, now, TRACKER_A, Some(TrackerEvent::Started));
     schedule.answered(&reply(60, 60), now);
     assert_due(&mut schedule, now + seconds(60), TRACKER_A, None);
-    assert!(schedule.failed(no_reply(), now + seconds(60)) < seconds(3), "an answer ends the growth");
+    assert!(schedule.failed(no_reply(), now + seconds(60)) < seconds(3), "a reply resets the delay");
 }
 
 #[test]
@@ -170,8 +170,8 @@ fn a_refusing_tracker_is_not_hammered() {
     let busy = AnnounceFailure { retry_after: Some(seconds(120)), ..refused };
     assert_eq!(schedule.failed(busy.clone(), start + seconds(30)), seconds(120));
     assert_due(&mut schedule, start + seconds(150), TRACKER_A, Some(TrackerEvent::Started));
-    let for_ever = AnnounceFailure { retry_after: Some(Duration::MAX), ..busy };
-    assert_eq!(schedule.failed(for_ever, start + seconds(150)), Duration::from_hours(24));
+    let forever = AnnounceFailure { retry_after: Some(Duration::MAX), ..busy };
+    assert_eq!(schedule.failed(forever, start + seconds(150)), Duration::from_hours(24));
 }
 
 #[test]
@@ -180,16 +180,16 @@ fn stopped_is_sent_only_to_trackers_that_know_us() {
     let mut schedule = schedule(&[&[TRACKER_A], &[TRACKER_B], &[TRACKER_C]], false, start);
     assert!(schedule.stopped_announces().is_empty());
     assert_due(&mut schedule, start, TRACKER_A, Some(TrackerEvent::Started));
-    assert_eq!(schedule.stopped_announces().len(), 1, "it may have heard already");
+    assert_eq!(schedule.stopped_announces().len(), 1, "the tracker may have received the announce");
     schedule.failed(no_reply(), start);
     assert_due(&mut schedule, start, TRACKER_B, Some(TrackerEvent::Started));
     let with_id = AnnounceReply { tracker_id: Some(b"id".to_vec()), ..reply(1800, 900) };
     schedule.answered(&with_id, start);
-    let farewells = schedule.stopped_announces();
-    let [turn] = farewells.as_slice() else { panic!("{farewells:?}") };
-    assert_eq!(turn.address.to_string(), "http://b.example");
+    let announces = schedule.stopped_announces();
+    let [announce] = announces.as_slice() else { panic!("{announces:?}") };
+    assert_eq!(announce.address.to_string(), "http://b.example");
     assert_eq!(
-        (turn.event, turn.tracker_id.as_deref()),
+        (announce.event, announce.tracker_id.as_deref()),
         (Some(TrackerEvent::Stopped), Some(b"id".as_slice()))
     );
 }
@@ -201,7 +201,7 @@ fn unusable_trackers_are_shown_but_not_contacted() {
         schedule(&[&["wss://t.example/", "http://a b/"], &[TRACKER_C, TRACKER_C]], false, start);
     assert_due(&mut schedule, start, TRACKER_C, Some(TrackerEvent::Started));
     let views = schedule.views();
-    assert_eq!(views.len(), 3, "nobody stands there twice");
+    assert_eq!(views.len(), 3, "a tracker is listed twice");
     assert!(matches!(views[0].state, TrackerState::Unusable { .. }));
     assert_eq!(views[2].state, TrackerState::Announcing);
     let none = AnnounceSchedule::new(
@@ -214,7 +214,7 @@ fn unusable_trackers_are_shown_but_not_contacted() {
     assert_eq!(none.due(), None);
 }
 
-/// A tracker as it may be.
+/// The behaviour of a tracker.
 #[derive(Debug, Clone)]
 struct TrackerScript {
     reply_seconds: u64,
@@ -225,9 +225,9 @@ struct TrackerScript {
 
 fn script() -> impl Strategy<Value = TrackerScript> {
     (0..60u64, 0..=10u8, 0..4000u32, prop::option::of(0..4000u32)).prop_map(
-        |(takes, fails, interval, minimum)| TrackerScript {
-            reply_seconds: takes,
-            failure_tenths: fails,
+        |(reply_seconds, failure_tenths, interval, minimum)| TrackerScript {
+            reply_seconds,
+            failure_tenths,
             interval,
             minimum,
         },
@@ -239,7 +239,7 @@ proptest! {
     fn the_rules_hold_for_any_tracker_behaviour(
         tiers in prop::collection::vec(prop::collection::vec(script(), 1..4), 1..4),
         seed: u64,
-        wishes in prop::collection::vec((0..5u8, any::<u16>()), 200),
+        requests in prop::collection::vec((0..5u8, any::<u16>()), 200),
     ) {
         let start = Instant::now();
         let scripts: Vec<_> = tiers.iter().flatten().cloned().collect();
@@ -252,26 +252,26 @@ proptest! {
         let mut schedule = AnnounceSchedule::new(&urls, IntervalBounds::default(), false, seed, start);
         let mut now = start;
         let mut allowed = vec![start; all.len()];
-        let mut heard = vec![0; all.len()];
+        let mut replies = vec![0; all.len()];
         let mut completions = 0;
-        for (wish, chance) in wishes {
-            match wish {
+        for (kind, chance) in requests {
+            match kind {
                 0 => schedule.completed(now),
                 1 => schedule.request_peers(now),
                 _ => {}
             }
-            let due = schedule.due().expect("there is always somebody to ask");
+            let due = schedule.due().expect("no tracker can be contacted");
             now = now.max(due);
-            let turn = schedule.start_announce(now).expect("it is due");
-            let url = turn.address.clone();
-            let who = all.iter().position(|known| TrackerAddress::parse(known).as_ref() == Ok(&url)).unwrap();
-            prop_assert!(turn.event == Some(TrackerEvent::Completed) || now >= allowed[who], "asked too early");
-            prop_assert_eq!(turn.event == Some(TrackerEvent::Started), heard[who] == 0);
-            let script = &scripts[who];
+            let announce = schedule.start_announce(now).expect("the announce is not due");
+            let url = announce.address.clone();
+            let index = all.iter().position(|known| TrackerAddress::parse(known).as_ref() == Ok(&url)).unwrap();
+            prop_assert!(announce.event == Some(TrackerEvent::Completed) || now >= allowed[index], "announced too early");
+            prop_assert_eq!(announce.event == Some(TrackerEvent::Started), replies[index] == 0);
+            let script = &scripts[index];
             now += seconds(script.reply_seconds);
             if chance % 10 < script.failure_tenths.into() {
                 let pause = schedule.failed(no_reply(), now);
-                allowed[who] = now + pause;
+                allowed[index] = now + pause;
             } else {
                 let reply = AnnounceReply {
                     interval: script.interval,
@@ -279,9 +279,9 @@ proptest! {
                     ..AnnounceReply::default()
                 };
                 schedule.answered(&reply, now);
-                allowed[who] = now + IntervalBounds::default().intervals(&reply).1;
-                heard[who] += 1;
-                completions += u32::from(turn.event == Some(TrackerEvent::Completed));
+                allowed[index] = now + IntervalBounds::default().intervals(&reply).1;
+                replies[index] += 1;
+                completions += u32::from(announce.event == Some(TrackerEvent::Completed));
             }
             prop_assert!(completions <= 1);
             let _ = schedule.views();
@@ -298,8 +298,8 @@ proptest! {
         let mut schedule = AnnounceSchedule::new(&[urls], IntervalBounds::default(), false, seed, start);
         let mut now = start;
         for _ in 0..count {
-            let turn = schedule.start_announce(now).expect("nobody is waited for");
-            if turn.address == good {
+            let announce = schedule.start_announce(now).expect("no announce is due");
+            if announce.address == good {
                 return Ok(());
             }
             now += seconds(slowness);

@@ -25,14 +25,14 @@ pub(super) fn config(tiers: &[&[&str]], left: u64) -> AnnounceConfig {
     }
 }
 
-/// Starts one that asks as often as it is let.
+/// Starts an announcer almost without minimum intervals.
 fn start_unpaced(config: AnnounceConfig) -> (TrackerAnnouncer, mpsc::Receiver<AnnounceEvent>) {
-    let pacing = IntervalBounds {
+    let bounds = IntervalBounds {
         min: Duration::from_millis(1),
         after_refusal: Duration::from_millis(1),
         ..IntervalBounds::default()
     };
-    TrackerAnnouncer::start_with(config, pacing, short_timeouts(), TlsTrust::System)
+    TrackerAnnouncer::start_with(config, bounds, short_timeouts(), TlsTrust::System)
 }
 
 async fn working_tracker(interval: u32) -> ScriptedTracker {
@@ -71,7 +71,7 @@ async fn started_completed_and_stopped_are_announced() {
         (stopped.event, stopped.numwant, stopped.key),
         (Some(TrackerEvent::Stopped), Some(0), started.key)
     );
-    assert!(tracker.paths.try_recv().is_err(), "nothing is said twice");
+    assert!(tracker.paths.try_recv().is_err(), "an event was announced twice");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn announces_repeat_at_the_interval() {
     assert_eq!(next_request(&mut tracker).await.event, Some(TrackerEvent::Started));
     announcer.completed();
     for _ in 0..5 {
-        assert_eq!(next_request(&mut tracker).await.event, None, "it was complete from the start");
+        assert_eq!(next_request(&mut tracker).await.event, None, "the torrent was complete from the start");
     }
     announcer.stop().await;
 }
@@ -98,7 +98,7 @@ async fn the_next_tier_is_used_while_the_first_fails() {
     let failure = events.recv().await.unwrap();
     let AnnounceEvent::Failed { tracker, reason, .. } = &failure else { panic!("{failure:?}") };
     assert_eq!(*tracker, format!("http://127.0.0.1:{}", refusing.port));
-    assert_eq!(reason, "it refuses: no room\\r\\n");
+    assert_eq!(reason, "refused: no room\\r\\n");
     let failure = events.recv().await.unwrap();
     assert!(matches!(failure, AnnounceEvent::Failed { .. }), "{failure:?}");
     assert_eq!(next_request(&mut working).await.event, Some(TrackerEvent::Started));
@@ -125,11 +125,11 @@ async fn a_silent_tracker_does_not_delay_stopping() {
     let (tasks, cancel) = (config.tracker.clone(), config.cancel.clone());
     let (_announcer, mut events) = start_unpaced(config);
     events.recv().await.unwrap();
-    let begun = Instant::now();
+    let start = Instant::now();
     cancel.cancel();
     tasks.close();
     tasks.wait().await;
-    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert!(start.elapsed() < Duration::from_secs(3));
     assert_eq!(next_request(&mut tracker).await.event, Some(TrackerEvent::Started));
     assert_eq!(next_request(&mut tracker).await.event, Some(TrackerEvent::Stopped));
 }

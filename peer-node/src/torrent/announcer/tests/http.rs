@@ -33,8 +33,8 @@ async fn replies_in_all_encodings_are_read() {
         packed,
     ] {
         let mut tracker = ScriptedTracker::always(TrackerAct::Send(answer)).await;
-        let answered = announce_to(&tracker.url(), TrackerTimeouts::default()).await.unwrap();
-        assert_eq!(answered, reply(&PEERS));
+        let parsed = announce_to(&tracker.url(), TrackerTimeouts::default()).await.unwrap();
+        assert_eq!(parsed, reply(&PEERS));
         assert_eq!(tracker.next().await, format!("/announce?{}", request().query()));
     }
 }
@@ -53,23 +53,23 @@ async fn a_failure_reason_is_reported_escaped() {
     let failure = |reason: &str| TrackerFailure { reason: reason.to_owned() }.encode();
     assert_eq!(
         error_for_response("200 OK", "", &failure("unknown torrent")).await,
-        "it refuses: unknown torrent"
+        "refused: unknown torrent"
     );
-    assert_eq!(error_for_response("403 Forbidden", "", &failure("go away")).await, "it refuses: go away");
-    assert_eq!(error_for_response("200 OK", "", &failure("\x1b[31mred")).await, "it refuses: \\u{1b}[31mred");
+    assert_eq!(error_for_response("403 Forbidden", "", &failure("go away")).await, "refused: go away");
+    assert_eq!(error_for_response("200 OK", "", &failure("\x1b[31mred")).await, "refused: \\u{1b}[31mred");
     let long = error_for_response("200 OK", "", &failure(&"x".repeat(1 << 19))).await;
-    assert_eq!(long.len(), "it refuses: ".len() + MAX_TRACKER_MESSAGE);
+    assert_eq!(long.len(), "refused: ".len() + MAX_TRACKER_MESSAGE);
 }
 
 #[tokio::test]
 async fn http_errors_are_reported_and_retry_after_is_kept() {
-    assert_eq!(error_for_response("404 Not Found", "", b"<html>").await, "it answers with HTTP status 404");
+    assert_eq!(error_for_response("404 Not Found", "", b"<html>").await, "HTTP status 404");
     let busy = response("503 Busy", "Retry-After: 120\r\n", b"");
     let tracker = ScriptedTracker::always(TrackerAct::Send(busy)).await;
     let error = announce_to(&tracker.url(), short_timeouts()).await.unwrap_err();
     assert_eq!(error.to_failure().retry_after, Some(Duration::from_mins(2)));
-    for rubbish in ["-1", "soon", "99999999999999999999999"] {
-        let headers = format!("Retry-After: {rubbish}\r\n");
+    for value in ["-1", "soon", "99999999999999999999999"] {
+        let headers = format!("Retry-After: {value}\r\n");
         let tracker = ScriptedTracker::always(TrackerAct::Send(response("500 Broken", &headers, b""))).await;
         assert_eq!(
             announce_to(&tracker.url(), short_timeouts()).await.unwrap_err().to_failure().retry_after,
@@ -80,19 +80,19 @@ async fn http_errors_are_reported_and_retry_after_is_kept() {
 
 #[tokio::test]
 async fn malformed_replies_are_errors() {
-    for (body, words) in [
-        (b"".as_slice(), "not the answer of a tracker: the document breaks off at byte 0"),
-        (b"<html></html>", "not the answer of a tracker: no value begins with `<` at byte 0"),
-        (b"d8:interval", "not the answer of a tracker: the document breaks off at byte 11"),
-        (&vec![b'l'; 100_000], "not the answer of a tracker: "),
+    for (body, expected) in [
+        (b"".as_slice(), "invalid tracker reply: the document ends unexpectedly at byte 0"),
+        (b"<html></html>", "invalid tracker reply: no value begins with `<` at byte 0"),
+        (b"d8:interval", "invalid tracker reply: the document ends unexpectedly at byte 11"),
+        (&vec![b'l'; 100_000], "invalid tracker reply: "),
     ] {
-        let said = error_for_response("200 OK", "", body).await;
-        assert!(said.starts_with(words), "{said}");
+        let message = error_for_response("200 OK", "", body).await;
+        assert!(message.starts_with(expected), "{message}");
     }
     for bytes in [b"220 mail.example ESMTP\r\n".as_slice(), b"SSH-2.0-x\r\n", b"\0\0\0\0", b""] {
         let tracker = ScriptedTracker::always(TrackerAct::Send(bytes.to_vec())).await;
-        let said = error_message(&tracker.url()).await;
-        assert!(said.starts_with("no conversation: "), "{said}");
+        let message = error_message(&tracker.url()).await;
+        assert!(message.starts_with("connection failed: "), "{message}");
     }
 }
 
@@ -101,16 +101,16 @@ async fn an_endless_reply_is_cut_off() {
     let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 0x10000], b"\r\n"].concat();
     let tracker = ScriptedTracker::always(TrackerAct::Endless(chunked, chunk)).await;
-    let said = announce_to(&tracker.url(), TrackerTimeouts::default()).await.unwrap_err().to_string();
-    assert_eq!(said, "an answer of more than 1048576 bytes");
+    let message = announce_to(&tracker.url(), TrackerTimeouts::default()).await.unwrap_err().to_string();
+    assert_eq!(message, "the tracker's reply is longer than 1048576 bytes");
     let until_closed = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
     let tracker = ScriptedTracker::always(TrackerAct::Endless(until_closed, vec![b'x'; 1 << 16])).await;
-    let said = announce_to(&tracker.url(), TrackerTimeouts::default()).await.unwrap_err().to_string();
-    assert_eq!(said, "an answer of more than 1048576 bytes");
+    let message = announce_to(&tracker.url(), TrackerTimeouts::default()).await.unwrap_err().to_string();
+    assert_eq!(message, "the tracker's reply is longer than 1048576 bytes");
     let headers = TrackerAct::Endless(b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-More: more\r\n".repeat(100));
     let tracker = ScriptedTracker::always(headers).await;
-    let said = announce_to(&tracker.url(), TrackerTimeouts::default()).await.unwrap_err().to_string();
-    assert!(said.starts_with("no conversation: "), "{said}");
+    let message = announce_to(&tracker.url(), TrackerTimeouts::default()).await.unwrap_err().to_string();
+    assert!(message.starts_with("connection failed: "), "{message}");
 }
 
 #[tokio::test]
@@ -120,22 +120,22 @@ async fn a_gzip_bomb_is_not_decompressed() {
     for name in ["gzip", "x-gzip"] {
         let headers = format!("Content-Encoding: {name}\r\n");
         let tracker = ScriptedTracker::always(TrackerAct::Send(response("200 OK", &headers, &bomb))).await;
-        let said = announce_to(&tracker.url(), TrackerTimeouts::default()).await.unwrap_err().to_string();
-        assert_eq!(said, "an answer of more than 1048576 bytes");
+        let message = announce_to(&tracker.url(), TrackerTimeouts::default()).await.unwrap_err().to_string();
+        assert_eq!(message, "the tracker's reply is longer than 1048576 bytes");
     }
-    let said =
+    let message =
         error_for_response("200 OK", "Content-Encoding: x-gzip\r\n", b"d8:intervali60e5:peers0:e").await;
-    assert!(said.starts_with("no conversation: "), "{said}");
+    assert!(message.starts_with("connection failed: "), "{message}");
 }
 
 #[tokio::test]
 async fn a_wrong_content_length_is_an_error() {
     let short = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nd8:intervali60e5:peers0:e".to_vec();
-    let said = error_message(&ScriptedTracker::always(TrackerAct::Send(short)).await.url()).await;
-    assert!(said.starts_with("no conversation: "), "{said}");
+    let message = error_message(&ScriptedTracker::always(TrackerAct::Send(short)).await.url()).await;
+    assert!(message.starts_with("connection failed: "), "{message}");
     let huge = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n".to_vec();
-    let said = error_message(&ScriptedTracker::always(TrackerAct::Send(huge)).await.url()).await;
-    assert!(said.starts_with("no conversation: "), "{said}");
+    let message = error_message(&ScriptedTracker::always(TrackerAct::Send(huge)).await.url()).await;
+    assert!(message.starts_with("connection failed: "), "{message}");
 }
 
 #[tokio::test]
@@ -151,13 +151,13 @@ async fn slow_and_silent_trackers_time_out() {
 #[tokio::test]
 async fn connection_failures_are_reported() {
     let tracker = ScriptedTracker::always(TrackerAct::Reset).await;
-    let said = error_message(&tracker.url()).await;
-    assert!(said.starts_with("no conversation: "), "{said}");
-    let gone = { ScriptedTracker::always(TrackerAct::Silent).await.url() };
+    let message = error_message(&tracker.url()).await;
+    assert!(message.starts_with("connection failed: "), "{message}");
+    let unreachable = { ScriptedTracker::always(TrackerAct::Silent).await.url() };
     tokio::task::yield_now().await;
-    let said = error_message(&gone).await;
-    assert!(said.starts_with("no conversation: "), "{said}");
-    assert!(!said.contains("info_hash"), "what was asked is nobody's business: {said}");
+    let message = error_message(&unreachable).await;
+    assert!(message.starts_with("connection failed: "), "{message}");
+    assert!(!message.contains("info_hash"), "the error must not reveal the query: {message}");
 }
 
 #[tokio::test]
@@ -175,34 +175,34 @@ async fn redirects_are_followed_a_few_times() {
     })
     .await;
     assert_eq!(announce_to(&tracker.url(), TrackerTimeouts::default()).await.unwrap(), reply(&PEERS));
-    let said = error_message(&tracker.url().replace("/announce", "/announce-once-more")).await;
-    assert_eq!(said, "it sends elsewhere more than 5 times");
+    let message = error_message(&tracker.url().replace("/announce", "/announce-once-more")).await;
+    assert_eq!(message, "more than 5 redirects");
     let looping = TrackerAct::Send(response("301 Moved", "Location: /announce\r\n", b""));
     let tracker = ScriptedTracker::always(looping).await;
-    assert_eq!(error_message(&tracker.url()).await, "it sends elsewhere more than 5 times");
+    assert_eq!(error_message(&tracker.url()).await, "more than 5 redirects");
 }
 
 #[tokio::test]
 async fn forbidden_redirect_targets_are_refused() {
     let inner = ScriptedTracker::always(TrackerAct::Send(b"secret".to_vec())).await;
     let service = format!("http://127.0.0.1:{}/admin", inner.port);
-    for (to, words) in [
-        ("file:///etc/passwd", "trackers of file are not spoken to"),
-        ("ftp://127.0.0.1/announce", "trackers of ftp are not spoken to"),
-        ("udp://127.0.0.1:6969", "trackers of udp are not spoken to"),
-        ("http://me:pw@127.0.0.1/announce", "a URL with a user name in it is not followed"),
-        ("http://0.0.0.0/announce", "no address is known for 0.0.0.0"),
-        ("http://169.254.169.254/latest", "http://169.254.169.254 may not be asked"),
-        ("http://[::1]:1/announce", "no address is known for [::1]"),
-        (service.as_str(), "on this machine and link only trackers are asked"),
+    for (to, expected) in [
+        ("file:///etc/passwd", "file trackers are not supported"),
+        ("ftp://127.0.0.1/announce", "ftp trackers are not supported"),
+        ("udp://127.0.0.1:6969", "udp trackers are not supported"),
+        ("http://me:pw@127.0.0.1/announce", "URLs with user names are not supported"),
+        ("http://0.0.0.0/announce", "cannot resolve 0.0.0.0"),
+        ("http://169.254.169.254/latest", "refusing to contact http://169.254.169.254"),
+        ("http://[::1]:1/announce", "cannot resolve [::1]"),
+        (service.as_str(), "on local addresses only /announce paths are allowed"),
     ] {
         let moved = response("302 Found", &format!("Location: {to}\r\n"), b"");
         let tracker = ScriptedTracker::always(TrackerAct::Send(moved)).await;
-        let said = error_message(&tracker.url()).await;
-        assert!(said.contains(words), "{to}: {said}");
+        let message = error_message(&tracker.url()).await;
+        assert!(message.contains(expected), "{to}: {message}");
     }
     for url in [service.as_str(), "http://127.0.0.1:1313/"] {
-        let said = error_message(url).await;
-        assert!(said.contains("may not be asked"), "{said}");
+        let message = error_message(url).await;
+        assert!(message.contains("refusing to contact"), "{message}");
     }
 }

@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use super::scripted_tracker::{read_path, response};
 use super::*;
 
-/// A tracker with TLS, and the certificate that vouches for it.
+/// An HTTPS tracker with a self-signed certificate.
 struct TlsTracker {
     port: u16,
     certificate: CertificateDer<'static>,
@@ -69,11 +69,11 @@ async fn a_tracker_with_a_trusted_certificate_is_contacted() {
 #[tokio::test]
 async fn untrusted_certificates_are_refused() {
     let unknown = TlsTracker::start("127.0.0.1", 4000).await;
-    let said = unknown.ask(TlsTrust::System).await.unwrap_err().to_string();
-    assert!(said.contains("certificate"), "{said}");
+    let message = unknown.ask(TlsTrust::System).await.unwrap_err().to_string();
+    assert!(message.contains("certificate"), "{message}");
     for (name, last_year) in [("tracker.example", 4000), ("127.0.0.1", 2001)] {
         let tracker = TlsTracker::start(name, last_year).await;
-        let said = tracker.ask(TlsTrust::Only(tracker.certificate.clone())).await.unwrap_err().to_string();
-        assert!(said.contains("certificate"), "{name} {last_year}: {said}");
+        let message = tracker.ask(TlsTrust::Only(tracker.certificate.clone())).await.unwrap_err().to_string();
+        assert!(message.contains("certificate"), "{name} {last_year}: {message}");
     }
 }

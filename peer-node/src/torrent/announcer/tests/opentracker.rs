@@ -1,4 +1,4 @@
-//! With a tracker of the world outside, if it is installed.
+//! Tests with opentracker, if it is installed.
 
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,19 +15,19 @@ use super::announcing::config;
 use super::*;
 use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer};
 
-/// The tracker while it runs, and its folder.
+/// A running opentracker and its folder.
 struct RunningOpentracker {
     port: u16,
     _child: Child,
     _folder: TempDir,
 }
 
-/// Starts it on a port that was free a moment ago, if it is installed.
+/// Starts opentracker, if it is installed, on a port that was free a moment ago.
 async fn start_opentracker() -> Option<RunningOpentracker> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
     let folder = tempfile::tempdir().unwrap();
     let probe = Infohash::from_bytes([0xcd; 20]);
-    // Started by root it goes on as nobody. As it is built for Debian, it serves the torrents of a list only.
+    // When started by root, it switches to the user nobody. The Debian build serves listed torrents only.
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     fs::write(folder.path().join("allowed"), format!("{}\n{probe}\n", request().infohash)).unwrap();
     let text = port.to_string();
@@ -51,18 +51,18 @@ async fn start_opentracker() -> Option<RunningOpentracker> {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(Duration::from_secs(20), up).await.expect("opentracker answers");
+    timeout(Duration::from_secs(20), up).await.expect("opentracker did not reply");
     Some(RunningOpentracker { port, _child: child, _folder: folder })
 }
 
-/// Starts to announce, and returns the other peers that the tracker tells of first: it tells everybody of themselves too.
+/// Starts announcing; returns the other peers in the tracker's first reply, which includes the announcing peer.
 async fn announce_and_wait(url: &str, port: u16, left: u64) -> (TrackerAnnouncer, Vec<SocketAddr>) {
     let peer_id = PeerId::ours([u8::try_from(port % 256).unwrap(); 12]);
     let config = AnnounceConfig { peer_id, port, ..config(&[&[url]], left) };
     let (announcer, mut events) = TrackerAnnouncer::start(config);
     let mut found = Vec::new();
     loop {
-        match events.recv().await.expect("an event") {
+        match events.recv().await.expect("the announcer has stopped") {
             AnnounceEvent::Peers(peers) => found = peers,
             AnnounceEvent::Announced { .. } => {
                 found.retain(|peer| peer.port() != port);
@@ -87,7 +87,7 @@ async fn check_two_peers_find_each_other(url: impl Fn(u16) -> String) {
     seeder.stop().await;
     leecher.stop().await;
     let (last, found) = announce_and_wait(&url, 7003, 10).await;
-    assert_eq!(found, [], "both have taken their leave");
+    assert_eq!(found, [], "both peers have announced that they stopped");
     last.stop().await;
 }
 

@@ -1,4 +1,4 @@
-//! Trackers over HTTP that do as they are told.
+//! HTTP trackers controlled by a test.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,45 +8,45 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// What is done with a request.
+/// What the tracker does with a request.
 #[derive(Debug, Clone)]
 pub(super) enum TrackerAct {
-    /// Sends these bytes and closes.
+    /// Sends these bytes and closes the connection.
     Send(Vec<u8>),
-    /// Sends the first, and then the second again and again.
+    /// Sends the first bytes, then repeats the second ones forever.
     Endless(Vec<u8>, Vec<u8>),
-    /// Sends these bytes one at a time, a pause before each.
+    /// Sends these bytes one at a time, with a pause before each.
     Drip(Vec<u8>, Duration),
-    /// Says nothing and keeps the connection.
+    /// Sends nothing and keeps the connection open.
     Silent,
-    /// Closes the connection so that what was sent is lost.
+    /// Resets the connection.
     Reset,
 }
 
-/// A tracker on loopback; it ends when it is dropped.
+/// A tracker on loopback; stopped on drop.
 pub(super) struct ScriptedTracker {
     pub(super) port: u16,
-    /// The paths that were asked for, with their queries.
+    /// Requested paths with their queries.
     pub(super) paths: mpsc::Receiver<String>,
     _tasks: JoinSet<()>,
 }
 
 impl ScriptedTracker {
-    /// Starts one that does with each path what `script` says.
+    /// Starts a tracker that handles each path according to `script`.
     pub(super) async fn start(script: impl Fn(&str) -> TrackerAct + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (asks, asked) = mpsc::channel(1000);
+        let (path_sender, paths) = mpsc::channel(1000);
         let script = Arc::new(script);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
-            let mut visits = JoinSet::new();
+            let mut connections = JoinSet::new();
             while let Ok((mut stream, _)) = listener.accept().await {
-                let (script, asks) = (script.clone(), asks.clone());
-                visits.spawn(async move {
+                let (script, path_sender) = (script.clone(), path_sender.clone());
+                connections.spawn(async move {
                     let Some(path) = read_path(&mut stream).await else { return };
                     let act = script(&path);
-                    let _ = asks.send(path).await;
+                    let _ = path_sender.send(path).await;
                     if matches!(act, TrackerAct::Reset) {
                         let _ = stream.set_zero_linger();
                     }
@@ -54,10 +54,10 @@ impl ScriptedTracker {
                 });
             }
         });
-        Self { port, paths: asked, _tasks: tasks }
+        Self { port, paths, _tasks: tasks }
     }
 
-    /// Starts one that always does the same.
+    /// Starts a tracker that handles every request alike.
     pub(super) async fn always(act: TrackerAct) -> Self {
         Self::start(move |_| act.clone()).await
     }
@@ -66,13 +66,13 @@ impl ScriptedTracker {
         format!("http://127.0.0.1:{}/announce", self.port)
     }
 
-    /// Returns the next path asked for.
+    /// Returns the next requested path.
     pub(super) async fn next(&mut self) -> String {
-        self.paths.recv().await.expect("asked")
+        self.paths.recv().await.expect("the tracker was not contacted")
     }
 }
 
-/// Makes a whole response.
+/// Builds a complete response.
 pub(super) fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
     [head.as_bytes(), body].concat()

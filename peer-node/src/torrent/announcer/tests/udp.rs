@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 
-/// A tracker over UDP that answers each datagram with those that its script returns.
+/// A UDP tracker that answers each request with the datagrams returned by its script.
 struct ScriptedUdpTracker {
     url: String,
     _tasks: JoinSet<()>,
@@ -21,11 +21,11 @@ impl ScriptedUdpTracker {
         tasks.spawn(async move {
             let mut datagram = [0; 2048];
             while let Ok((length, from)) = socket.recv_from(&mut datagram).await {
-                let question = UdpRequest::decode(&datagram[..length]).unwrap();
-                // Somebody else answers first; that is not heard.
-                let forged = refusal(question.transaction(), "I am somebody else");
+                let request = UdpRequest::decode(&datagram[..length]).unwrap();
+                // A forged reply from another socket arrives first; it must be ignored.
+                let forged = refusal(request.transaction(), "forged");
                 stranger.send_to(&forged, from).await.unwrap();
-                for answer in script(question) {
+                for answer in script(request) {
                     socket.send_to(&answer, from).await.unwrap();
                 }
             }
@@ -38,12 +38,12 @@ fn refusal(transaction: u32, words: &str) -> Vec<u8> {
     UdpResponse::Error { transaction, message: words.to_owned() }.encode(AddressFamily::V4)
 }
 
-/// Answers as a good tracker does.
-fn good_reply(question: &UdpRequest, peers: &[SocketAddr]) -> Vec<u8> {
-    good_reply_at(question, b"", peers)
+/// Replies like a working tracker.
+fn good_reply(request: &UdpRequest, peers: &[SocketAddr]) -> Vec<u8> {
+    good_reply_at(request, b"", peers)
 }
 
-/// Answers as a good tracker does whose URL has this path and query.
+/// Replies like a working tracker whose URL has this path and query.
 fn good_reply_at(question: &UdpRequest, expected_url_data: &[u8], peers: &[SocketAddr]) -> Vec<u8> {
     let answer = match question {
         UdpRequest::Connect { transaction } => {
@@ -64,9 +64,9 @@ async fn a_udp_tracker_is_announced_to() {
     let peers: Vec<SocketAddr> = (1..=2000).map(|port| ([10, 0, 0, 1], port).into()).collect();
     let expected = peers.clone();
     let tracker = ScriptedUdpTracker::start(move |question| vec![good_reply(&question, &peers)]).await;
-    let answered = announce_to(&tracker.url, TrackerTimeouts::default()).await.unwrap();
-    assert_eq!((answered.interval, answered.complete, answered.incomplete), (60, Some(2), Some(1)));
-    assert!(answered.peers.iter().map(|peer| peer.address).eq(expected));
+    let reply = announce_to(&tracker.url, TrackerTimeouts::default()).await.unwrap();
+    assert_eq!((reply.interval, reply.complete, reply.incomplete), (60, Some(2), Some(1)));
+    assert!(reply.peers.iter().map(|peer| peer.address).eq(expected));
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn the_path_and_query_of_the_url_are_sent() {
 #[tokio::test]
 async fn unrelated_datagrams_are_ignored() {
     let tracker = ScriptedUdpTracker::start(|question| {
-        let other = refusal(question.transaction().wrapping_add(1), "an answer to another question");
+        let other = refusal(question.transaction().wrapping_add(1), "a reply to another request");
         vec![b"".to_vec(), b"rubbish".to_vec(), other, good_reply(&question, &[])]
     })
     .await;
@@ -93,7 +93,7 @@ async fn unrelated_datagrams_are_ignored() {
 async fn a_udp_error_is_reported_escaped() {
     let tracker =
         ScriptedUdpTracker::start(|question| vec![refusal(question.transaction(), "not\there")]).await;
-    assert_eq!(error_message(&tracker.url).await, "it refuses: not\\there");
+    assert_eq!(error_message(&tracker.url).await, "refused: not\\there");
 }
 
 #[tokio::test]
@@ -101,8 +101,8 @@ async fn a_silent_udp_tracker_times_out() {
     let tracker = ScriptedUdpTracker::start(|_| Vec::new()).await;
     assert_eq!(error_message(&tracker.url).await, "no answer within 0.15 seconds");
     let tracker = ScriptedUdpTracker::start(|_| vec![vec![0xff; 1500]]).await;
-    let said = error_message(&tracker.url).await;
-    assert!(said.starts_with("not the answer of a tracker: "), "{said}");
+    let message = error_message(&tracker.url).await;
+    assert!(message.starts_with("invalid tracker reply: "), "{message}");
 }
 
 #[tokio::test]
@@ -110,6 +110,6 @@ async fn an_unreachable_udp_port_fails_at_once() {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("udp://{}", socket.local_addr().unwrap());
     drop(socket);
-    let said = announce_to(&url, TrackerTimeouts::default()).await.unwrap_err().to_string();
-    assert!(said.starts_with("no conversation: "), "{said}");
+    let message = announce_to(&url, TrackerTimeouts::default()).await.unwrap_err().to_string();
+    assert!(message.starts_with("connection failed: "), "{message}");
 }

@@ -1,4 +1,4 @@
-//! One announcement over UDP as a machine: datagrams and time go in, datagrams and an answer come out.
+//! State machine of one UDP announce: datagrams and time in, datagrams and a reply out.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use super::super::timeouts::TrackerTimeouts;
 use super::super::tracker_error::TrackerError;
 use swarm::SeededRandom;
 
-/// How long a client may use a connection id (BEP 15).
+/// Lifetime of a connection id (BEP 15).
 const CONNECTION_LIFETIME: Duration = Duration::from_mins(1);
 
-/// The id that a tracker gave, and when it ends.
+/// A connection id and its expiry.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UdpConnectionId {
     id: u64,
@@ -27,26 +27,26 @@ impl UdpConnectionId {
     }
 }
 
-/// What is announced, and to which part of a tracker.
+/// The announce to send.
 #[derive(Debug)]
 pub(super) struct UdpAnnounce {
     pub(super) request: AnnounceRequest,
-    /// Path and query of the tracker's URL (BEP 41).
+    /// Path and query of the announce URL (BEP 41).
     pub(super) url_data: Vec<u8>,
 }
 
-/// What follows from a datagram, or from hearing none.
+/// What to do after a datagram or a timeout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ExchangeStep {
-    /// Nothing: go on waiting.
+    /// Keep waiting.
     Wait,
-    /// [`UdpExchange::udp_reply`] is to be sent.
+    /// Send [`UdpExchange::datagram`].
     Send,
-    /// The answer.
+    /// Finished.
     Done(AnnounceReply),
 }
 
-/// Holds an announcement that is under way.
+/// An announce in progress.
 #[derive(Debug)]
 pub(super) struct UdpExchange {
     announce: UdpAnnounce,
@@ -55,31 +55,31 @@ pub(super) struct UdpExchange {
     random: SeededRandom,
     timeouts: TrackerTimeouts,
     transaction: u32,
-    /// How often the present question was sent.
+    /// Transmissions of the current request.
     attempts: u32,
     deadline: Instant,
-    /// What was wrong with the last datagram that was none.
+    /// Decode error of the last malformed datagram.
     last_invalid: Option<DatagramError>,
 }
 
 impl UdpExchange {
-    /// Begins: [`UdpExchange::udp_reply`] is to be sent.
+    /// Starts an exchange; the caller sends [`UdpExchange::datagram`].
     pub(super) fn new(
-        question: UdpAnnounce,
+        announce: UdpAnnounce,
         address: SocketAddr,
         known: Option<UdpConnectionId>,
         random: SeededRandom,
-        patience: TrackerTimeouts,
+        timeouts: TrackerTimeouts,
         now: Instant,
     ) -> Self {
         let connection = known.filter(|connection| connection.is_valid(now));
         let family = AddressFamily::of(&address);
         let mut exchange = Self {
-            announce: question,
+            announce,
             family,
             connection,
             random,
-            timeouts: patience,
+            timeouts,
             transaction: 0,
             attempts: 0,
             deadline: now,
@@ -89,10 +89,10 @@ impl UdpExchange {
         exchange
     }
 
-    /// Returns the question as it stands.
+    /// Returns the current request.
     pub(super) fn datagram(&self) -> Vec<u8> {
         let transaction = self.transaction;
-        let question = match self.connection {
+        let request = match self.connection {
             None => UdpRequest::Connect { transaction },
             Some(connection) => UdpRequest::Announce {
                 connection: connection.id,
@@ -101,25 +101,25 @@ impl UdpExchange {
                 url_data: self.announce.url_data.clone(),
             },
         };
-        question.encode()
+        request.encode()
     }
 
-    /// Returns until when an answer is waited for.
+    /// Returns when to stop waiting for a reply.
     pub(super) const fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Returns the connection id, for the next announcement.
+    /// Returns the connection id, for the next announce.
     pub(super) const fn connection(&self) -> Option<UdpConnectionId> {
         self.connection
     }
 
-    /// Takes a datagram. What does not answer the question is left alone: anybody can send it.
+    /// Handles a datagram. Datagrams of other transactions are ignored: anyone can send them.
     pub(super) fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<ExchangeStep, TrackerError> {
         let response = match UdpResponse::decode(datagram, self.family) {
             Ok(response) if response.transaction() == self.transaction => response,
             Ok(_) => return Ok(ExchangeStep::Wait),
-            // A tracker that knows the number means us, and has nothing better to say.
+            // The transaction id matches, so this is the tracker's malformed reply.
             Err(error) if datagram.get(4..8) == Some(&self.transaction.to_be_bytes()) => {
                 return Err(error.into());
             }
@@ -152,7 +152,7 @@ impl UdpExchange {
         }
     }
 
-    /// Takes that nothing was heard until the deadline: the question is asked again, or given up.
+    /// Handles a timeout: sends the request again, or fails after the last attempt.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<ExchangeStep, TrackerError> {
         if self.attempts >= self.timeouts.udp_attempts {
             let after = self.timeouts.udp_reply * ((1 << self.attempts.min(16)) - 1);
@@ -167,7 +167,7 @@ impl UdpExchange {
         Ok(ExchangeStep::Send)
     }
 
-    /// Puts the question, under a new number.
+    /// Prepares the request with a new transaction id.
     fn prepare(&mut self, now: Instant) {
         let [a, b, c, d, ..] = self.random.next_u64().to_be_bytes();
         self.transaction = u32::from_be_bytes([a, b, c, d]);
@@ -206,9 +206,9 @@ mod tests {
 
     fn begin(known: Option<UdpConnectionId>, now: Instant) -> UdpExchange {
         let address = "127.0.0.1:80".parse().unwrap();
-        let question = UdpAnnounce { request: request(), url_data: b"/announce?key=1".to_vec() };
+        let announce = UdpAnnounce { request: request(), url_data: b"/announce?key=1".to_vec() };
         UdpExchange::new(
-            question,
+            announce,
             address,
             known,
             SeededRandom::from_seed(3),
@@ -238,19 +238,19 @@ mod tests {
         let now = Instant::now();
         let mut exchange = begin(None, now);
         connect(&mut exchange, now);
-        let UdpRequest::Announce { connection: 99, transaction, request: asked, url_data } =
+        let UdpRequest::Announce { connection: 99, transaction, request: sent, url_data } =
             question(&exchange)
         else {
             panic!("{exchange:?}")
         };
-        assert_eq!((asked, url_data.as_slice()), (request(), b"/announce?key=1".as_slice()));
+        assert_eq!((sent, url_data.as_slice()), (request(), b"/announce?key=1".as_slice()));
         let ExchangeStep::Done(reply) = exchange.receive(&answer(transaction), now).unwrap() else {
             panic!()
         };
         assert_eq!((reply.interval, reply.complete, reply.incomplete), (60, Some(2), Some(1)));
         assert_eq!(reply.peers[0].address.to_string(), "1.2.3.4:5");
-        let again = begin(exchange.connection(), now + 59 * SECOND);
-        assert!(matches!(question(&again), UdpRequest::Announce { connection: 99, .. }));
+        let second = begin(exchange.connection(), now + 59 * SECOND);
+        assert!(matches!(question(&second), UdpRequest::Announce { connection: 99, .. }));
         let late = begin(exchange.connection(), now + 60 * SECOND);
         assert!(matches!(question(&late), UdpRequest::Connect { .. }));
     }
@@ -281,7 +281,11 @@ mod tests {
         let now = Instant::now();
         let mut exchange = begin(None, now);
         let number = question(&exchange).transaction();
-        assert_eq!(exchange.receive(&answer(number), now).unwrap(), ExchangeStep::Wait, "there is no id yet");
+        assert_eq!(
+            exchange.receive(&answer(number), now).unwrap(),
+            ExchangeStep::Wait,
+            "no connection id has been received yet"
+        );
         connect(&mut exchange, now);
         let number = question(&exchange).transaction();
         assert_eq!(exchange.receive(&answer(number.wrapping_add(1)), now).unwrap(), ExchangeStep::Wait);
@@ -297,14 +301,14 @@ mod tests {
         assert_eq!(exchange.receive(b"hello, I am no tracker", now).unwrap(), ExchangeStep::Wait);
         assert_eq!(exchange.handle_timeout(now).unwrap(), ExchangeStep::Send);
         let error = exchange.handle_timeout(now).unwrap_err().to_string();
-        assert!(error.starts_with("not the answer of a tracker: "), "{error}");
+        assert!(error.starts_with("invalid tracker reply: "), "{error}");
         let transaction = question(&exchange).transaction();
         let short = [1_u32.to_be_bytes(), transaction.to_be_bytes()].concat();
         let error = exchange.receive(&short, now).unwrap_err().to_string();
-        assert_eq!(error, "not the answer of a tracker: a datagram of 8 bytes breaks off");
+        assert_eq!(error, "invalid tracker reply: the datagram is truncated at 8 bytes");
         let refusal = UdpResponse::Error { transaction, message: "no\x1b[2J".to_owned() };
         let error = exchange.receive(&refusal.encode(AddressFamily::V4), now).unwrap_err();
-        assert_eq!(error.to_string(), "it refuses: no\\u{1b}[2J");
+        assert_eq!(error.to_string(), "refused: no\\u{1b}[2J");
     }
 
     proptest! {

@@ -15,9 +15,9 @@ fn existing_content_is_used_unchanged() {
     for original in [original(), TorrentContent::of(&[("", 700)], 100)] {
         let folder = tempfile::tempdir().unwrap();
         original.write_content(folder.path());
-        let (files, here) = original.open(folder.path());
-        assert!(here.is_full());
-        assert!(files.finalize(&here).unwrap().is_empty());
+        let (files, have) = original.open(folder.path());
+        assert!(have.is_full());
+        assert!(files.finalize(&have).unwrap().is_empty());
         original.assert_complete(folder.path());
     }
 }
@@ -28,10 +28,10 @@ fn existing_files_are_used_and_missing_ones_fetched() {
     let original = original();
     original.write_content(folder.path());
     fs::remove_file(folder.path().join("t/b/c")).unwrap();
-    let (files, mut here) = original.open(folder.path());
-    assert_eq!(here.count(), 5);
-    original.store(&files, &mut here, original.all());
-    assert_eq!(files.finalize(&here).unwrap(), [folder.path().join("t/b/c")]);
+    let (files, mut have) = original.open(folder.path());
+    assert_eq!(have.count(), 5);
+    original.store(&files, &mut have, original.all());
+    assert_eq!(files.finalize(&have).unwrap(), [folder.path().join("t/b/c")]);
     original.assert_complete(folder.path());
 }
 
@@ -63,14 +63,14 @@ fn other_content_in_folder_is_kept_and_valid_pieces_copied() {
         original.write_content(folder.path());
         change(&folder.path().join("t"));
         let before = all_files(&folder.path().join("t"));
-        let (files, mut here) = original.open(folder.path());
-        assert_eq!(here.count(), copied, "{number}");
+        let (files, mut have) = original.open(folder.path());
+        assert_eq!(have.count(), copied, "{number}");
         if number == 2 {
             continue;
         }
         assert_eq!(files.location(), folder.path().join("t (1)"), "{number}");
-        original.store(&files, &mut here, original.all());
-        files.finalize(&here).unwrap();
+        original.store(&files, &mut have, original.all());
+        files.finalize(&have).unwrap();
         assert!(all_files(&folder.path().join("t")) == before);
         for (path, bytes) in original.files() {
             let path = folder.path().join("t (1)").join(path.strip_prefix("t").unwrap());
@@ -89,10 +89,10 @@ fn other_content_in_file_is_kept_and_valid_pieces_copied() {
     let mut damaged = original.bytes.clone();
     damaged[333] ^= 1;
     fs::write(folder.path().join("t.iso"), &damaged).unwrap();
-    let (files, mut here) = original.open(folder.path());
-    assert_eq!((here.count(), files.location()), (6, folder.path().join("t (1).iso").as_path()));
-    original.store(&files, &mut here, original.all());
-    files.finalize(&here).unwrap();
+    let (files, mut have) = original.open(folder.path());
+    assert_eq!((have.count(), files.location()), (6, folder.path().join("t (1).iso").as_path()));
+    original.store(&files, &mut have, original.all());
+    files.finalize(&have).unwrap();
     assert_eq!(fs::read(folder.path().join("t (1).iso")).unwrap(), original.bytes);
     assert_eq!(fs::read(folder.path().join("t.iso")).unwrap(), damaged);
 }
@@ -116,10 +116,10 @@ fn a_file_proved_wrong_by_a_fetched_piece_is_kept() {
     original.write_content(folder.path());
     fs::remove_file(folder.path().join("t/d")).unwrap();
     fs::write(folder.path().join("t/small"), [0; 20]).unwrap();
-    let (files, mut here) = original.open(folder.path());
-    assert_eq!((here.count(), files.location()), (2, folder.path().join("t").as_path()));
-    original.store(&files, &mut here, original.all());
-    assert_eq!(files.finalize(&here).unwrap().len(), 2);
+    let (files, mut have) = original.open(folder.path());
+    assert_eq!((have.count(), files.location()), (2, folder.path().join("t").as_path()));
+    original.store(&files, &mut have, original.all());
+    assert_eq!(files.finalize(&have).unwrap().len(), 2);
     assert_eq!(file_names(folder.path()), ["t/a", "t/d", "t/small", "t/small (1)"]);
     assert_eq!(fs::read(folder.path().join("t/small")).unwrap(), [0; 20]);
     assert_eq!(fs::read(folder.path().join("t/small (1)")).unwrap(), original.bytes[230..250]);
@@ -129,11 +129,11 @@ fn a_file_proved_wrong_by_a_fetched_piece_is_kept() {
 fn a_name_taken_during_the_download_is_left_alone() {
     for (original, new) in [(TorrentContent::of(&[("", 700)], 100), "t (1)"), (original(), "t/a (1)")] {
         let folder = tempfile::tempdir().unwrap();
-        let (files, mut here) = original.open(folder.path());
-        original.store(&files, &mut here, original.all());
+        let (files, mut have) = original.open(folder.path());
+        original.store(&files, &mut have, original.all());
         let taken = folder.path().join(if new == "t (1)" { "t" } else { "t/a" });
         fs::write(&taken, "mine").unwrap();
-        assert!(files.finalize(&here).unwrap().contains(&folder.path().join(new)));
+        assert!(files.finalize(&have).unwrap().contains(&folder.path().join(new)));
         assert_eq!(fs::read(taken).unwrap(), b"mine");
     }
 }
@@ -144,15 +144,15 @@ fn a_name_taken_between_attempts_costs_no_piece() {
         [(TorrentContent::of(&[("", 700)], 100), "t", "t (1)"), (original(), "t/a", "t/a (1)")]
     {
         let folder = tempfile::tempdir().unwrap();
-        let (files, mut here) = original.open(folder.path());
-        original.store(&files, &mut here, 0..2);
-        files.record_pieces(&here).unwrap();
+        let (files, mut have) = original.open(folder.path());
+        original.store(&files, &mut have, 0..2);
+        files.record_pieces(&have).unwrap();
         drop(files);
         fs::write(folder.path().join(taken), "mine").unwrap();
-        let (files, mut here) = original.open(folder.path());
-        assert_eq!(here.count(), 2);
-        original.store(&files, &mut here, original.all());
-        assert!(files.finalize(&here).unwrap().contains(&folder.path().join(new)));
+        let (files, mut have) = original.open(folder.path());
+        assert_eq!(have.count(), 2);
+        original.store(&files, &mut have, original.all());
+        assert!(files.finalize(&have).unwrap().contains(&folder.path().join(new)));
         assert_eq!(fs::read(folder.path().join(taken)).unwrap(), b"mine");
     }
 }
@@ -161,17 +161,17 @@ fn a_name_taken_between_attempts_costs_no_piece() {
 fn a_truncated_part_is_not_renamed() {
     let folder = tempfile::tempdir().unwrap();
     let original = original();
-    let (files, mut here) = original.open(folder.path());
-    original.store(&files, &mut here, original.all());
-    files.record_pieces(&here).unwrap();
+    let (files, mut have) = original.open(folder.path());
+    original.store(&files, &mut have, original.all());
+    files.record_pieces(&have).unwrap();
     fs::OpenOptions::new().write(true).open(folder.path().join("t/d.part")).unwrap().set_len(7).unwrap();
-    assert!(files.finalize(&here).is_err());
-    assert!(files.finalize(&here).is_err() && !folder.path().join("t/d").exists());
+    assert!(files.finalize(&have).is_err());
+    assert!(files.finalize(&have).is_err() && !folder.path().join("t/d").exists());
     drop(files);
-    let (files, mut here) = original.open(folder.path());
-    assert_eq!(here.count(), 3);
-    original.store(&files, &mut here, original.all());
-    files.finalize(&here).unwrap();
+    let (files, mut have) = original.open(folder.path());
+    assert_eq!(have.count(), 3);
+    original.store(&files, &mut have, original.all());
+    files.finalize(&have).unwrap();
     original.assert_complete(folder.path());
 }
 
@@ -179,15 +179,15 @@ fn a_truncated_part_is_not_renamed() {
 fn nothing_is_written_through_a_folder_replaced_by_a_symlink() {
     let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let original = original();
-    let (files, mut here) = original.open(folder.path());
-    original.store(&files, &mut here, [0, 1]);
+    let (files, mut have) = original.open(folder.path());
+    original.store(&files, &mut have, [0, 1]);
     symlink(outside.path(), folder.path().join("t/b")).unwrap();
     let third = original.metainfo.geometry().piece(2).unwrap();
     assert!(files.store(third, &[original.piece(third)]).is_err());
     assert!(file_names(outside.path()).is_empty());
     fs::remove_file(folder.path().join("t/b")).unwrap();
-    original.store(&files, &mut here, original.all());
-    files.finalize(&here).unwrap();
+    original.store(&files, &mut have, original.all());
+    files.finalize(&have).unwrap();
     original.assert_complete(folder.path());
 }
 
@@ -197,28 +197,28 @@ fn swapping_a_folder_with_a_symlink_never_escapes() {
     let paths: Vec<String> = (0..200).map(|number| format!("b/{number}")).collect();
     let listed: Vec<(&str, usize)> = paths.iter().map(|path| (path.as_str(), 50)).collect();
     let original = TorrentContent::of(&listed, 50);
-    let (files, here) = original.open(folder.path());
+    let (files, have) = original.open(folder.path());
     let (inside, link) = (folder.path().join("t/b"), folder.path().join("link"));
     fs::create_dir(&inside).unwrap();
     symlink(outside.path(), &link).unwrap();
-    let is_over = AtomicBool::new(false);
+    let is_stopped = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
+            while !is_stopped.load(Ordering::Relaxed) {
                 rustix::fs::renameat_with(CWD, &inside, CWD, &link, RenameFlags::EXCHANGE).unwrap();
             }
         });
-        for piece in original.metainfo.geometry().pieces().filter(|piece| !here.has(*piece)) {
-            // Whether it works is chance.
+        for piece in original.metainfo.geometry().pieces().filter(|piece| !have.has(*piece)) {
+            // May fail, depending on timing.
             let _ = files.store(piece, &[original.piece(piece)]);
         }
         let _ = files.finalize(&Bitfield::full(original.metainfo.geometry()));
-        is_over.store(true, Ordering::Relaxed);
+        is_stopped.store(true, Ordering::Relaxed);
     });
     assert!(file_names(outside.path()).is_empty());
 }
 
-/// How a file lies there before a download begins.
+/// State of a file before a download begins.
 #[derive(Debug, Clone, Copy)]
 enum InitialState {
     Absent,
@@ -231,19 +231,19 @@ enum InitialState {
 
 fn initial_states() -> impl Strategy<Value = Vec<(usize, InitialState)>> {
     use InitialState::{Absent, Complete, Damaged, DamagedPart, Part, Truncated};
-    let before = prop_oneof![
+    let state = prop_oneof![
         4 => Just(Absent), 6 => Just(Complete), 1 => Just(Damaged), 1 => Just(Truncated), 3 => Just(Part), 1 => Just(DamagedPart)
     ];
-    prop::collection::vec((1..300usize, before), 1..8)
+    prop::collection::vec((1..300usize, state), 1..8)
 }
 
-fn create_files(dir: &Path, original: &TorrentContent, befores: &[(usize, InitialState)]) {
-    for ((path, bytes), (_, before)) in original.files().zip(befores) {
+fn create_files(dir: &Path, original: &TorrentContent, states: &[(usize, InitialState)]) {
+    for ((path, bytes), (_, state)) in original.files().zip(states) {
         let path = dir.join(path);
         let part = path.with_file_name(format!("{}.part", path.file_name().unwrap().to_str().unwrap()));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let damaged: Vec<u8> = bytes.iter().map(|byte| byte ^ 1).collect();
-        match before {
+        match state {
             InitialState::Absent => {}
             InitialState::Complete => fs::write(path, bytes).unwrap(),
             InitialState::Damaged => fs::write(path, damaged).unwrap(),
@@ -258,22 +258,22 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn existing_files_stay_and_the_content_completes(
-        befores in initial_states(), piece_length in 20..200u32, is_ours: bool
+        states in initial_states(), piece_length in 20..200u32, is_ours: bool
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let paths: Vec<String> = (0..befores.len()).map(|number| format!("{}/{number}", number % 2)).collect();
+        let paths: Vec<String> = (0..states.len()).map(|number| format!("{}/{number}", number % 2)).collect();
         let listed: Vec<(&str, usize)> =
-            paths.iter().map(String::as_str).zip(befores.iter().map(|(length, _)| *length)).collect();
+            paths.iter().map(String::as_str).zip(states.iter().map(|(length, _)| *length)).collect();
         let original = TorrentContent::of(&listed, piece_length);
         if is_ours {
             let (files, _) = original.open(folder.path());
             files.record_pieces(&Bitfield::full(original.metainfo.geometry())).unwrap();
         }
-        create_files(folder.path(), &original, &befores);
+        create_files(folder.path(), &original, &states);
         let before = all_files(&folder.path().join("t"));
-        let (files, mut here) = original.open(folder.path());
-        original.store(&files, &mut here, original.all());
-        files.finalize(&here).unwrap();
+        let (files, mut have) = original.open(folder.path());
+        original.store(&files, &mut have, original.all());
+        files.finalize(&have).unwrap();
         let location = files.location().to_owned();
         let is_elsewhere = location != folder.path().join("t");
         let after = all_files(&folder.path().join("t"));

@@ -8,7 +8,7 @@ use super::*;
 use crate::bittorrent::{BlockSegment, PieceLocator};
 use crate::torrent::files::TorrentFileCondition::{Complete, Damaged, Missing, WrongLength};
 
-/// Reads a piece the way it is sent to others, in blocks.
+/// Reads a piece block by block, as it is sent to peers.
 fn read_in_blocks(files: &TorrentFiles, original: &TorrentContent, piece: PieceIndex) -> Vec<u8> {
     let mut bytes = Vec::new();
     for block in original.metainfo.geometry().blocks(piece, 1000) {
@@ -35,9 +35,9 @@ fn padding_is_zeros_and_is_not_stored() {
     let content =
         DraftContent::Files(vec![file(&["a"], 70), file(&["_____padding_file_0"], 30), file(&["b"], 50)]);
     let original = TorrentContent::of_content("t", content, 100, bytes);
-    let (files, mut here) = original.open(folder.path());
-    original.store(&files, &mut here, original.all());
-    assert_eq!(files.finalize(&here).unwrap().len(), 2);
+    let (files, mut have) = original.open(folder.path());
+    original.store(&files, &mut have, original.all());
+    assert_eq!(files.finalize(&have).unwrap().len(), 2);
     assert_eq!(file_names(folder.path()), ["t/a", "t/b"]);
     let first = original.metainfo.geometry().piece(0).unwrap();
     assert_eq!(read_in_blocks(&files, &original, first), original.piece(first));
@@ -48,14 +48,14 @@ fn padding_is_zeros_and_is_not_stored() {
 fn an_invalid_piece_is_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let original = TorrentContent::of(&[("a", 100)], 64);
-    let (files, mut here) = original.open(folder.path());
+    let (files, mut have) = original.open(folder.path());
     let first = original.metainfo.geometry().piece(0).unwrap();
     assert!(
         !files.store(first, &[&[0; 64]]).unwrap() && !files.store(first, &[&original.bytes[..63]]).unwrap()
     );
     assert_eq!(file_names(folder.path()), ["t.part.json"]);
-    original.store(&files, &mut here, original.all());
-    files.finalize(&here).unwrap();
+    original.store(&files, &mut have, original.all());
+    files.finalize(&have).unwrap();
     original.assert_complete(folder.path());
 }
 
@@ -63,16 +63,16 @@ fn an_invalid_piece_is_not_written() {
 fn a_file_is_renamed_with_its_last_piece_and_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let original = TorrentContent::of(&[("a", 150), ("none", 0), ("b", 100)], 100);
-    let (files, mut here) = original.open(folder.path());
-    original.store(&files, &mut here, [0]);
-    assert_eq!(files.finalize(&here).unwrap(), [folder.path().join("t/none")]);
-    original.store(&files, &mut here, [1]);
-    assert_eq!(files.finalize(&here).unwrap(), [folder.path().join("t/a")]);
+    let (files, mut have) = original.open(folder.path());
+    original.store(&files, &mut have, [0]);
+    assert_eq!(files.finalize(&have).unwrap(), [folder.path().join("t/none")]);
+    original.store(&files, &mut have, [1]);
+    assert_eq!(files.finalize(&have).unwrap(), [folder.path().join("t/a")]);
     assert_eq!(file_names(folder.path()), ["t/a", "t/b.part", "t/none", "t.part.json"]);
-    original.store(&files, &mut here, [2]);
-    assert_eq!(files.finalize(&here).unwrap(), [folder.path().join("t/b")]);
-    assert!(files.finalize(&here).unwrap().is_empty());
-    files.record_pieces(&here).unwrap();
+    original.store(&files, &mut have, [2]);
+    assert_eq!(files.finalize(&have).unwrap(), [folder.path().join("t/b")]);
+    assert!(files.finalize(&have).unwrap().is_empty());
+    files.record_pieces(&have).unwrap();
     original.assert_complete(folder.path());
 }
 
@@ -102,9 +102,9 @@ fn each_file_is_reported_and_left_unchanged() {
     fs::remove_file(at("d")).unwrap();
     let before = all_files(folder.path());
     let files = TorrentFiles::open_complete(folder.path(), &original.metainfo).unwrap();
-    let right =
+    let valid =
         files.check(&Bitfield::full(original.metainfo.geometry()), &CancellationToken::new(), &|_| ());
-    let conditions: Vec<_> = files.file_reports(&right).into_iter().map(|report| report.condition).collect();
+    let conditions: Vec<_> = files.file_reports(&valid).into_iter().map(|report| report.condition).collect();
     assert_eq!(conditions, [Damaged, Complete, WrongLength { found: 7 }, Missing, Complete]);
     assert!(all_files(folder.path()) == before);
     let elsewhere = TorrentFiles::open_complete(&folder.path().join("t"), &original.metainfo);
@@ -118,16 +118,16 @@ fn more_files_than_open_handles_are_complete() {
     let files: Vec<(&str, usize)> =
         paths.iter().zip(1..).map(|(path, length)| (path.as_str(), length)).collect();
     let original = TorrentContent::of(&files, 1 << 14);
-    let (files, mut here) = original.open(folder.path());
-    original.store(&files, &mut here, original.all().rev());
-    assert_eq!(files.finalize(&here).unwrap().len(), 500);
+    let (files, mut have) = original.open(folder.path());
+    original.store(&files, &mut have, original.all().rev());
+    assert_eq!(files.finalize(&have).unwrap().len(), 500);
     original.assert_complete(folder.path());
     for piece in original.metainfo.geometry().pieces() {
         assert_eq!(read_in_blocks(&files, &original, piece), original.piece(piece));
     }
 }
 
-/// Lengths of files, a length of pieces, an order in which pieces come and after how many the program ends each time.
+/// File lengths, a piece length, a seed for the piece order, and the number of pieces stored in each run.
 fn histories() -> impl Strategy<Value = (Vec<usize>, u32, u64, Vec<usize>)> {
     let lengths = prop::collection::vec(prop_oneof![0..5usize, 0..400usize, Just(128)], 1..12);
     let lengths = lengths.prop_filter("content", |lengths| lengths.iter().any(|length| *length > 0));
@@ -147,21 +147,21 @@ proptest! {
         let mut order: Vec<u32> = original.all().collect();
         order.sort_by_key(|piece| (u64::from(*piece) + 1).wrapping_mul(seed | 1).rotate_left(17));
         for run in runs {
-            let (files, mut here) = original.open(folder.path());
+            let (files, mut have) = original.open(folder.path());
             let missing: Vec<u32> =
-                order.iter().copied().filter(|number| !here.has(original.metainfo.geometry().piece(*number).unwrap())).collect();
-            original.store(&files, &mut here, missing.into_iter().take(run));
-            files.record_pieces(&here).unwrap();
+                order.iter().copied().filter(|number| !have.has(original.metainfo.geometry().piece(*number).unwrap())).collect();
+            original.store(&files, &mut have, missing.into_iter().take(run));
+            files.record_pieces(&have).unwrap();
             if seed % 2 == 0 {
-                files.finalize(&here).unwrap();
+                files.finalize(&have).unwrap();
             }
             drop(files);
             let again = original.open(folder.path()).1;
-            prop_assert_eq!(again, here);
+            prop_assert_eq!(again, have);
         }
-        let (files, mut here) = original.open(folder.path());
-        original.store(&files, &mut here, order);
-        files.finalize(&here).unwrap();
+        let (files, mut have) = original.open(folder.path());
+        original.store(&files, &mut have, order);
+        files.finalize(&have).unwrap();
         original.assert_complete(folder.path());
     }
 }
@@ -173,23 +173,23 @@ fn files_can_be_read_while_they_are_renamed() {
     let original = TorrentContent::of(&files, 64);
     for _ in 0..10 {
         let folder = tempfile::tempdir().unwrap();
-        let (files, mut here) = original.open(folder.path());
-        original.store(&files, &mut here, original.all());
-        let is_over = AtomicBool::new(false);
-        let lost = thread::scope(|scope| {
+        let (files, mut have) = original.open(folder.path());
+        original.store(&files, &mut have, original.all());
+        let is_stopped = AtomicBool::new(false);
+        let missing = thread::scope(|scope| {
             let reader = scope.spawn(|| {
                 let geometry = original.metainfo.geometry();
-                let mut lost = 0;
-                while !is_over.load(Ordering::Relaxed) {
+                let mut missing = 0;
+                while !is_stopped.load(Ordering::Relaxed) {
                     let blocks = geometry.pieces().flat_map(|piece| geometry.blocks(piece, 64));
-                    lost += blocks.filter(|block| files.segments(*block).unwrap().is_none()).count();
+                    missing += blocks.filter(|block| files.segments(*block).unwrap().is_none()).count();
                 }
-                lost
+                missing
             });
-            files.finalize(&here).unwrap();
-            is_over.store(true, Ordering::Relaxed);
+            files.finalize(&have).unwrap();
+            is_stopped.store(true, Ordering::Relaxed);
             reader.join().unwrap()
         });
-        assert_eq!(lost, 0, "blocks are there all the time");
+        assert_eq!(missing, 0, "blocks were missing during the renames");
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 const PIECE: usize = 100;
 
-/// Makes a torrent of files with these names, whatever they are, each of 150 bytes.
+/// Builds a torrent of files with arbitrary names, 150 bytes each.
 fn original(encoding: Option<&str>, name: &[u8], paths: &[&[&[u8]]]) -> TorrentContent {
     let bytes = pseudorandom_bytes(150 * paths.len(), 17);
     let hashes: Vec<u8> = bytes.chunks(PIECE).flat_map(|piece| Sha1::digest(piece).to_vec()).collect();
@@ -37,15 +37,15 @@ fn odd_names_stay_in_the_folder_and_are_found_again() {
         &[&[b'l'; 300]],
     ];
     let original = original(None, b"../t", &paths);
-    let (files, mut here) = original.open(folder.path());
-    original.store(&files, &mut here, 0..5);
-    files.record_pieces(&here).unwrap();
+    let (files, mut have) = original.open(folder.path());
+    original.store(&files, &mut have, 0..5);
+    files.record_pieces(&have).unwrap();
     drop(files);
-    let (files, mut here) = original.open(folder.path());
-    assert_eq!(here.count(), 5, "an earlier attempt is found");
-    original.store(&files, &mut here, original.all());
-    files.finalize(&here).unwrap();
-    files.record_pieces(&here).unwrap();
+    let (files, mut have) = original.open(folder.path());
+    assert_eq!(have.count(), 5, "the earlier attempt was not found");
+    original.store(&files, &mut have, original.all());
+    files.finalize(&have).unwrap();
+    files.record_pieces(&have).unwrap();
     original.assert_complete(folder.path());
     let mut expected = [
         "a_b",
@@ -74,9 +74,9 @@ fn a_file_a_hundred_long_folders_deep_is_stored() {
     let name = [b'd'; 250];
     let path: Vec<&[u8]> = vec![&name; 100];
     let original = original(None, b"t", &[&path]);
-    let (files, mut here) = original.open(folder.path());
-    original.store(&files, &mut here, original.all());
-    assert_eq!(files.finalize(&here).unwrap().len(), 1);
+    let (files, mut have) = original.open(folder.path());
+    original.store(&files, &mut have, original.all());
+    assert_eq!(files.finalize(&have).unwrap().len(), 1);
     assert!(original.open(folder.path()).1.is_full());
 }
 
@@ -85,43 +85,43 @@ fn content_under_names_of_an_earlier_release_is_found() {
     let russian: [&[&[u8]]; 2] = [&[b"\xcc\xe8\xf0"], &[b"plain"]];
     for name in [&b"t"[..], b"\xcc"] {
         let folder = tempfile::tempdir().unwrap();
-        let now = original(Some("cp1251"), name, &russian);
-        let before = TorrentContent {
-            metainfo: Arc::new(now.metainfo.with_legacy_names().unwrap()),
-            bytes: now.bytes.clone(),
+        let current = original(Some("cp1251"), name, &russian);
+        let legacy = TorrentContent {
+            metainfo: Arc::new(current.metainfo.with_legacy_names().unwrap()),
+            bytes: current.bytes.clone(),
         };
-        let (files, mut here) = before.open(folder.path());
-        before.store(&files, &mut here, [0, 2]);
-        files.record_pieces(&here).unwrap();
+        let (files, mut have) = legacy.open(folder.path());
+        legacy.store(&files, &mut have, [0, 2]);
+        files.record_pieces(&have).unwrap();
         drop(files);
-        let left = file_names(folder.path());
-        let (files, mut here) = now.open(folder.path());
-        assert_eq!((here.count(), file_names(folder.path())), (2, left), "half of it is there");
-        now.store(&files, &mut here, now.all());
-        files.finalize(&here).unwrap();
-        files.record_pieces(&here).unwrap();
-        before.assert_complete(folder.path());
-        let complete = TorrentFiles::open_complete(folder.path(), &now.metainfo).unwrap();
-        let all = Bitfield::full(now.metainfo.geometry());
+        let existing = file_names(folder.path());
+        let (files, mut have) = current.open(folder.path());
+        assert_eq!((have.count(), file_names(folder.path())), (2, existing), "half of the content exists");
+        current.store(&files, &mut have, current.all());
+        files.finalize(&have).unwrap();
+        files.record_pieces(&have).unwrap();
+        legacy.assert_complete(folder.path());
+        let complete = TorrentFiles::open_complete(folder.path(), &current.metainfo).unwrap();
+        let all = Bitfield::full(current.metainfo.geometry());
         assert!(complete.check(&all, &CancellationToken::new(), &|_| ()).is_full());
-        assert!(now.open(folder.path()).1.is_full(), "what is whole is not fetched again");
+        assert!(current.open(folder.path()).1.is_full(), "complete content must not be fetched again");
     }
 }
 
 #[test]
 fn a_download_resumes_under_current_names() {
     let folder = tempfile::tempdir().unwrap();
-    let now = original(Some("cp1251"), b"t", &[&[b"\xcc\xe8\xf0"], &[b"plain"]]);
-    let (files, mut here) = now.open(folder.path());
-    now.store(&files, &mut here, [0]);
-    files.record_pieces(&here).unwrap();
+    let current = original(Some("cp1251"), b"t", &[&[b"\xcc\xe8\xf0"], &[b"plain"]]);
+    let (files, mut have) = current.open(folder.path());
+    current.store(&files, &mut have, [0]);
+    files.record_pieces(&have).unwrap();
     drop(files);
-    let (files, mut here) = now.open(folder.path());
-    assert_eq!(here.count(), 1);
-    now.store(&files, &mut here, now.all());
-    files.finalize(&here).unwrap();
-    files.record_pieces(&here).unwrap();
-    now.assert_complete(folder.path());
+    let (files, mut have) = current.open(folder.path());
+    assert_eq!(have.count(), 1);
+    current.store(&files, &mut have, current.all());
+    files.finalize(&have).unwrap();
+    files.record_pieces(&have).unwrap();
+    current.assert_complete(folder.path());
     assert_eq!(file_names(folder.path()), ["t/plain", "t/Мир"]);
 }
 

@@ -11,7 +11,7 @@ fn original() -> TorrentContent {
 #[test]
 fn numbers_ranges_and_patterns_select_files() {
     let original = original();
-    let chosen = |text: &str| {
+    let selected = |text: &str| {
         let selection = FileSelection::parse(text, &original.metainfo)?;
         Ok((0..5).filter(|number| selection.has(*number)).collect::<Vec<_>>())
     };
@@ -25,16 +25,16 @@ fn numbers_ranges_and_patterns_select_files() {
         ("b*t,*/c*", vec![1, 2]),
         ("*", vec![0, 1, 2, 3, 4]),
     ] {
-        assert_eq!(chosen(text), Ok(files), "{text}");
+        assert_eq!(selected(text), Ok(files), "{text}");
     }
     assert!((0..9).all(|number| FileSelection::all().has(number)));
-    assert_eq!(chosen("6"), Err(FileSelectionError::NoSuchFile { number: 6, files: 5 }));
-    assert_eq!(chosen("0"), Err(FileSelectionError::NoSuchFile { number: 0, files: 5 }));
-    assert_eq!(chosen("4-2"), Err(FileSelectionError::ReversedRange { first: 4, last: 2 }));
-    assert!(matches!(chosen("1,,2"), Err(FileSelectionError::EmptyEntry { .. })));
-    assert!(matches!(chosen("no*pe"), Err(FileSelectionError::NoMatch { .. })));
-    assert!(matches!(chosen(&"*a".repeat(50_000)), Err(FileSelectionError::NoMatch { .. })));
-    assert!(matches!(chosen("99999999999999999999999"), Err(FileSelectionError::NoMatch { .. })));
+    assert_eq!(selected("6"), Err(FileSelectionError::NoSuchFile { number: 6, files: 5 }));
+    assert_eq!(selected("0"), Err(FileSelectionError::NoSuchFile { number: 0, files: 5 }));
+    assert_eq!(selected("4-2"), Err(FileSelectionError::ReversedRange { first: 4, last: 2 }));
+    assert!(matches!(selected("1,,2"), Err(FileSelectionError::EmptyEntry { .. })));
+    assert!(matches!(selected("no*pe"), Err(FileSelectionError::NoMatch { .. })));
+    assert!(matches!(selected(&"*a".repeat(50_000)), Err(FileSelectionError::NoMatch { .. })));
+    assert!(matches!(selected("99999999999999999999999"), Err(FileSelectionError::NoMatch { .. })));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn unselected_files_can_be_selected_later() {
     let folder = tempfile::tempdir().unwrap();
     let original = original();
     let selection = FileSelection::parse("docs/c.txt", &original.metainfo).unwrap();
-    let (files, mut here) = original.open_selected(folder.path(), &selection);
+    let (files, mut have) = original.open_selected(folder.path(), &selection);
     let wanted: Vec<u32> = original
         .metainfo
         .geometry()
@@ -51,16 +51,16 @@ fn unselected_files_can_be_selected_later() {
         .map(PieceIndex::get)
         .collect();
     assert_eq!(wanted, [2, 3, 4, 5]);
-    original.store(&files, &mut here, wanted);
-    files.finalize(&here).unwrap();
-    files.record_pieces(&here).unwrap();
-    let left = ["t/a.iso.part", "t/docs/b.txt", "t/docs/c.txt", "t.part.json"];
-    assert_eq!(file_names(folder.path()), left);
+    original.store(&files, &mut have, wanted);
+    files.finalize(&have).unwrap();
+    files.record_pieces(&have).unwrap();
+    let existing = ["t/a.iso.part", "t/docs/b.txt", "t/docs/c.txt", "t.part.json"];
+    assert_eq!(file_names(folder.path()), existing);
     drop(files);
-    let (files, mut here) = original.open(folder.path());
-    assert_eq!(here.count(), 4);
-    original.store(&files, &mut here, original.all());
-    files.finalize(&here).unwrap();
+    let (files, mut have) = original.open(folder.path());
+    assert_eq!(have.count(), 4);
+    original.store(&files, &mut have, original.all());
+    files.finalize(&have).unwrap();
     original.assert_complete(folder.path());
 }
 
@@ -73,7 +73,7 @@ fn only_selected_files_need_disk_space() {
         original.open_selected(folder.path(), &selection).0.disk_space().unwrap().needed
     };
     assert_eq!((needed("1"), needed("2"), needed("1-2")), (3 << 20, 1 << 20, 4 << 20));
-    let (files, mut here) = original.open(folder.path());
-    original.store(&files, &mut here, [0]);
-    assert!(files.disk_space().unwrap().needed <= 1 << 20, "all of the first file's room was taken");
+    let (files, mut have) = original.open(folder.path());
+    original.store(&files, &mut have, [0]);
+    assert!(files.disk_space().unwrap().needed <= 1 << 20, "the space of the first file was not reserved");
 }

@@ -13,13 +13,13 @@ fn config(slots: usize) -> ChokerConfig {
     }
 }
 
-/// A choker with the numbered peers of addresses, and who is served by what it has said.
+/// A choker with numbered peers of several addresses, and the peers served according to its verdicts.
 struct SharingNode {
     choker: Choker,
     addresses: BTreeMap<PeerKey, AddressKey>,
     served: BTreeSet<PeerKey>,
     places: BTreeMap<PeerKey, u32>,
-    /// Since when each address that wants something has had no slot.
+    /// Since when each interested address has had no slot.
     starved_since: BTreeMap<AddressKey, Duration>,
     start: Instant,
     now: Duration,
@@ -63,7 +63,7 @@ impl SharingNode {
     fn pass(&mut self, pause: Duration) {
         let end = self.now + pause;
         while let Some(due) = self.choker.deadline().map(|due| due - self.start).filter(|due| *due <= end) {
-            assert!(due > self.now, "a deadline that has passed already");
+            assert!(due > self.now, "a deadline in the past");
             self.now = due;
             self.apply_verdicts();
         }
@@ -92,7 +92,7 @@ impl SharingNode {
         }
     }
 
-    /// Counts the slots of an address.
+    /// Returns the number of slots held by an address.
     fn slots_of(&self, address: AddressKey) -> usize {
         self.served.iter().filter(|peer| self.addresses[peer] == address).count()
     }
@@ -135,7 +135,7 @@ fn extra_slots_return_only_with_the_next_round() {
     node.pass(Duration::from_secs(11));
     node.join([16], HOME);
     node.leave(PeerKey(16));
-    assert_eq!(node.slots_of(OFFICE), 1, "a slot that comes and goes with each visit is of no use");
+    assert_eq!(node.slots_of(OFFICE), 1, "a slot does not come and go with each visit");
     node.pass(ROUND_INTERVAL);
     assert_eq!(node.slots_of(OFFICE), 9);
 }
@@ -176,11 +176,11 @@ fn places_in_the_queue_are_bounded_by_address() {
     }
     node.pass(Duration::from_secs(6));
     let placed: BTreeSet<u32> = node.places.values().copied().filter(|place| *place > 0).collect();
-    assert_eq!(placed, (1..=5).collect(), "who had no place moves up");
+    assert_eq!(placed, (1..=5).collect(), "a peer without a position moves up");
 }
 
 #[test]
-fn peers_without_an_address_share_with_nobody() {
+fn peers_without_an_address_do_not_share_slots() {
     let mut node = SharingNode::new(config(8));
     node.join(0..16, OFFICE);
     for peer in (100..104).map(PeerKey) {
@@ -191,7 +191,7 @@ fn peers_without_an_address_share_with_nobody() {
     assert_eq!((node.slots_of(OFFICE), node.served.len()), (1, 5));
 }
 
-/// What happens: a peer comes to want something or leaves.
+/// An event: a peer becomes interested or leaves.
 #[derive(Debug, Clone, Copy)]
 enum SharingEvent {
     Join(u64),
@@ -208,7 +208,7 @@ fn change() -> impl Strategy<Value = (Duration, SharingEvent)> {
     (prop_oneof![Just(0), 0u64..3_000, 0u64..40_000].prop_map(Duration::from_millis), change)
 }
 
-/// Two greedy addresses have twenty of the thirty peers, and ten have one each.
+/// Two greedy addresses have twenty of the thirty peers; ten addresses have one each.
 fn address_of(peer: u64) -> AddressKey {
     AddressKey(u128::from(if peer < 20 { peer % 2 } else { peer }))
 }
@@ -237,7 +237,7 @@ proptest! {
             let most = if wanting.len() > 1 { 1 } else { usize::MAX };
             prop_assert!(wanting.iter().all(|address| node.slots_of(*address) <= most));
             let held = wanting.iter().filter(|address| node.slots_of(**address) > 0).count();
-            prop_assert_eq!(held, wanting.len().min(slots + 1), "a slot is free while an address waits");
+            prop_assert_eq!(held, wanting.len().min(slots + 1), "a slot is free while an address is waiting");
             for (address, since) in &node.starved_since {
                 prop_assert!(node.now.saturating_sub(*since) <= OPTIMISTIC_INTERVAL * 13, "{address:?} starves");
             }

@@ -1,8 +1,8 @@
-//! A driver that holds the choker to its promises at every step.
+//! A driver that checks the choker's guarantees at every step.
 
 use super::*;
 
-/// What a peer was told last.
+/// The verdict last sent to a peer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum LastVerdict {
     Nothing,
@@ -10,7 +10,7 @@ enum LastVerdict {
     Position(u32),
 }
 
-/// What an interested peer has seen so far.
+/// What an interested peer has received so far.
 #[derive(Debug, Clone, Copy)]
 struct InterestedPeer {
     last: LastVerdict,
@@ -25,7 +25,7 @@ pub(super) struct ChokerWatch {
     slots: usize,
     choker: Choker,
     interested: BTreeMap<PeerKey, InterestedPeer>,
-    /// When places were last told.
+    /// When positions were last reported.
     reported: Option<Duration>,
     pub(super) history: Vec<(Duration, ChokerVerdict)>,
 }
@@ -42,14 +42,14 @@ impl ChokerWatch {
         self.start + self.now
     }
 
-    /// Lets time pass, polling whenever the choker wants it.
+    /// Lets time pass and polls at every deadline.
     pub(super) fn pass(&mut self, pause: Duration) {
         let end = self.now + pause;
         while let Some(deadline) = self.choker.deadline().map(|deadline| deadline - self.start) {
             if deadline > end {
                 break;
             }
-            assert!(deadline > self.now, "a deadline that has passed already");
+            assert!(deadline > self.now, "a deadline in the past");
             self.now = deadline;
             self.check_verdicts(false);
         }
@@ -86,21 +86,21 @@ impl ChokerWatch {
     }
 
     fn check_verdicts(&mut self, fewer_slots: bool) {
-        let mut told = 0;
+        let mut positions_sent = 0;
         while let Some(verdict) = self.choker.poll(self.clock()) {
             self.history.push((self.now, verdict));
-            told += usize::from(matches!(verdict, ChokerVerdict::Position { .. }));
+            positions_sent += usize::from(matches!(verdict, ChokerVerdict::Position { .. }));
             self.check_verdict(verdict, fewer_slots);
             let fits = self.served() <= self.slots + 1;
-            assert!(
-                fits || matches!(verdict, ChokerVerdict::Choke { .. }),
-                "more are served than there are slots"
-            );
+            assert!(fits || matches!(verdict, ChokerVerdict::Choke { .. }), "more peers served than slots");
         }
-        assert!(self.served() <= self.slots + 1, "more are served than there are slots");
-        if told > 0 {
+        assert!(self.served() <= self.slots + 1, "more peers served than slots");
+        if positions_sent > 0 {
             let pause = self.reported.map(|reported| self.now.abs_diff(reported));
-            assert!(pause.is_none_or(|pause| pause >= Duration::from_secs(5)), "places told after {pause:?}");
+            assert!(
+                pause.is_none_or(|pause| pause >= Duration::from_secs(5)),
+                "positions reported after {pause:?}"
+            );
             self.reported = Some(self.now);
         }
         self.check();
@@ -108,7 +108,7 @@ impl ChokerWatch {
 
     fn check_verdict(&mut self, verdict: ChokerVerdict, fewer_slots: bool) {
         let waiting = self.interested.len() - self.served();
-        let seen = self.interested.get_mut(&verdict.peer()).expect("a peer that is interested");
+        let seen = self.interested.get_mut(&verdict.peer()).expect("an interested peer");
         match (verdict, seen.last) {
             (ChokerVerdict::Unchoke { .. }, LastVerdict::Nothing | LastVerdict::Position(_)) => {
                 seen.last = LastVerdict::Served(self.now)
@@ -141,10 +141,10 @@ impl ChokerWatch {
         let waiting: Vec<_> =
             self.interested.iter().filter(|(_, seen)| !matches!(seen.last, LastVerdict::Served(_))).collect();
         if !waiting.is_empty() {
-            assert_eq!(self.served(), self.slots + 1, "a slot is free while somebody waits");
+            assert_eq!(self.served(), self.slots + 1, "a slot is free while a peer is waiting");
         }
         for (peer, seen) in &waiting {
-            assert!(self.now <= seen.due, "{peer:?} waits for too long");
+            assert!(self.now <= seen.due, "{peer:?} has waited for too long");
             assert_ne!(seen.last, LastVerdict::Nothing, "{peer:?} does not know whether it is served");
         }
         if self.choker.queue.report_due().is_none() {

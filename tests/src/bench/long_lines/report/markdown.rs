@@ -6,7 +6,7 @@ use super::super::contender::LineContender;
 use super::super::run_result::Series;
 use super::CellReport;
 
-/// Returns a table for each kind of cells that follow each other.
+/// Returns one table per kind of consecutive cells.
 pub(in super::super) fn markdown_tables(reports: &[CellReport]) -> String {
     let mut text = String::new();
     let mut kind = Vec::new();
@@ -37,13 +37,13 @@ pub(in super::super) fn markdown_tables(reports: &[CellReport]) -> String {
             required,
             verdict.into(),
         ];
-        // A string takes everything.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     text
 }
 
-/// Returns the median, the least and the most seconds of the one of some contenders that ran.
+/// Returns the median, minimum and maximum seconds of the first contender in `contenders` that ran.
 fn seconds_column(report: &CellReport, contenders: &[LineContender]) -> String {
     let found = contenders.iter().find_map(|contender| report.series_of(*contender));
     let seconds = found.and_then(Series::seconds);
