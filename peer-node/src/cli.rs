@@ -70,7 +70,7 @@ enum CliError {
     /// A peer of a configured swarm failed.
     #[error(transparent)]
     Swarm(#[from] swarm::SwarmCommandError),
-    /// A program of the LAN dialect failed.
+    /// A LAN command failed.
     #[error(transparent)]
     Lan(#[from] lan::LanCommandError),
     /// A system resource that the program needs is missing.

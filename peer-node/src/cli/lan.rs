@@ -74,12 +74,12 @@ async fn run_command(options: &LanOptions, output: &mut ConsoleOutput) -> Result
     let mut signals = Signals::listen()?;
     let settings = options.settings()?;
     let folder = Arc::new(ChunkFolder::open(&options.shared.dir)?);
-    let (news, mut events) = mpsc::channel(BACKLOG);
+    let (event_sender, mut events) = mpsc::channel(BACKLOG);
     let mut parts = LanTasks {
         folder,
         settings,
         announce_trigger: AnnounceTrigger::default(),
-        event_sender: news,
+        event_sender,
         tasks: JoinSet::new(),
     };
     if let Some(LanCommand::Download { name }) = &options.command {
@@ -92,7 +92,7 @@ async fn run_command(options: &LanOptions, output: &mut ConsoleOutput) -> Result
     };
     loop {
         tokio::select! {
-            Some(news) = events.recv() => show_event(output, &news)?,
+            Some(event) = events.recv() => show_event(output, &event)?,
             stop = signals.next() => return Ok(exit_status(stop)),
             // A task ends only by failing.
             Some(ended) = parts.tasks.join_next() => ended.map_err(io::Error::other)??,
@@ -147,7 +147,7 @@ impl LanTasks {
                 self.spawn_announcer(Some(is_serving))?;
                 if output.is_for_person() {
                     output.line(
-                        "type the name of a file, with or without its extension, to download it; Ctrl-C quits",
+                        "type the name of a file, with or without extension, to download it; Ctrl-C quits",
                     )?;
                 }
                 return Ok(NamePrompt::from_stdin()?);
@@ -172,12 +172,12 @@ impl LanTasks {
         let socket = announce_socket(self.settings.host)
             .map_err(|source| listen_error((self.settings.host, 0), "--listen-host", source))?;
         let (folder, settings) = (Arc::clone(&self.folder), self.settings.clone());
-        let (trigger, news) = (Arc::clone(&self.announce_trigger), self.event_sender.clone());
+        let (trigger, events) = (Arc::clone(&self.announce_trigger), self.event_sender.clone());
         self.tasks.spawn(async move {
             if let Some(is_serving) = is_serving {
                 is_serving.notified().await;
             }
-            announce(socket, folder, settings, trigger, news).await;
+            announce(socket, folder, settings, trigger, events).await;
             Ok(())
         });
         Ok(())
@@ -188,10 +188,10 @@ impl LanTasks {
         let socket = receive_socket(port)
             .map_err(|source| listen_error((Ipv4Addr::UNSPECIFIED, port), "--announce-port", source))?;
         output.line(format!("listening for announcements on port {port}"))?;
-        let (folder, settings, news) =
+        let (folder, settings, events) =
             (Arc::clone(&self.folder), self.settings.clone(), self.event_sender.clone());
         self.tasks.spawn(async move {
-            discover(socket, folder, settings, news).await;
+            discover(socket, folder, settings, events).await;
             Ok(())
         });
         Ok(())
@@ -200,14 +200,14 @@ impl LanTasks {
     /// Serves chunks, and notifies `is_serving` when the listener is ready.
     fn spawn_uploader(&mut self, is_serving: Arc<Notify>) {
         let address = SocketAddrV4::new(self.settings.host, self.settings.chunk_port);
-        let (folder, settings, news) =
+        let (folder, settings, events) =
             (Arc::clone(&self.folder), self.settings.clone(), self.event_sender.clone());
         self.tasks.spawn(async move {
-            let listener = chunk_listener(&settings, &news).await;
+            let listener = chunk_listener(&settings, &events).await;
             let listener = listener.map_err(|source| listen_error(address, "--chunk-port", source))?;
-            let _ = news.send(LanEvent::Serving { address }).await;
+            let _ = events.send(LanEvent::Serving { address }).await;
             is_serving.notify_one();
-            upload(listener, folder, news).await;
+            upload(listener, folder, events).await;
             Ok(())
         });
     }
@@ -225,9 +225,9 @@ fn listen_error(address: impl Into<SocketAddr>, option: &'static str, source: io
     }
 }
 
-fn show_event(output: &mut ConsoleOutput, news: &LanEvent) -> Result<(), OutputError> {
-    let text = news.to_string();
-    if news.is_warning() {
+fn show_event(output: &mut ConsoleOutput, event: &LanEvent) -> Result<(), OutputError> {
+    let text = event.to_string();
+    if event.is_warning() {
         output.warning(display_safe(&text));
         return Ok(());
     }
@@ -294,13 +294,13 @@ async fn fetch(
     let fetched = loop {
         tokio::select! {
             biased;
-            Some(news) = events.recv() => show_event(output, &news)?,
+            Some(event) = events.recv() => show_event(output, &event)?,
             stop = signals.next() => return Ok(Err(FetchEnd::Stopped(stop))),
             fetched = &mut fetching => break fetched,
         }
     };
-    while let Ok(news) = events.try_recv() {
-        show_event(output, &news)?;
+    while let Ok(event) = events.try_recv() {
+        show_event(output, &event)?;
     }
     Ok(fetched.map_err(FetchEnd::Failed))
 }

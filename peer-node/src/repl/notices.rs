@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn offline() -> IndexStatus {
-        IndexStatus::Offline { error: "it \u{7}is gone".into(), retry_at: Instant::now() }
+        IndexStatus::Offline { error: "refused\u{7}".into(), retry_at: Instant::now() }
     }
 
     fn text(reported: &ReportedIndexState, status: &IndexStatus) -> Option<String> {
@@ -216,7 +216,7 @@ mod tests {
     #[tokio::test]
     async fn index_loss_and_return_are_reported_once() {
         let lost = text(&ReportedIndexState::Online(Some(true)), &offline()).unwrap();
-        assert!(lost.starts_with("lost connection to the index: it \\u{7}is gone"), "{lost}");
+        assert!(lost.starts_with("lost connection to the index: refused\\u{7}"), "{lost}");
         assert_eq!(text(&ReportedIndexState::Offline, &offline()), None);
         let back = text(&ReportedIndexState::Offline, &online_as(Reachability::Yes)).unwrap();
         assert_eq!(back, "connected to the index; others can reach this node at 127.0.0.1:7");

@@ -228,9 +228,9 @@ mod tests {
         let mut output = ConsoleOutput::standard(Audience::Script);
         output.stdout = Box::new(Broken(io::ErrorKind::BrokenPipe));
         output.stderr = Box::new(Broken(io::ErrorKind::BrokenPipe));
-        output.error("nobody reads this");
-        assert_eq!(output.remark("nor this"), Ok(()));
-        assert_eq!(output.line("nor this"), Err(OutputError::Closed));
+        output.error("this is lost");
+        assert_eq!(output.remark("this too"), Ok(()));
+        assert_eq!(output.line("this fails"), Err(OutputError::Closed));
     }
 
     #[test]

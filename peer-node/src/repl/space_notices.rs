@@ -21,8 +21,8 @@ impl SpaceNotices {
                 let (needed, free) = (DisplaySize(space.needed), DisplaySize(space.free));
                 let (folder, name) = (display_path(&space.folder), display_safe(&view.name));
                 format!(
-                    "download {number} paused: not enough space in {folder} for {name} (needs {needed} more, {free} \
-                     free); resumes automatically"
+                    "download {number} paused: not enough space in {folder} for {name} \
+                     (needs {needed} more, {free} free); resumes automatically"
                 )
             }),
             DownloadState::Queued

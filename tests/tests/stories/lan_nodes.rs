@@ -115,7 +115,7 @@ fn too_long_name_ends_no_connection() {
     let mut fetcher = node(port, address, &[]);
     search_and_download(&mut fetcher.peer, "calm");
     let answer = fetcher.peer.run(&format!("download {}", "x".repeat(1100)));
-    assert!(answer.contains("that is too long"), "{answer:#?}");
+    assert!(answer.contains("request too long for the index"), "{answer:#?}");
     let log = fs::read_to_string(sharer.folder.path().join(".peerdex/log/node.log")).expect("a log");
     assert!(log.contains("peer") && !log.contains("exceeds the limits"), "{log}");
 }

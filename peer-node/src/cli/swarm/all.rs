@@ -102,8 +102,8 @@ impl SwarmMonitor<'_> {
                     }
                     self.stop(StopReason::Signal(stop), stop);
                 }
-                Some(news) = self.processes.next_event() => {
-                    if let Err(error) = self.handle_event(news) && self.stopping.is_none() {
+                Some(event) = self.processes.next_event() => {
+                    if let Err(error) = self.handle_event(event) && self.stopping.is_none() {
                         self.stop(StopReason::OutputFailed(error), StopSignal::Interrupt);
                     }
                 }
@@ -127,8 +127,8 @@ impl SwarmMonitor<'_> {
         self.processes.signal(stop);
     }
 
-    fn handle_event(&mut self, news: ProcessEvent) -> Result<(), OutputError> {
-        match news {
+    fn handle_event(&mut self, event: ProcessEvent) -> Result<(), OutputError> {
+        match event {
             ProcessEvent::Stdout(id, line) => self.handle_stdout(id, &line)?,
             ProcessEvent::Stderr(id, line) => self.handle_stderr(id, line),
             ProcessEvent::Exited(id, status) => self.handle_exit(id, status)?,
@@ -208,8 +208,7 @@ impl SwarmMonitor<'_> {
                 let what = status
                     .map_or_else(|| "was killed".to_owned(), |status| format!("ended with status {status}"));
                 self.output.error(format!("peer {id} {what}"));
-                self.output
-                    .warning(format!("the other peers wait for it; restart it with: peer-node swarm {id}"));
+                self.output.warning(format!("the others wait for it; restart it with: peer-node swarm {id}"));
                 Ok(())
             }
         }

@@ -110,7 +110,7 @@ async fn follow_peer(
     }
 }
 
-/// What has been reported so far.
+/// The facts that have been reported so far.
 #[derive(Debug)]
 struct SwarmReporter {
     /// Whether the peer had the file at the start.

@@ -200,7 +200,7 @@ async fn follow_torrent(
     }
 }
 
-/// What has been reported so far.
+/// The facts that have been reported so far.
 #[derive(Debug, Default)]
 struct TorrentReporter {
     has_reported_complete: bool,

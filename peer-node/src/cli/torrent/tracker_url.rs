@@ -23,10 +23,7 @@ fn check_url(address: &str) -> Result<(), String> {
     let host = rest.and_then(|rest| rest.split(['/', '?', ':']).next());
     match host {
         Some(host) if !host.is_empty() => Ok(()),
-        _ => {
-            Err("expected a tracker URL, e.g. http://127.0.0.1:6969/announce or udp://127.0.0.1:6969"
-                .to_owned())
-        }
+        _ => Err("expected a URL, e.g. http://127.0.0.1:6969/announce or udp://127.0.0.1:6969".to_owned()),
     }
 }
 

@@ -45,9 +45,7 @@ fn report_withdrawal(session: &mut ReplSession, withdrawal: Option<Withdrawal>) 
         session.output.line(format!("withdrawn\tinfohash {infohash}"))?;
     }
     if !is_acknowledged {
-        session
-            .output
-            .warning("no answer from the index; the torrent is withdrawn when the connection is back");
+        session.output.warning("no answer from the index; the torrent is withdrawn after reconnecting");
     }
     Ok(())
 }

@@ -145,7 +145,7 @@ proptest! {
             time_left: left, ..view()
         };
         let line = line(&shown, width);
-        // Below a few columns only the percent is left, and that is not cut.
+        // Below a few columns only the percentage is left, which is never truncated.
         prop_assert!(display_width(&line) <= width.max(6), "{} columns: {line:?}", display_width(&line));
         for line in progress_lines(&[shown.clone(), view()], width, Look::PLAIN) {
             prop_assert!(display_width(&line) <= width.max(6), "{} columns: {line:?}", display_width(&line));

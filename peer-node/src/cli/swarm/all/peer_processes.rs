@@ -50,8 +50,8 @@ pub(super) struct PeerProcesses {
 
 impl PeerProcesses {
     pub(super) fn new() -> Self {
-        let (sender, news) = mpsc::channel(BACKLOG);
-        Self { peers: Vec::new(), event_sender: sender, events: news, monitors: JoinSet::new() }
+        let (event_sender, events) = mpsc::channel(BACKLOG);
+        Self { peers: Vec::new(), event_sender, events, monitors: JoinSet::new() }
     }
 
     /// Starts another peer.
@@ -115,15 +115,15 @@ fn spawn(options: &SwarmOptions, framing: FramingOption, id: ConfiguredPeerId) -
 }
 
 /// Forwards all output of a process, and then its end.
-async fn monitor(id: ConfiguredPeerId, mut child: Child, news: mpsc::Sender<ProcessEvent>) {
+async fn monitor(id: ConfiguredPeerId, mut child: Child, events: mpsc::Sender<ProcessEvent>) {
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    let stdout = forward_lines(out, |line| news.send(ProcessEvent::Stdout(id, line)));
-    let stderr = forward_lines(err, |line| news.send(ProcessEvent::Stderr(id, line)));
+    let stdout = forward_lines(out, |line| events.send(ProcessEvent::Stdout(id, line)));
+    let stderr = forward_lines(err, |line| events.send(ProcessEvent::Stderr(id, line)));
     tokio::join!(stdout, stderr);
     let code = |status: ExitStatus| status.code().and_then(|code| u8::try_from(code).ok());
     let status = child.wait().await.ok().and_then(code);
     // A closed channel means that the program is stopping.
-    let _ = news.send(ProcessEvent::Exited(id, status)).await;
+    let _ = events.send(ProcessEvent::Exited(id, status)).await;
 }
 
 async fn forward_lines<F>(pipe: Option<impl AsyncRead + Unpin>, send: impl Fn(String) -> F)

@@ -52,9 +52,7 @@ fn parse_create(line: &CommandLine<'_>, words: &[Word]) -> Result<TorrentAction,
         }
     };
     match parse_content_selector(word)? {
-        ContentSelector::Folder(_) => {
-            Err(line.usage_error("a torrent can be created for a single file only"))
-        }
+        ContentSelector::Folder(_) => Err(line.usage_error("only a single file can become a torrent")),
         item => Ok(TorrentAction::Create { item, path }),
     }
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Decodes bytes that arrive in portions.
+/// Decodes bytes that arrive in parts.
 fn decoded(portions: &[&[u8]]) -> (Vec<TerminalKey>, bool) {
     let mut decoder = KeyDecoder::default();
     let mut keys: Vec<TerminalKey> = Vec::new();
@@ -103,7 +103,7 @@ fn endless_paste_uses_bounded_memory() {
     assert!(decoder.bytes.capacity() < 1 << 20);
 }
 
-/// Bytes of the kind that matter, in portions.
+/// Generates bytes with a special meaning, in parts.
 fn portions() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let piece = prop_oneof![
         4 => prop::collection::vec(any::<u8>(), 0..4),
@@ -112,7 +112,7 @@ fn portions() -> impl Strategy<Value = Vec<Vec<u8>>> {
         1 => Just(PASTE_END.to_vec()),
         1 => "\u{1b}\\[[0-9;?$]{0,5}[A-Z~]?".prop_map(String::into_bytes),
     ];
-    // Ctrl-C on its own has a meaning that depends on the portions.
+    // A lone Ctrl-C has a meaning that depends on the parts.
     let piece = piece.prop_map(|bytes| bytes.into_iter().filter(|byte| *byte != CTRL_C).collect());
     prop::collection::vec(piece, 0..12)
 }
