@@ -1,0 +1,7 @@
+//! What people and scripts see of a node: the prompt, the commands, and the console output below both.
+
+pub mod cli;
+mod console;
+mod repl;
+mod signals;
+mod time_limit;
