@@ -56,18 +56,17 @@ use crate::view::{DownloadId, DownloadState, DownloadView, Priority};
 pub(crate) use disk_space::free_space;
 use download_list::DownloadList;
 use download_table::DownloadTable;
-pub use file_attributes::FileAttributes;
-pub use folder_syncer::FolderSyncer;
+pub(crate) use folder_syncer::FolderSyncer;
 use listed_download::ListedDownload;
-pub use part_folders::PartFolders;
+pub(crate) use part_folders::PartFolders;
 use pending_copies::PendingCopies;
-pub use reservations::NameReservations;
-pub use torrents::{TorrentError, WantedTorrent};
-pub use wanted::{DownloadTarget, NotStarted, SaveOptions, WantedFile};
+pub(crate) use reservations::NameReservations;
+pub(crate) use torrents::{TorrentError, WantedTorrent};
+pub(crate) use wanted::{DownloadTarget, NotStarted, SaveOptions, WantedFile};
 
 /// Configuration and dependencies of a node's downloads.
 #[derive(Debug, Clone)]
-pub struct DownloadsConfig {
+pub(crate) struct DownloadsConfig {
     /// The node's folder.
     pub root: PathBuf,
     /// The file that lists the downloads to resume after a restart.
@@ -115,7 +114,7 @@ enum DownloadAttempt {
 
 /// All downloads of a node; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Downloads {
+pub(crate) struct Downloads {
     inner: Arc<Inner>,
 }
 
@@ -135,7 +134,7 @@ struct Inner {
 
 /// Result of a request to change a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeOutcome {
+pub(crate) enum ChangeOutcome {
     /// The change was applied.
     Changed,
     /// The download was already in the requested state.
@@ -146,7 +145,7 @@ pub enum ChangeOutcome {
 
 impl Downloads {
     /// Creates a node's downloads and resumes those listed by an earlier run.
-    pub async fn open(config: DownloadsConfig) -> Self {
+    pub(crate) async fn open(config: DownloadsConfig) -> Self {
         let (file, folders) = (config.list_file.clone(), config.part_folders.clone());
         let read = tokio::task::spawn_blocking(move || {
             let read = read_list(file);
@@ -184,7 +183,7 @@ impl Downloads {
     }
 
     /// Returns all downloads, running and finished, in the order in which they started.
-    pub fn views(&self) -> Vec<DownloadView> {
+    pub(crate) fn views(&self) -> Vec<DownloadView> {
         let ranks = self.inner.queue.ranks();
         let mut views = self.inner.table.lock().views();
         for view in &mut views {
@@ -196,7 +195,7 @@ impl Downloads {
     }
 
     /// Returns the view with its priority and queue position filled in, which watched views lack.
-    pub fn with_rank(&self, mut view: DownloadView) -> DownloadView {
+    pub(crate) fn with_rank(&self, mut view: DownloadView) -> DownloadView {
         if let Some(rank) = self.inner.queue.ranks().get(&view.id) {
             (view.priority, view.queue_position) = (rank.priority, rank.position);
         }
@@ -204,13 +203,13 @@ impl Downloads {
     }
 
     /// Returns a receiver that follows one download.
-    pub fn watch(&self, id: DownloadId) -> Option<watch::Receiver<DownloadView>> {
+    pub(crate) fn watch(&self, id: DownloadId) -> Option<watch::Receiver<DownloadView>> {
         self.inner.table.lock().watch(id)
     }
 
     /// Cancels a download and keeps its partial data. A failed download is removed from the list. Returns true if the
     /// download existed.
-    pub fn cancel(&self, id: DownloadId) -> bool {
+    pub(crate) fn cancel(&self, id: DownloadId) -> bool {
         if self.remove_failed(id) {
             return true;
         }
@@ -223,7 +222,7 @@ impl Downloads {
     }
 
     /// Stops a download until the node restarts. Returns true if it was running.
-    pub fn suspend(&self, id: DownloadId) -> bool {
+    pub(crate) fn suspend(&self, id: DownloadId) -> bool {
         let cancel = self.inner.table.lock().cancellation_of(id);
         cancel.as_ref().is_some_and(|cancel| {
             cancel.cancel();
@@ -232,7 +231,7 @@ impl Downloads {
     }
 
     /// Pauses a download, which frees its slot for the next one.
-    pub fn pause(&self, id: DownloadId) -> ChangeOutcome {
+    pub(crate) fn pause(&self, id: DownloadId) -> ChangeOutcome {
         self.change(id, |inner| {
             let is_new = inner.queue.pause(id);
             inner.list.set_paused(id, true);
@@ -242,7 +241,7 @@ impl Downloads {
 
     /// Resumes a paused download, retries at once if the download waits for sources or disk space, and restarts a failed
     /// download.
-    pub async fn resume(&self, id: DownloadId) -> ChangeOutcome {
+    pub(crate) async fn resume(&self, id: DownloadId) -> ChangeOutcome {
         let is_failed = self.watch(id).is_some_and(|view| view.borrow().state.is_failed());
         if is_failed { self.restart(id).await } else { self.resume_waiting(id) }
     }
@@ -259,7 +258,7 @@ impl Downloads {
     }
 
     /// Changes a download's priority. Active downloads keep their slots.
-    pub fn prioritise(&self, id: DownloadId, priority: Priority) -> ChangeOutcome {
+    pub(crate) fn prioritise(&self, id: DownloadId, priority: Priority) -> ChangeOutcome {
         self.change(id, |inner| {
             let is_new = inner.queue.prioritise(id, priority);
             inner.list.set_priority(id, priority);
@@ -275,17 +274,17 @@ impl Downloads {
     }
 
     /// Returns the number of unfinished downloads.
-    pub fn running_count(&self) -> usize {
+    pub(crate) fn running_count(&self) -> usize {
         self.inner.table.lock().running_count()
     }
 
     /// Removes a finished download from the list. Returns true if it was finished.
-    pub fn clear(&self, id: DownloadId) -> bool {
+    pub(crate) fn clear(&self, id: DownloadId) -> bool {
         self.remove_failed(id) || self.inner.table.lock().clear(id)
     }
 
     /// Returns why the downloads of an earlier run could not be resumed, if reading the list failed.
-    pub fn list_error(&self) -> Option<&str> {
+    pub(crate) fn list_error(&self) -> Option<&str> {
         self.inner.list_error.as_deref()
     }
 }

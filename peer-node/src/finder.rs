@@ -24,7 +24,7 @@ use repeat_limit::RepeatLimit;
 
 /// Searches the index and the neighbours. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Finder {
+pub(crate) struct Finder {
     index: IndexClient,
     neighbours: Option<Neighbours>,
     /// Neighbour hits of the last search, so that later pages of the index omit them.
@@ -48,7 +48,7 @@ impl Finder {
 
     /// Searches all files, like [`IndexClient::search`]. Hits of neighbours come with the first page; without a connection
     /// to the index they are the only ones.
-    pub async fn search(
+    pub(crate) async fn search(
         &self,
         query: String,
         after: Option<SearchCursor>,
@@ -122,7 +122,7 @@ impl Finder {
     }
 
     /// Returns the sources of a content, like [`IndexClient::locate`].
-    pub async fn locate(&self, digest: Digest, limit: u16) -> Result<Vec<ContentSource>, IndexError> {
+    pub(crate) async fn locate(&self, digest: Digest, limit: u16) -> Result<Vec<ContentSource>, IndexError> {
         let Some(neighbours) = &self.neighbours else { return self.index.locate(digest, limit).await };
         let query = digest.to_string();
         let (located, from_nodes) =

@@ -1,6 +1,6 @@
 //! What people and scripts see of a node: the prompt, the commands, and the console output below both.
 
-pub mod cli;
+pub(crate) mod cli;
 mod console;
 mod repl;
 mod signals;

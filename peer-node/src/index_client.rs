@@ -36,14 +36,6 @@ mod scripted_index;
 #[cfg(test)]
 mod tests;
 
-use crate::native::ProbeKey;
-pub use command::SearchPage;
-pub use error::IndexError;
-pub use share_changes::ShareChanges;
-pub use share_source::{NodeShares, ShareSource};
-pub use status::{IndexInfo, IndexStatus, Reachability, SyncTrouble};
-pub use torrents::OfferOutcome;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +63,17 @@ use self::share_source::ShareFeed;
 use self::status_channel::{StatusPublisher, StatusReader, offline_error};
 use crate::backoff::Backoff;
 use crate::identity::Identity;
+use crate::native::ProbeKey;
 use crate::source_address::SourceAddress;
+pub(crate) use command::SearchPage;
+pub(crate) use error::IndexError;
+pub use share_changes::ShareChanges;
+pub(crate) use share_source::NodeShares;
+pub use share_source::ShareSource;
+#[cfg(test)]
+pub(crate) use status::IndexInfo;
+pub use status::IndexStatus;
+pub(crate) use status::{Reachability, SyncTrouble};
 
 /// Capacity of the actor's inbox: as many requests as a busy prompt and its downloads make at once. Further callers wait until
 /// it has space.

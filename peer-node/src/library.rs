@@ -53,18 +53,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use caution::{Caution, MANY_FILES};
-pub use error::LibraryError;
-pub use exclusions::PatternError;
-pub use hashing::HashingProgress;
-pub use left_out::MAX_LEFT_OUT;
-pub use listing::{ShareListing, SharedFile};
-pub use open_file::{OpenError, OpenFile};
-pub use overview::{LeftOutFile, ScopedPattern, ShareCount, ShareOverview, SharedPlace};
-pub use report::{MAX_SKIPPED, ShareReport, SkipReason, Skipped};
-pub use shares_error::SharesFileError;
+pub(crate) use error::LibraryError;
+pub(crate) use hashing::HashingProgress;
+pub(crate) use left_out::MAX_LEFT_OUT;
+pub(crate) use listing::{ShareListing, SharedFile};
+pub(crate) use open_file::{OpenError, OpenFile};
+pub(crate) use overview::{LeftOutFile, ShareCount, ShareOverview, SharedPlace};
+pub(crate) use report::ShareReport;
+#[cfg(test)]
+pub(crate) use report::SkipReason;
 pub(crate) use stored_path::StoredPath;
-pub use watcher::WatchStatus;
+pub(crate) use watcher::WatchStatus;
 
 use actor::Actor;
 use command::{Adoption, BACKLOG, Command};
@@ -83,7 +82,7 @@ use crate::storage::open_regular;
 
 /// A request to share paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Registration {
+pub(crate) struct Registration {
     /// Files and folders; empty to rescan everything that is shared already.
     pub paths: Vec<PathBuf>,
     /// Patterns in `.gitignore` syntax that exclude files from these folders from now on; `None` keeps the current patterns.
@@ -94,7 +93,7 @@ pub struct Registration {
 
 /// A handle to the library; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Library {
+pub(crate) struct Library {
     context: Arc<LibraryContext>,
     commands: mpsc::Sender<Command>,
     view: LibraryView,
@@ -103,7 +102,7 @@ pub struct Library {
 impl Library {
     /// Starts sharing the folder `root` and everything registered before, except files that match `patterns` (`.gitignore`
     /// syntax). Returns once the stored state has been read. A task on `tracker` scans and hashes the files until `cancel`.
-    pub async fn open(
+    pub(crate) async fn open(
         state: Arc<StateDir>,
         root: PathBuf,
         patterns: Vec<String>,
@@ -131,32 +130,32 @@ impl Library {
     }
 
     /// Returns the list of all files that are shared now.
-    pub fn files(&self) -> Arc<ShareListing> {
+    pub(crate) fn files(&self) -> Arc<ShareListing> {
         Arc::clone(&self.view.listing.borrow())
     }
 
     /// Returns the shared places, with the files in them that are not shared.
-    pub fn overview(&self) -> Arc<ShareOverview> {
+    pub(crate) fn overview(&self) -> Arc<ShareOverview> {
         Arc::clone(&self.view.overview.borrow())
     }
 
     /// Returns a receiver of the generation number, which grows with every new listing.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.view.generation.clone()
     }
 
     /// Returns whether the system reports changes of the shared folders.
-    pub fn watch_status(&self) -> WatchStatus {
+    pub(crate) fn watch_status(&self) -> WatchStatus {
         self.context.watcher.watch_status()
     }
 
     /// Returns a receiver of the hashing progress.
-    pub fn hashing(&self) -> watch::Receiver<HashingProgress> {
+    pub(crate) fn hashing(&self) -> watch::Receiver<HashingProgress> {
         self.view.hashing.clone()
     }
 
     /// Waits until every share has been scanned and every file hashed, or the node stops. Cancel safe.
-    pub async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         // An error means that the actor has stopped.
         let _ = self.hashing().wait_for(|hashing| hashing.is_settled).await;
     }
@@ -165,13 +164,16 @@ impl Library {
     /// folder are shared in place under their own names, and stored. Without paths, rescans every share.
     ///
     /// Either every path is accepted or none. If the future is dropped, the registration still takes effect.
-    pub async fn register(&self, paths: Vec<PathBuf>) -> Result<ShareReport, LibraryError> {
+    pub(crate) async fn register(&self, paths: Vec<PathBuf>) -> Result<ShareReport, LibraryError> {
         self.register_with(Registration { paths, patterns: None, is_confirmed: true }).await
     }
 
     /// Registers paths as [`Library::register`] does, with patterns. Returns [`LibraryError::Unconfirmed`] if sharing them needs
     /// the user's confirmation.
-    pub async fn register_with(&self, registration: Registration) -> Result<ShareReport, LibraryError> {
+    pub(crate) async fn register_with(
+        &self,
+        registration: Registration,
+    ) -> Result<ShareReport, LibraryError> {
         let Registration { paths, patterns, is_confirmed } = registration;
         if paths.is_empty() && patterns.is_none() {
             return self.request(|reply| Command::Rescan { reply }).await;
@@ -211,7 +213,7 @@ impl Library {
     /// share folder. The exception is stored, and no file is deleted.
     ///
     /// Either every path is accepted or none.
-    pub async fn unregister(&self, paths: Vec<PathBuf>) -> Result<ShareReport, LibraryError> {
+    pub(crate) async fn unregister(&self, paths: Vec<PathBuf>) -> Result<ShareReport, LibraryError> {
         let context = Arc::clone(&self.context);
         let candidates =
             move || Ok(paths.iter().map(|path| share_target::path_candidates(&context.root, path)).collect());
@@ -221,7 +223,7 @@ impl Library {
 
     /// Shares a file without hashing it, because every piece was verified against `manifest` while the file matched `identity`.
     /// A file outside the share folder is stored like a registered one.
-    pub async fn adopt(
+    pub(crate) async fn adopt(
         &self,
         location: PathBuf,
         identity: FileIdentity,
@@ -234,7 +236,7 @@ impl Library {
 
     /// Opens a shared file for serving. The file is exactly the one that was hashed. If it has changed, it is checked again and
     /// another file with the same content is tried. Blocks for a few system calls.
-    pub fn open_file(&self, digest: &Digest) -> Result<OpenFile, OpenError> {
+    pub(crate) fn open_file(&self, digest: &Digest) -> Result<OpenFile, OpenError> {
         let mut fault = OpenError::NotShared;
         for file in self.files().by_digest(digest) {
             fault = match file.open() {
@@ -252,7 +254,7 @@ impl Library {
 
     /// Returns the manifest of a shared content; `None` if the content is not shared, or if its manifest was lost and is being
     /// rebuilt. Blocks unless the manifest was used lately: reads a file of some hundred kilobytes, or hashes up to 64 MiB.
-    pub fn manifest(&self, digest: &Digest) -> io::Result<Option<Arc<Manifest>>> {
+    pub(crate) fn manifest(&self, digest: &Digest) -> io::Result<Option<Arc<Manifest>>> {
         let listing = self.files();
         let Some(file) = listing.by_digest(digest).next() else { return Ok(None) };
         match self.context.manifests.load(*digest, file.size)? {
@@ -297,14 +299,14 @@ impl Library {
     }
 
     /// Hashes the files of a content again because their bytes are in doubt. They stay shared meanwhile.
-    pub fn verify(&self, digest: &Digest) {
+    pub(crate) fn verify(&self, digest: &Digest) {
         for file in self.files().by_digest(digest) {
             self.context.changes.reverify(file.location.clone());
         }
     }
 
     /// Checks the files of a content again because one of them has changed.
-    pub fn recheck(&self, digest: &Digest) {
+    pub(crate) fn recheck(&self, digest: &Digest) {
         for file in self.files().by_digest(digest) {
             self.context.changes.mark_changed(file.location.clone());
         }

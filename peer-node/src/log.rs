@@ -20,13 +20,13 @@ use crate::storage::at_path;
 /// `verbosity` is the number of `-v` options: 1 shows info on stderr, 2 debug, 3 trace. The file always includes this program's
 /// debug events, which record every verified piece. `RUST_LOG` takes precedence over both. Failing to write the log never stops
 /// or disturbs the program.
-pub fn init(log_dir: &Path, verbosity: u8) -> io::Result<()> {
+pub(crate) fn init(log_dir: &Path, verbosity: u8) -> io::Result<()> {
     let directives = std::env::var(FILTER_VARIABLE).ok();
     subscriber(log_dir, verbosity, directives.as_deref())?.try_init().map_err(io::Error::other)
 }
 
 /// Sends log events to stderr if `verbosity` is not 0, for commands without a state folder.
-pub fn init_stderr(verbosity: u8) {
+pub(crate) fn init_stderr(verbosity: u8) {
     let directives = std::env::var(FILTER_VARIABLE).ok();
     // A process has one global subscriber; the first one stays.
     let _ = tracing_subscriber::registry().with(stderr_layer(verbosity, directives.as_deref())).try_init();

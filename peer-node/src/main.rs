@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    peer_node::frontend::cli::main()
+    peer_node::main()
 }

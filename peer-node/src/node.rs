@@ -33,7 +33,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Settings of a node.
 #[derive(Debug, Clone)]
-pub struct NodeOptions {
+pub(crate) struct NodeOptions {
     /// Port on which the node accepts peers; 0 for any free port.
     pub port: u16,
     /// The index server, as `host:port`.
@@ -77,7 +77,7 @@ impl NodeOptions {
 
 /// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum NodeStartError {
+pub(crate) enum NodeStartError {
     /// The identity cannot be read or created.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -96,7 +96,7 @@ pub enum NodeStartError {
 
 /// A running node.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     address: SocketAddr,
     share_dir: PathBuf,
     identity: Arc<Identity>,
@@ -110,7 +110,7 @@ pub struct Node {
 
 impl Node {
     /// Starts a node in an opened state folder. The node runs with or without a connection to the index.
-    pub async fn start(options: NodeOptions, state: StateDir) -> Result<Self, NodeStartError> {
+    pub(crate) async fn start(options: NodeOptions, state: StateDir) -> Result<Self, NodeStartError> {
         let listen = SocketAddr::new(options.listen_host, options.port);
         let failed = |source| NodeStartError::Listen { address: listen, source };
         let state = Arc::new(state);
@@ -139,37 +139,37 @@ impl Node {
     }
 
     /// Returns the address at which the node accepts peers.
-    pub const fn address(&self) -> SocketAddr {
+    pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Returns the node's id.
-    pub fn node_id(&self) -> NodeId {
+    pub(crate) fn node_id(&self) -> NodeId {
         self.identity.node_id()
     }
 
     /// Returns the share folder, an absolute path.
-    pub fn share_dir(&self) -> &Path {
+    pub(crate) fn share_dir(&self) -> &Path {
         &self.share_dir
     }
 
     /// Returns the state folder.
-    pub fn state(&self) -> &StateDir {
+    pub(crate) fn state(&self) -> &StateDir {
         &self.state
     }
 
     /// Returns the library.
-    pub const fn library(&self) -> &Library {
+    pub(crate) const fn library(&self) -> &Library {
         &self.library
     }
 
     /// Returns the index client.
-    pub const fn index(&self) -> &IndexClient {
+    pub(crate) const fn index(&self) -> &IndexClient {
         &self.services.index
     }
 
     /// Returns the finder, which searches the index and the local network for sources.
-    pub const fn finder(&self) -> &Finder {
+    pub(crate) const fn finder(&self) -> &Finder {
         &self.services.finder
     }
 
@@ -184,38 +184,38 @@ impl Node {
     }
 
     /// Returns the downloads.
-    pub const fn downloads(&self) -> &Downloads {
+    pub(crate) const fn downloads(&self) -> &Downloads {
         &self.services.downloads
     }
 
     /// Returns the torrents created from shared files.
-    pub const fn shared_torrents(&self) -> &SharedTorrents {
+    pub(crate) const fn shared_torrents(&self) -> &SharedTorrents {
         &self.services.shared_torrents
     }
 
     /// Returns the current uploads.
-    pub fn uploads(&self) -> Vec<UploadView> {
+    pub(crate) fn uploads(&self) -> Vec<UploadView> {
         self.services.transport.uploads().views()
     }
 
     /// Returns the upload rate limit, which may be changed at any time.
-    pub fn upload_limit(&self) -> &Throttle {
+    pub(crate) fn upload_limit(&self) -> &Throttle {
         self.services.transport.upload_limit()
     }
 
     /// Returns the download rate limit, which may be changed at any time.
-    pub fn download_limit(&self) -> &Throttle {
+    pub(crate) fn download_limit(&self) -> &Throttle {
         self.services.transport.download_limit()
     }
 
     /// Returns the total bytes sent and received since the node started.
-    pub fn totals(&self) -> TransferTotals {
+    pub(crate) fn totals(&self) -> TransferTotals {
         let Services { transport, links, wires, .. } = &self.services;
         transport.uploads().totals(links.connected() + wires.total_connections())
     }
 
     /// Stops everything in order: downloads record what they have, then connections close.
-    pub async fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         self.cancel.cancel();
         self.tracker.close();
         if tokio::time::timeout(STOP_TIMEOUT, self.tracker.wait()).await.is_err() {

@@ -41,7 +41,7 @@ use on_demand::PendingLookups;
 use piece_hash_cache::{PieceHashCache, PieceLayout};
 use recent_cache::RecentCache;
 use served::ServedTorrents;
-pub use withdrawal::Withdrawal;
+pub(crate) use withdrawal::Withdrawal;
 use withdrawal::WithdrawnTorrents;
 
 /// Maximum number of saved torrents served from the start; the others are served on demand.
@@ -49,7 +49,7 @@ const SERVED_AT_START: usize = 100;
 
 /// Why a file cannot be offered as a torrent.
 #[derive(Debug, thiserror::Error)]
-pub enum SharedTorrentError {
+pub(crate) enum SharedTorrentError {
     /// This node does not share the file.
     #[error("this node does not share that file; download it first")]
     NotShared,
@@ -75,7 +75,7 @@ pub enum SharedTorrentError {
 
 /// A torrent created from a shared file.
 #[derive(Debug)]
-pub struct CreatedTorrent {
+pub(crate) struct CreatedTorrent {
     /// The torrent's metainfo.
     pub metainfo: Arc<Metainfo>,
     /// The announce URL, or why there is none.
@@ -86,7 +86,7 @@ pub struct CreatedTorrent {
 
 /// Why a torrent has no tracker.
 #[derive(Debug, thiserror::Error)]
-pub enum NoAnnounceUrl {
+pub(crate) enum NoAnnounceUrl {
     /// The index is unreachable or refused.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -97,7 +97,7 @@ pub enum NoAnnounceUrl {
 
 /// Dependencies of [`SharedTorrents`].
 #[derive(Debug)]
-pub struct SharedTorrentsConfig {
+pub(crate) struct SharedTorrentsConfig {
     /// Folder of the saved torrents.
     pub folder: PathBuf,
     /// The shared files.
@@ -116,7 +116,7 @@ pub struct SharedTorrentsConfig {
 
 /// The torrents of shared files; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct SharedTorrents {
+pub(crate) struct SharedTorrents {
     inner: Arc<Inner>,
 }
 
@@ -136,7 +136,7 @@ struct Inner {
 
 impl SharedTorrents {
     /// Creates the handle. Torrents of earlier runs are read from the folder by [`Self::restore`].
-    pub fn new(config: SharedTorrentsConfig) -> Self {
+    pub(crate) fn new(config: SharedTorrentsConfig) -> Self {
         let inner = Inner {
             hash_cache: Arc::new(PieceHashCache::new(config.folder.join("pieces"))),
             build_lock: tokio::sync::Mutex::default(),
@@ -151,7 +151,7 @@ impl SharedTorrents {
     }
 
     /// Creates a torrent of a shared file, offers it at the index, and starts serving it.
-    pub async fn create(&self, digest: Digest) -> Result<CreatedTorrent, SharedTorrentError> {
+    pub(crate) async fn create(&self, digest: Digest) -> Result<CreatedTorrent, SharedTorrentError> {
         let metainfo = {
             let _guard = self.inner.build_lock.lock().await;
             self.build(digest, None).await?
@@ -176,7 +176,7 @@ impl SharedTorrents {
 
     /// Offers saved torrents at the index if their files are still shared, and serves the first of them. Then sends
     /// pending withdrawals to the index until the node stops.
-    pub async fn restore(self) {
+    pub(crate) async fn restore(self) {
         let Inner { config, .. } = &*self.inner;
         self.load_keys().await;
         config.library.settled().await;

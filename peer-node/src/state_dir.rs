@@ -18,12 +18,12 @@ use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use tokio::sync::watch;
 
-pub use health::StateHealth;
+pub(crate) use health::StateHealth;
 use permissions::restrict_to_owner;
 pub(crate) use watchdog::run_watchdog;
 
 /// Name of the state folder.
-pub const STATE_DIR_NAME: &str = ".peerdex";
+pub(crate) const STATE_DIR_NAME: &str = ".peerdex";
 
 /// Name of the lock file in the state folder.
 const LOCK_FILE: &str = "lock";
@@ -33,7 +33,7 @@ const SUBFOLDERS: [&str; 2] = ["manifests", "log"];
 
 /// A node's share folder and its state folder, locked by this process until dropped.
 #[derive(Debug)]
-pub struct StateDir {
+pub(crate) struct StateDir {
     share_dir: PathBuf,
     path: PathBuf,
     /// The lock is held while this file is open.
@@ -43,7 +43,7 @@ pub struct StateDir {
 
 /// Why a state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum StateError {
+pub(crate) enum StateError {
     /// Another node uses the folder.
     #[error("{} is in use by another node: stop that node, or give this one its own folder", path.display())]
     InUse {
@@ -68,7 +68,7 @@ pub enum StateError {
 
 impl StateDir {
     /// Creates the share folder and the state folder if they are missing, and takes the lock.
-    pub fn open(share_dir: &Path) -> Result<Self, StateError> {
+    pub(crate) fn open(share_dir: &Path) -> Result<Self, StateError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| StateError::Io { path, source }
@@ -115,7 +115,7 @@ impl StateDir {
     }
 
     /// Returns a receiver of the folder's health.
-    pub fn health(&self) -> watch::Receiver<StateHealth> {
+    pub(crate) fn health(&self) -> watch::Receiver<StateHealth> {
         self.health.subscribe()
     }
 
@@ -129,62 +129,62 @@ impl StateDir {
     }
 
     /// Returns the share folder, absolute and without links.
-    pub fn share_dir(&self) -> &Path {
+    pub(crate) fn share_dir(&self) -> &Path {
         &self.share_dir
     }
 
     /// Returns the path of the state folder.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Returns the path of the node's secret key.
-    pub fn identity_key(&self) -> PathBuf {
+    pub(crate) fn identity_key(&self) -> PathBuf {
         self.path.join("identity.key")
     }
 
     /// Returns the path of the hash cache.
-    pub fn hash_cache(&self) -> PathBuf {
+    pub(crate) fn hash_cache(&self) -> PathBuf {
         self.path.join("hashes.jsonl")
     }
 
     /// Returns the folder of the manifests.
-    pub fn manifests(&self) -> PathBuf {
+    pub(crate) fn manifests(&self) -> PathBuf {
         self.path.join("manifests")
     }
 
     /// Returns the path of the list of shares outside the share folder and exceptions inside it.
-    pub fn shares(&self) -> PathBuf {
+    pub(crate) fn shares(&self) -> PathBuf {
         self.path.join("shares.json")
     }
 
     /// Returns the path of the list of downloads that resume after a restart.
-    pub fn downloads(&self) -> PathBuf {
+    pub(crate) fn downloads(&self) -> PathBuf {
         self.path.join("downloads.json")
     }
 
     /// Returns the folder of partial files.
-    pub fn partials(&self) -> PathBuf {
+    pub(crate) fn partials(&self) -> PathBuf {
         self.path.join("partial")
     }
 
     /// Returns the path of the list of hidden folders on other file systems that hold partial files.
-    pub fn partial_folders(&self) -> PathBuf {
+    pub(crate) fn partial_folders(&self) -> PathBuf {
         self.path.join("partial-folders.json")
     }
 
     /// Returns the folder of the `.torrent` files of downloads that resume after a restart.
-    pub fn torrents(&self) -> PathBuf {
+    pub(crate) fn torrents(&self) -> PathBuf {
         self.path.join("torrents")
     }
 
     /// Returns the path of the prompt's history.
-    pub fn history(&self) -> PathBuf {
+    pub(crate) fn history(&self) -> PathBuf {
         self.path.join("history")
     }
 
     /// Returns the folder of the logs.
-    pub fn log_dir(&self) -> PathBuf {
+    pub(crate) fn log_dir(&self) -> PathBuf {
         self.path.join("log")
     }
 }

@@ -23,7 +23,7 @@ use token_bucket::TokenBucket;
 
 /// The limits of one direction, in bytes per second; `None` is unlimited.
 #[derive(Debug, Clone)]
-pub struct Throttle {
+pub(crate) struct Throttle {
     limits: Arc<ThrottleLimits>,
 }
 
@@ -39,7 +39,7 @@ struct ThrottleLimits {
 
 impl Throttle {
     /// Creates a throttle with a total limit and a limit per peer.
-    pub fn new(total: Option<NonZeroU64>, per_peer: Option<NonZeroU64>) -> Self {
+    pub(crate) fn new(total: Option<NonZeroU64>, per_peer: Option<NonZeroU64>) -> Self {
         let limits = ThrottleLimits {
             is_any_set: AtomicBool::new(total.is_some() || per_peer.is_some()),
             total: Mutex::new(TokenBucket::new(total, now())),
@@ -50,32 +50,32 @@ impl Throttle {
     }
 
     /// Sets the total limit. It applies at once, also to waiting bytes.
-    pub fn set_total(&self, total: Option<NonZeroU64>) {
+    pub(crate) fn set_total(&self, total: Option<NonZeroU64>) {
         self.change(|bucket| bucket.set_rate(total, now()));
     }
 
     /// Sets the limit per peer. It applies at once, also to waiting bytes.
-    pub fn set_per_peer(&self, per_peer: Option<NonZeroU64>) {
+    pub(crate) fn set_per_peer(&self, per_peer: Option<NonZeroU64>) {
         self.change(|_| self.limits.per_peer.store(per_peer.map_or(0, NonZeroU64::get), Ordering::Relaxed));
     }
 
     /// Returns the total limit.
-    pub fn total(&self) -> Option<NonZeroU64> {
+    pub(crate) fn total(&self) -> Option<NonZeroU64> {
         self.limits.total.lock().rate()
     }
 
     /// Returns the limit per peer.
-    pub fn per_peer(&self) -> Option<NonZeroU64> {
+    pub(crate) fn per_peer(&self) -> Option<NonZeroU64> {
         self.limits.per_peer()
     }
 
     /// Creates the limiter of one peer.
-    pub fn peer_limiter(&self) -> PeerLimiter {
+    pub(crate) fn peer_limiter(&self) -> PeerLimiter {
         PeerLimiter { limits: Arc::clone(&self.limits), share: PeerShare::new(self.per_peer(), now()) }
     }
 
     /// Creates the limiter of one peer with several connections.
-    pub fn shared_peer_limiter(&self) -> SharedPeerLimiter {
+    pub(crate) fn shared_peer_limiter(&self) -> SharedPeerLimiter {
         SharedPeerLimiter {
             limits: Arc::clone(&self.limits),
             limiter: Arc::new(tokio::sync::Mutex::new(self.peer_limiter())),
@@ -83,7 +83,7 @@ impl Throttle {
     }
 
     /// Returns true if any limit is set.
-    pub fn is_limited(&self) -> bool {
+    pub(crate) fn is_limited(&self) -> bool {
         self.limits.is_any_set.load(Ordering::Relaxed)
     }
 
@@ -111,7 +111,7 @@ impl ThrottleLimits {
 
 /// Limits the transfers of one peer in one direction.
 #[derive(Debug)]
-pub struct PeerLimiter {
+pub(crate) struct PeerLimiter {
     limits: Arc<ThrottleLimits>,
     share: PeerShare,
 }
@@ -123,7 +123,7 @@ impl PeerLimiter {
     /// # Cancel safety
     ///
     /// If the future is dropped, the next call resumes the reservation. Bytes are lost only if that call wants fewer.
-    pub async fn acquire(&mut self, want: usize) -> usize {
+    pub(crate) async fn acquire(&mut self, want: usize) -> usize {
         if want == 0 || !self.limits.is_any_set.load(Ordering::Relaxed) {
             return want;
         }
@@ -143,14 +143,14 @@ impl PeerLimiter {
 
 /// Limits the transfers of one peer whose connections share its limit; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct SharedPeerLimiter {
+pub(crate) struct SharedPeerLimiter {
     limits: Arc<ThrottleLimits>,
     limiter: Arc<tokio::sync::Mutex<PeerLimiter>>,
 }
 
 impl SharedPeerLimiter {
     /// Waits until some of the wanted bytes may pass, as [`PeerLimiter::acquire`] does. Waiting connections take turns.
-    pub async fn acquire(&self, want: usize) -> usize {
+    pub(crate) async fn acquire(&self, want: usize) -> usize {
         if want == 0 || !self.limits.is_any_set.load(Ordering::Relaxed) {
             return want;
         }

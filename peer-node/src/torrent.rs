@@ -3,20 +3,20 @@
 //! A parsed `.torrent` is a [`Metainfo`](protocol::metainfo::Metainfo), fully validated by `protocol`. Only this module
 //! of the dialect accesses files. It is driven by a command of the program or by a download.
 
-pub mod announcer;
-pub mod dot_torrent;
-pub mod files;
+pub(crate) mod announcer;
+pub(crate) mod dot_torrent;
+pub(crate) mod files;
 mod fresh_peer_id;
-pub mod make;
+pub(crate) mod make;
 mod no_usable_source;
 mod peer_table;
-pub mod selection;
+pub(crate) mod selection;
 pub(crate) mod session;
-pub mod standalone;
+pub(crate) mod standalone;
 pub(crate) mod torrent_spec;
 mod translation;
 
 pub(crate) use fresh_peer_id::fresh_peer_id;
-pub use no_usable_source::NoUsableSource;
-pub use session::{NativeBridge, TorrentConfig};
-pub use torrent_spec::{OnCompletion, TorrentLocation, TorrentSpec};
+pub(crate) use no_usable_source::NoUsableSource;
+pub(crate) use session::{NativeBridge, TorrentConfig};
+pub(crate) use torrent_spec::{OnCompletion, TorrentLocation, TorrentSpec};

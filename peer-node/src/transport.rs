@@ -24,11 +24,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use accept::accept_all;
-pub use address_limits::AddressLimits;
+pub(crate) use address_limits::AddressLimits;
 pub(crate) use address_limits::CONNECTIONS_PER_ADDRESS;
-pub use admission::AdmissionPermit;
+pub(crate) use admission::AdmissionPermit;
 pub(crate) use admission::PeerAdmission;
-pub use buffers::{Buffer, BufferPool};
+pub(crate) use buffers::{Buffer, BufferPool};
 pub(crate) use outstanding_requests::{AnswerKind, OutstandingRequests, RequestStep};
 pub(crate) use peer_pieces::PeerPieces;
 pub(crate) use refusals::{log_expected_refusal, log_refusal};
@@ -37,7 +37,7 @@ pub(crate) use slot_status::SlotStatus;
 pub(crate) use slots::{ChokeTarget, SlotClaim, Slots};
 pub(crate) use tuning::{PathGauge, SocketTuner, shrink_receive_buffer};
 pub(crate) use uploads::UploadGuard;
-pub use uploads::{TransferTotals, Uploads};
+pub(crate) use uploads::{TransferTotals, Uploads};
 
 use crate::source_address::SourceAddress;
 use crate::throttle::Throttle;
@@ -47,7 +47,7 @@ const SPARE_BUFFERS: usize = 64;
 
 /// Limits of a node's connections.
 #[derive(Debug, Clone)]
-pub struct TransportConfig {
+pub(crate) struct TransportConfig {
     /// Number of peers served at once, besides the optimistic slot.
     pub upload_slots: usize,
     /// Maximum number of connections, incoming and outgoing together.
@@ -64,7 +64,7 @@ pub struct TransportConfig {
 
 /// The shared resources of a node's connections. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Transport {
+pub(crate) struct Transport {
     inner: Arc<Inner>,
 }
 
@@ -82,7 +82,7 @@ struct Inner {
 impl Transport {
     /// Creates the shared resources. Spawns the task that assigns upload slots; it ends with the token. Must be called
     /// within a runtime.
-    pub fn new(config: TransportConfig, tracker: &TaskTracker, cancel: CancellationToken) -> Self {
+    pub(crate) fn new(config: TransportConfig, tracker: &TaskTracker, cancel: CancellationToken) -> Self {
         let slots = Slots::new(config.upload_slots, config.per_address);
         tracker.spawn(slots.clone().run(cancel));
         let inner = Inner {
@@ -98,27 +98,27 @@ impl Transport {
     }
 
     /// Returns the upload limit, which may be changed at any time.
-    pub fn upload_limit(&self) -> &Throttle {
+    pub(crate) fn upload_limit(&self) -> &Throttle {
         &self.inner.upload
     }
 
     /// Returns the download limit, which may be changed at any time.
-    pub fn download_limit(&self) -> &Throttle {
+    pub(crate) fn download_limit(&self) -> &Throttle {
         &self.inner.download
     }
 
     /// Returns the pool of block buffers.
-    pub fn buffers(&self) -> &BufferPool {
+    pub(crate) fn buffers(&self) -> &BufferPool {
         &self.inner.buffers
     }
 
     /// Returns the active uploads.
-    pub fn uploads(&self) -> &Uploads {
+    pub(crate) fn uploads(&self) -> &Uploads {
         &self.inner.uploads
     }
 
     /// Changes the number of upload slots.
-    pub fn set_upload_slots(&self, slots: usize) {
+    pub(crate) fn set_upload_slots(&self, slots: usize) {
         self.inner.slots.set_slots(slots);
     }
 

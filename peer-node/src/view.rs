@@ -10,15 +10,15 @@ use std::time::Duration;
 use protocol::digest::Digest;
 use protocol::infohash::Infohash;
 
-pub use queued_at::QueuedAt;
+pub(crate) use queued_at::QueuedAt;
 
 /// The number of a download, from 1, valid as long as the node runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DownloadId(pub u32);
+pub(crate) struct DownloadId(pub u32);
 
 /// The identity of a transferred content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ContentId {
+pub(crate) enum ContentId {
     /// A file, by its SHA-256.
     File(Digest),
     /// A torrent.
@@ -39,7 +39,7 @@ impl fmt::Display for ContentId {
 
 impl ContentId {
     /// Returns the kind of identifier.
-    pub const fn kind(&self) -> &'static str {
+    pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::File(_) => "sha256",
             Self::Torrent(_) => "infohash",
@@ -48,14 +48,14 @@ impl ContentId {
     }
 
     /// Returns the first digits of the identifier, for display.
-    pub fn short(&self) -> String {
+    pub(crate) fn short(&self) -> String {
         self.to_string().chars().take(12).collect()
     }
 }
 
 /// State and progress of a download.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DownloadView {
+pub(crate) struct DownloadView {
     /// Number of the download.
     pub id: DownloadId,
     /// The content.
@@ -107,7 +107,7 @@ pub struct DownloadView {
 
 /// Priority of a download while not all downloads can be active.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
+pub(crate) enum Priority {
     /// Before all others.
     High,
     /// In order of arrival.
@@ -119,7 +119,7 @@ pub enum Priority {
 
 impl DownloadView {
     /// Returns the path of a complete torrent that could not be saved under its own name.
-    pub fn saved_as(&self) -> Option<&Path> {
+    pub(crate) fn saved_as(&self) -> Option<&Path> {
         let (DownloadState::Done { location, .. } | DownloadState::Seeding { location }) = &self.state else {
             return None;
         };
@@ -129,7 +129,7 @@ impl DownloadView {
     }
 
     /// Returns true if this is the download of `content`.
-    pub fn matches(&self, content: &ContentId) -> bool {
+    pub(crate) fn matches(&self, content: &ContentId) -> bool {
         match content {
             ContentId::File(digest) => self.digest == Some(*digest),
             ContentId::Torrent(_) | ContentId::GroupFile => self.content == *content,
@@ -139,10 +139,10 @@ impl DownloadView {
 
 impl Priority {
     /// All priorities, highest first.
-    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+    pub(crate) const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
 
     /// Returns the name of the priority.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::High => "high",
             Self::Normal => "normal",
@@ -151,14 +151,14 @@ impl Priority {
     }
 
     /// Returns the priority with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|priority| priority.name() == name)
     }
 }
 
 /// The disk space that a download lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DiskSpace {
+pub(crate) struct DiskSpace {
     /// The folder of the download.
     pub folder: PathBuf,
     /// Additional bytes needed.
@@ -169,7 +169,7 @@ pub struct DiskSpace {
 
 /// State of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DownloadState {
+pub(crate) enum DownloadState {
     /// Waiting for a slot.
     Queued,
     /// Paused by the user.
@@ -217,44 +217,44 @@ pub enum DownloadState {
 
 impl DownloadState {
     /// Returns true if the download has ended.
-    pub const fn is_over(&self) -> bool {
+    pub(crate) const fn is_over(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Failed { .. } | Self::Cancelled)
     }
 
     /// Returns true if there is nothing more to wait for: the download has ended or is seeding.
-    pub const fn is_settled(&self) -> bool {
+    pub(crate) const fn is_settled(&self) -> bool {
         self.is_over() || matches!(self, Self::Seeding { .. })
     }
 
     /// Returns true if the content is complete.
-    pub const fn is_complete(&self) -> bool {
+    pub(crate) const fn is_complete(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Seeding { .. })
     }
 
     /// Returns true if the download is inactive and may have a queue position.
-    pub const fn may_be_queued(&self) -> bool {
+    pub(crate) const fn may_be_queued(&self) -> bool {
         matches!(self, Self::Queued) || self.is_paused_or_stuck()
     }
 
     /// Returns true if the download is paused by the user or cannot continue now.
-    pub const fn is_paused_or_stuck(&self) -> bool {
+    pub(crate) const fn is_paused_or_stuck(&self) -> bool {
         matches!(self, Self::Paused) || self.is_stuck()
     }
 
     /// Returns true if the download cannot continue now and resumes automatically.
-    pub const fn is_stuck(&self) -> bool {
+    pub(crate) const fn is_stuck(&self) -> bool {
         matches!(self, Self::AwaitingSources { .. } | Self::AwaitingSpace(_) | Self::AwaitingSystem { .. })
     }
 
     /// Returns true if the download failed.
-    pub const fn is_failed(&self) -> bool {
+    pub(crate) const fn is_failed(&self) -> bool {
         matches!(self, Self::Failed { .. })
     }
 }
 
 /// A source's share in a download.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SourceView {
+pub(crate) struct SourceView {
     /// Listen address of the source.
     pub address: SocketAddr,
     /// Bytes received from it, verified or not.
@@ -267,7 +267,7 @@ pub struct SourceView {
 
 /// An upload of a content to one peer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct UploadView {
+pub(crate) struct UploadView {
     /// The peer.
     pub peer: SocketAddr,
     /// The content.
@@ -286,7 +286,7 @@ pub struct UploadView {
 
 impl UploadView {
     /// Returns true if the upload is worth showing: something was sent, or the peer is queued.
-    pub fn is_notable(&self) -> bool {
+    pub(crate) fn is_notable(&self) -> bool {
         self.sent > 0 || self.queue_place.is_some_and(|place| place > 0)
     }
 }

@@ -7,7 +7,7 @@ use swarm::{Have, SourceId};
 
 /// An event of one connection.
 #[derive(Debug)]
-pub enum WireEvent {
+pub(crate) enum WireEvent {
     /// The peer has joined: the first event of every connection. Sent with the peer's first message, or after a timeout
     /// if it sends none.
     Joined {

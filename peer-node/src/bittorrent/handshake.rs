@@ -21,7 +21,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a connection could not be established.
 #[derive(Debug, thiserror::Error)]
-pub enum PeerHandshakeError {
+pub(crate) enum PeerHandshakeError {
     /// The peer does not speak BitTorrent.
     #[error(transparent)]
     Handshake(#[from] BitTorrentHandshakeError),

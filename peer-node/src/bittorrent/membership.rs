@@ -12,32 +12,36 @@ use super::wires::Wires;
 /// The torrent has joined already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("torrent {infohash} is already active")]
-pub struct AlreadyJoined {
+pub(crate) struct AlreadyJoined {
     /// Infohash of the torrent.
     pub infohash: Infohash,
 }
 
 /// A torrent's membership in its swarm. Dropping it closes all its connections.
 #[derive(Debug)]
-pub struct SwarmMembership {
+pub(crate) struct SwarmMembership {
     pub(super) wires: Wires,
     pub(super) torrent: Arc<JoinedTorrent>,
 }
 
 impl SwarmMembership {
     /// Returns the offered torrent.
-    pub fn offering(&self) -> &Arc<TorrentOffering> {
+    pub(crate) fn offering(&self) -> &Arc<TorrentOffering> {
         &self.torrent.offering
     }
 
     /// Returns the number of connections.
-    pub fn connection_count(&self) -> usize {
+    pub(crate) fn connection_count(&self) -> usize {
         self.torrent.connection_count()
     }
 
     /// Dials a peer with mode `first`, then with the other mode; returns the mode that worked. After success, the first
     /// event of the connection follows soon. If the future is dropped, the attempt is abandoned.
-    pub async fn dial(&self, address: SocketAddr, first: ConnectMode) -> Result<ConnectMode, PeerWireError> {
+    pub(crate) async fn dial(
+        &self,
+        address: SocketAddr,
+        first: ConnectMode,
+    ) -> Result<ConnectMode, PeerWireError> {
         self.wires.dial(&self.torrent, address, first).await
     }
 }

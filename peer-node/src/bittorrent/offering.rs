@@ -12,7 +12,7 @@ use protocol::metainfo::Metainfo;
 use tokio::sync::Notify;
 
 /// Locates the bytes of a torrent.
-pub trait PieceLocator: Debug + Send + Sync {
+pub(crate) trait PieceLocator: Debug + Send + Sync {
     /// Returns the location of a block's bytes, in order; none if they are missing or not what was verified. Called for
     /// every block, so it should be fast. A block may also be an entire piece.
     fn segments(&self, block: Block) -> io::Result<Option<Vec<BlockSegment>>>;
@@ -20,7 +20,7 @@ pub trait PieceLocator: Debug + Send + Sync {
 
 /// Part of a block.
 #[derive(Debug, Clone)]
-pub enum BlockSegment {
+pub(crate) enum BlockSegment {
     /// Bytes of a file.
     File {
         /// The file.
@@ -39,7 +39,7 @@ pub enum BlockSegment {
 
 /// What a torrent offers to its peers: its verified pieces, and the location of their bytes.
 #[derive(Debug)]
-pub struct TorrentOffering {
+pub(crate) struct TorrentOffering {
     metainfo: Arc<Metainfo>,
     locator: Arc<dyn PieceLocator>,
     progress: Mutex<OfferingProgress>,
@@ -60,7 +60,7 @@ struct OfferingProgress {
 
 impl TorrentOffering {
     /// Offers the verified pieces of a torrent.
-    pub fn new(metainfo: Arc<Metainfo>, have: &Bitfield, bytes: Arc<dyn PieceLocator>) -> Self {
+    pub(crate) fn new(metainfo: Arc<Metainfo>, have: &Bitfield, bytes: Arc<dyn PieceLocator>) -> Self {
         let (have, have_count) = (have.clone(), have.count());
         let progress = OfferingProgress {
             have,
@@ -73,7 +73,7 @@ impl TorrentOffering {
     }
 
     /// Returns the number of bytes sent to all peers.
-    pub fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
@@ -82,44 +82,44 @@ impl TorrentOffering {
     }
 
     /// Returns the torrent's metainfo.
-    pub const fn metainfo(&self) -> &Arc<Metainfo> {
+    pub(crate) const fn metainfo(&self) -> &Arc<Metainfo> {
         &self.metainfo
     }
 
     /// Returns the torrent's infohash.
-    pub fn infohash(&self) -> Infohash {
+    pub(crate) fn infohash(&self) -> Infohash {
         self.metainfo.infohash()
     }
 
     /// Returns the division into pieces and blocks.
-    pub fn geometry(&self) -> &Geometry {
+    pub(crate) fn geometry(&self) -> &Geometry {
         self.metainfo.geometry()
     }
 
     /// Returns the torrent's name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.metainfo.name()
     }
 
     /// Returns the verified pieces.
-    pub fn have(&self) -> Bitfield {
+    pub(crate) fn have(&self) -> Bitfield {
         self.progress.lock().have.clone()
     }
 
     /// Returns true if every piece is verified.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         let progress = self.progress.lock();
         progress.have_count == self.geometry().piece_count() && !progress.is_withdrawn
     }
 
     /// Returns true if a piece may be served.
-    pub fn has(&self, piece: PieceIndex) -> bool {
+    pub(crate) fn has(&self, piece: PieceIndex) -> bool {
         let progress = self.progress.lock();
         !progress.is_withdrawn && progress.have.has(piece)
     }
 
     /// Records a verified and stored piece; peers are notified.
-    pub fn mark_verified(&self, piece: PieceIndex) {
+    pub(crate) fn mark_verified(&self, piece: PieceIndex) {
         let mut progress = self.progress.lock();
         if progress.have.insert(piece) {
             progress.have_count += 1;
@@ -129,14 +129,14 @@ impl TorrentOffering {
     }
 
     /// Stops serving, because the bytes have changed. Peers that request any are disconnected.
-    pub fn withdraw(&self) {
+    pub(crate) fn withdraw(&self) {
         let mut progress = self.progress.lock();
         progress.is_withdrawn = true;
         progress.notify_subscribers();
     }
 
     /// Returns true if the offering is withdrawn.
-    pub fn is_withdrawn(&self) -> bool {
+    pub(crate) fn is_withdrawn(&self) -> bool {
         self.progress.lock().is_withdrawn
     }
 

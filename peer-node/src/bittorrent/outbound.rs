@@ -17,7 +17,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a connection to a peer begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ConnectMode {
+pub(crate) enum ConnectMode {
     /// With a BitTorrent handshake.
     #[default]
     Plain,

@@ -5,7 +5,7 @@ use protocol::bittorrent::mse::TorrentKey;
 use protocol::infohash::Infohash;
 
 /// Prepares torrents on demand, when a peer connects for one that has not joined.
-pub trait TorrentResolver: Debug + Send + Sync {
+pub(crate) trait TorrentResolver: Debug + Send + Sync {
     /// Prepares the torrent of an incoming connection. Returns true if it has [joined](super::Wires::join). The peer
     /// waits only a few seconds for the answer.
     fn resolve(&self, infohash: Infohash) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;

@@ -18,7 +18,7 @@ use crate::transport::{OutstandingRequests, PathGauge, PeerPieces, RequestStep};
 ///
 /// The torrent owns the connection: it stays open when all clones are dropped.
 #[derive(Debug, Clone)]
-pub struct PeerWire {
+pub(crate) struct PeerWire {
     pub(super) shared: Arc<WireState>,
 }
 
@@ -48,44 +48,44 @@ pub(super) struct WireState {
 
 impl PeerWire {
     /// Returns the remote address. An inbound peer does not accept connections at this address.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.shared.peer.address
     }
 
     /// Returns the peer id sent by the peer.
-    pub fn peer_id(&self) -> PeerId {
+    pub(crate) fn peer_id(&self) -> PeerId {
         self.shared.peer.handshake.peer_id
     }
 
     /// Returns the name of the peer's client, sanitized for display.
-    pub fn client(&self) -> String {
+    pub(crate) fn client(&self) -> String {
         self.shared.peer.handshake.peer_id.to_string()
     }
 
     /// Returns true if the peer dialled us.
-    pub fn is_inbound(&self) -> bool {
+    pub(crate) fn is_inbound(&self) -> bool {
         self.shared.peer.is_inbound
     }
 
     /// Returns the round-trip time of the path, if known.
-    pub fn rtt(&self) -> Option<Duration> {
+    pub(crate) fn rtt(&self) -> Option<Duration> {
         self.shared.path.rtt()
     }
 
     /// Requests a block.
-    pub fn request(&self, block: Block) {
+    pub(crate) fn request(&self, block: Block) {
         let step = self.shared.requests.lock().request(block);
         self.shared.apply(step, BitTorrentMessage::Request(block.into()));
     }
 
     /// Cancels a request. It is reported as rejected unless the block has been received.
-    pub fn cancel(&self, block: Block) {
+    pub(crate) fn cancel(&self, block: Block) {
         let step = self.shared.requests.lock().cancel(block);
         self.shared.apply(step, BitTorrentMessage::Cancel(block.into()));
     }
 
     /// Declares interest in the peer's pieces, or its end. Initially the connection is not interested.
-    pub fn set_interested(&self, is_interested: bool) {
+    pub(crate) fn set_interested(&self, is_interested: bool) {
         if self.shared.interested.swap(is_interested, Ordering::Relaxed) != is_interested {
             let message =
                 if is_interested { BitTorrentMessage::Interested } else { BitTorrentMessage::NotInterested };
@@ -94,12 +94,12 @@ impl PeerWire {
     }
 
     /// Closes the connection.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.shared.close_with(CloseReason::ClosedByUs);
     }
 
     /// Returns true if the connection is closed.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.shared.closed.is_cancelled()
     }
 }

@@ -5,7 +5,7 @@ use super::handshake::PeerHandshakeError;
 
 /// Why dialling a peer failed.
 #[derive(Debug, thiserror::Error)]
-pub enum PeerWireError {
+pub(crate) enum PeerWireError {
     /// The connection could not be opened.
     #[error("cannot connect to {address}: {source}")]
     Connect {
@@ -46,7 +46,7 @@ pub enum PeerWireError {
 
 impl PeerWireError {
     /// Returns true if dialling this address again may succeed.
-    pub const fn is_retryable(&self) -> bool {
+    pub(crate) const fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::TooManyConnections { .. } | Self::AlreadyConnected { .. } => true,
             Self::Handshake { source, .. } => {

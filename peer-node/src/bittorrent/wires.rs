@@ -21,7 +21,7 @@ use swarm::SourceIds;
 
 /// Configuration of a node's BitTorrent connections.
 #[derive(Debug, Clone)]
-pub struct WiresConfig {
+pub(crate) struct WiresConfig {
     /// Peer id of this run.
     pub peer_id: PeerId,
     /// Limits, slots and buffers shared with the other dialects.
@@ -34,7 +34,7 @@ pub struct WiresConfig {
 
 /// All BitTorrent connections of a node; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Wires {
+pub(crate) struct Wires {
     inner: Arc<Inner>,
 }
 
@@ -48,25 +48,25 @@ struct Inner {
 
 impl Wires {
     /// Creates the handle, without connections.
-    pub fn new(config: WiresConfig) -> Self {
+    pub(crate) fn new(config: WiresConfig) -> Self {
         let (torrents, resolver) = (Mutex::default(), Mutex::default());
         let key_exchange_limit = KeyExchangeLimit::new();
         Self { inner: Arc::new(Inner { config, torrents, resolver, key_exchange_limit }) }
     }
 
     /// Returns this node's peer id.
-    pub fn peer_id(&self) -> PeerId {
+    pub(crate) fn peer_id(&self) -> PeerId {
         self.inner.config.peer_id
     }
 
     /// Sets the resolver for torrents that have not joined.
-    pub fn set_resolver(&self, resolver: Arc<dyn TorrentResolver>) {
+    pub(crate) fn set_resolver(&self, resolver: Arc<dyn TorrentResolver>) {
         *self.inner.resolver.lock() = Some(resolver);
     }
 
     /// Adds a torrent until the membership is dropped. Events of its connections, inbound and outbound, are sent on
     /// `events`, each with a source number from `ids`.
-    pub fn join(
+    pub(crate) fn join(
         &self,
         offering: Arc<TorrentOffering>,
         ids: SourceIds,
@@ -83,7 +83,7 @@ impl Wires {
     }
 
     /// Returns true if the torrent has joined.
-    pub fn has(&self, infohash: Infohash) -> bool {
+    pub(crate) fn has(&self, infohash: Infohash) -> bool {
         self.inner.torrents.lock().contains_key(&infohash)
     }
 
@@ -93,7 +93,7 @@ impl Wires {
     }
 
     /// Returns the number of connections of all torrents.
-    pub fn total_connections(&self) -> usize {
+    pub(crate) fn total_connections(&self) -> usize {
         let torrents: Vec<Arc<JoinedTorrent>> = self.inner.torrents.lock().values().cloned().collect();
         torrents.iter().map(|torrent| torrent.connection_count()).sum()
     }

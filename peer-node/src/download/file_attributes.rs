@@ -9,7 +9,7 @@ const MAX_ENTRIES: usize = 64;
 
 /// The preserved attributes of one file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FileAttributes {
+pub(crate) struct FileAttributes {
     /// Modification time.
     pub modified: Option<SystemTime>,
     /// Whether the file is executable.

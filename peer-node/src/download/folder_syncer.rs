@@ -18,7 +18,7 @@ type SyncWaiters = Vec<oneshot::Sender<io::Result<()>>>;
 ///
 /// A thousand small files that finish together in one folder cost a few syncs, not a thousand.
 #[derive(Debug, Clone, Default)]
-pub struct FolderSyncer {
+pub(crate) struct FolderSyncer {
     folders: Arc<Mutex<HashMap<FolderKey, SyncWaiters>>>,
 }
 

@@ -61,7 +61,7 @@ pub(super) struct KeptPart {
 
 /// The folders for a node's partial files; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct PartFolders {
+pub(crate) struct PartFolders {
     inner: Arc<Inner>,
 }
 
@@ -129,7 +129,7 @@ impl PartFolders {
 
     /// Opens the partial folders of a node that shares `root`: `own` in the state folder, and the hidden folders listed in
     /// `list`. Reads that file, so it belongs on a blocking thread.
-    pub fn open(root: PathBuf, own: PathBuf, list: PathBuf, node: NodeId) -> Self {
+    pub(crate) fn open(root: PathBuf, own: PathBuf, list: PathBuf, node: NodeId) -> Self {
         let stored = load_record::<StoredFolders>(&list).filter(|stored| stored.version == Self::VERSION);
         let folders = stored.map(|stored| stored.folders).unwrap_or_default();
         let beside = Mutex::new(folders.into_iter().take(MAX_HIDDEN_FOLDERS).map(PathBuf::from).collect());

@@ -12,7 +12,7 @@ use super::part_folders::KeptPart;
 
 /// The reserved names; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct NameReservations {
+pub(crate) struct NameReservations {
     names: Arc<Mutex<HashSet<PathBuf>>>,
 }
 

@@ -6,7 +6,7 @@ use crate::view::{ContentId, DownloadId, DownloadState};
 
 impl Downloads {
     /// Restarts a failed download under its number, or makes a waiting one try again at once.
-    pub async fn retry(&self, id: DownloadId) -> ChangeOutcome {
+    pub(crate) async fn retry(&self, id: DownloadId) -> ChangeOutcome {
         let state = self.watch(id).map(|view| view.borrow().state.clone());
         match state {
             Some(DownloadState::Failed { .. }) => self.restart(id).await,

@@ -18,7 +18,7 @@ const MAX_SMALL_SIZE: u64 = 256 << 10;
 impl Downloads {
     /// Starts a download, or returns why not. A download of the same content that is already running is resumed at once if it was
     /// paused or waiting, and gets the new targets in addition. A failed download is replaced.
-    pub async fn start(&self, wanted: &WantedFile) -> Result<DownloadId, NotStarted> {
+    pub(crate) async fn start(&self, wanted: &WantedFile) -> Result<DownloadId, NotStarted> {
         loop {
             if let Some(location) = self.run_blocking(wanted, Self::find_at_all_targets).await.flatten() {
                 return Err(NotStarted::AlreadyHere { location });

@@ -25,7 +25,7 @@ const COUNT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A request to download a torrent.
 #[derive(Debug, Clone)]
-pub struct WantedTorrent {
+pub(crate) struct WantedTorrent {
     /// The metainfo of the torrent.
     pub metainfo: Arc<Metainfo>,
     /// The folder that receives the torrent's file or folder, relative to the node's folder.
@@ -38,7 +38,7 @@ pub struct WantedTorrent {
 
 /// Why a torrent cannot be started.
 #[derive(Debug, thiserror::Error)]
-pub enum TorrentError {
+pub(crate) enum TorrentError {
     /// The torrent is already running.
     #[error(transparent)]
     NotStarted(#[from] NotStarted),
@@ -70,7 +70,7 @@ enum TorrentResumeError {
 
 impl Downloads {
     /// Starts a torrent, or returns why not. A running torrent is resumed if it was paused.
-    pub async fn start_torrent(&self, wanted: WantedTorrent) -> Result<DownloadId, TorrentError> {
+    pub(crate) async fn start_torrent(&self, wanted: WantedTorrent) -> Result<DownloadId, TorrentError> {
         let infohash = wanted.metainfo.infohash();
         // Validated before anything is changed.
         parse_selection(wanted.select.as_deref(), &wanted.metainfo)?;

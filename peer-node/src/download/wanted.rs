@@ -6,7 +6,7 @@ use crate::view::DownloadId;
 
 /// A request for a file by its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WantedFile {
+pub(crate) struct WantedFile {
     /// SHA-256 of the content.
     pub digest: Digest,
     /// The size in bytes, if known; offers with another size are ignored.
@@ -26,7 +26,7 @@ pub struct WantedFile {
 
 /// How the files of a download are saved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SaveOptions {
+pub(crate) struct SaveOptions {
     /// Make hard links to content on this machine where possible, instead of copies.
     pub link: bool,
     /// Keep the executable bit of the source.
@@ -35,7 +35,7 @@ pub struct SaveOptions {
 
 /// Where a download is saved.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum DownloadTarget {
+pub(crate) enum DownloadTarget {
     /// In the node's folder, under this name or share path from the network; each component is sanitized.
     InFolder(String),
     /// At the user's path, relative to the node's folder. If the path ends in a slash or is a folder, the file is saved in it
@@ -45,7 +45,7 @@ pub enum DownloadTarget {
 
 /// Why a download was not started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotStarted {
+pub(crate) enum NotStarted {
     /// The content is already at the target.
     #[error("already here: {}", location.display())]
     AlreadyHere {

@@ -19,12 +19,7 @@ use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
-pub use self::swarm::SwarmOptions;
-pub use doctor::DoctorOptions;
-pub use lan::{LanCommand, LanOptions, NeighbourOptions, NoRandomness};
-pub use options::{ProgramCommand, ProgramOptions};
-pub use state_options::StateOptions;
-pub use torrent::TorrentCommand;
+pub(crate) use options::{ProgramCommand, ProgramOptions};
 
 use crate::frontend::console::output::OutputError;
 use crate::frontend::repl::{self, ReplEnd, ScriptOutcome};

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use actions::{done_lines, show_findings};
-pub use repl_loop::{ReplEnd, ScriptOutcome};
+pub(super) use repl_loop::{ReplEnd, ScriptOutcome};
 
 use crate::frontend::console::output::{Audience, ConsoleOutput};
 use crate::frontend::signals::Signals;
@@ -42,7 +42,7 @@ use session::ReplSession;
 
 /// Runs a session until its end: for a person if stdin and stdout are a terminal, otherwise for a script. `index` is the address
 /// of the index, for display; `timeout` limits how long a command waits for its downloads. The node is left running.
-pub async fn run(
+pub(super) async fn run(
     node: &Arc<Node>,
     index: &str,
     timeout: Option<Duration>,

@@ -9,7 +9,7 @@ const IGNORED_SIGNALS: [Number; 3] = [Number::USR1, Number::USR2, Number::XFSZ];
 
 /// What a signal requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopSignal {
+pub(super) enum StopSignal {
     /// Ctrl-C: interrupt the current command.
     Interrupt,
     /// SIGTERM or SIGHUP: shut down cleanly.
@@ -19,7 +19,7 @@ pub enum StopSignal {
 /// The signals that end the program or interrupt a command. Their handlers are installed at the start, so that a line editor
 /// that replaces one of them restores it.
 #[derive(Debug)]
-pub struct Signals {
+pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
@@ -27,7 +27,7 @@ pub struct Signals {
 
 impl Signals {
     /// Installs the handlers; from now on the signals have no default action.
-    pub fn listen() -> io::Result<Self> {
+    pub(super) fn listen() -> io::Result<Self> {
         for number in IGNORED_SIGNALS {
             // The handler stays installed after the stream is dropped.
             drop(signal(SignalKind::from_raw(number.as_raw()))?);
@@ -40,7 +40,7 @@ impl Signals {
     }
 
     /// Waits for the next signal. Cancel safe.
-    pub async fn next(&mut self) -> StopSignal {
+    pub(super) async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
             _ = self.terminate.recv() => StopSignal::Terminate,
@@ -49,7 +49,7 @@ impl Signals {
     }
 
     /// Waits for Ctrl-C only. Cancel safe.
-    pub async fn interrupted(&mut self) {
+    pub(super) async fn interrupted(&mut self) {
         let _ = self.interrupt.recv().await;
     }
 }

@@ -34,7 +34,7 @@ pub trait ShareSource: Send + Sync + 'static {
 
 /// Everything that a node shares: complete files and unfinished downloads.
 #[derive(Debug, Clone)]
-pub struct NodeShares {
+pub(crate) struct NodeShares {
     /// The complete files.
     pub library: Library,
     /// The unfinished downloads, of which the node has some pieces.

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 /// Sharing a folder with more files than this needs confirmation.
-pub const MANY_FILES: usize = 10_000;
+pub(crate) const MANY_FILES: usize = 10_000;
 
 /// Why sharing a place needs confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Caution {
+pub(crate) enum Caution {
     /// The place is the user's home folder, or contains it.
     #[error("is your home folder, or contains it")]
     OwnHome,

@@ -8,7 +8,7 @@ use super::shares_error::SharesFileError;
 
 /// Why a request to the library failed.
 #[derive(Debug, thiserror::Error)]
-pub enum LibraryError {
+pub(crate) enum LibraryError {
     /// The file or folder does not exist.
     #[error("there is no file or folder {}", display_path(path))]
     NotFound {

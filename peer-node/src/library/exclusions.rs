@@ -22,7 +22,7 @@ const MAX_PATTERN: usize = 1000;
 
 /// Why patterns cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PatternError {
+pub(crate) enum PatternError {
     /// A pattern is not valid `.gitignore` syntax.
     #[error("the pattern {pattern} is invalid: {problem}")]
     Invalid {

@@ -9,7 +9,7 @@ use super::work_queue::WorkQueue;
 
 /// Progress of hashing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HashingProgress {
+pub(crate) struct HashingProgress {
     /// Number of files still to be hashed.
     pub files_left: usize,
     /// Bytes hashed since the library was last settled.

@@ -5,7 +5,7 @@ use super::report::{SkipReason, SkippedEntry};
 use super::shares::beneath;
 
 /// Maximum number of left-out files that are recorded: more than a user looks through.
-pub const MAX_LEFT_OUT: usize = 10_000;
+pub(crate) const MAX_LEFT_OUT: usize = 10_000;
 
 /// Files in shared places that are not shared, as of the last scans. Pure and bounded.
 #[derive(Debug, Default)]

@@ -12,7 +12,7 @@ use crate::storage::FileIdentity;
 
 /// A file that the node shares, completely hashed and unchanged since.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharedFile {
+pub(crate) struct SharedFile {
     /// Network name.
     pub path: SharePath,
     /// Absolute path on this machine.
@@ -29,7 +29,7 @@ pub struct SharedFile {
 
 impl SharedFile {
     /// Returns the record that is registered at the index.
-    pub fn record(&self) -> FileRecord {
+    pub(crate) fn record(&self) -> FileRecord {
         FileRecord {
             path: self.path.as_str().to_owned(),
             size: self.size,
@@ -51,7 +51,7 @@ impl SharedFile {
 
 /// All files that the node shares at one moment.
 #[derive(Debug, Default)]
-pub struct ShareListing {
+pub(crate) struct ShareListing {
     /// Sorted by path.
     by_path: Vec<Arc<SharedFile>>,
     /// Sorted by digest, then by path.
@@ -71,28 +71,28 @@ impl ShareListing {
     }
 
     /// Returns the files in the order of their paths.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &SharedFile> + ExactSizeIterator {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &SharedFile> + ExactSizeIterator {
         self.by_path.iter().map(Arc::as_ref)
     }
 
     /// Returns the number of files.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_path.len()
     }
 
     /// Returns true if nothing is shared.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.by_path.is_empty()
     }
 
     /// Returns the file with this name.
-    pub fn get(&self, path: &SharePath) -> Option<&SharedFile> {
+    pub(crate) fn get(&self, path: &SharePath) -> Option<&SharedFile> {
         let at = self.by_path.binary_search_by(|file| file.path.cmp(path)).ok()?;
         self.by_path.get(at).map(Arc::as_ref)
     }
 
     /// Returns the files with this content.
-    pub fn by_digest(&self, digest: &Digest) -> impl Iterator<Item = &SharedFile> + use<'_> {
+    pub(crate) fn by_digest(&self, digest: &Digest) -> impl Iterator<Item = &SharedFile> + use<'_> {
         let digest = *digest;
         let start = self.by_digest.partition_point(|file| file.digest < digest);
         let rest = self.by_digest.get(start..).unwrap_or_default();
@@ -100,12 +100,12 @@ impl ShareListing {
     }
 
     /// Returns the total size in bytes.
-    pub fn total_bytes(&self) -> u64 {
+    pub(crate) fn total_bytes(&self) -> u64 {
         self.total_bytes
     }
 
     /// Returns the records that are registered at the index, in the order of their paths.
-    pub fn records(&self) -> impl Iterator<Item = FileRecord> + use<'_> {
+    pub(crate) fn records(&self) -> impl Iterator<Item = FileRecord> + use<'_> {
         self.iter().map(SharedFile::record)
     }
 }

@@ -7,7 +7,7 @@ use crate::storage::FileIdentity;
 
 /// A shared file, open for serving and checked to be the one that was hashed.
 #[derive(Debug, Clone)]
-pub struct OpenFile {
+pub(crate) struct OpenFile {
     /// The open file.
     pub file: Arc<File>,
     /// Size in bytes.
@@ -18,7 +18,7 @@ pub struct OpenFile {
 
 /// Why a shared file cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub(crate) enum OpenError {
     /// No file with that content is shared.
     #[error("no file with that content is shared")]
     NotShared,
@@ -50,7 +50,7 @@ impl OpenFile {
 
     /// Returns true if the open file is still the one that was hashed. If it is called after a read, true means that the bytes
     /// read are correct.
-    pub fn is_unchanged(&self) -> bool {
+    pub(crate) fn is_unchanged(&self) -> bool {
         matches!(FileIdentity::from_file(&self.file), Ok(Some(found)) if found == self.identity)
     }
 }

@@ -10,7 +10,7 @@ use super::report::SkipReason;
 
 /// The shared places and the files in them that are not shared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ShareOverview {
+pub(crate) struct ShareOverview {
     /// The share folder, followed by the registered places.
     pub places: Vec<SharedPlace>,
     /// Patterns that apply everywhere while the node runs.
@@ -23,7 +23,7 @@ pub struct ShareOverview {
 
 /// A file, or a folder with everything below it, that is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharedPlace {
+pub(crate) struct SharedPlace {
     /// Absolute path.
     pub location: PathBuf,
     /// Network name; the share folder has none.
@@ -34,7 +34,7 @@ pub struct SharedPlace {
 
 /// A pattern and the folder in which it applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScopedPattern {
+pub(crate) struct ScopedPattern {
     /// The folder.
     pub folder: PathBuf,
     /// The pattern.
@@ -43,7 +43,7 @@ pub struct ScopedPattern {
 
 /// A file, or a folder with everything below it, that is not shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOutFile {
+pub(crate) struct LeftOutFile {
     /// Absolute path.
     pub location: PathBuf,
     /// Why it is not shared.
@@ -52,7 +52,7 @@ pub struct LeftOutFile {
 
 /// Numbers of shared and left-out files of one place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ShareCount {
+pub(crate) struct ShareCount {
     /// Number of shared files.
     pub files: u64,
     /// Their total size in bytes.
@@ -63,7 +63,7 @@ pub struct ShareCount {
 
 impl ShareOverview {
     /// Counts shared and left-out files, in the order of the places.
-    pub fn counts(&self, listing: &ShareListing) -> Vec<ShareCount> {
+    pub(crate) fn counts(&self, listing: &ShareListing) -> Vec<ShareCount> {
         let places = self.places.iter().enumerate().map(|(index, place)| (place.location.as_path(), index));
         let places: HashMap<&Path, usize> = places.collect();
         let root = self.places.first().map(|place| place.location.as_path());
@@ -88,7 +88,7 @@ impl ShareOverview {
     }
 
     /// Counts left-out files by reason, the most frequent reason first.
-    pub fn counts_by_reason(&self) -> Vec<(&'static str, u64)> {
+    pub(crate) fn counts_by_reason(&self) -> Vec<(&'static str, u64)> {
         let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
         for LeftOutFile { reason, .. } in &self.left_out {
             *counts.entry(reason.label()).or_default() += 1;
@@ -99,7 +99,7 @@ impl ShareOverview {
     }
 
     /// Returns a one-line summary of what is left out and why; `None` if nothing is left out.
-    pub fn summary(&self) -> Option<String> {
+    pub(crate) fn summary(&self) -> Option<String> {
         let reasons = self.counts_by_reason();
         let total: u64 = reasons.iter().map(|(_, count)| count).sum();
         if total == 0 {
@@ -111,12 +111,12 @@ impl ShareOverview {
     }
 
     /// Returns true if a file is left out for a reason that users may not expect.
-    pub fn has_unexpected(&self) -> bool {
+    pub(crate) fn has_unexpected(&self) -> bool {
         self.left_out.iter().any(|file| !file.reason.is_expected())
     }
 
     /// Returns the left-out files at and below a place.
-    pub fn left_out_beneath(&self, place: &Path) -> impl Iterator<Item = &LeftOutFile> {
+    pub(crate) fn left_out_beneath(&self, place: &Path) -> impl Iterator<Item = &LeftOutFile> {
         self.left_out.iter().filter(move |file| file.location.starts_with(place))
     }
 }

@@ -9,7 +9,7 @@ use super::listing::SharedFile;
 
 /// The result of a registration or unregistration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ShareReport {
+pub(crate) struct ShareReport {
     /// Files that are now shared or no longer shared, sorted by path.
     pub files: Vec<SharedFile>,
     /// Entries that are not shared, at most [`MAX_SKIPPED`].
@@ -19,11 +19,11 @@ pub struct ShareReport {
 }
 
 /// Maximum number of skipped entries in one report.
-pub const MAX_SKIPPED: usize = 1000;
+pub(crate) const MAX_SKIPPED: usize = 1000;
 
 /// A file or folder that is not shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
+pub(crate) struct Skipped {
     /// Path, display-safe.
     pub path: String,
     /// Why it is not shared.
@@ -32,7 +32,7 @@ pub struct Skipped {
 
 /// Why a file or folder is not shared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SkipReason {
+pub(crate) enum SkipReason {
     /// Its name, or that of a folder above it, begins with a dot.
     #[error("hidden files are not shared")]
     Hidden,
@@ -85,7 +85,7 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// Returns true if the reason is part of normal operation and needs no warning.
-    pub fn is_expected(&self) -> bool {
+    pub(crate) fn is_expected(&self) -> bool {
         matches!(
             self,
             Self::Hidden | Self::Unfinished | Self::OwnState | Self::Excluded(_) | Self::Unregistered
@@ -93,7 +93,7 @@ impl SkipReason {
     }
 
     /// Returns a short label for counts, e.g. "hidden: 3".
-    pub const fn label(&self) -> &'static str {
+    pub(crate) const fn label(&self) -> &'static str {
         match self {
             Self::Hidden => "hidden",
             Self::Link => "links",

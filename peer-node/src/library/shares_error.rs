@@ -7,7 +7,7 @@ use super::shares::VERSION;
 /// Why the stored shares cannot be read. This is not ignored, because losing an exception would share files that the user has
 /// excluded.
 #[derive(Debug, thiserror::Error)]
-pub enum SharesFileError {
+pub(crate) enum SharesFileError {
     /// The file is damaged.
     #[error("the file is damaged: {0}")]
     Damaged(#[from] serde_json::Error),

@@ -29,7 +29,7 @@ pub(super) struct FolderWatcher {
 
 /// Whether the system reports changes of shared folders. Other changes are noticed at the next rescan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WatchStatus {
+pub(crate) enum WatchStatus {
     /// All folders are watched.
     All,
     /// No folder is watched.

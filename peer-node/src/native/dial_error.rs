@@ -5,7 +5,7 @@ use super::greeting::LinkGreetingError;
 
 /// Why a peer could not be reached.
 #[derive(Debug, thiserror::Error)]
-pub enum PeerDialError {
+pub(crate) enum PeerDialError {
     /// The peer cannot be connected to.
     #[error("cannot connect to {address}: {source}")]
     Connect {

@@ -14,7 +14,7 @@ use swarm::SourceId;
 
 /// An event of one source of a content.
 #[derive(Debug)]
-pub enum SourceEvent {
+pub(crate) enum SourceEvent {
     /// The request for the content was sent. This is the first event of a source that was reached by `Links::open`.
     Opened {
         /// Channel for further requests.
@@ -89,7 +89,7 @@ pub enum SourceEvent {
 
 /// Our position in a source's queue, as the source reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueuePosition {
+pub(crate) struct QueuePosition {
     /// 1 is next; 0 means that we are not in the queue.
     pub place: u32,
     /// Length of the queue, if the source reports it.

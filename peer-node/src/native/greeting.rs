@@ -32,7 +32,7 @@ const MAX_FIRST_FRAME: usize = 1 << 10;
 
 /// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkGreetingError {
+pub(crate) enum LinkGreetingError {
     /// The peer runs other software, or an incompatible version.
     #[error(transparent)]
     Preamble(#[from] PreambleError),

@@ -24,7 +24,7 @@ use swarm::SourceId;
 
 /// A link to another peer, over one or several connections. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct PeerLink {
+pub(crate) struct PeerLink {
     pub(super) shared: Arc<PeerLinkState>,
 }
 
@@ -73,32 +73,32 @@ impl PeerLink {
     }
 
     /// Returns the id of the peer.
-    pub fn node(&self) -> NodeId {
+    pub(crate) fn node(&self) -> NodeId {
         self.shared.node
     }
 
     /// Returns the optional features that the peer supports.
-    pub fn features(&self) -> PeerFeatures {
+    pub(crate) fn features(&self) -> PeerFeatures {
         self.shared.features
     }
 
     /// Returns the address at which the peer accepts connections.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.shared.address
     }
 
     /// Returns the round-trip time of the path, if known.
-    pub fn rtt(&self) -> Option<Duration> {
+    pub(crate) fn rtt(&self) -> Option<Duration> {
         self.shared.path.rtt()
     }
 
     /// Returns the number of connections over which the peer sends.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         1 + self.shared.further_in.load(Ordering::Relaxed)
     }
 
     /// Returns true if the link has ended.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.shared.closed.is_cancelled()
     }
 
@@ -130,7 +130,7 @@ impl PeerLink {
 
     /// Requests a content. Events arrive at `events`, tagged with `source`; the last is [`SourceEvent::NotShared`] or
     /// [`SourceEvent::Disconnected`]. Returns `None` if the link has already ended.
-    pub fn open(
+    pub(crate) fn open(
         &self,
         digest: Digest,
         source: SourceId,
@@ -165,31 +165,31 @@ impl ContentRequest {
 
 /// A content that is fetched over a link. When this is dropped, the channel is closed on both sides.
 #[derive(Debug)]
-pub struct FetchChannel {
+pub(crate) struct FetchChannel {
     link: PeerLink,
     channel: ChannelId,
 }
 
 impl FetchChannel {
     /// Returns the link.
-    pub const fn link(&self) -> &PeerLink {
+    pub(crate) const fn link(&self) -> &PeerLink {
         &self.link
     }
 
     /// Requests manifest states.
-    pub fn want_manifest(&self, first: u32, count: u32) {
+    pub(crate) fn want_manifest(&self, first: u32, count: u32) {
         self.link.shared.queue.push(PeerMessage::WantManifest { channel: self.channel, first, count });
     }
 
     /// Requests a block.
-    pub fn request(&self, block: Block) {
+    pub(crate) fn request(&self, block: Block) {
         let reference = self.reference(block);
         self.link.shared.fetches.requested(reference);
         self.link.shared.queue.push(PeerMessage::Request(reference));
     }
 
     /// Reports a wrong piece whose blocks all came from this peer, if the peer supports such reports.
-    pub fn report_wrong(&self, piece: PieceIndex) {
+    pub(crate) fn report_wrong(&self, piece: PieceIndex) {
         if self.link.features().contains(PeerFeatures::WRONG_PIECES) {
             let (channel, piece) = (self.channel, piece.get());
             self.link.shared.queue.push(PeerMessage::WrongPiece { channel, piece });
@@ -197,12 +197,12 @@ impl FetchChannel {
     }
 
     /// Cancels a request. The peer still answers it.
-    pub fn cancel(&self, block: Block) {
+    pub(crate) fn cancel(&self, block: Block) {
         self.link.shared.queue.push(PeerMessage::Cancel(self.reference(block)));
     }
 
     /// Sets whether we want anything that the peer has; initially true. Without interest we do not wait in the peer's queue.
-    pub fn set_interested(&self, is_interested: bool) {
+    pub(crate) fn set_interested(&self, is_interested: bool) {
         let channel = self.channel;
         self.link.shared.queue.push(if is_interested {
             PeerMessage::Interested { channel }

@@ -35,7 +35,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Configuration of a node's links.
 #[derive(Debug, Clone)]
-pub struct LinksConfig {
+pub(crate) struct LinksConfig {
     /// Id of this node.
     pub node: NodeId,
     /// Port on which this node accepts connections.
@@ -58,7 +58,7 @@ pub struct LinksConfig {
 
 /// All links of a node to other peers. Each peer has at most one link, which all users share. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Links {
+pub(crate) struct Links {
     inner: Arc<Inner>,
 }
 
@@ -78,7 +78,7 @@ struct Inner {
 
 impl Links {
     /// Creates the owner of a node's links, without any connection.
-    pub fn new(config: LinksConfig) -> Self {
+    pub(crate) fn new(config: LinksConfig) -> Self {
         Self {
             inner: Arc::new(Inner {
                 config,
@@ -91,7 +91,7 @@ impl Links {
     }
 
     /// Returns the number of connected peers.
-    pub fn connected(&self) -> usize {
+    pub(crate) fn connected(&self) -> usize {
         let slots: Vec<LinkSlot> = self.inner.slots.lock().values().cloned().collect();
         let is_open = |slot: &LinkSlot| {
             slot.try_lock().is_ok_and(|link| link.as_ref().is_some_and(|link| !link.is_closed()))
@@ -100,7 +100,11 @@ impl Links {
     }
 
     /// Returns the link to a peer, connecting if there is none. Cancel safe.
-    pub async fn get_or_connect(&self, node: NodeId, address: SocketAddr) -> Result<PeerLink, PeerDialError> {
+    pub(crate) async fn get_or_connect(
+        &self,
+        node: NodeId,
+        address: SocketAddr,
+    ) -> Result<PeerLink, PeerDialError> {
         let slot = self.slot_for(node);
         let mut slot = slot.lock().await;
         if let Some(link) = usable_link(slot.as_ref(), address) {

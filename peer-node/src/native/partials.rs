@@ -21,8 +21,8 @@ use protocol::manifest::Manifest;
 use protocol::share_path::SharePath;
 use tokio::sync::{mpsc, watch};
 
-pub use partial::{Partial, PartialStatus};
-pub use publication::{Publication, Visitors};
+pub(crate) use partial::{Partial, PartialStatus};
+pub(crate) use publication::{Publication, Visitors};
 
 /// Maximum number of visitors waiting for a download. Further ones are dropped; the download still finds them as sources
 /// through the index.
@@ -30,7 +30,7 @@ const BACKLOG: usize = 16;
 
 /// The partial contents of a node; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Partials {
+pub(crate) struct Partials {
     inner: Arc<Inner>,
 }
 
@@ -45,7 +45,7 @@ impl Partials {
     /// content are sent to the visitors. `path` is the final path of the file.
     ///
     /// A new publication of the same content replaces the old one.
-    pub fn publish(
+    pub(crate) fn publish(
         &self,
         path: SharePath,
         manifest: Arc<Manifest>,
@@ -60,19 +60,19 @@ impl Partials {
     }
 
     /// Returns a content that is being downloaded. It may have no pieces yet.
-    pub fn find(&self, digest: &Digest) -> Option<Arc<Partial>> {
+    pub(crate) fn find(&self, digest: &Digest) -> Option<Arc<Partial>> {
         self.inner.table.lock().get(digest).cloned()
     }
 
     /// Returns the announced contents, as registered with the index.
-    pub fn records(&self) -> Vec<FileRecord> {
+    pub(crate) fn records(&self) -> Vec<FileRecord> {
         let table = self.inner.table.lock();
         let announced = table.values().filter(|partial| partial.is_announced());
         announced.map(|partial| partial.record()).collect()
     }
 
     /// Returns a receiver of the list's version, which grows with every change.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changes.subscribe()
     }
 

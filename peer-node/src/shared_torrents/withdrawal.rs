@@ -26,7 +26,7 @@ const MARKER_EXTENSION: &str = "withdrawn";
 
 /// Result of withdrawing a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Withdrawal {
+pub(crate) struct Withdrawal {
     /// The torrent.
     pub infohash: Infohash,
     /// True if the index has withdrawn it; otherwise it is sent when the index is reachable again.
@@ -72,7 +72,7 @@ impl WithdrawnTorrents {
 impl SharedTorrents {
     /// Withdraws the torrent served under a download number, if it is one of a shared file. It is not served again in
     /// this run unless it is created again.
-    pub async fn withdraw(&self, id: DownloadId) -> Option<Withdrawal> {
+    pub(crate) async fn withdraw(&self, id: DownloadId) -> Option<Withdrawal> {
         let infohash = self.inner.served.lock().remove(id)?;
         let (saved, marker) = (self.saved_path(infohash), self.marker_path(infohash));
         self.inner.withdrawn.add(infohash);

@@ -1,6 +1,6 @@
 /// The condition of the state folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StateHealth {
+pub(crate) struct StateHealth {
     /// Number of times the folder was created again since the node started because it was removed or replaced.
     pub restored: u64,
     /// Why the folder cannot be used at the moment.
@@ -13,7 +13,7 @@ pub struct StateHealth {
 
 impl StateHealth {
     /// Returns one sentence per current problem.
-    pub fn problems(&self) -> impl Iterator<Item = String> + use<> {
+    pub(crate) fn problems(&self) -> impl Iterator<Item = String> + use<> {
         let folder = self.folder_error.as_ref().map(|error| format!("cannot use the state folder: {error}"));
         let store = self.store_error.as_ref().map(|error| {
             format!("cannot store hashes: {error}; files stay shared but are hashed again after a restart")
@@ -22,7 +22,7 @@ impl StateHealth {
     }
 
     /// Returns a warning that applies as long as the folder stays where it is.
-    pub fn warning(&self) -> Option<String> {
+    pub(crate) fn warning(&self) -> Option<String> {
         let mode = self.exposed_mode?;
         Some(format!(
             "other users of this machine can access it (mode {mode:03o}), and its mode cannot be changed"

@@ -11,7 +11,7 @@ use rustix::fs::{FileType, Mode, OFlags, Stat};
 /// A file with the same identity at two moments is assumed to have the same content. If a program rewrites a file and restores
 /// its modification time, the change time still differs, because no program can set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FileIdentity {
+pub(crate) struct FileIdentity {
     /// Device of the file.
     pub dev: u64,
     /// Inode number on the device.
@@ -26,7 +26,7 @@ pub struct FileIdentity {
 
 impl FileIdentity {
     /// Returns the identity of an open file; `None` if it is not a regular file.
-    pub fn from_file(file: impl AsFd) -> io::Result<Option<Self>> {
+    pub(crate) fn from_file(file: impl AsFd) -> io::Result<Option<Self>> {
         Ok(Self::from_stat(&rustix::fs::fstat(file)?))
     }
 

@@ -23,7 +23,7 @@ mod tracker_url;
 mod udp;
 mod view;
 
-pub use view::{TrackerState, TrackerView};
+pub(crate) use view::{TrackerState, TrackerView};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ const BACKLOG: usize = 64;
 
 /// Configuration of an announcer.
 #[derive(Debug, Clone)]
-pub struct AnnounceConfig {
+pub(crate) struct AnnounceConfig {
     /// The torrent.
     pub infohash: Infohash,
     /// Our peer id.
@@ -72,7 +72,7 @@ pub struct AnnounceConfig {
 
 /// Statistics announced to trackers, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct AnnounceStats {
+pub(crate) struct AnnounceStats {
     /// Uploaded since the torrent was started.
     pub uploaded: u64,
     /// Downloaded since the torrent was started.
@@ -83,7 +83,7 @@ pub struct AnnounceStats {
 
 /// An event for the session. Trackers are named by scheme, host and port; all texts are escaped for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AnnounceEvent {
+pub(crate) enum AnnounceEvent {
     /// Peers from a tracker: at most 200 dialable addresses.
     Peers(Vec<SocketAddr>),
     /// A tracker refused or could not be reached.
@@ -115,7 +115,7 @@ pub enum AnnounceEvent {
 
 /// Handle of a torrent's announcer. The announcer stops when the handle is stopped or dropped.
 #[derive(Debug)]
-pub struct TrackerAnnouncer {
+pub(crate) struct TrackerAnnouncer {
     desired: watch::Sender<DesiredState>,
     views: watch::Receiver<Vec<TrackerView>>,
     task: JoinHandle<()>,
@@ -124,7 +124,7 @@ pub struct TrackerAnnouncer {
 impl TrackerAnnouncer {
     /// Starts the actor as a task of `config.tracker`. The first announce is sent at once. Events that do not fit the
     /// channel are dropped.
-    pub fn start(config: AnnounceConfig) -> (Self, mpsc::Receiver<AnnounceEvent>) {
+    pub(crate) fn start(config: AnnounceConfig) -> (Self, mpsc::Receiver<AnnounceEvent>) {
         Self::start_with(config, IntervalBounds::default(), TrackerTimeouts::default(), TlsTrust::System)
     }
 
@@ -157,7 +157,7 @@ impl TrackerAnnouncer {
     }
 
     /// Updates the statistics for the next announce.
-    pub fn report(&self, stats: AnnounceStats) {
+    pub(crate) fn report(&self, stats: AnnounceStats) {
         // Does not wake the actor: new statistics alone cause no announce.
         self.desired.send_if_modified(|desired| {
             desired.stats = stats;
@@ -166,18 +166,18 @@ impl TrackerAnnouncer {
     }
 
     /// Announces once, at once, that the torrent is complete. Call [`Self::report`] with nothing left first.
-    pub fn completed(&self) {
+    pub(crate) fn completed(&self) {
         self.desired.send_modify(|desired| desired.is_complete = true);
     }
 
     /// Requests peers as soon as a tracker allows it.
-    pub fn request_peers(&self) {
+    pub(crate) fn request_peers(&self) {
         self.desired.send_modify(|desired| desired.peer_requests = desired.peer_requests.wrapping_add(1));
     }
 
     /// Announces to the trackers that we stop, for at most three seconds. If the future is dropped, the announces are
     /// still sent.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.desired.send_modify(|desired| desired.is_stopped = true);
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the announcer task failed");
@@ -185,7 +185,7 @@ impl TrackerAnnouncer {
     }
 
     /// Returns the state of the trackers, in announce order.
-    pub fn views(&self) -> Vec<TrackerView> {
+    pub(crate) fn views(&self) -> Vec<TrackerView> {
         self.views.borrow().clone()
     }
 }

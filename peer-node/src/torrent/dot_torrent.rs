@@ -12,7 +12,7 @@ use crate::storage::read_regular_file;
 
 /// Why a `.torrent` cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum DotTorrentError {
+pub(crate) enum DotTorrentError {
     /// The file cannot be read.
     #[error("cannot read {}: {error}", display_safe(&path.to_string_lossy()))]
     Read {
@@ -32,7 +32,7 @@ pub enum DotTorrentError {
 }
 
 /// Reads and parses a `.torrent`; `-` is stdin. Blocks.
-pub fn read(path: &Path) -> Result<Metainfo, DotTorrentError> {
+pub(crate) fn read(path: &Path) -> Result<Metainfo, DotTorrentError> {
     let bytes = read_limited(path).map_err(|error| DotTorrentError::Read { path: path.to_owned(), error })?;
     Metainfo::parse(&bytes).map_err(|fault| DotTorrentError::Invalid { path: path.to_owned(), fault })
 }

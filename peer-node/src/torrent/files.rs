@@ -29,8 +29,8 @@ use protocol::bitfield::Bitfield;
 use protocol::metainfo::Metainfo;
 use protocol::share_path::safe_file_name;
 
-pub use error::TorrentFilesError;
-pub use report::{TorrentFileCondition, TorrentFileReport};
+pub(crate) use error::TorrentFilesError;
+pub(crate) use report::{TorrentFileCondition, TorrentFileReport};
 
 use super::selection::FileSelection;
 use content_root::ContentRoot;
@@ -42,7 +42,7 @@ use torrent_record::TorrentRecord;
 ///
 /// Methods block on disk access and belong on a blocking thread, unless stated otherwise.
 #[derive(Debug)]
-pub struct TorrentFiles {
+pub(crate) struct TorrentFiles {
     metainfo: Arc<Metainfo>,
     root: ContentRoot,
     selection: FileSelection,
@@ -67,18 +67,18 @@ impl TorrentFiles {
     }
 
     /// Returns the pieces that overlap a selected file. Does not block.
-    pub const fn wanted(&self) -> &Bitfield {
+    pub(crate) const fn wanted(&self) -> &Bitfield {
         &self.wanted
     }
 
     /// Returns the final path of the torrent's folder or only file. Does not block.
-    pub fn location(&self) -> &Path {
+    pub(crate) fn location(&self) -> &Path {
         &self.root.location
     }
 
     /// Returns the actual path of the torrent's folder or only file; a file may have been given another name. Does not
     /// block.
-    pub fn content_path(&self) -> PathBuf {
+    pub(crate) fn content_path(&self) -> PathBuf {
         match self.metainfo.files().first().filter(|_| self.root.only_file.is_some()) {
             Some(file) => self.external_path(&self.named_path(0, file)),
             None => self.location().to_owned(),
@@ -86,7 +86,7 @@ impl TorrentFiles {
     }
 
     /// Sets whether data written from now on stays in the page cache, because it is read again soon. Does not block.
-    pub fn keep_cached(&self, keep: bool) {
+    pub(crate) fn keep_cached(&self, keep: bool) {
         self.keep_cached.store(keep, Ordering::Relaxed);
     }
 

@@ -11,8 +11,8 @@ mod planned_content;
 mod tests;
 mod torrent_plan;
 
-pub use error::MakeTorrentError;
-pub use torrent_plan::{ExcludedEntry, ExclusionReason, TorrentPlan};
+pub(crate) use error::MakeTorrentError;
+pub(crate) use torrent_plan::{ExcludedEntry, TorrentPlan};
 
 use protocol::limits::MAX_TORRENT;
 use protocol::metainfo::{DraftContent, DraftFile, DraftOptionalFields, MetainfoDraft, MetainfoError};
@@ -24,7 +24,7 @@ use planned_content::PlannedContent;
 
 /// Options of a new torrent.
 #[derive(Debug, Clone, Default)]
-pub struct MakeOptions {
+pub(crate) struct MakeOptions {
     /// Name; default: the name of the file or folder.
     pub name: Option<String>,
     /// Piece length in bytes; default: chosen by size.
@@ -41,7 +41,7 @@ pub struct MakeOptions {
 
 impl TorrentPlan {
     /// Reads the content and returns the encoded `.torrent`; `progress` receives the number of bytes read so far.
-    pub fn make(
+    pub(crate) fn make(
         &self,
         options: &MakeOptions,
         cancel: &CancellationToken,
@@ -66,7 +66,7 @@ impl TorrentPlan {
     }
 
     /// Returns the default piece length for this content.
-    pub fn default_piece_length(&self) -> u32 {
+    pub(crate) fn default_piece_length(&self) -> u32 {
         default_piece_length(self.size())
     }
 

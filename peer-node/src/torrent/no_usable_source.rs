@@ -6,7 +6,7 @@ use super::announcer::unusable_reason;
 
 /// A torrent without a usable tracker, with the sources it names instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoUsableSource {
+pub(crate) struct NoUsableSource {
     trackers: usize,
     /// Why the first tracker cannot be used.
     reason: Option<String>,
@@ -16,7 +16,7 @@ pub struct NoUsableSource {
 
 impl NoUsableSource {
     /// Checks the sources of a torrent; none if at least one tracker can be used.
-    pub fn of(metainfo: &Metainfo) -> Option<Self> {
+    pub(crate) fn of(metainfo: &Metainfo) -> Option<Self> {
         let trackers: Vec<Option<String>> =
             metainfo.tiers().iter().flatten().map(|url| unusable_reason(url)).collect();
         trackers.iter().all(Option::is_some).then(|| Self {

@@ -7,14 +7,14 @@ use protocol::metainfo::{FileSpan, Metainfo};
 
 /// The selected files of a torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileSelection {
+pub(crate) struct FileSelection {
     /// Indices in the torrent's list; none means all.
     files: Option<BTreeSet<usize>>,
 }
 
 /// Why a selection is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FileSelectionError {
+pub(crate) enum FileSelectionError {
     /// An entry is empty.
     #[error(
         "the selection {text:?} has an empty entry; separate numbers, ranges and patterns with commas, e.g. 1,3-5,*.iso"
@@ -49,7 +49,7 @@ pub enum FileSelectionError {
 
 impl FileSelection {
     /// Selects all files.
-    pub const fn all() -> Self {
+    pub(crate) const fn all() -> Self {
         Self { files: None }
     }
 
@@ -58,7 +58,7 @@ impl FileSelection {
     /// In a pattern `*` matches any characters and `?` any one character; case is ignored. A pattern without a slash is
     /// compared with file names, one with a slash with paths below the torrent's folder; a trailing slash selects
     /// everything in that folder.
-    pub fn parse(text: &str, metainfo: &Metainfo) -> Result<Self, FileSelectionError> {
+    pub(crate) fn parse(text: &str, metainfo: &Metainfo) -> Result<Self, FileSelectionError> {
         let mut selected = BTreeSet::new();
         for entry in text.split(',').map(str::trim) {
             if entry.is_empty() {
@@ -73,7 +73,7 @@ impl FileSelection {
     }
 
     /// Returns true if the file with this index, from 0, is selected.
-    pub fn has(&self, file: usize) -> bool {
+    pub(crate) fn has(&self, file: usize) -> bool {
         self.files.as_ref().is_none_or(|files| files.contains(&file))
     }
 }

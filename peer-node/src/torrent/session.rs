@@ -40,7 +40,7 @@ use crate::view::{ContentId, DownloadId, DownloadState, DownloadView};
 use active_swarm::{ActiveSwarm, TorrentPhase};
 use fragments::Fragments;
 use library_sharing::ShareOutcome;
-pub use native_sources::NativeBridge;
+pub(crate) use native_sources::NativeBridge;
 use native_sources::NativeEvents;
 use opening::TorrentStorage;
 use progress_view::Contributions;
@@ -56,7 +56,7 @@ const YIELD_TURN_AFTER: Duration = Duration::from_secs(30);
 
 /// Dependencies shared by all torrents of a program.
 #[derive(Debug, Clone)]
-pub struct TorrentConfig {
+pub(crate) struct TorrentConfig {
     /// The BitTorrent connections.
     pub wires: Wires,
     /// Limits, slots and buffers shared with the other dialects.

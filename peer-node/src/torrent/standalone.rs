@@ -24,7 +24,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A torrent that runs without a node.
 #[derive(Debug)]
-pub struct StandaloneTorrent {
+pub(crate) struct StandaloneTorrent {
     address: SocketAddr,
     view: watch::Receiver<DownloadView>,
     tracker: TaskTracker,
@@ -33,7 +33,11 @@ pub struct StandaloneTorrent {
 
 impl StandaloneTorrent {
     /// Starts a torrent that accepts peers on `listener`.
-    pub fn start(spec: TorrentSpec, listener: TcpListener, limits: TransportConfig) -> io::Result<Self> {
+    pub(crate) fn start(
+        spec: TorrentSpec,
+        listener: TcpListener,
+        limits: TransportConfig,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let transport = Transport::new(limits, &tracker, cancel.clone());
@@ -63,17 +67,17 @@ impl StandaloneTorrent {
     }
 
     /// Returns the address that accepts peers.
-    pub const fn address(&self) -> SocketAddr {
+    pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Returns the view of the transfer.
-    pub const fn view(&mut self) -> &mut watch::Receiver<DownloadView> {
+    pub(crate) const fn view(&mut self) -> &mut watch::Receiver<DownloadView> {
         &mut self.view
     }
 
     /// Stops the torrent and its connections gracefully.
-    pub async fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         self.cancel.cancel();
         self.tracker.close();
         if tokio::time::timeout(STOP_TIMEOUT, self.tracker.wait()).await.is_err() {

@@ -10,7 +10,7 @@ use crate::library::OpenFile;
 
 /// A torrent that the user wants to download or seed.
 #[derive(Debug, Clone)]
-pub struct TorrentSpec {
+pub(crate) struct TorrentSpec {
     /// The torrent's metainfo.
     pub metainfo: Arc<Metainfo>,
     /// SHA-256 of the content, if it is a single file and the digest is known: native nodes are then sources too.
@@ -25,7 +25,7 @@ pub struct TorrentSpec {
 
 /// Location of a torrent's content.
 #[derive(Debug, Clone)]
-pub enum TorrentLocation {
+pub(crate) enum TorrentLocation {
     /// Missing pieces of the selected files are downloaded into a folder.
     Download {
         /// The folder that holds the torrent's file or folder.
@@ -49,7 +49,7 @@ pub enum TorrentLocation {
 
 impl TorrentLocation {
     /// Returns the folder that holds the torrent's file or folder; none for a file of the library.
-    pub fn folder(&self) -> Option<&Path> {
+    pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
             Self::Download { folder, .. } | Self::Complete { folder } => Some(folder),
             Self::Library { .. } => None,
@@ -59,7 +59,7 @@ impl TorrentLocation {
 
 /// What to do when a torrent is complete.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum OnCompletion {
+pub(crate) enum OnCompletion {
     /// Stop.
     Stop,
     /// Seed until the upload ratio is reached, or forever.

@@ -8,7 +8,7 @@ pub(crate) const CONNECTIONS_PER_ADDRESS: usize = 16;
 
 /// Limits on the connections of one address. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AddressLimits {
+pub(crate) struct AddressLimits {
     /// Upload slots, as long as other addresses want any.
     pub slots: Option<NonZeroUsize>,
     /// Positions in the queue for a slot.

@@ -53,7 +53,7 @@ struct ConnectionCounts {
 
 /// Permission for one connection. Dropping it releases the permission.
 #[derive(Debug)]
-pub struct AdmissionPermit {
+pub(crate) struct AdmissionPermit {
     holder: PermitHolder,
     counts: Arc<Mutex<ConnectionCounts>>,
 }

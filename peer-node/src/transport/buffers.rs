@@ -6,14 +6,14 @@ use crate::storage::ALIGNMENT;
 
 /// A pool of block buffers. Reusing memory avoids page faults, which are expensive, above all on virtual machines.
 #[derive(Debug, Clone)]
-pub struct BufferPool {
+pub(crate) struct BufferPool {
     spare: Arc<Mutex<Vec<Vec<u8>>>>,
     max_spare: usize,
 }
 
 /// The bytes of a block. Dropping it returns the memory to the pool.
 #[derive(Debug)]
-pub struct Buffer {
+pub(crate) struct Buffer {
     bytes: Vec<u8>,
     /// Offset of the block in `bytes`.
     start: usize,
@@ -22,12 +22,12 @@ pub struct Buffer {
 
 impl BufferPool {
     /// Creates a pool that keeps at most `most` unused buffers.
-    pub fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { spare: Arc::default(), max_spare: most }
     }
 
     /// Returns an empty buffer with room for `length` bytes.
-    pub fn take(&self, length: usize) -> Buffer {
+    pub(crate) fn take(&self, length: usize) -> Buffer {
         let length = length + ALIGNMENT;
         let spare = {
             let mut spare = self.spare.lock();
@@ -49,14 +49,14 @@ impl BufferPool {
     }
 
     /// Releases the memory of all unused buffers.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.spare.lock().clear();
     }
 }
 
 impl Buffer {
     /// Returns the bytes read so far.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(self.start..).unwrap_or_default()
     }
 

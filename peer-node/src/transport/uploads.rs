@@ -12,7 +12,7 @@ use swarm::RateMeter;
 
 /// Bytes sent and received since the node started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TransferTotals {
+pub(crate) struct TransferTotals {
     /// Content sent to peers.
     pub sent: u64,
     /// Content received from peers.
@@ -23,7 +23,7 @@ pub struct TransferTotals {
 
 /// The contents that peers are fetching from this node, for display.
 #[derive(Debug, Clone, Default)]
-pub struct Uploads {
+pub(crate) struct Uploads {
     inner: Arc<Inner>,
 }
 
@@ -55,14 +55,14 @@ struct ActiveUpload {
 
 impl Uploads {
     /// Returns the uploads, oldest first. Omits contents of which no block has been requested yet.
-    pub fn views(&self) -> Vec<UploadView> {
+    pub(crate) fn views(&self) -> Vec<UploadView> {
         let now = Instant::now();
         let open: Vec<Arc<ActiveUpload>> = self.inner.open.lock().values().cloned().collect();
         open.iter().map(|upload| upload.view(now)).filter(UploadView::is_notable).collect()
     }
 
     /// Returns the totals, together with the given number of peers.
-    pub fn totals(&self, peers: usize) -> TransferTotals {
+    pub(crate) fn totals(&self, peers: usize) -> TransferTotals {
         let (sent, received) = (&self.inner.sent, &self.inner.received);
         TransferTotals {
             sent: sent.load(Ordering::Relaxed),
@@ -72,7 +72,7 @@ impl Uploads {
     }
 
     /// Returns the upload rate of a content to all peers together, in bytes per second.
-    pub fn rate_of(&self, content: ContentId) -> f64 {
+    pub(crate) fn rate_of(&self, content: ContentId) -> f64 {
         self.views().iter().filter(|view| view.content == content).map(|view| view.rate).sum()
     }
 

@@ -8,7 +8,7 @@ use super::{DownloadState, DownloadView};
 
 /// A source that keeps a download waiting, with the queue position that it reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueuedAt {
+pub(crate) struct QueuedAt {
     /// Listen address of the source.
     pub source: SocketAddr,
     /// Position in the queue, 1 being next, once reported.
@@ -30,7 +30,7 @@ impl fmt::Display for QueuedAt {
 
 impl DownloadView {
     /// Returns in a few words why the download receives nothing; `None` if it does, or need not.
-    pub fn wait_reason(&self) -> Option<String> {
+    pub(crate) fn wait_reason(&self) -> Option<String> {
         let reason = match &self.state {
             DownloadState::Queued => match self.queue_position {
                 Some(position) => format!("waiting for its turn, number {position} in the queue"),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use peer_node::identity::{ExposedKeyPolicy, Identity};
-use peer_node::index_client::{IndexClient, IndexConfig, IndexStatus, ShareChanges, ShareSource};
-use peer_node::native::ProbeKey;
-use peer_node::source_address::SourceAddress;
+use peer_node::{
+    ExposedKeyPolicy, Identity, IndexClient, IndexConfig, IndexStatus, ProbeKey, ShareChanges, ShareSource,
+    SourceAddress,
+};
 use protocol::index::FileRecord;
 use tests::content::TestContent;
 use tests::crowd::{Latencies, SlowClient};

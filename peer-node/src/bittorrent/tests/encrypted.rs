@@ -7,7 +7,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::fetch::WireFetch;
 use super::node::{WireTestNode, content, torrent};
 use super::scripted_peer::handshake;
-use crate::bittorrent::{ConnectMode, PeerHandshakeError, PeerWireError};
+use crate::bittorrent::handshake::PeerHandshakeError;
+use crate::bittorrent::{ConnectMode, PeerWireError};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn content_is_fetched_over_an_encrypted_handshake() {

@@ -7,7 +7,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::fetch::WireFetch;
 use super::node::{WireTestNode, content, torrent};
 use super::scripted_peer::{ScriptedPeer, SentByNode, handshake};
-use crate::bittorrent::{ConnectMode, PeerHandshakeError, PeerWireError, WireEvent};
+use crate::bittorrent::handshake::PeerHandshakeError;
+use crate::bittorrent::{ConnectMode, PeerWireError, WireEvent};
 
 const BLOCK: u32 = 16 << 10;
 

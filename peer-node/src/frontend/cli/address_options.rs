@@ -7,7 +7,7 @@ use crate::transport::{AddressLimits, CONNECTIONS_PER_ADDRESS};
 /// The limits per address, so that no peer can occupy a node alone. An address is an IPv4 address or the network (/64) of a
 /// public IPv6 address.
 #[derive(Debug, Clone, Copy, Args)]
-pub struct AddressOptions {
+pub(crate) struct AddressOptions {
     /// Serve at most this many peers of one address at once while peers of other addresses wait; 0 for no limit
     #[arg(long, value_name = "N", env = "PEER_NODE_SLOTS_PER_ADDRESS", default_value_t = 1)]
     slots_per_address: usize,

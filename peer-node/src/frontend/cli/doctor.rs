@@ -33,7 +33,7 @@ const INDEX_TIMEOUT: Duration = Duration::from_secs(8);
 /// The node to check.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct DoctorOptions {
+pub(crate) struct DoctorOptions {
     /// Accept peers on this port
     #[arg(value_name = "PORT", env = "PEER_NODE_PORT", default_value_t = 12349)]
     pub port: u16,

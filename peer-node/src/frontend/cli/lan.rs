@@ -15,8 +15,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-pub use neighbour_options::{NeighbourOptions, NoRandomness};
-pub use options::{LanCommand, LanOptions};
+pub(crate) use neighbour_options::{NeighbourOptions, NoRandomness};
+pub(crate) use options::{LanCommand, LanOptions};
 
 use neighbour_options::fresh_cookie;
 

@@ -31,7 +31,7 @@ Type help at the prompt to list the commands.";
 /// Share a folder, search the files of all peers, and download each file from many peers at once
 #[derive(Debug, Clone, Parser)]
 #[command(name = "peer-node", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
-pub struct ProgramOptions {
+pub(crate) struct ProgramOptions {
     /// The command to run instead of a node.
     #[command(subcommand)]
     pub command: Option<ProgramCommand>,
@@ -101,7 +101,7 @@ pub struct ProgramOptions {
 
 /// The commands besides running a node.
 #[derive(Debug, Clone, Subcommand)]
-pub enum ProgramCommand {
+pub(crate) enum ProgramCommand {
     /// Show, create, verify, download and seed torrents
     #[command(subcommand)]
     Torrent(TorrentCommand),
@@ -115,7 +115,7 @@ pub enum ProgramCommand {
 
 /// Options that contradict each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OptionsError {
+pub(crate) enum OptionsError {
     /// All nodes on port 0 would share one folder.
     #[error("port 0 takes any free port, so the folder cannot be named after it; add --share-dir FOLDER")]
     NoFolder,
@@ -126,7 +126,7 @@ pub enum OptionsError {
 
 impl ProgramOptions {
     /// Returns the folder that the node shares.
-    pub fn folder(&self) -> Result<PathBuf, OptionsError> {
+    pub(crate) fn folder(&self) -> Result<PathBuf, OptionsError> {
         match (&self.share_dir, self.port) {
             (Some(folder), _) => Ok(folder.clone()),
             (None, 0) => Err(OptionsError::NoFolder),
@@ -135,7 +135,7 @@ impl ProgramOptions {
     }
 
     /// Returns the options with which the node is started.
-    pub fn into_node_options(self) -> Result<NodeOptions, OptionsError> {
+    pub(crate) fn into_node_options(self) -> Result<NodeOptions, OptionsError> {
         let lan = self.neighbours.settings(self.listen_host)?;
         Ok(NodeOptions {
             port: self.port,

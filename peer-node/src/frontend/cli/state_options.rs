@@ -4,7 +4,7 @@ use crate::identity::ExposedKeyPolicy;
 
 /// How strictly the node's own files must be protected.
 #[derive(Debug, Clone, Copy, Args)]
-pub struct StateOptions {
+pub(crate) struct StateOptions {
     /// Use the node's key even if other users of this machine can read it, e.g. on a file system without permissions
     #[arg(long, env = "PEER_NODE_INSECURE_STATE")]
     insecure_state: bool,

@@ -25,7 +25,7 @@ started again resumes. Its log is log_peer_ID.log.";
 /// Which peers are started, and their configuration.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct SwarmOptions {
+pub(crate) struct SwarmOptions {
     /// Run the peer with this number in the list, or all peers whose host is this machine
     #[arg(value_name = "PEER_ID|start-all", value_parser = parse_peer_choice)]
     pub who: PeerChoice,
@@ -57,7 +57,7 @@ pub struct SwarmOptions {
 
 /// Which peers are started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PeerChoice {
+pub(crate) enum PeerChoice {
     /// The peer with this number.
     One(ConfiguredPeerId),
     /// All whose host is this machine.
@@ -66,7 +66,7 @@ pub enum PeerChoice {
 
 /// How messages are framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FramingOption {
+pub(crate) enum FramingOption {
     /// Adopt what each peer uses
     Auto,
     /// The length counts the type and the payload

@@ -30,7 +30,7 @@ use verify::VerifyOptions;
 
 /// The torrent commands.
 #[derive(Debug, Clone, Subcommand)]
-pub enum TorrentCommand {
+pub(crate) enum TorrentCommand {
     /// Show the contents of a torrent: names, sizes, hashes, trackers, files
     Show(ShowOptions),
     /// Create a torrent from a file or folder

@@ -22,7 +22,7 @@ pub(crate) enum Audience {
 
 /// Why stdout cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OutputError {
+pub(crate) enum OutputError {
     /// The reader has closed it.
     #[error("the output is closed")]
     Closed,

@@ -15,7 +15,7 @@ use crate::index_client::IndexStatus;
 
 /// The outcome of a script, the worst last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ScriptOutcome {
+pub(crate) enum ScriptOutcome {
     /// All commands succeeded.
     #[default]
     Success,
@@ -27,7 +27,7 @@ pub enum ScriptOutcome {
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplEnd {
+pub(crate) enum ReplEnd {
     /// The input ended, or a signal arrived.
     Finished(ScriptOutcome),
     /// The output cannot be written.

@@ -1,6 +1,9 @@
 use std::fs;
 
-use super::super::{Caution, MANY_FILES, PatternError, Registration, ShareReport, SkipReason};
+use super::super::caution::{Caution, MANY_FILES};
+use super::super::exclusions::PatternError;
+use super::super::report::SkipReason;
+use super::super::{Registration, ShareReport};
 use super::*;
 
 async fn register_with(

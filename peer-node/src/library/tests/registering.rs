@@ -1,6 +1,7 @@
 use std::fs;
 
-use super::super::{ShareReport, SkipReason};
+use super::super::ShareReport;
+use super::super::report::SkipReason;
 use super::*;
 
 async fn register(

@@ -13,7 +13,7 @@ use crate::native::PeerLink;
 
 /// Status of a partial content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PartialStatus {
+pub(crate) enum PartialStatus {
     /// Being downloaded; more pieces may follow.
     Growing,
     /// All pieces are verified and the download has ended. From now on the library shares the content.
@@ -24,7 +24,7 @@ pub enum PartialStatus {
 
 /// A content of which some pieces are verified.
 #[derive(Debug)]
-pub struct Partial {
+pub(crate) struct Partial {
     path: SharePath,
     manifest: Arc<Manifest>,
     /// The manifest's id, kept because computing it hashes the whole manifest.
@@ -66,49 +66,49 @@ impl Partial {
     }
 
     /// Returns the digest of the content.
-    pub fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> Digest {
         self.manifest.digest()
     }
 
     /// Returns the final path of the file.
-    pub const fn path(&self) -> &SharePath {
+    pub(crate) const fn path(&self) -> &SharePath {
         &self.path
     }
 
     /// Returns the manifest that the download currently trusts.
-    pub const fn manifest(&self) -> &Arc<Manifest> {
+    pub(crate) const fn manifest(&self) -> &Arc<Manifest> {
         &self.manifest
     }
 
     /// Returns the id of the manifest.
-    pub const fn manifest_id(&self) -> Digest {
+    pub(crate) const fn manifest_id(&self) -> Digest {
         self.manifest_id
     }
 
     /// Returns the file that holds the pieces at their offsets.
-    pub const fn file(&self) -> &Arc<File> {
+    pub(crate) const fn file(&self) -> &Arc<File> {
         &self.file
     }
 
     /// Returns true if a piece may be sent to peers.
-    pub fn has(&self, piece: PieceIndex) -> bool {
+    pub(crate) fn has(&self, piece: PieceIndex) -> bool {
         let progress = self.progress.lock();
         progress.status != PartialStatus::Withdrawn && progress.have.has(piece)
     }
 
     /// Returns true if the content is announced to the index.
-    pub fn is_announced(&self) -> bool {
+    pub(crate) fn is_announced(&self) -> bool {
         self.progress.lock().is_announced
     }
 
     /// Returns the status of the content.
-    pub fn status(&self) -> PartialStatus {
+    pub(crate) fn status(&self) -> PartialStatus {
         self.progress.lock().status
     }
 
     /// Returns the verified pieces and a cursor for [`Partial::read`], and notifies `bell` of every change from now on. Bells
     /// that were dropped are removed.
-    pub fn follow(&self, bell: &Arc<Notify>) -> (Bitfield, usize) {
+    pub(crate) fn follow(&self, bell: &Arc<Notify>) -> (Bitfield, usize) {
         let mut progress = self.progress.lock();
         let bell = Arc::downgrade(bell);
         // A connection that opens the content repeatedly follows it only once.
@@ -118,7 +118,7 @@ impl Partial {
     }
 
     /// Returns up to `most` pieces verified since `cursor`, and advances it.
-    pub fn read(&self, cursor: &mut usize, most: usize) -> Vec<PieceIndex> {
+    pub(crate) fn read(&self, cursor: &mut usize, most: usize) -> Vec<PieceIndex> {
         let progress = self.progress.lock();
         let news: Vec<PieceIndex> = progress.log.iter().skip(*cursor).take(most).copied().collect();
         *cursor += news.len();
@@ -126,7 +126,7 @@ impl Partial {
     }
 
     /// Passes a peer that has opened the content to the download, since it may be a source as well.
-    pub fn peer_opened(&self, link: &PeerLink) {
+    pub(crate) fn peer_opened(&self, link: &PeerLink) {
         // If too many are waiting, the download has enough sources.
         let _ = self.visitors.try_send(link.clone());
     }

@@ -7,12 +7,12 @@ use super::{Partial, Partials};
 use crate::native::PeerLink;
 
 /// The peers that have opened a partial content, each with its link.
-pub type Visitors = mpsc::Receiver<PeerLink>;
+pub(crate) type Visitors = mpsc::Receiver<PeerLink>;
 
 /// A download's handle to its partial content. Dropping it ends the publication: an incomplete content is withdrawn from all
 /// peers, and a complete one is left to the library.
 #[derive(Debug)]
-pub struct Publication {
+pub(crate) struct Publication {
     partials: Partials,
     partial: Arc<Partial>,
 }
@@ -23,12 +23,12 @@ impl Publication {
     }
 
     /// Shares one more piece, which must be verified and written.
-    pub fn add_piece(&self, piece: PieceIndex) {
+    pub(crate) fn add_piece(&self, piece: PieceIndex) {
         self.partial.add_piece(piece);
     }
 
     /// Announces the content to the index. At least one piece must be verified.
-    pub fn announce(&self) {
+    pub(crate) fn announce(&self) {
         if self.partial.announce() {
             self.partials.changed();
         }

@@ -2,7 +2,7 @@ use tokio::time::Instant;
 
 /// State of a tracker, for users and scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrackerView {
+pub(crate) struct TrackerView {
     /// Announce URL. It may contain a secret passkey and characters that are not safe to display.
     pub url: String,
     /// State of the tracker.
@@ -17,7 +17,7 @@ pub struct TrackerView {
 
 /// State of a tracker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TrackerState {
+pub(crate) enum TrackerState {
     /// Not contacted yet: others come first.
     Untried,
     /// An announce is in progress.

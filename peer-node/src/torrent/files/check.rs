@@ -23,7 +23,7 @@ const MAX_THREADS: usize = 8;
 impl TorrentFiles {
     /// Verifies the claimed pieces and returns the valid ones. `progress` receives the number of pieces checked so far,
     /// from several threads. If cancelled, stops early and returns an incomplete result.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         claimed: &Bitfield,
         cancel: &CancellationToken,

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 /// Why the files of a torrent cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum TorrentFilesError {
+pub(crate) enum TorrentFilesError {
     /// Every candidate name is taken.
     #[error("no free name is left for {}; move some of the existing files away", path.display())]
     NoFreeName {

@@ -88,7 +88,7 @@ impl TorrentFiles {
     /// are there. Returns the paths of files renamed since the last success.
     ///
     /// Failed work is retried by the next call. A call without work is cheap.
-    pub fn finalize(&self, have: &Bitfield) -> Result<Vec<PathBuf>, TorrentFilesError> {
+    pub(crate) fn finalize(&self, have: &Bitfield) -> Result<Vec<PathBuf>, TorrentFilesError> {
         let mut batch = self.finalization.lock().take_due(&self.metainfo, have);
         batch.files.retain(|number| self.needs_final_name(*number));
         let result = self.finalize_batch(&mut batch);
@@ -109,7 +109,7 @@ impl TorrentFiles {
     }
 
     /// Finalizes complete files, and records the pieces even if that fails.
-    pub fn finalize_and_record(&self, have: &Bitfield) -> io::Result<()> {
+    pub(crate) fn finalize_and_record(&self, have: &Bitfield) -> io::Result<()> {
         let result = self.finalize(have).map(drop).map_err(io::Error::other);
         result.and(self.record_pieces(have))
     }

@@ -24,7 +24,7 @@ impl TorrentFiles {
     ///
     /// An earlier attempt is resumed, and complete content under its final name is used as it is. If something else has
     /// the name, it is left alone and the next free name is used; valid pieces found there are copied.
-    pub fn open(
+    pub(crate) fn open(
         dir: &Path,
         metainfo: &Arc<Metainfo>,
         selection: &FileSelection,
@@ -63,7 +63,7 @@ impl TorrentFiles {
     }
 
     /// Opens a torrent's existing content to verify or seed it; never creates or changes anything.
-    pub fn open_complete(dir: &Path, metainfo: &Arc<Metainfo>) -> Result<Self, TorrentFilesError> {
+    pub(crate) fn open_complete(dir: &Path, metainfo: &Arc<Metainfo>) -> Result<Self, TorrentFilesError> {
         let legacy = metainfo.with_legacy_names().map(|metainfo| Self::open_named(dir, &Arc::new(metainfo)));
         match legacy {
             Some(Ok(files)) if files.has_other_names_than(metainfo) => Ok(files),

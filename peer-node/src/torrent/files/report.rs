@@ -7,7 +7,7 @@ use super::{TorrentFiles, layout};
 
 /// Result of verifying one file of a torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TorrentFileReport {
+pub(crate) struct TorrentFileReport {
     /// Index in the torrent's list, from 0.
     pub number: usize,
     /// Actual or expected path.
@@ -24,7 +24,7 @@ pub struct TorrentFileReport {
 
 /// Condition of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TorrentFileCondition {
+pub(crate) enum TorrentFileCondition {
     /// All its pieces are valid.
     Complete,
     /// Some pieces are invalid.
@@ -42,7 +42,7 @@ pub enum TorrentFileCondition {
 
 impl TorrentFiles {
     /// Reports the condition of every file except padding, given the valid pieces.
-    pub fn file_reports(&self, valid: &Bitfield) -> Vec<TorrentFileReport> {
+    pub(crate) fn file_reports(&self, valid: &Bitfield) -> Vec<TorrentFileReport> {
         let geometry = self.metainfo.geometry();
         let files = self.metainfo.files().iter().enumerate().filter(|(_, file)| !file.is_padding);
         let report = |(number, file)| {

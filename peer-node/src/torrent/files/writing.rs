@@ -26,7 +26,7 @@ const STAT_BLOCK: u64 = 512;
 
 impl TorrentFiles {
     /// Verifies and writes a piece, given in parts. Returns false if it is invalid.
-    pub fn store(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<bool> {
+    pub(crate) fn store(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<bool> {
         if !self.metainfo.verify_piece(piece, parts.iter().copied()) {
             return Ok(false);
         }
@@ -35,7 +35,7 @@ impl TorrentFiles {
     }
 
     /// Records the pieces. Does not sync: the record is a claim that is verified before use.
-    pub fn record_pieces(&self, have: &Bitfield) -> io::Result<()> {
+    pub(crate) fn record_pieces(&self, have: &Bitfield) -> io::Result<()> {
         if self.finalization.lock().is_finished() {
             return Ok(());
         }
@@ -43,7 +43,7 @@ impl TorrentFiles {
     }
 
     /// Returns the space that the selected files still need, and the free space.
-    pub fn disk_space(&self) -> io::Result<DiskSpace> {
+    pub(crate) fn disk_space(&self) -> io::Result<DiskSpace> {
         let free = self.root.folder.free_space()?;
         let mut needed = 0u64;
         for (number, file) in self.metainfo.files().iter().enumerate() {

@@ -6,7 +6,7 @@ use protocol::metainfo::MetainfoError;
 
 /// Why a torrent cannot be created.
 #[derive(Debug, thiserror::Error)]
-pub enum MakeTorrentError {
+pub(crate) enum MakeTorrentError {
     /// A file or folder cannot be read.
     #[error("cannot read {}: {error}", display_path(path))]
     Unreadable {

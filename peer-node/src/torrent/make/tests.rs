@@ -10,6 +10,7 @@ use protocol::metainfo::Metainfo;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+use super::torrent_plan::ExclusionReason;
 use super::*;
 
 fn album_with(files: &[(&str, usize)]) -> TempDir {

@@ -12,7 +12,7 @@ use crate::storage::{LinkPolicy, open_regular_file};
 
 /// The content of a new torrent: files with their sizes, in the order in which they are hashed.
 #[derive(Debug)]
-pub struct TorrentPlan {
+pub(crate) struct TorrentPlan {
     /// Name of the file or folder, if it is valid in a torrent.
     pub(super) name: Option<String>,
     pub(super) root: PathBuf,
@@ -34,7 +34,7 @@ pub(super) struct PlannedFile {
 
 /// An entry of the folder that is excluded from the torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExcludedEntry {
+pub(crate) struct ExcludedEntry {
     /// Path of the entry.
     pub path: PathBuf,
     /// The reason.
@@ -43,7 +43,7 @@ pub struct ExcludedEntry {
 
 /// Why an entry is excluded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExclusionReason {
+pub(crate) enum ExclusionReason {
     /// A symbolic link.
     #[error("a symbolic link")]
     Symlink,
@@ -70,7 +70,7 @@ pub enum ExclusionReason {
 impl TorrentPlan {
     /// Scans a file or folder. Excludes links, special files, unreadable entries, names that are invalid in torrents,
     /// and `output`. Blocks.
-    pub fn scan(path: &Path, output: Option<&Path>) -> Result<Self, MakeTorrentError> {
+    pub(crate) fn scan(path: &Path, output: Option<&Path>) -> Result<Self, MakeTorrentError> {
         let unreadable = |error| MakeTorrentError::Unreadable { path: path.to_owned(), error };
         let root = path.canonicalize().map_err(unreadable)?;
         let metadata = root.metadata().map_err(unreadable)?;
@@ -89,27 +89,27 @@ impl TorrentPlan {
     }
 
     /// Returns the default name of the torrent; none if the name of the file or folder is not valid in one.
-    pub fn name(&self) -> Option<&str> {
+    pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
     /// Returns the total size of all files in bytes.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.files.iter().map(|file| file.length).fold(0, u64::saturating_add)
     }
 
     /// Returns the number of files.
-    pub const fn file_count(&self) -> usize {
+    pub(crate) const fn file_count(&self) -> usize {
         self.files.len()
     }
 
     /// Returns true if the root is a file, not a folder.
-    pub const fn is_single_file(&self) -> bool {
+    pub(crate) const fn is_single_file(&self) -> bool {
         self.is_single_file
     }
 
     /// Returns the excluded entries.
-    pub fn excluded(&self) -> &[ExcludedEntry] {
+    pub(crate) fn excluded(&self) -> &[ExcludedEntry] {
         &self.excluded
     }
 

@@ -33,7 +33,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(30);
 
 /// Connects torrents with the native network.
 #[derive(Debug, Clone)]
-pub struct NativeBridge {
+pub(crate) struct NativeBridge {
     /// Native connections.
     pub links: Links,
     /// Finds sources.

@@ -9,7 +9,7 @@ use crate::lan::LanSettings;
 
 /// How a node finds other nodes on the local network.
 #[derive(Debug, Clone, Args)]
-pub struct NeighbourOptions {
+pub(crate) struct NeighbourOptions {
     /// Find other nodes on the local network too, with or without an index, as far as --listen-host accepts them
     #[arg(long, env = "PEER_NODE_LAN")]
     pub lan: bool,
@@ -30,7 +30,7 @@ pub struct NeighbourOptions {
 /// The system provides no random numbers, which a node needs to recognise its own announcements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the system provides no random numbers; omit --lan, or try again")]
-pub struct NoRandomness;
+pub(crate) struct NoRandomness;
 
 impl NeighbourOptions {
     /// Returns the settings for finding other nodes. A node on loopback finds those of this machine.

@@ -27,7 +27,7 @@ as trustworthy as the network, unless both sides are peer-node, which announces 
 /// The command and options of `peer-node lan`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct LanOptions {
+pub(crate) struct LanOptions {
     /// The part to run; all of them without it.
     #[command(subcommand)]
     pub command: Option<LanCommand>,
@@ -39,7 +39,7 @@ pub struct LanOptions {
 
 /// The parts that can run alone.
 #[derive(Debug, Clone, Subcommand)]
-pub enum LanCommand {
+pub(crate) enum LanCommand {
     /// Announce the chunks in the folder periodically
     Announce {
         /// Split these files into chunks first
@@ -60,7 +60,7 @@ pub enum LanCommand {
 
 /// The options of all parts.
 #[derive(Debug, Clone, Args)]
-pub struct LanSharedOptions {
+pub(crate) struct LanSharedOptions {
     /// Keep the chunks, the content dictionary and the logs in this folder
     #[arg(long, value_name = "DIR", default_value = "lan", global = true)]
     pub dir: PathBuf,

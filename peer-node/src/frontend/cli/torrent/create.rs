@@ -31,7 +31,7 @@ const PIECE_LENGTHS: std::ops::RangeInclusive<u32> = 16 << 10..=64 << 20;
 /// The options of `torrent create`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct CreateOptions {
+pub(crate) struct CreateOptions {
     /// The file or folder to create a torrent from
     #[arg(value_name = "PATH")]
     pub path: PathBuf,

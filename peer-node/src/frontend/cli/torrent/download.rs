@@ -20,7 +20,7 @@ Verified pieces are kept: run the same command to resume. Status 0: all selected
 /// The options of `torrent download`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct DownloadOptions {
+pub(crate) struct DownloadOptions {
     /// The torrent to download
     #[arg(value_name = "FILE.torrent")]
     pub torrent: PathBuf,

@@ -35,7 +35,7 @@ const EXIT_INTERRUPTED: u8 = 130;
 
 /// The options for connections to peers.
 #[derive(Debug, Clone, Args)]
-pub struct TorrentPeerOptions {
+pub(crate) struct TorrentPeerOptions {
     /// Accept peers on this port; 0 takes any free port [default: the port of the last run, if it is free]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,

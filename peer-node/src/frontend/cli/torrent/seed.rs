@@ -18,7 +18,7 @@ All files are verified first and never modified. Seeding ends with Ctrl-C.";
 /// The options of `torrent seed`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct SeedOptions {
+pub(crate) struct SeedOptions {
     /// The torrent to seed
     #[arg(value_name = "FILE.torrent")]
     pub torrent: PathBuf,

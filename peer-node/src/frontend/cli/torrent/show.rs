@@ -18,7 +18,7 @@ Examples:
 /// The options of `torrent show`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ShowOptions {
+pub(crate) struct ShowOptions {
     /// The torrent to show; - reads it from stdin
     #[arg(value_name = "FILE.torrent")]
     pub torrent: PathBuf,

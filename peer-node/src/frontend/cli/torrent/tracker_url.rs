@@ -4,7 +4,7 @@ use protocol::limits::MAX_TRACKER_URL;
 
 /// The equivalent trackers of one tier (BEP 12).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrackerTier(pub(super) Vec<String>);
+pub(crate) struct TrackerTier(pub(super) Vec<String>);
 
 /// Parses URLs separated by commas.
 pub(super) fn parse_tier(text: &str) -> Result<TrackerTier, String> {

@@ -25,7 +25,7 @@ Status 0: every file is complete; 1: a file is not. Nothing is created or modifi
 /// The options of `torrent verify`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct VerifyOptions {
+pub(crate) struct VerifyOptions {
     /// The torrent to verify; - reads it from stdin
     #[arg(value_name = "FILE.torrent")]
     pub torrent: PathBuf,
