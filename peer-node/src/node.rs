@@ -198,6 +198,16 @@ impl Node {
         self.services.transport.uploads().views()
     }
 
+    /// Returns the number of upload slots.
+    pub(crate) fn upload_slots(&self) -> usize {
+        self.services.transport.slots().count()
+    }
+
+    /// Changes the number of upload slots.
+    pub(crate) fn set_upload_slots(&self, slots: usize) {
+        self.services.transport.slots().set_count(slots);
+    }
+
     /// Returns the upload rate limit, which may be changed at any time.
     pub(crate) fn upload_limit(&self) -> &Throttle {
         self.services.transport.upload_limit()

@@ -80,8 +80,6 @@ pub(crate) struct CreatedTorrent {
     pub metainfo: Arc<Metainfo>,
     /// The announce URL, or why there is none.
     pub tracker: Result<String, NoAnnounceUrl>,
-    /// Number of the download that serves it.
-    pub id: DownloadId,
 }
 
 /// Why a torrent has no tracker.
@@ -162,8 +160,8 @@ impl SharedTorrents {
             Err(_) => metainfo,
         };
         self.save(&metainfo).await;
-        let id = self.serve_created(&metainfo, digest).await?;
-        Ok(CreatedTorrent { metainfo, tracker, id })
+        self.serve_created(&metainfo, digest).await?;
+        Ok(CreatedTorrent { metainfo, tracker })
     }
 
     /// Offers a torrent at the index; returns the announce URL of its tracker.

@@ -117,11 +117,6 @@ impl Transport {
         &self.inner.uploads
     }
 
-    /// Changes the number of upload slots.
-    pub(crate) fn set_upload_slots(&self, slots: usize) {
-        self.inner.slots.set_slots(slots);
-    }
-
     /// Returns the source address of outgoing connections.
     pub(crate) fn source_address(&self) -> SourceAddress {
         self.inner.source_address

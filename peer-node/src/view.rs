@@ -46,11 +46,6 @@ impl ContentId {
             Self::GroupFile => "content",
         }
     }
-
-    /// Returns the first digits of the identifier, for display.
-    pub(crate) fn short(&self) -> String {
-        self.to_string().chars().take(12).collect()
-    }
 }
 
 /// State and progress of a download.
@@ -103,6 +98,23 @@ pub(crate) struct DownloadView {
     pub copied_from: Option<PathBuf>,
     /// A problem that does not stop the download, for example a tracker that does not answer.
     pub warning: Option<String>,
+    /// The trackers of an active torrent.
+    pub trackers: Vec<TrackerSummary>,
+}
+
+/// A tracker of a torrent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TrackerSummary {
+    /// Its scheme, host and port, safe to display. The rest of the URL may contain a secret passkey.
+    pub origin: String,
+    /// Its state, safe to display.
+    pub state: String,
+    /// Number of complete peers, as it reports.
+    pub seeders: Option<u32>,
+    /// Number of incomplete peers, as it reports.
+    pub leechers: Option<u32>,
+    /// Time until the next announce, if known.
+    pub next_announce: Option<Duration>,
 }
 
 /// Priority of a download while not all downloads can be active.

@@ -91,10 +91,15 @@ fn only_changed_hints_are_written() {
     assert!(!offers.is_all_written());
     offers.confirm_writes(4);
     assert!(offers.is_all_written());
-    let restored = TorrentOffers::restore([(ONE, 7), (ONE, 8)].map(|(node, torrent)| {
+    let mut restored = TorrentOffers::restore([(ONE, 7), (ONE, 8)].map(|(node, torrent)| {
         let hint = hint(torrent, 3);
         StoredOffer { node, hint }
     }));
+    // The address is not stored; a repeated offer brings it back.
+    assert_ne!(restored.offers, offers.offers);
+    for torrent in [7, 8] {
+        assert_eq!(restored.add(ONE, at(ONE), hint(torrent, 3)), Ok(None));
+    }
     assert_eq!((restored.offers, restored.bytes), (offers.offers, offers.bytes));
 }
 

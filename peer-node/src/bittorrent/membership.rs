@@ -4,7 +4,6 @@ use std::sync::Arc;
 use protocol::infohash::Infohash;
 
 use super::joined_torrent::JoinedTorrent;
-use super::offering::TorrentOffering;
 use super::outbound::ConnectMode;
 use super::wire_error::PeerWireError;
 use super::wires::Wires;
@@ -26,11 +25,13 @@ pub(crate) struct SwarmMembership {
 
 impl SwarmMembership {
     /// Returns the offered torrent.
-    pub(crate) fn offering(&self) -> &Arc<TorrentOffering> {
+    #[cfg(test)]
+    pub(crate) fn offering(&self) -> &Arc<super::offering::TorrentOffering> {
         &self.torrent.offering
     }
 
     /// Returns the number of connections.
+    #[cfg(test)]
     pub(crate) fn connection_count(&self) -> usize {
         self.torrent.connection_count()
     }

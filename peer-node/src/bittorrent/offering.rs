@@ -81,11 +81,6 @@ impl TorrentOffering {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Returns the torrent's metainfo.
-    pub(crate) const fn metainfo(&self) -> &Arc<Metainfo> {
-        &self.metainfo
-    }
-
     /// Returns the torrent's infohash.
     pub(crate) fn infohash(&self) -> Infohash {
         self.metainfo.infohash()
@@ -102,6 +97,7 @@ impl TorrentOffering {
     }
 
     /// Returns the verified pieces.
+    #[cfg(test)]
     pub(crate) fn have(&self) -> Bitfield {
         self.progress.lock().have.clone()
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use protocol::bittorrent::{BitTorrentMessage, PeerId};
+use protocol::bittorrent::BitTorrentMessage;
 use protocol::geometry::{Block, Geometry};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -52,11 +52,6 @@ impl PeerWire {
         self.shared.peer.address
     }
 
-    /// Returns the peer id sent by the peer.
-    pub(crate) fn peer_id(&self) -> PeerId {
-        self.shared.peer.handshake.peer_id
-    }
-
     /// Returns the name of the peer's client, sanitized for display.
     pub(crate) fn client(&self) -> String {
         self.shared.peer.handshake.peer_id.to_string()
@@ -96,11 +91,6 @@ impl PeerWire {
     /// Closes the connection.
     pub(crate) fn close(&self) {
         self.shared.close_with(CloseReason::ClosedByUs);
-    }
-
-    /// Returns true if the connection is closed.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.shared.closed.is_cancelled()
     }
 }
 

@@ -81,6 +81,7 @@ impl ShareListing {
     }
 
     /// Returns true if nothing is shared.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.by_path.is_empty()
     }

@@ -50,6 +50,7 @@ impl ViewPublisher {
             time_left: None,
             elapsed: Duration::ZERO,
             sources: Vec::new(),
+            trackers: Vec::new(),
             copied_from: None,
             warning: None,
         };

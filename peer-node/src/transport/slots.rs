@@ -92,8 +92,13 @@ impl Slots {
         Self { inner: Arc::new(Inner { per_address, state, changed: Notify::new() }) }
     }
 
-    /// Changes the number of slots.
-    pub(crate) fn set_slots(&self, slots: usize) {
+    /// Returns the number of slots.
+    pub(crate) fn count(&self) -> usize {
+        self.inner.state.lock().choker.slots()
+    }
+
+    /// Changes the number of slots. It applies at once.
+    pub(crate) fn set_count(&self, slots: usize) {
         self.change(|state| state.choker.set_slots(slots, now()));
     }
 

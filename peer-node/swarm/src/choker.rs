@@ -137,6 +137,11 @@ impl Choker {
         }
     }
 
+    /// Returns the number of regular slots.
+    pub const fn slots(&self) -> usize {
+        self.config.slots
+    }
+
     /// Sets the number of regular slots. If it shrinks, the weakest peers lose their slots at once.
     pub const fn set_slots(&mut self, slots: usize, _now: Instant) {
         self.config.slots = slots;

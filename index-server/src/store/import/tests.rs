@@ -102,7 +102,7 @@ fn bad_lines_are_reported_by_number() {
     let cases: [(usize, Vec<String>, &str); 17] = [
         (2, vec![heads(1), torrent("12", NODE)], "40 hexadecimal"),
         (2, vec![heads(1), torrent(&infohash, "12")], "64 hexadecimal"),
-        (2, vec![heads(1), offered().replace("\"a\"", "\"../a\"")], "folders"),
+        (2, vec![heads(1), offered().replace("\"a\"", "\"../a\"")], "contain a folder"),
         (3, vec![heads(2), offered(), offered()], "twice"),
         (2, vec![heads(2), offered()], "1 torrents, not 2"),
         (1, vec![], "no lines"),

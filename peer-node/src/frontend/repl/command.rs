@@ -51,7 +51,7 @@ pub(crate) enum ReplCommand {
     /// Stop downloads.
     Cancel(DownloadSelector),
     /// Show the rate limits, or change one; no rate removes the limit.
-    Limit(Option<(Direction, Option<NonZeroU64>)>),
+    Limit(Option<LimitChange>),
     /// Add or create torrents.
     Torrent(TorrentAction),
     /// Show the state of the node.
@@ -108,13 +108,17 @@ pub(crate) enum TorrentAction {
     },
 }
 
-/// The direction of a transfer.
+/// A change of a limit. Rates are in bytes/s; `None` removes the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// Uploads.
-    Up,
-    /// Downloads.
-    Down,
+pub(crate) enum LimitChange {
+    /// The total upload rate.
+    Up(Option<NonZeroU64>),
+    /// The total download rate.
+    Down(Option<NonZeroU64>),
+    /// The upload rate per peer.
+    Peer(Option<NonZeroU64>),
+    /// The number of upload slots.
+    Slots(usize),
 }
 
 /// The downloads to which a command applies.

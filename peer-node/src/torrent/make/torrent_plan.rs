@@ -89,6 +89,7 @@ impl TorrentPlan {
     }
 
     /// Returns the default name of the torrent; none if the name of the file or folder is not valid in one.
+    #[cfg(test)]
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -99,6 +100,7 @@ impl TorrentPlan {
     }
 
     /// Returns the number of files.
+    #[cfg(test)]
     pub(crate) const fn file_count(&self) -> usize {
         self.files.len()
     }

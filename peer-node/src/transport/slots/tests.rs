@@ -117,7 +117,7 @@ fn optimistic_slot_alone_serves_everybody() {
         served.extend(unchoked.map(|(number, _)| number));
     }
     assert_eq!(served.len(), 3);
-    slots.set_slots(3);
+    slots.set_count(3);
     slots.run_choker(begun + Duration::from_secs(201));
     assert_eq!(peers.iter().filter(|peer| peer.sent().contains(&SentState::Unchoked)).count(), 2);
 }

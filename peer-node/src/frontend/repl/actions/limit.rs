@@ -2,20 +2,19 @@ use std::num::NonZeroU64;
 
 use protocol::units::DisplaySize;
 
-use crate::frontend::repl::command::Direction;
+use crate::frontend::repl::command::LimitChange;
 use crate::frontend::repl::command_error::CommandError;
 use crate::frontend::repl::session::ReplSession;
 use crate::node::Node;
 
-/// Changes a rate limit if requested, and shows both limits.
-pub(super) fn limit(
-    session: &mut ReplSession,
-    change: Option<(Direction, Option<NonZeroU64>)>,
-) -> Result<(), CommandError> {
+/// Changes a limit if requested, and shows all limits.
+pub(super) fn limit(session: &mut ReplSession, change: Option<LimitChange>) -> Result<(), CommandError> {
     let node = &session.node;
     match change {
-        Some((Direction::Up, rate)) => node.upload_limit().set_total(rate),
-        Some((Direction::Down, rate)) => node.download_limit().set_total(rate),
+        Some(LimitChange::Up(rate)) => node.upload_limit().set_total(rate),
+        Some(LimitChange::Down(rate)) => node.download_limit().set_total(rate),
+        Some(LimitChange::Peer(rate)) => node.upload_limit().set_per_peer(rate),
+        Some(LimitChange::Slots(slots)) => node.set_upload_slots(slots),
         None => {}
     }
     let is_person = session.output.is_for_person();
@@ -24,7 +23,12 @@ pub(super) fn limit(
         Some(rate) if is_person => format!("{direction}\t{}/s", DisplaySize(rate.get())),
         Some(rate) => format!("{direction}\t{rate} bytes/s"),
     };
-    let lines = [line("up", node.upload_limit().total()), line("down", node.download_limit().total())];
+    let lines = [
+        line("up", node.upload_limit().total()),
+        line("down", node.download_limit().total()),
+        line("peer", node.upload_limit().per_peer()),
+        format!("slots\t{}", node.upload_slots()),
+    ];
     Ok(session.output.lines(lines)?)
 }
 

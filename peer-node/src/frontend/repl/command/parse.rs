@@ -10,7 +10,7 @@ use protocol::query::Query;
 use protocol::units::parse_size;
 
 use super::{
-    BrowseArgs, ContentSelector, Direction, DownloadArgs, DownloadRef, DownloadSelector, ParseError,
+    BrowseArgs, ContentSelector, DownloadArgs, DownloadRef, DownloadSelector, LimitChange, ParseError,
     ReplCommand,
 };
 use crate::download::SaveOptions;
@@ -25,6 +25,9 @@ use torrent::parse_torrent;
 
 /// The minimum length of a digest prefix that contains a letter; an all-digit prefix needs [`Digest::SHORT_LEN`] digits.
 pub(crate) const MIN_DIGITS: usize = 8;
+
+/// The maximum number of upload slots; the connections limit the number of peers further.
+const MAX_UPLOAD_SLOTS: usize = 10_000;
 
 /// Parses a line; `None` if it is blank or a comment.
 pub(crate) fn parse(line: &str) -> Result<Option<ReplCommand>, ParseError> {
@@ -189,27 +192,41 @@ fn parse_browse(line: &CommandLine<'_>) -> Result<BrowseArgs, ParseError> {
     }
 }
 
-fn parse_limit(line: &CommandLine<'_>) -> Result<Option<(Direction, Option<NonZeroU64>)>, ParseError> {
-    let (direction, rate) = match line.words.as_slice() {
+fn parse_limit(line: &CommandLine<'_>) -> Result<Option<LimitChange>, ParseError> {
+    let (limit, value) = match line.words.as_slice() {
         [] => return Ok(None),
-        [direction, rate] => (direction, rate.text.trim_end_matches("/s")),
-        [_] => return Err(line.usage_error("a rate is missing")),
+        [limit, value] => (limit.text.as_str(), value.text.as_str()),
+        [_] => return Err(line.usage_error("a value is missing")),
         [_, _, extra, ..] => {
             return Err(line.usage_error(format!("unexpected argument: {}", excerpt(&extra.text))));
         }
     };
-    let direction = match direction.text.as_str() {
-        "up" => Direction::Up,
-        "down" => Direction::Down,
-        other => return Err(line.usage_error(format!("{} is neither up nor down", excerpt(other)))),
+    let change = match limit {
+        "up" => LimitChange::Up(parse_rate(line, value)?),
+        "down" => LimitChange::Down(parse_rate(line, value)?),
+        "peer" => LimitChange::Peer(parse_rate(line, value)?),
+        "slots" => {
+            let slots = value.parse().ok().filter(|slots| *slots <= MAX_UPLOAD_SLOTS);
+            let error =
+                || line.usage_error(format!("expected a number of slots from 0 to {MAX_UPLOAD_SLOTS}"));
+            LimitChange::Slots(slots.ok_or_else(error)?)
+        }
+        other => {
+            let text = format!("{} is none of up, down, peer and slots", excerpt(other));
+            return Err(line.usage_error(text));
+        }
     };
-    if rate == "off" {
-        return Ok(Some((direction, None)));
+    Ok(Some(change))
+}
+
+/// Parses a rate in bytes/s; `off` is no limit.
+fn parse_rate(line: &CommandLine<'_>, text: &str) -> Result<Option<NonZeroU64>, ParseError> {
+    if text == "off" {
+        return Ok(None);
     }
-    let rate = NonZeroU64::new(parse_size(rate)?);
-    let rate =
-        rate.ok_or_else(|| line.usage_error("a rate of 0 would block all transfers; use off for no limit"))?;
-    Ok(Some((direction, Some(rate))))
+    let rate = NonZeroU64::new(parse_size(text.trim_end_matches("/s"))?);
+    let error = || line.usage_error("a rate of 0 would block all transfers; use off for no limit");
+    Ok(Some(rate.ok_or_else(error)?))
 }
 
 fn parse_download(line: &CommandLine<'_>) -> Result<DownloadArgs, ParseError> {

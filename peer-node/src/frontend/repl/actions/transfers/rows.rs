@@ -9,8 +9,8 @@ use crate::frontend::console::progress_bar::percent;
 use crate::frontend::console::table::{TableColumn, lay_out};
 use crate::frontend::console::text_width::{display_width, pad_left, truncate};
 use crate::frontend::repl::actions::download::finished_text;
-use crate::frontend::repl::session::display_path;
-use crate::view::{DownloadState, DownloadView, UploadView};
+use crate::frontend::repl::session::{display_path, pluralize};
+use crate::view::{DownloadState, DownloadView, TrackerSummary, UploadView};
 
 const UPLOAD_COLUMNS: [TableColumn; 4] = [
     TableColumn::left("to", Style::Plain, 0),
@@ -53,6 +53,10 @@ impl DownloadRows<'_> {
             if let Some(below) = below {
                 all.push(format!("{}  {}", " ".repeat(numbers), look.paint(Style::Faint, &below)));
             }
+            let trackers = view.trackers.iter().filter(|_| !view.state.is_over()).map(tracker_text);
+            all.extend(trackers.map(|text| {
+                format!("{}  {}", " ".repeat(numbers), look.paint(Style::Faint, &truncate(&text, line_width)))
+            }));
         }
         all
     }
@@ -61,6 +65,15 @@ impl DownloadRows<'_> {
 /// Returns the warning of a download that is stuck.
 fn trouble_text(view: &DownloadView) -> Option<String> {
     view.warning.as_ref().filter(|_| view.state.is_stuck()).map(|trouble| display_safe(trouble).into_owned())
+}
+
+/// Returns the line of a tracker below its torrent.
+fn tracker_text(tracker: &TrackerSummary) -> String {
+    let count = |count: Option<u32>, what: &str| count.map(|count| pluralize(count.into(), what));
+    let next = tracker.next_announce.map(|left| format!("next announce in {}", DisplayDuration(left)));
+    let details = [count(tracker.seeders, "seeder"), count(tracker.leechers, "leecher"), next];
+    let details = details.into_iter().flatten().map(|detail| format!(", {detail}"));
+    format!("tracker {}: {}{}", tracker.origin, tracker.state, details.collect::<String>())
 }
 
 /// Returns the path of a finished download, or the intended one.
@@ -178,6 +191,30 @@ mod tests {
         }
         let wide = downloads.lines(140, Look::PLAIN);
         assert!(wide[2].ends_with("done  2.4 GiB in 25.00 s, 32.5 MiB/s"), "{}", wide[2]);
+    }
+
+    #[test]
+    fn trackers_are_listed_below_an_active_torrent() {
+        let tracker = TrackerSummary {
+            origin: "udp://tracker.example:6969".into(),
+            state: "working".into(),
+            seeders: Some(3),
+            leechers: Some(1),
+            next_announce: Some(std::time::Duration::from_secs(90)),
+        };
+        let active = DownloadView { trackers: vec![tracker], ..test_view() };
+        let over = DownloadView { state: DownloadState::Cancelled, ..active.clone() };
+        let lines = |view: DownloadView| {
+            DownloadRows { views: &[view], root: Path::new("/srv") }.lines(100, Look::PLAIN).join("\n")
+        };
+        let text =
+            "tracker udp://tracker.example:6969: working, 3 seeders, 1 leecher, next announce in 1m30s";
+        let shown = lines(active);
+        assert!(
+            shown.ends_with(text) || shown.contains("tracker udp://tracker.example:6969: working, 3 seeders"),
+            "{shown}"
+        );
+        assert!(!lines(over).contains("tracker"));
     }
 
     #[test]

@@ -29,9 +29,20 @@ fn plain(items: Vec<ContentSelector>) -> DownloadArgs {
 fn limits_are_parsed() {
     let rate = |rate| Some(NonZeroU64::new(rate).unwrap());
     assert_eq!(parse("limit"), Ok(Some(ReplCommand::Limit(None))));
-    assert_eq!(parse("limit up 10M/s"), Ok(Some(ReplCommand::Limit(Some((Direction::Up, rate(10 << 20)))))));
-    assert_eq!(parse("limit down off"), Ok(Some(ReplCommand::Limit(Some((Direction::Down, None))))));
-    for wrong in ["limit up", "limit up 0", "limit sideways 1M", "limit up 1M 2M", "limit up fast"] {
+    assert_eq!(parse("limit up 10M/s"), Ok(Some(ReplCommand::Limit(Some(LimitChange::Up(rate(10 << 20)))))));
+    assert_eq!(parse("limit down off"), Ok(Some(ReplCommand::Limit(Some(LimitChange::Down(None))))));
+    assert_eq!(parse("limit peer 1M"), Ok(Some(ReplCommand::Limit(Some(LimitChange::Peer(rate(1 << 20)))))));
+    assert_eq!(parse("limit slots 0"), Ok(Some(ReplCommand::Limit(Some(LimitChange::Slots(0))))));
+    for wrong in [
+        "limit slots",
+        "limit slots off",
+        "limit slots 99999999",
+        "limit up",
+        "limit up 0",
+        "limit sideways 1M",
+        "limit up 1M 2M",
+        "limit up fast",
+    ] {
         assert!(parse(wrong).is_err(), "{wrong}");
     }
 }
