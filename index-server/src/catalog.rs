@@ -101,8 +101,8 @@ impl Catalog {
     }
 
     /// Removes a node that shares nothing and has nothing on disk.
-    pub(crate) fn forget_if_empty(&mut self, node: NodeNo) {
-        let Some(list) = self.lists.get(&node).filter(|list| list.is_forgettable()) else { return };
+    pub(crate) fn remove_if_empty(&mut self, node: NodeNo) {
+        let Some(list) = self.lists.get(&node).filter(|list| list.is_removable()) else { return };
         self.node_numbers.remove(&list.id());
         self.lists.remove(&node);
         self.holdings.address_groups.leave(node);

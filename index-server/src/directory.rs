@@ -32,7 +32,7 @@ use crate::clock::IndexClock;
 use crate::ids::NodeNo;
 use crate::offers::TorrentOffers;
 use crate::replies::{self, ListingPage};
-use crate::request::OfferChange;
+use crate::request::{HitDetail, OfferChange};
 use crate::roster::{AddressFull, ListingRules, ProbeContext, Roster, SessionId};
 use crate::search::{SCAN_COST_LIMIT, Search};
 use crate::words::words;
@@ -53,16 +53,6 @@ const MAX_CONTENTS_PER_TORRENT: usize = 64;
 /// Files of an arriving or leaving node that are updated before the lock is released.
 const SYNC_STEP: usize = 256;
 const MIN_SYNC_STEP: usize = 16;
-
-/// What a page of search results contains.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum HitDetail {
-    Hits,
-    /// Hits, the first ones with some of their sources in an order that `seed` determines.
-    WithSources {
-        seed: u64,
-    },
-}
 
 /// The shared state of the index. Clones share the same state.
 #[derive(Debug, Clone)]
@@ -99,6 +89,13 @@ pub(crate) struct NodeSession {
 const BYTES_PER_OFFER: u64 = 300;
 
 impl DirectoryState {
+    /// Returns the hints about a torrent, first those that the asking node can verify because it has the content.
+    fn checkable_hints(&self, infohash: &Infohash, asker: NodeNo) -> Vec<TorrentHint> {
+        let mut hints = self.offers.hints_for_torrent(infohash);
+        hints.sort_by_key(|hint| !self.catalog.has_content(hint.digest, asker));
+        hints.into_iter().take(MAX_TORRENT_HINTS).cloned().collect()
+    }
+
     /// Returns the usage of each budget if a node's list (or, without a node, any list) grows by `growth` bytes.
     pub(crate) fn usage(&self, node: Option<NodeNo>, growth: u64) -> BudgetUsage {
         let Self { catalog, offers, .. } = self;
@@ -235,14 +232,14 @@ impl Directory {
 
     /// Returns the hints about a torrent, first those that the asking node can verify because it has the content.
     pub(crate) fn find_torrent(&self, infohash: &Infohash, asker: NodeNo) -> Vec<TorrentHint> {
-        checkable_first(&self.0.state.read(), infohash, asker)
+        self.0.state.read().checkable_hints(infohash, asker)
     }
 
     /// Returns the hints about the torrent with a key, in the same order.
     pub(crate) fn find_torrent_by_key(&self, key: &TorrentKey, asker: NodeNo) -> Vec<TorrentHint> {
         let state = self.0.state.read();
         let infohash = state.offers.torrent_with_key(key);
-        infohash.map_or_else(Vec::new, |infohash| checkable_first(&state, &infohash, asker))
+        infohash.map_or_else(Vec::new, |infohash| state.checkable_hints(&infohash, asker))
     }
 
     /// Returns the torrents that nodes offer for a content.
@@ -333,8 +330,8 @@ impl Directory {
         let per_content = limit.div_ceil(digests.len().max(1));
         let sources = |digest| replies::sources(&state.catalog, &state.roster, digest, (per_content, seed));
         let complete = digests.into_iter().flat_map(sources).filter(|source| source.share == Share::Complete);
-        let mut seen = HashSet::new();
-        complete.map(|source| source.address).filter(|address| seen.insert(*address)).take(limit).collect()
+        let mut unique = HashSet::new();
+        complete.map(|source| source.address).filter(|address| unique.insert(*address)).take(limit).collect()
     }
 
     /// Lists a page of the files of a listed node.
@@ -391,11 +388,4 @@ impl Directory {
             ..replies::statistics(&state.catalog, &state.roster)
         }
     }
-}
-
-/// Returns the hints about a torrent, first those that the asking node can verify because it has the content.
-fn checkable_first(state: &DirectoryState, infohash: &Infohash, asker: NodeNo) -> Vec<TorrentHint> {
-    let mut hints = state.offers.hints_for_torrent(infohash);
-    hints.sort_by_key(|hint| !state.catalog.has_content(hint.digest, asker));
-    hints.into_iter().take(MAX_TORRENT_HINTS).cloned().collect()
 }

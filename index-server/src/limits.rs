@@ -39,9 +39,9 @@ pub struct IndexLimits {
     /// The byte budgets of lists.
     pub budgets: BudgetLimits,
     /// The list of a node that was not seen for this long expires.
-    pub forget_after: Duration,
+    pub expire_after: Duration,
     /// The same for a node that was online for less than an hour in total.
-    pub forget_short_lived_after: Duration,
+    pub expire_short_lived_after: Duration,
 }
 
 /// Request quotas per node, and for all nodes at an address together.
@@ -156,8 +156,8 @@ impl Default for IndexLimits {
             tracker: TrackerLimits::default(),
             quotas: QuotaLimits::default(),
             budgets: BudgetLimits::default(),
-            forget_after: Duration::from_hours(30 * 24),
-            forget_short_lived_after: Duration::from_hours(24),
+            expire_after: Duration::from_hours(30 * 24),
+            expire_short_lived_after: Duration::from_hours(24),
         }
     }
 }

@@ -20,13 +20,13 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Handles a node's report of unreachable nodes; returns how many of them are probed because of it.
 pub(crate) fn handle_reports(
-    reported: &[NodeAddress],
+    claims: &[NodeAddress],
     (reporter, address): (NodeNo, IpAddr),
     service: &Arc<IndexService>,
 ) -> u32 {
     let from = service.directory.address_group_at(reporter, address);
     let mut calls = 0;
-    for claimed in reported {
+    for claimed in claims {
         let listed = service.directory.probe_context(claimed);
         let verdict = listed.as_ref().map_or(ReportVerdict::Unknown, |(session, _)| {
             service.reports.lock().record(Instant::now(), session.node, from)

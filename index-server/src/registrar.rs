@@ -81,7 +81,7 @@ impl Registrar {
         tracker: &TaskTracker,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(BACKLOG);
-        let after = (limits.forget_after, limits.forget_short_lived_after);
+        let after = (limits.expire_after, limits.expire_short_lived_after);
         let expiry = ExpirySchedule::start(after, directory.clock().now());
         let commit_stuck = CancellationToken::new();
         let actor = Actor {

@@ -36,3 +36,13 @@ pub(crate) enum OfferChange {
     Add(TorrentHint),
     Withdraw(Infohash),
 }
+
+/// What a page of search results contains.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum HitDetail {
+    Hits,
+    /// Hits, the first ones with some of their sources in an order that `seed` determines.
+    WithSources {
+        seed: u64,
+    },
+}

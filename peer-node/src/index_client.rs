@@ -73,7 +73,7 @@ pub use share_source::ShareSource;
 #[cfg(test)]
 pub(crate) use status::IndexInfo;
 pub use status::IndexStatus;
-pub(crate) use status::{Reachability, SyncTrouble};
+pub(crate) use status::{Reachability, SyncProblem};
 
 /// Capacity of the actor's inbox: as many requests as a busy prompt and its downloads make at once. Further callers wait until
 /// it has space.

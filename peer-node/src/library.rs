@@ -140,7 +140,7 @@ impl Library {
     }
 
     /// Returns a receiver of the generation number, which grows with every new listing.
-    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn generation(&self) -> watch::Receiver<u64> {
         self.view.generation.clone()
     }
 

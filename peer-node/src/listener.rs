@@ -47,10 +47,10 @@ impl PeerListener {
         match (opening, self.links) {
             (Ok(SniffedDialect::BitTorrent), _) => self.wires.accept(stream, from, permit).await,
             (Ok(SniffedDialect::Encrypted(key)), _) => {
-                self.wires.accept_encrypted(stream, &key, from, permit).await
+                self.wires.accept_encrypted(stream, &key, from, permit).await;
             }
             (Ok(SniffedDialect::Native(preamble)), Some(links)) => {
-                links.accept(stream, preamble, from, permit).await
+                links.accept(stream, preamble, from, permit).await;
             }
             (Ok(SniffedDialect::Native(_) | SniffedDialect::Text), _) => {
                 log_refusal(from, "unknown protocol");

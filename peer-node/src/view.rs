@@ -293,12 +293,12 @@ pub(crate) struct UploadView {
     /// Current rate in bytes per second.
     pub rate: f64,
     /// The peer's position in the queue for a slot: 1 is next, 0 is not queued; `None` while it is served.
-    pub queue_place: Option<u32>,
+    pub queue_position: Option<u32>,
 }
 
 impl UploadView {
     /// Returns true if the upload is worth showing: something was sent, or the peer is queued.
     pub(crate) fn is_notable(&self) -> bool {
-        self.sent > 0 || self.queue_place.is_some_and(|place| place > 0)
+        self.sent > 0 || self.queue_position.is_some_and(|place| place > 0)
     }
 }

@@ -27,7 +27,7 @@ pub struct IndexSession {
     /// The welcome of the index.
     pub welcome: Welcome,
     /// The reserved port that the session claims, unless the caller holds it.
-    _claimed_port: Option<TcpListener>,
+    claimed_port: Option<TcpListener>,
 }
 
 /// The content of a welcome.
@@ -65,7 +65,7 @@ impl IndexSession {
         let port = listener.local_addr()?.port();
         let (wire, nonce) = Self::hello(index, key, port)?;
         let mut session = Self::prove(wire, nonce, key, port)?;
-        session._claimed_port = Some(listener);
+        session.claimed_port = Some(listener);
         Ok(session)
     }
 
@@ -133,7 +133,7 @@ impl IndexSession {
         };
         let welcome =
             Welcome { node, nonce, seen_address: you, lease: Duration::from_secs(u64::from(lease)), list };
-        Ok(Self { wire, next_id: 2, notices: Vec::new(), welcome, _claimed_port: None })
+        Ok(Self { wire, next_id: 2, notices: Vec::new(), welcome, claimed_port: None })
     }
 
     /// Sends a request and waits for its reply.

@@ -84,11 +84,12 @@ fn behind_quote(source: &str) -> &str {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_raw_string_hashes)]
 mod tests {
     use super::*;
 
     #[test]
-    fn literals_and_comments_are_told_from_code() {
+    fn literals_and_comments_are_distinguished_from_code() {
         let source = r###"
             //! Head "quoted".
             fn f<'a>(c: char) -> &'a str { // why

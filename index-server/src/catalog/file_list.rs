@@ -121,7 +121,7 @@ impl FileList {
         self.disk_sync == DiskSync::Doubtful
     }
 
-    pub(super) fn is_forgettable(&self) -> bool {
+    pub(super) fn is_removable(&self) -> bool {
         self.files.is_empty() && self.disk_sync == DiskSync::Absent
     }
 

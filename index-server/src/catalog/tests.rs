@@ -147,7 +147,7 @@ fn apply(catalog: &mut Catalog, model: &mut CatalogModel, disk: &mut ModelDisk, 
     if let Some(writes) = catalog.take_writes(number, 1) {
         write(disk, writes);
     }
-    catalog.forget_if_empty(number);
+    catalog.remove_if_empty(number);
 }
 
 fn compare(catalog: &Catalog, model: &CatalogModel) {
@@ -285,7 +285,7 @@ fn doubtful_list_has_no_summary_until_reread() {
     catalog.take_writes(node, 1);
     catalog.mark_doubtful(node);
     assert_eq!(catalog.summary(node), None);
-    catalog.forget_if_empty(node);
+    catalog.remove_if_empty(node);
     catalog.restore_all(&[]).unwrap();
     assert_eq!(catalog.summary(node), Some(ListSummary::default()));
     assert_eq!(catalog.unmentioned_paths(node), Err(ListChangeError::NotStarted));
@@ -297,7 +297,7 @@ fn numbers_of_nodes_without_files_are_reused() {
     let numbers: Vec<NodeNo> = (0..4).map(|node| catalog.admit(id(node)).unwrap()).collect();
     catalog.register(numbers[1], &[record("a", 1)]).unwrap();
     for number in &numbers {
-        catalog.forget_if_empty(*number);
+        catalog.remove_if_empty(*number);
     }
     let again: BTreeSet<NodeNo> = (4..8).map(|node| catalog.admit(id(node)).unwrap()).collect();
     assert_eq!(again, [0, 2, 3, 4].map(NodeNo).into());

@@ -11,11 +11,12 @@ use tokio::sync::oneshot;
 
 use crate::budgets::downgraded_refusal;
 use crate::cpu_time::with_cpu_time;
-use crate::directory::{Directory, HitDetail, NodeSession};
+use crate::directory::{Directory, NodeSession};
 use crate::ids::NodeNo;
 use crate::quotas::RequestClass;
 use crate::recheck::handle_reports;
 use crate::replies::{ListingPage, with_basic_names};
+use crate::request::HitDetail;
 use crate::request::{OfferChange, ReadRequest};
 use crate::search::Search;
 use crate::service::IndexService;

@@ -18,6 +18,7 @@ fn hint(torrent: u32, content: u8) -> TorrentHint {
 }
 
 /// Returns a distinct address group per node.
+#[allow(clippy::unnecessary_wraps)]
 fn at(node: NodeId) -> Option<AddressGroup> {
     Some(AddressGroup::Address([192, 0, 2, node.as_bytes()[0]].into()))
 }

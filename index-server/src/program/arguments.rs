@@ -195,8 +195,8 @@ impl Arguments {
             quotas: self.quotas.limits(),
             budgets: self.budgets(),
             commit_timeout: Duration::from_secs(self.commit_timeout),
-            forget_after: Duration::from_hours(24 * self.quotas.forget_after),
-            forget_short_lived_after: Duration::from_hours(self.quotas.forget_brief_after),
+            expire_after: Duration::from_hours(24 * self.quotas.forget_after),
+            expire_short_lived_after: Duration::from_hours(self.quotas.forget_brief_after),
             ..IndexLimits::default()
         }
     }
@@ -265,7 +265,7 @@ mod tests {
             parse(&["--searches-per-second", "3", "--files-per-node", "7", "--forget-after", "2"]).unwrap();
         let limits = arguments.limits();
         assert_eq!((limits.quotas.queries.per_second, limits.quotas.queries.burst), (3, 60));
-        assert_eq!((limits.quotas.files_per_node, limits.forget_after), (7, Duration::from_hours(48)));
+        assert_eq!((limits.quotas.files_per_node, limits.expire_after), (7, Duration::from_hours(48)));
         assert_eq!(limits.quotas.registrations.burst, IndexLimits::default().quotas.registrations.burst);
         assert!(parse(&["--files-per-node", "1000001"]).is_err() && parse(&["--forget-after", "0"]).is_err());
         let arguments = parse(&["export", "-", "--data-dir", "there"]).unwrap();

@@ -195,7 +195,7 @@ impl<B: StoreBackend> Actor<B> {
         if !group.departed.is_empty() {
             self.directory.write(|DirectoryState { catalog, roster, .. }| {
                 let absent = group.departed.iter().filter(|node| !roster.is_present(**node));
-                absent.for_each(|node| catalog.forget_if_empty(*node));
+                absent.for_each(|node| catalog.remove_if_empty(*node));
             });
         }
         group.accept();

@@ -119,7 +119,7 @@ impl<B: StoreBackend> Actor<B> {
                 return;
             };
             bytes_expired += self.directory.read(|state| state.catalog.list(next).map_or(0, FileList::bytes));
-            let writes = self.forget_list(next, |_| Some(ExpiryReason::Capacity));
+            let writes = self.expire_list(next, |_| Some(ExpiryReason::Capacity));
             self.pending.writes.extend(writes);
             self.pending.departed.push(next);
         }

@@ -38,7 +38,7 @@ impl<B: StoreBackend> Actor<B> {
         }
         let (unix, now) = self.now();
         let Some(times) = self.expiry.begin_round(now, unix) else { return };
-        let candidates = self.directory.read(|state| state.catalog.expiry_candidates(times.recheck_before));
+        let candidates = self.directory.read(|state| state.catalog.expiry_candidates(times.recheck_cutoff));
         for nodes in candidates.chunks(BACKLOG) {
             let writes: Vec<ListWrites> =
                 nodes.iter().filter_map(|node| self.expire_or_record_seen(*node, &times)).collect();
@@ -62,13 +62,13 @@ impl<B: StoreBackend> Actor<B> {
             roster.is_present(node).then(|| catalog.record_seen(node, moment))
         });
         let expiry_reason = |state: &DirectoryState| {
-            state.catalog.expiry_reason(node, times.expire_before, times.expire_short_lived_before)
+            state.catalog.expiry_reason(node, times.expiry, times.short_lived_expiry)
         };
-        seen.unwrap_or_else(|| self.forget_list(node, expiry_reason))
+        seen.unwrap_or_else(|| self.expire_list(node, expiry_reason))
     }
 
     /// Expires the list of an offline node if there is a reason; returns the resulting writes.
-    pub(super) fn forget_list(
+    pub(super) fn expire_list(
         &self,
         node: NodeNo,
         reason: impl Fn(&DirectoryState) -> Option<ExpiryReason>,

@@ -33,11 +33,11 @@ pub(super) struct ExpirySchedule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ExpiryTimes {
     /// Nodes recorded as seen before this are checked.
-    pub(super) recheck_before: u64,
+    pub(super) recheck_cutoff: u64,
     /// Nodes last seen before this expire.
-    pub(super) expire_before: u64,
+    pub(super) expiry: u64,
     /// Short-lived nodes last seen before this expire.
-    pub(super) expire_short_lived_before: u64,
+    pub(super) short_lived_expiry: u64,
 }
 
 impl ExpirySchedule {
@@ -81,11 +81,11 @@ impl ExpirySchedule {
             return None;
         }
         let before = |after: Duration| wall.saturating_sub(after.as_secs());
-        let expire_short_lived_before = before(self.short_lived_after);
+        let short_lived_expiry = before(self.short_lived_after);
         Some(ExpiryTimes {
-            recheck_before: before(SEEN_INTERVAL).max(expire_short_lived_before),
-            expire_before: before(self.after),
-            expire_short_lived_before,
+            recheck_cutoff: before(SEEN_INTERVAL).max(short_lived_expiry),
+            expiry: before(self.after),
+            short_lived_expiry,
         })
     }
 }
@@ -104,11 +104,7 @@ mod tests {
         let mut schedule = ExpirySchedule::start((30 * 24 * HOURS, 48 * HOURS), now);
         let times = |day: u64| {
             let (stale, forgotten, brief) = ((day - 1) * DAY, (day - 30) * DAY, (day - 2) * DAY);
-            Some(ExpiryTimes {
-                recheck_before: stale,
-                expire_before: forgotten,
-                expire_short_lived_before: brief,
-            })
+            Some(ExpiryTimes { recheck_cutoff: stale, expiry: forgotten, short_lived_expiry: brief })
         };
         assert_eq!(schedule.begin_round(now, 100 * DAY), times(100));
         assert_eq!(schedule.due(), now + ROUND_INTERVAL);
@@ -128,8 +124,8 @@ mod tests {
             let times =
                 ExpirySchedule::start((48 * HOURS, brief_after), now).begin_round(now, 10 * DAY).unwrap();
             let expected = if brief == 9 { 9 * DAY + DAY / 2 } else { brief * DAY };
-            assert_eq!((times.expire_short_lived_before, times.expire_before), (expected, 8 * DAY));
-            assert_eq!(times.recheck_before, (9 * DAY).max(expected));
+            assert_eq!((times.short_lived_expiry, times.expiry), (expected, 8 * DAY));
+            assert_eq!(times.recheck_cutoff, (9 * DAY).max(expected));
         }
     }
 }

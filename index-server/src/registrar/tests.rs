@@ -217,7 +217,7 @@ async fn departed_node_is_kept_only_if_it_has_files() {
 #[tokio::test]
 async fn long_absent_nodes_expire_online_ones_do_not() {
     let (disk, directory, tasks) = (FakeStore::default(), empty_directory(), TaskTracker::new());
-    let limits = IndexLimits { forget_after: Duration::from_millis(1100), ..IndexLimits::default() };
+    let limits = IndexLimits { expire_after: Duration::from_millis(1100), ..IndexLimits::default() };
     let metrics = Arc::<IndexMetrics>::default();
     let registrar = Registrar::start(disk.clone(), directory.clone(), (&limits, metrics), &tasks);
     let (online, offline) = (arrive(&directory, 1), arrive(&directory, 2));
@@ -346,7 +346,7 @@ async fn failed_offer_is_refused_and_disk_state_wins() {
 #[tokio::test]
 async fn orphaned_offers_expire() {
     let (disk, directory, tasks) = (FakeStore::default(), empty_directory(), TaskTracker::new());
-    let limits = IndexLimits { forget_after: Duration::from_millis(1100), ..IndexLimits::default() };
+    let limits = IndexLimits { expire_after: Duration::from_millis(1100), ..IndexLimits::default() };
     let registrar = Registrar::start(disk.clone(), directory.clone(), (&limits, Arc::default()), &tasks);
     let (maker, other, holder) = (arrive(&directory, 1), arrive(&directory, 2), arrive(&directory, 3));
     registrar.change(&holder, ListChange::Register(vec![file("a")])).await.unwrap();

@@ -45,7 +45,8 @@ impl Wires {
     ) -> Result<ConnectMode, PeerWireError> {
         let admission = self.config().transport.admission();
         let most = admission.max_connections();
-        let permit = admission.admit_outgoing().ok_or(PeerWireError::TooManyConnections { address, most })?;
+        let permit =
+            admission.admit_outgoing().ok_or(PeerWireError::TooManyConnections { address, max: most })?;
         let mut mode = first;
         let (channel, peer_handshake) = match self.connect(torrent, address, mode).await {
             Err(PeerWireError::Handshake { source, .. }) if source.suggests_other_mode(mode) => {

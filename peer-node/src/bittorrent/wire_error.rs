@@ -23,12 +23,12 @@ pub(crate) enum PeerWireError {
         source: PeerHandshakeError,
     },
     /// The connection limit is reached.
-    #[error("cannot connect to {address}: the maximum of {most} connections is open (--max-connections)")]
+    #[error("cannot connect to {address}: the maximum of {max} connections is open (--max-connections)")]
     TooManyConnections {
         /// The address.
         address: SocketAddr,
         /// The limit.
-        most: usize,
+        max: usize,
     },
     /// The address leads to this node itself.
     #[error("{address} is this node's own address")]

@@ -28,7 +28,7 @@ impl EventLog {
 
     /// Buffers an event with the current time.
     pub(super) fn record(&mut self, event: LogEvent) {
-        let line = LogLine { us: self.own_id, event };
+        let line = LogLine { own_id: self.own_id, event };
         tracing::debug!(%line, "event");
         // Writing to memory cannot fail.
         let _ = writeln!(self.buffered, "[{}]: {line}", local_time());

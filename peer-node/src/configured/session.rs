@@ -220,7 +220,7 @@ impl GroupSession {
                 self.publisher.set_state(DownloadState::Finishing);
                 self.peers.mark_all_notified();
                 // A complete peer uploads regardless of what it received.
-                self.choker.forget_received();
+                self.choker.reset_received();
                 self.store.finalize();
             }
             GroupPhase::Complete if self.peers.are_others_complete(self.own_id, &self.config.peer_list) => {

@@ -64,15 +64,15 @@ async fn measure_echoes(node: &Node) -> io::Result<(usize, usize)> {
 }
 
 async fn count_echoes(receiver: &UdpSocket, datagram: &[u8], sent: usize) -> usize {
-    let (mut received, deadline, mut bytes) = (0, Instant::now() + ECHO_TIMEOUT, vec![0; datagram.len() + 1]);
-    while received < sent {
+    let (mut echoes, deadline, mut bytes) = (0, Instant::now() + ECHO_TIMEOUT, vec![0; datagram.len() + 1]);
+    while echoes < sent {
         let result: Result<io::Result<(usize, SocketAddr)>, _> =
             timeout_at(deadline, receiver.recv_from(&mut bytes)).await;
         match result {
-            Ok(Ok((count, _))) if bytes.get(..count) == Some(datagram) => received += 1,
+            Ok(Ok((count, _))) if bytes.get(..count) == Some(datagram) => echoes += 1,
             Ok(_) => {}
             Err(_) => break,
         }
     }
-    received
+    echoes
 }

@@ -38,7 +38,7 @@ pub(super) enum DownloadListError {
     #[error("damaged: {0}")]
     Damaged(#[from] serde_json::Error),
     #[error("damaged: invalid {0}")]
-    Impossible(&'static str),
+    InvalidValue(&'static str),
     #[error("written by another version of this program (format {0})")]
     UnknownVersion(u32),
 }
@@ -182,10 +182,10 @@ impl TryFrom<StoredTorrent> for ListedDownload {
     type Error = DownloadListError;
 
     fn try_from(stored: StoredTorrent) -> Result<Self, DownloadListError> {
-        let infohash = stored.infohash.parse().map_err(|_| DownloadListError::Impossible("infohash"))?;
+        let infohash = stored.infohash.parse().map_err(|_| DownloadListError::InvalidValue("infohash"))?;
         let digest = stored.digest.as_deref().map(parse_digest).transpose()?;
         if stored.ratio.is_some_and(|ratio| !ratio.is_finite() || ratio < 0.0) {
-            return Err(DownloadListError::Impossible("ratio"));
+            return Err(DownloadListError::InvalidValue("ratio"));
         }
         let priority = parse_priority(&stored.priority)?;
         let StoredTorrent { folder, select, seed, ratio, given, paused, .. } = stored;
@@ -196,11 +196,11 @@ impl TryFrom<StoredTorrent> for ListedDownload {
 }
 
 fn parse_digest(text: &str) -> Result<Digest, DownloadListError> {
-    text.parse().map_err(|_| DownloadListError::Impossible("digest"))
+    text.parse().map_err(|_| DownloadListError::InvalidValue("digest"))
 }
 
 fn parse_priority(name: &str) -> Result<Priority, DownloadListError> {
-    Priority::from_name(name).ok_or(DownloadListError::Impossible("priority"))
+    Priority::from_name(name).ok_or(DownloadListError::InvalidValue("priority"))
 }
 
 impl TryFrom<StoredDownload> for ListedDownload {
@@ -209,7 +209,7 @@ impl TryFrom<StoredDownload> for ListedDownload {
     fn try_from(stored: StoredDownload) -> Result<Self, DownloadListError> {
         let digest = parse_digest(&stored.digest)?;
         if stored.size.is_some_and(|size| size > MAX_FILE_SIZE) {
-            return Err(DownloadListError::Impossible("size"));
+            return Err(DownloadListError::InvalidValue("size"));
         }
         let priority = parse_priority(&stored.priority)?;
         let copies = stored.copies.into_iter().map(DownloadTarget::from).collect();

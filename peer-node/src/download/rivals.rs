@@ -103,7 +103,7 @@ enum RivalState {
     /// Verifying its deciding piece.
     Verifying,
     /// Its deciding piece is valid.
-    Proved,
+    Proven,
 }
 
 #[derive(Debug)]
@@ -263,7 +263,7 @@ impl RivalManifests {
         if let Some(rival) = self.rivals.get_mut(&offer)
             && matches!(rival.state, RivalState::Verifying)
         {
-            rival.state = if is_valid { RivalState::Proved } else { RivalState::Idle };
+            rival.state = if is_valid { RivalState::Proven } else { RivalState::Idle };
         }
     }
 }
@@ -347,10 +347,10 @@ impl RivalManifest {
                     }
                 }
             }
-            (RivalState::Proved, Some(manifest)) => {
+            (RivalState::Proven, Some(manifest)) => {
                 Some(RivalAction::Adopt { manifest: Arc::clone(manifest) })
             }
-            (RivalState::FetchingProof(_) | RivalState::Verifying | RivalState::Proved, _) => None,
+            (RivalState::FetchingProof(_) | RivalState::Verifying | RivalState::Proven, _) => None,
         }
     }
 

@@ -29,12 +29,12 @@ pub(super) struct DownloadSources {
     received: BTreeMap<SocketAddr, u64>,
     /// Number of sources located by the latest search.
     located: usize,
-    ever_named: EverNamed,
+    ever_named: SourceHistory,
 }
 
 /// Whether a search has ever found a source of the content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum EverNamed {
+enum SourceHistory {
     /// No search has completed yet.
     #[default]
     Unknown,
@@ -60,7 +60,7 @@ pub(super) struct ConnectedSource {
 pub(super) enum EarlyManifest {
     /// Not requested, or already used.
     #[default]
-    NotAsked,
+    NotRequested,
     /// Requested; they follow the source's offer.
     Pending,
     /// Received and not used yet.
@@ -80,8 +80,8 @@ struct AbsentSource {
 
 impl EarlyManifest {
     /// Returns true if the states were requested and have not been used.
-    pub(super) const fn is_asked(&self) -> bool {
-        !matches!(self, Self::NotAsked)
+    pub(super) const fn is_requested(&self) -> bool {
+        !matches!(self, Self::NotRequested)
     }
 
     /// Takes the received states, if any.
@@ -119,19 +119,19 @@ impl DownloadSources {
         self.located = count;
         if count > 0 {
             self.mark_named();
-        } else if self.ever_named == EverNamed::Unknown {
-            self.ever_named = EverNamed::Never;
+        } else if self.ever_named == SourceHistory::Unknown {
+            self.ever_named = SourceHistory::Never;
         }
     }
 
     /// Records that some node has, or had, the content.
     pub(super) const fn mark_named(&mut self) {
-        self.ever_named = EverNamed::Named;
+        self.ever_named = SourceHistory::Named;
     }
 
     /// Returns the state of a download without a serving source.
     pub(super) fn awaiting_state(&self) -> DownloadState {
-        DownloadState::AwaitingSources { was_seen: self.ever_named != EverNamed::Never }
+        DownloadState::AwaitingSources { was_seen: self.ever_named != SourceHistory::Never }
     }
 
     /// Disconnects a source. It may be retried after `again_in`, unless it has been lost too often; `None` bans it.
@@ -233,10 +233,10 @@ impl DownloadSources {
         let queued = queued.map(|peer| {
             let position = peer.choke_status.position();
             let (place, length) =
-                (position.map(|position| position.place), position.and_then(|position| position.length));
-            QueuedAt { source: peer.address, place, length }
+                (position.map(|position| position.position), position.and_then(|position| position.length));
+            QueuedAt { source: peer.address, position: place, length }
         });
-        queued.min_by_key(|queued| queued.place.unwrap_or(u32::MAX))
+        queued.min_by_key(|queued| queued.position.unwrap_or(u32::MAX))
     }
 
     pub(super) fn connected_count(&self) -> usize {

@@ -23,7 +23,7 @@ use crate::view::{ContentId, DownloadState};
 const INDEX_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Timeout for a stopped download to close its part file.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The partial data that a native download leaves to a torrent.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Downloads {
         self.suspend(id);
         let over = view.wait_for(|view| view.state.is_over());
         let is_stopped =
-            tokio::time::timeout(SETTLE_TIMEOUT, over).await.ok()?.ok()?.state == DownloadState::Cancelled;
+            tokio::time::timeout(STOP_TIMEOUT, over).await.ok()?.ok()?.state == DownloadState::Cancelled;
         self.inner.list.remove(id);
         if is_stopped {
             // The torrent replaces it in the table.

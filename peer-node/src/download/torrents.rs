@@ -33,7 +33,7 @@ pub(crate) struct WantedTorrent {
     /// Selected files; `None` selects all.
     pub select: Option<String>,
     /// What to do once the torrent is complete.
-    pub afterwards: OnCompletion,
+    pub on_completion: OnCompletion,
 }
 
 /// Why a torrent cannot be started.
@@ -83,7 +83,7 @@ impl Downloads {
         self.replace_failed(&ContentId::Torrent(infohash));
         self.save_metainfo(&wanted.metainfo).await?;
         let digest = self.digest_of(&wanted.metainfo).await;
-        let (seed, ratio) = match wanted.afterwards {
+        let (seed, ratio) = match wanted.on_completion {
             OnCompletion::Stop => (false, None),
             OnCompletion::Seed { ratio } => (true, ratio),
         };

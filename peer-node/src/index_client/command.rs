@@ -188,7 +188,7 @@ fn deliver<T>(answer: AnswerSender<T>, outcome: ReplyOutcome<T>) -> Result<(), I
 fn refusal_or_violation<T>(reply: Reply, asked: &'static str) -> ReplyOutcome<T> {
     match reply {
         Reply::Refused(refusal) => Ok(Err(IndexError::Refused(sanitize_refusal(refusal)))),
-        _ => Err(IndexViolation::WrongReply { asked }),
+        _ => Err(IndexViolation::WrongReply { expected: asked }),
     }
 }
 

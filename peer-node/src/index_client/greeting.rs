@@ -92,7 +92,7 @@ async fn greet_with_version(
         Reply::Greeting { nonce, features, time } if version >= Version::Two => {
             (nonce, IndexInfo { features, clock_ahead: clock_ahead(time) })
         }
-        _ => return Err(IndexViolation::WrongReply { asked: "a challenge" }.into()),
+        _ => return Err(IndexViolation::WrongReply { expected: "a challenge" }.into()),
     };
     let key = probe_key.set(nonce);
     let signature = identity.sign(&proof_text(&nonce, &node, config.port));
@@ -182,7 +182,7 @@ impl GreetingConnection {
                 IndexMessage::Reply { id: GREETING_ID, reply } => Ok(reply),
                 IndexMessage::Reply { id, .. } => Err(IndexViolation::UnknownReply { id }.into()),
                 IndexMessage::Notice(Notice::ShuttingDown) => Err(IndexSessionError::ShuttingDown),
-                IndexMessage::Notice(_) => Err(IndexViolation::WrongReply { asked: "a challenge" }.into()),
+                IndexMessage::Notice(_) => Err(IndexViolation::WrongReply { expected: "a challenge" }.into()),
             }
         })
         .await

@@ -12,7 +12,7 @@ use super::sanitize::sanitize;
 use super::share_batch::{ShareBatch, diff};
 use super::share_list::ShareList;
 use super::share_source::ShareSnapshot;
-use super::status::SyncTrouble;
+use super::status::SyncProblem;
 use super::sync_round::{SyncRound, SyncStep};
 
 /// Pause after the index accepted no more files or had a different list than expected.
@@ -43,7 +43,7 @@ pub(super) struct ListSync {
     /// The list that the index claimed at the start of the session, until it is resolved.
     claim: Option<ClaimedList>,
     round: Option<SyncRound>,
-    trouble: Option<SyncTrouble>,
+    trouble: Option<SyncProblem>,
     /// No round begins before this time.
     next_round_at: Option<Instant>,
     /// The current round sends nothing before this time.
@@ -178,12 +178,12 @@ impl ListSync {
             (Some(SyncStep::Change(_)), Refusal::TooMany { what, limit }) => {
                 let what = sanitize(&what);
                 tracing::warn!(what, limit, "index accepts no more files");
-                self.stop_registering(now, SyncTrouble::TooMany { what, limit });
+                self.stop_registering(now, SyncProblem::TooMany { what, limit });
             }
             (Some(SyncStep::Change(_)), Refusal::OverBudget { what, wanted, limit }) => {
                 let what = sanitize(&what);
                 tracing::warn!(what, wanted, limit, "index accepts no more files");
-                self.stop_registering(now, SyncTrouble::OverBudget { what, wanted, limit });
+                self.stop_registering(now, SyncProblem::OverBudget { what, wanted, limit });
             }
             // The other requests in flight are refused for the same reason.
             (Some(_), Refusal::StoreUnavailable) if round.is_aborted() => {}
@@ -193,7 +193,7 @@ impl ListSync {
                 tracing::warn!(?pause, "index cannot store the list");
                 self.outages = self.outages.saturating_add(1);
                 self.next_round_at = Some(now + pause);
-                self.trouble = Some(SyncTrouble::StoreUnavailable);
+                self.trouble = Some(SyncProblem::StoreUnavailable);
             }
             (_, refusal) => return Err(refusal),
         }
@@ -202,7 +202,7 @@ impl ListSync {
     }
 
     /// Stops registering files in this round because the index accepts no more.
-    fn stop_registering(&mut self, now: Instant, trouble: SyncTrouble) {
+    fn stop_registering(&mut self, now: Instant, trouble: SyncProblem) {
         let Some(round) = &mut self.round else { return };
         round.stop_registering();
         // The end of a full list may free capacity, so the missing files are sent once more after it.
@@ -267,7 +267,7 @@ impl ListSync {
             let pause = RETRY_DELAY.saturating_mul(1 << (self.mismatches - 1).min(10)).min(MAX_RETRY_DELAY);
             tracing::warn!(ours, theirs, ?pause, "index has a different list after a full update");
             self.next_round_at = Some(now + pause);
-            self.trouble = Some(SyncTrouble::Mismatch);
+            self.trouble = Some(SyncProblem::Mismatch);
         }
         self.mismatches = self.mismatches.saturating_add(1);
     }
@@ -294,14 +294,14 @@ impl ListSync {
     }
 
     /// Returns why the index does not have the list, or some files of it.
-    pub(super) fn trouble(&self) -> Option<SyncTrouble> {
+    pub(super) fn trouble(&self) -> Option<SyncProblem> {
         let refused = || match self.desired.refused_count() {
             0 => None,
-            files => Some(SyncTrouble::Refused { files }),
+            files => Some(SyncProblem::Refused { files }),
         };
         let withheld = || match self.desired.withheld_count() {
             0 => None,
-            files => Some(SyncTrouble::Withheld { files }),
+            files => Some(SyncProblem::Withheld { files }),
         };
         self.trouble.clone().or_else(refused).or_else(withheld)
     }

@@ -5,6 +5,8 @@
 //!
 //! Has no socket and no clock; the [`session`](super::session) module drives it.
 
+mod phase;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ use super::session_error::{IndexSessionError, IndexViolation};
 use super::share_source::ShareSnapshot;
 use super::status::IndexInfo;
 use super::{IndexError, IndexStatus, Reachability};
+use phase::{IndexSessionPhase, WelcomeInfo};
 
 /// An index that owes a reply and neither reads nor replies for this long is considered dead.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -53,24 +56,6 @@ pub(super) struct IndexSessionCore<'a> {
     last_progress: Instant,
     index_info: IndexInfo,
     phase: IndexSessionPhase,
-}
-
-/// The phase of the session.
-#[derive(Debug)]
-enum IndexSessionPhase {
-    /// The proof has been sent; its reply is due by `until`.
-    Proving { until: Instant },
-    /// The index has sent its welcome.
-    Welcomed(WelcomeInfo),
-}
-
-/// What the index sent with and after the welcome.
-#[derive(Debug)]
-struct WelcomeInfo {
-    seen_address: SocketAddr,
-    reachable: Reachability,
-    /// Interval at which the lease must be renewed.
-    renewal: Duration,
 }
 
 impl<'a> IndexSessionCore<'a> {
@@ -256,12 +241,12 @@ impl<'a> IndexSessionCore<'a> {
         }
         match (target, reply) {
             (ReplyTarget::Proof, Reply::Welcome { you, lease, list }) => {
-                self.handle_welcome(now, (you, lease, list))
+                self.handle_welcome(now, (you, lease, list));
             }
             (ReplyTarget::Proof, Reply::Refused(refusal)) => {
                 return Err(IndexSessionError::Refused(sanitize_refusal(refusal)));
             }
-            (ReplyTarget::Proof, _) => Err(IndexViolation::WrongReply { asked: "a welcome" })?,
+            (ReplyTarget::Proof, _) => Err(IndexViolation::WrongReply { expected: "a welcome" })?,
             (ReplyTarget::Call(command), reply) => command.answer(reply)?,
             (ReplyTarget::List, Reply::List(summary)) => {
                 self.repeated_offers.resume();
@@ -276,16 +261,16 @@ impl<'a> IndexSessionCore<'a> {
                 self.list_sync.handle_renewal(now, summary);
             }
             (ReplyTarget::Offer(infohash), Reply::Offers { .. }) => {
-                self.repeated_offers.handle_reply(infohash, None)
+                self.repeated_offers.handle_reply(infohash, None);
             }
             (ReplyTarget::Offer(infohash), Reply::Refused(refusal)) => {
                 self.repeated_offers.handle_reply(infohash, Some(refusal));
             }
-            (ReplyTarget::Offer(_), _) => Err(IndexViolation::WrongReply { asked: "an offer" })?,
+            (ReplyTarget::Offer(_), _) => Err(IndexViolation::WrongReply { expected: "an offer" })?,
             (ReplyTarget::Abandoned, _)
             | (ReplyTarget::Renewal, Reply::Refused(Refusal::StoreUnavailable)) => {}
             (ReplyTarget::List | ReplyTarget::Renewal, _) => {
-                Err(IndexViolation::WrongReply { asked: "a list summary" })?
+                Err(IndexViolation::WrongReply { expected: "a list summary" })?;
             }
         }
         Ok(())

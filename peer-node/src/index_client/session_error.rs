@@ -88,10 +88,10 @@ pub(super) enum IndexViolation {
         id: RequestId,
     },
     /// The reply is of the wrong kind.
-    #[error("the index sent an unexpected reply (expected {asked})")]
+    #[error("the index sent an unexpected reply (expected {expected})")]
     WrongReply {
         /// What was expected.
-        asked: &'static str,
+        expected: &'static str,
     },
     /// The reply exceeds a limit.
     #[error("the index sent {got} {what}, more than the limit of {limit}")]

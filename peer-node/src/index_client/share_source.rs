@@ -51,7 +51,7 @@ impl ShareSource for NodeShares {
     }
 
     fn changes(&self) -> ShareChanges {
-        ShareChanges::of_both(self.library.changes(), self.partials.changes())
+        ShareChanges::of_both(self.library.generation(), self.partials.changes())
     }
 
     fn settled(&self) -> impl Future<Output = ()> + Send + 'static {

@@ -33,7 +33,7 @@ pub enum IndexStatus {
         /// True if the index has acknowledged exactly the files that are shared.
         synced: bool,
         /// Why some files are not registered.
-        trouble: Option<SyncTrouble>,
+        trouble: Option<SyncProblem>,
         /// What the index announced about itself.
         index_info: IndexInfo,
     },
@@ -67,7 +67,7 @@ pub enum Reachability {
 
 /// Why the index does not have all shared files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SyncTrouble {
+pub enum SyncProblem {
     /// The index accepts no more entries.
     TooMany {
         /// The kind of entries.
@@ -133,7 +133,7 @@ impl fmt::Display for Reachability {
     }
 }
 
-impl fmt::Display for SyncTrouble {
+impl fmt::Display for SyncProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooMany { what, limit } => write!(f, "the index accepts at most {limit} {what}"),
@@ -166,7 +166,7 @@ mod tests {
         reachable: Reachability,
         registered: u32,
         synced: bool,
-        trouble: Option<SyncTrouble>,
+        trouble: Option<SyncProblem>,
     ) -> String {
         let seen_address = "127.0.0.1:12349".parse().unwrap();
         let index_info = IndexInfo::default();
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn exceeded_budget_names_what_would_be_used() {
         let what = "the list of this node".to_owned();
-        let trouble = SyncTrouble::OverBudget { what, wanted: 140 << 20, limit: 128 << 20 };
+        let trouble = SyncProblem::OverBudget { what, wanted: 140 << 20, limit: 128 << 20 };
         assert_eq!(
             trouble.to_string(),
             "the index accepts no more files: the list of this node would take 140.0 MiB of at most 128.0 MiB"
@@ -203,7 +203,7 @@ mod tests {
         );
         let no = Reachability::No { reason: "refused".into() };
         assert_eq!(
-            online(no, 0, true, Some(SyncTrouble::Refused { files: 1 })),
+            online(no, 0, true, Some(SyncProblem::Refused { files: 1 })),
             "connected as 127.0.0.1:12349, not reachable (refused), so this node's files are not listed; 0 files \
              registered; 1 file was refused, see the log"
         );

@@ -168,7 +168,7 @@ async fn refused_file_is_left_out() {
     assert_eq!(model.files.keys().collect::<Vec<_>>(), ["b"]);
     send_reachable(&mut connection).await;
     node.client.synced(TEST_TIMEOUT).await.unwrap();
-    let expected = Some(SyncTrouble::Refused { files: 1 });
+    let expected = Some(SyncProblem::Refused { files: 1 });
     node.wait_for(|status| matches!(status, IndexStatus::Online { trouble, .. } if *trouble == expected))
         .await;
     node.stop().await;

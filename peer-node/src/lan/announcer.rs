@@ -68,13 +68,14 @@ async fn collect_chunks(
     let digests = match gathered.await {
         Ok(Ok(digests)) => digests,
         Ok(Err(error)) => {
-            let _ = events.send(LanEvent::Trouble { what: format!("cannot list the chunks: {error}") }).await;
+            let _ = events.send(LanEvent::Failed { what: format!("cannot list the chunks: {error}") }).await;
             BTreeMap::new()
         }
         Err(_) => BTreeMap::new(),
     };
     let chunks = digests.keys().cloned().collect();
-    let username = (settings.variant == ReplyFormat::Json).then(|| format!("peerdex-{}", settings.cookie));
+    let username =
+        (settings.reply_format == ReplyFormat::Json).then(|| format!("peerdex-{}", settings.cookie));
     LanAnnouncement { chunks, card: Some(Card { digests, ..Card::of(settings.cookie) }), username }
 }
 

@@ -44,9 +44,9 @@ pub(crate) async fn discover(
     let mut is_changed = false;
     loop {
         tokio::select! {
-            received = socket.recv_from(&mut bytes) => {
+            datagram = socket.recv_from(&mut bytes) => {
                 // An error refers to an earlier datagram, or to a temporary loss of the network.
-                let Ok((count, from)) = received else { tokio::time::sleep(WRITE_INTERVAL).await; continue };
+                let Ok((count, from)) = datagram else { tokio::time::sleep(WRITE_INTERVAL).await; continue };
                 is_changed |= receiver.handle_datagram(bytes.get(..count).unwrap_or_default(), from);
             }
             _ = ticks.tick() => {
@@ -117,7 +117,7 @@ impl AnnouncementReceiver {
         let Err(error) = saved else { return true };
         if !was_failing {
             let what = format!("cannot write {}: {error}", ContentDictionary::path(folder.path()).display());
-            let _ = self.events.try_send(LanEvent::Trouble { what });
+            let _ = self.events.try_send(LanEvent::Failed { what });
         }
         false
     }

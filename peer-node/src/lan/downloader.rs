@@ -137,12 +137,13 @@ impl FileDownload<'_> {
                 Ok(fetched) => {
                     let is_deferred = self.deferred.iter().any(|reply| reply.chunk == *chunk);
                     // JSON of unknown length may be an error reply or the chunk itself; later chunks will show which.
-                    if fetched.doubt.is_some() && length.allows(fetched.bytes).is_none() && !is_deferred {
+                    if fetched.reply_error.is_some() && length.allows(fetched.bytes).is_none() && !is_deferred
+                    {
                         self.deferred.push(DeferredReply { chunk: chunk.clone(), from, fetched });
                         continue;
                     }
                     // A reply that is certainly a chunk settles the question for the deferred one.
-                    if fetched.doubt.is_none() {
+                    if fetched.reply_error.is_none() {
                         self.reject_deferred(chunk).await;
                     }
                     if self.accept(chunk, from, fetched).await? {
@@ -168,7 +169,7 @@ impl FileDownload<'_> {
         from: IpAddr,
         fetched: FetchedChunk,
     ) -> Result<bool, LanDownloadError> {
-        let FetchedChunk { file, bytes, is_verified, doubt } = fetched;
+        let FetchedChunk { file, bytes, is_verified, reply_error: doubt } = fetched;
         if let Some(error) = doubt.filter(|_| self.length_rule(chunk).allows(bytes) != Some(true)) {
             self.report_not_sent(chunk, from, error.to_string()).await;
             return Ok(false);
@@ -197,7 +198,7 @@ impl FileDownload<'_> {
     /// Rejects the deferred reply for a chunk, because another reply certainly is the chunk.
     async fn reject_deferred(&mut self, chunk: &ChunkName) {
         for reply in self.deferred.extract_if(.., |reply| reply.chunk == *chunk).collect::<Vec<_>>() {
-            if let Some(error) = reply.fetched.doubt {
+            if let Some(error) = reply.fetched.reply_error {
                 self.report_not_sent(chunk, reply.from, error.to_string()).await;
             }
         }

@@ -27,11 +27,11 @@ pub(crate) enum LanEvent {
     /// A chunk was uploaded.
     Uploaded { chunk: ChunkName, to: IpAddr },
     /// Closing connections of an ended program still hold the chunk port.
-    PortClosing { address: SocketAddrV4, most: Duration },
+    PortClosing { address: SocketAddrV4, max_wait: Duration },
     /// Chunks are served from now on.
     Serving { address: SocketAddrV4 },
     /// A temporary problem.
-    Trouble { what: String },
+    Failed { what: String },
 }
 
 impl LanEvent {
@@ -44,7 +44,7 @@ impl LanEvent {
                 | Self::DatagramRefused { .. }
                 | Self::FetchFailed { .. }
                 | Self::PortClosing { .. }
-                | Self::Trouble { .. }
+                | Self::Failed { .. }
         )
     }
 }
@@ -72,13 +72,13 @@ impl fmt::Display for LanEvent {
             Self::AlreadyPresent { chunk } => write!(f, "{chunk} is already present"),
             Self::FetchFailed { chunk, from, reason } => write!(f, "{from} did not send {chunk}: {reason}"),
             Self::Uploaded { chunk, to } => write!(f, "{chunk} sent to {to}"),
-            Self::PortClosing { address, most } => write!(
+            Self::PortClosing { address, max_wait: most } => write!(
                 f,
                 "{address} is not free yet: connections of a program that has ended are still closing there (TIME_WAIT); retrying for up to {} s",
                 most.as_secs()
             ),
             Self::Serving { address } => write!(f, "serving chunks on {address}"),
-            Self::Trouble { what } => f.write_str(what),
+            Self::Failed { what } => f.write_str(what),
         }
     }
 }

@@ -78,7 +78,7 @@ pub(super) struct FetchedChunk {
     pub(super) bytes: u64,
     pub(super) is_verified: bool,
     /// Set if the reply is JSON without a chunk; then only the length can show that the JSON itself is the chunk.
-    pub(super) doubt: Option<ChunkReplyError>,
+    pub(super) reply_error: Option<ChunkReplyError>,
 }
 
 /// A reply as received.
@@ -102,7 +102,7 @@ pub(super) async fn fetch(
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(ChunkFetchError::Connect)?;
     stream
-        .write_all(&encode_request(request.chunk, settings.variant))
+        .write_all(&encode_request(request.chunk, settings.reply_format))
         .await
         .map_err(ChunkFetchError::Broken)?;
     let file = folder.temp_file(request.chunk.as_str().as_ref());
@@ -188,7 +188,7 @@ async fn extract_chunk(
                 }
                 Some(decoded) => {
                     let (file, bytes, is_verified) = (decoded.file, decoded.bytes, request.digest.is_some());
-                    return Ok(FetchedChunk { file, bytes, is_verified, doubt: None });
+                    return Ok(FetchedChunk { file, bytes, is_verified, reply_error: None });
                 }
                 None => Some(ChunkReplyError::NotBase64),
             }
@@ -198,7 +198,7 @@ async fn extract_chunk(
         // A digest mismatch settles the question.
         Some(error) if request.digest.is_some() || bytes > request.max_bytes => Err(error.into()),
         None if bytes > request.max_bytes => Err(ChunkFetchError::TooLarge(request.max_bytes)),
-        doubt => Ok(FetchedChunk { file, bytes, is_verified, doubt }),
+        doubt => Ok(FetchedChunk { file, bytes, is_verified, reply_error: doubt }),
     }
 }
 

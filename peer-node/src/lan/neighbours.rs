@@ -108,7 +108,7 @@ impl Neighbours {
     }
 
     /// Returns the errors that prevent discovery, if any.
-    pub(crate) fn trouble(&self) -> Option<String> {
+    pub(crate) fn error(&self) -> Option<String> {
         let trouble = self.shared.trouble.lock();
         let errors: Vec<&str> = [&trouble.receive_error, &trouble.announce_error]
             .into_iter()

@@ -37,7 +37,7 @@ pub(crate) struct LanSettings {
     /// Maximum size of a downloaded file in bytes.
     pub(crate) max_size: u64,
     /// Format of replies, which identifies the compatible programs. The JSON format adds a name to announcements.
-    pub(crate) variant: ReplyFormat,
+    pub(crate) reply_format: ReplyFormat,
     /// Marks our own announcements.
     pub(crate) cookie: Cookie,
 }

@@ -63,7 +63,7 @@ pub(crate) async fn chunk_listener(
                 if retries < MAX_RETRIES && is_only_closing(address) {
                     if retries == 0 {
                         let _ = events
-                            .send(LanEvent::PortClosing { address, most: RETRY_INTERVAL * MAX_RETRIES })
+                            .send(LanEvent::PortClosing { address, max_wait: RETRY_INTERVAL * MAX_RETRIES })
                             .await;
                     }
                     retries += 1;

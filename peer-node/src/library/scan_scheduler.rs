@@ -11,8 +11,8 @@ use super::shares::ShareSet;
 pub(super) struct ScanScheduler {
     /// Number of the next scan.
     next_id: ScanId,
-    wanted: BTreeSet<PathBuf>,
-    wants_all: bool,
+    requested: BTreeSet<PathBuf>,
+    all_requested: bool,
     /// A caller waits for the next scan.
     is_urgent: bool,
     running: Option<Scan>,
@@ -37,8 +37,8 @@ impl ScanScheduler {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             next_id: 1,
-            wanted: BTreeSet::new(),
-            wants_all: true,
+            requested: BTreeSet::new(),
+            all_requested: true,
             is_urgent: true,
             running: None,
             not_before: now,
@@ -49,22 +49,22 @@ impl ScanScheduler {
 
     /// Requests a scan of places for a waiting caller; returns the number of that scan.
     pub(super) fn request(&mut self, places: impl IntoIterator<Item = PathBuf>) -> ScanId {
-        self.wanted.extend(places);
+        self.requested.extend(places);
         self.is_urgent = true;
         self.next_id
     }
 
     /// Requests a full scan for a waiting caller; returns the number of that scan.
     pub(super) fn request_all(&mut self) -> ScanId {
-        self.wants_all = true;
+        self.all_requested = true;
         self.is_urgent = true;
         self.next_id
     }
 
     /// Schedules a scan of places that have changed.
     pub(super) fn mark_changed(&mut self, places: impl IntoIterator<Item = PathBuf>, all: bool) {
-        self.wanted.extend(places);
-        self.wants_all |= all;
+        self.requested.extend(places);
+        self.all_requested |= all;
     }
 
     /// Begins the next scan, if one is requested and due.
@@ -72,14 +72,14 @@ impl ScanScheduler {
         if self.running.is_some() {
             return None;
         }
-        self.wants_all |= now >= self.full_due;
-        let is_wanted = self.wants_all || !self.wanted.is_empty();
+        self.all_requested |= now >= self.full_due;
+        let is_wanted = self.all_requested || !self.requested.is_empty();
         if !is_wanted || (!self.is_urgent && now < self.not_before) {
             return None;
         }
-        let is_full = std::mem::take(&mut self.wants_all);
+        let is_full = std::mem::take(&mut self.all_requested);
         self.is_urgent = false;
-        let wanted = std::mem::take(&mut self.wanted);
+        let wanted = std::mem::take(&mut self.requested);
         let places =
             if is_full { shares.bases().map(Into::into).collect() } else { wanted.into_iter().collect() };
         let scan = Scan { id: self.next_id, places, is_full, started_at: now };
@@ -107,12 +107,12 @@ impl ScanScheduler {
 
     /// Returns true if a full scan has completed and none is requested or running.
     pub(super) fn is_idle(&self) -> bool {
-        self.has_completed && self.running.is_none() && !self.wants_all && self.wanted.is_empty()
+        self.has_completed && self.running.is_none() && !self.all_requested && self.requested.is_empty()
     }
 
     /// Returns when the next scan may begin; `None` while one runs.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let is_wanted = self.wants_all || !self.wanted.is_empty();
+        let is_wanted = self.all_requested || !self.requested.is_empty();
         match (&self.running, is_wanted) {
             (Some(_), _) => None,
             (None, true) => Some(self.not_before),

@@ -149,7 +149,7 @@ impl ShareSet {
         if location.starts_with(self.root.join(STATE_DIR_NAME)) {
             return Err(SkipReason::OwnState);
         }
-        if self.is_around_root(location) {
+        if self.contains_share_dir(location) {
             return Err(SkipReason::ContainsNode);
         }
         let below = location.strip_prefix(&self.root).unwrap_or(location);
@@ -213,7 +213,7 @@ impl ShareSet {
     }
 
     /// Returns true if the location is a folder that contains the share folder.
-    pub(super) fn is_around_root(&self, location: &Path) -> bool {
+    pub(super) fn contains_share_dir(&self, location: &Path) -> bool {
         location != self.root && self.root.starts_with(location)
     }
 

@@ -116,7 +116,7 @@ impl RunningLibrary {
     }
 
     async fn wait_for_files(&self, is_expected: impl Fn(&[SharedFile]) -> bool) {
-        let mut changes = self.library.changes();
+        let mut changes = self.library.generation();
         let waiting = async {
             while !is_expected(&self.files()) {
                 changes.changed().await.unwrap();
@@ -178,7 +178,7 @@ async fn publishing_is_batched() {
     }
     let running = home.open_settled().await;
     assert_eq!(running.library.files().len(), 1000);
-    let generations = *running.library.changes().borrow();
+    let generations = *running.library.generation().borrow();
     assert!(generations < 100, "{generations}");
 }
 

@@ -23,12 +23,12 @@ pub(crate) enum PeerDialError {
         source: LinkGreetingError,
     },
     /// The connection limit is reached.
-    #[error("cannot connect to {address}: the maximum of {most} connections is open (--max-connections)")]
+    #[error("cannot connect to {address}: the maximum of {max} connections is open (--max-connections)")]
     TooMany {
         /// Address of the peer.
         address: SocketAddr,
         /// Maximum number of connections.
-        most: usize,
+        max: usize,
     },
 }
 

@@ -91,7 +91,7 @@ pub(crate) enum SourceEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct QueuePosition {
     /// 1 is next; 0 means that we are not in the queue.
-    pub place: u32,
+    pub position: u32,
     /// Length of the queue, if the source reports it.
     pub length: Option<u32>,
 }
@@ -281,7 +281,7 @@ mod tests {
         let table = FetchTable::default();
         (0..2).for_each(|id| assert!(table.open(SourceId(id), events.clone()).is_some()));
         assert!(table.is_choked() && table.position().is_none());
-        let at = |place, length| Some(QueuePosition { place, length });
+        let at = |place, length| Some(QueuePosition { position: place, length });
         let notified: Vec<usize> = [at(1, None), at(1, None), at(1, Some(3)), None, None, at(2, Some(3))]
             .map(|position| table.position_changed(position).len())
             .into();

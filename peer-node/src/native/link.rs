@@ -39,7 +39,7 @@ pub(super) struct PeerLinkState {
     pub(super) address: SocketAddr,
     pub(super) queue: Arc<LinkSendQueue>,
     pub(super) fetches: FetchTable,
-    pub(super) searches: SearchTable,
+    pub(super) pending_searches: SearchTable,
     pub(super) path: Arc<PathGauge>,
     /// Counts the data sent over all connections.
     pub(super) send_activity: SendActivity,
@@ -61,7 +61,7 @@ impl PeerLink {
             address,
             queue: Arc::new(LinkSendQueue::new(greeted.features)),
             fetches: FetchTable::default(),
-            searches: SearchTable::default(),
+            pending_searches: SearchTable::default(),
             path: Arc::default(),
             send_activity: SendActivity::default(),
             width: watch::Sender::new(LinkWidth::ONE),
@@ -105,7 +105,7 @@ impl PeerLink {
     /// Searches the peer, which must support searches, for files with matching names. Returns `None` if the link ends or too
     /// many searches are pending. Has no timeout. Cancel safe.
     pub(crate) async fn search(&self, query: &str, limit: u16) -> Option<PeerSearchAnswer> {
-        let (number, answered) = self.shared.searches.begin(limit)?;
+        let (number, answered) = self.shared.pending_searches.begin(limit)?;
         self.shared.queue.push(PeerMessage::Search { number, query: query.to_owned(), limit });
         self.shared.closed.run_until_cancelled(answered).await?.ok()
     }

@@ -149,7 +149,7 @@ impl Links {
         let admission = config.transport.admission();
         let max = admission.max_connections();
         // The permit is taken before connecting, so that concurrent dials respect the limit.
-        let permit = admission.admit_outgoing().ok_or(PeerDialError::TooMany { address, most: max })?;
+        let permit = admission.admit_outgoing().ok_or(PeerDialError::TooMany { address, max })?;
         let version = self.inner.older_peers.lock().version_of(&address, Instant::now());
         let (stream, greeted) = match self.connect(node, address, version, request).await {
             Err(PeerDialError::Greeting { source, .. })

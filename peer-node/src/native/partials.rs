@@ -81,7 +81,7 @@ impl Partials {
     }
 
     /// Removes a content, unless it has been published again.
-    fn forget(&self, partial: &Arc<Partial>) {
+    fn remove(&self, partial: &Arc<Partial>) {
         let mut table = self.inner.table.lock();
         let digest = partial.digest();
         if table.get(&digest).is_some_and(|current| Arc::ptr_eq(current, partial)) {

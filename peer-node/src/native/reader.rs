@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use protocol::digest::Digest;
 use protocol::frame::{FrameError, decode_body};
 use protocol::geometry::InvalidBlock;
 use protocol::limits::{MAX_DETAILS, MAX_FRAME, MAX_UNSUPPORTED};
@@ -146,6 +147,16 @@ impl LinkReader {
         Err(LinkError::Violation { what })
     }
 
+    /// Reports a content that the peer offers on a channel.
+    async fn offered(&mut self, channel: u32, (size, manifest): (u64, Digest), pieces: Option<Vec<u8>>) {
+        let choked = self.blocks.intake.link.shared.fetches.is_choked();
+        self.send_event(channel, SourceEvent::Offered { size, manifest, pieces, choked }).await;
+        // A new channel missed an earlier report.
+        if let Some(position) = self.blocks.intake.link.shared.fetches.position() {
+            self.send_event(channel, SourceEvent::Choked { position }).await;
+        }
+    }
+
     async fn handle(&mut self, message: PeerMessage) -> Result<(), LinkError> {
         self.check_allowed(&message)?;
         let queue = &self.blocks.intake.link.shared.queue;
@@ -161,20 +172,15 @@ impl LinkReader {
             PeerMessage::Close { channel } => self.serving.close(channel, queue),
             PeerMessage::Interested { channel } => self.serving.set_interested(channel, true),
             PeerMessage::NotInterested { channel } => self.serving.set_interested(channel, false),
-            PeerMessage::Choke { position: place } => {
-                self.report_position(Some(QueuePosition { place, length: None })).await
+            PeerMessage::Choke { position } => {
+                self.report_position(Some(QueuePosition { position, length: None })).await;
             }
-            PeerMessage::Queued { position: place, length } => {
-                self.report_position(Some(QueuePosition { place, length: Some(length) })).await;
+            PeerMessage::Queued { position, length } => {
+                self.report_position(Some(QueuePosition { position, length: Some(length) })).await;
             }
             PeerMessage::Unchoke => self.report_position(None).await,
             PeerMessage::Offer { channel, size, manifest, pieces } => {
-                let choked = self.blocks.intake.link.shared.fetches.is_choked();
-                self.send_event(channel, SourceEvent::Offered { size, manifest, pieces, choked }).await;
-                // A new channel missed an earlier report.
-                if let Some(position) = self.blocks.intake.link.shared.fetches.position() {
-                    self.send_event(channel, SourceEvent::Choked { position }).await;
-                }
+                self.offered(channel, (size, manifest), pieces).await;
             }
             PeerMessage::NotShared { channel } => {
                 self.send_event(channel, SourceEvent::NotShared).await;
@@ -184,7 +190,7 @@ impl LinkReader {
                 self.send_event(channel, SourceEvent::ManifestPart { first, states }).await;
             }
             PeerMessage::Have { channel, piece } => {
-                self.send_event(channel, SourceEvent::Has { piece }).await
+                self.send_event(channel, SourceEvent::Has { piece }).await;
             }
             PeerMessage::Reject(reference) => self.rejected(reference).await?,
             PeerMessage::Block(reference) => self.blocks.receive(reference).await?,
@@ -192,7 +198,7 @@ impl LinkReader {
                 self.serving.search((number, query, limit), &self.blocks.intake.link).await?;
             }
             PeerMessage::Found { number, files, more } => {
-                self.blocks.intake.link.shared.searches.answered(number, (files, more))?;
+                self.blocks.intake.link.shared.pending_searches.answered(number, (files, more))?;
             }
             // `check_allowed` has refused all of them but the keep-alive.
             PeerMessage::KeepAlive

@@ -16,7 +16,7 @@ pub(super) enum Grant {
 
 /// A reservation of bytes.
 #[derive(Debug)]
-struct Booking {
+struct Reservation {
     bytes: u64,
     own_ticket: BucketTicket,
     /// The reservation in the total bucket. Made only once the peer's own one is due, so that a peer with a low limit does
@@ -30,7 +30,7 @@ struct Booking {
 #[derive(Debug)]
 pub(super) struct PeerShare {
     own_bucket: TokenBucket,
-    booking: Option<Booking>,
+    booking: Option<Reservation>,
 }
 
 impl PeerShare {
@@ -52,12 +52,17 @@ impl PeerShare {
         self.booking.take_if(|booking| booking.changes != changes);
         let booking = self.booking.get_or_insert_with(|| {
             let bytes = want.min(total.quantum()).min(self.own_bucket.quantum());
-            Booking { bytes, own_ticket: self.own_bucket.book(bytes, now), total_ticket: None, changes }
+            Reservation {
+                bytes,
+                own_ticket: self.own_bucket.reserve(bytes, now),
+                total_ticket: None,
+                changes,
+            }
         });
         if let Some(time) = self.own_bucket.due_at(booking.own_ticket, now) {
             return Grant::Wait(time);
         }
-        let ticket = *booking.total_ticket.get_or_insert_with(|| total.book(booking.bytes, now));
+        let ticket = *booking.total_ticket.get_or_insert_with(|| total.reserve(booking.bytes, now));
         if let Some(time) = total.due_at(ticket, now) {
             return Grant::Wait(time);
         }

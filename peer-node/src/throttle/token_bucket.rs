@@ -61,7 +61,7 @@ impl TokenBucket {
     }
 
     /// Reserves bytes behind all earlier reservations.
-    pub(super) fn book(&mut self, bytes: u64, now: Instant) -> BucketTicket {
+    pub(super) fn reserve(&mut self, bytes: u64, now: Instant) -> BucketTicket {
         self.earn(now);
         self.booked += u128::from(bytes) * UNITS_PER_BYTE;
         BucketTicket(self.booked)

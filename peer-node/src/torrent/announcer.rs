@@ -143,7 +143,7 @@ impl TrackerAnnouncer {
         let (events, receiver) = mpsc::channel(BACKLOG);
         let (views, views_receiver) = watch::channel(schedule.views());
         let actor = Actor {
-            participant: AnnounceIdentity { infohash, peer_id: *peer_id.as_bytes(), port, key },
+            identity: AnnounceIdentity { infohash, peer_id: *peer_id.as_bytes(), port, key },
             schedule,
             client: Arc::new(TrackerClient::new(timeouts, trust, source)),
             timeouts,

@@ -80,7 +80,7 @@ impl TorrentFiles {
     /// block.
     pub(crate) fn content_path(&self) -> PathBuf {
         match self.metainfo.files().first().filter(|_| self.root.only_file.is_some()) {
-            Some(file) => self.external_path(&self.named_path(0, file)),
+            Some(file) => self.external_path(&self.final_path(0, file)),
             None => self.location().to_owned(),
         }
     }

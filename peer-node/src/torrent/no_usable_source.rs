@@ -16,7 +16,7 @@ pub(crate) struct NoUsableSource {
 
 impl NoUsableSource {
     /// Checks the sources of a torrent; none if at least one tracker can be used.
-    pub(crate) fn of(metainfo: &Metainfo) -> Option<Self> {
+    pub(crate) fn from_metainfo(metainfo: &Metainfo) -> Option<Self> {
         let trackers: Vec<Option<String>> =
             metainfo.tiers().iter().flatten().map(|url| unusable_reason(url)).collect();
         trackers.iter().all(Option::is_some).then(|| Self {
@@ -55,7 +55,7 @@ mod tests {
     fn message_for(entries: &str) -> Option<String> {
         let info = "d6:lengthi1e4:name1:x12:piece lengthi1e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
         let metainfo = Metainfo::parse(format!("d{entries}4:info{info}e").as_bytes()).unwrap();
-        NoUsableSource::of(&metainfo).map(|none| none.to_string())
+        NoUsableSource::from_metainfo(&metainfo).map(|none| none.to_string())
     }
 
     #[test]

@@ -115,7 +115,7 @@ pub(crate) struct TorrentSession {
     spec: TorrentSpec,
     config: TorrentConfig,
     cancel: CancellationToken,
-    board: ViewPublisher,
+    view_publisher: ViewPublisher,
     peer_table: PeerTable,
     contributions: Contributions,
     storage: Option<TorrentStorage>,
@@ -124,7 +124,7 @@ pub(crate) struct TorrentSession {
     downloaded: u64,
     uploaded: u64,
     /// When to retry after a failure.
-    polling: RetrySchedule,
+    retry_schedule: RetrySchedule,
     jobs: JoinSet<JobOutcome>,
 }
 
@@ -145,14 +145,14 @@ impl TorrentSession {
             spec,
             config,
             cancel,
-            board,
+            view_publisher: board,
             peer_table,
             contributions,
             storage: None,
             fragments: None,
             downloaded: 0,
             uploaded: 0,
-            polling,
+            retry_schedule: polling,
             jobs,
         };
         (session, view)
@@ -161,7 +161,7 @@ impl TorrentSession {
     /// Shows from the start whether the torrent is paused.
     pub(crate) fn with_pause(self, is_paused: bool) -> Self {
         if is_paused {
-            self.board.set_state(DownloadState::Paused);
+            self.view_publisher.set_state(DownloadState::Paused);
         }
         self
     }
@@ -169,7 +169,7 @@ impl TorrentSession {
     /// Adds bytes uploaded by an earlier run.
     pub(crate) fn with_uploaded(mut self, bytes: u64) -> Self {
         self.uploaded = bytes;
-        self.board.update(|view| view.bytes_uploaded = bytes);
+        self.view_publisher.update(|view| view.bytes_uploaded = bytes);
         self
     }
 
@@ -182,7 +182,7 @@ impl TorrentSession {
         };
         let is_complete = state.is_complete();
         tracing::info!(infohash = %self.spec.metainfo.infohash(), ?state, "torrent ended");
-        self.board.set_state(state);
+        self.view_publisher.set_state(state);
         is_complete
     }
 
@@ -264,7 +264,7 @@ impl TorrentSession {
             TorrentPhase::Fetching if active.swarm.is_complete() && self.jobs.is_empty() => {
                 active.phase = TorrentPhase::Finishing;
                 Self::disconnect_natives(active);
-                self.board.set_state(DownloadState::Finishing);
+                self.view_publisher.set_state(DownloadState::Finishing);
                 self.start_finalizing(active);
                 None
             }
@@ -279,7 +279,7 @@ impl TorrentSession {
                     OnCompletion::Stop => Some(self.done_state()),
                     OnCompletion::Seed { .. } => {
                         active.phase = TorrentPhase::Seeding;
-                        self.board.set_state(DownloadState::Seeding { location: self.location() });
+                        self.view_publisher.set_state(DownloadState::Seeding { location: self.location() });
                         slot.yield_slot();
                         None
                     }

@@ -75,7 +75,7 @@ impl OutstandingRequests {
 
     /// Considers all pending requests lost, so that the blocks may be requested again. They may still arrive; no rejection
     /// is reported.
-    pub(crate) fn give_up(&mut self) {
+    pub(crate) fn withdraw_all(&mut self) {
         for block in std::mem::take(&mut self.open) {
             self.remember_withdrawn(block);
         }
@@ -188,7 +188,7 @@ mod tests {
         let mut requests = OutstandingRequests::new(false);
         requests.set_choked(false);
         requests.request(blocks[0]);
-        requests.give_up();
+        requests.withdraw_all();
         assert_eq!(requests.request(blocks[0]), RequestStep::Send);
         assert_eq!(
             (requests.answered(blocks[0]), requests.answered(blocks[0])),

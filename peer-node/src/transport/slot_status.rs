@@ -9,7 +9,7 @@ pub(crate) struct SlotStatus {
 
 impl SlotStatus {
     /// Returns the position in the queue, 0 if the peer is not queued, or `None` if it is served.
-    pub(crate) fn place(&self) -> Option<u32> {
+    pub(crate) fn position(&self) -> Option<u32> {
         self.code.load(Ordering::Relaxed).checked_sub(1)
     }
 

@@ -123,7 +123,7 @@ impl Slots {
             let due = async {
                 match deadline {
                     Some(deadline) => {
-                        tokio::time::sleep_until(deadline.max(now() + MIN_POLL_INTERVAL).into()).await
+                        tokio::time::sleep_until(deadline.max(now() + MIN_POLL_INTERVAL).into()).await;
                     }
                     None => std::future::pending().await,
                 }

@@ -116,7 +116,7 @@ impl ActiveUpload {
             size: self.size,
             sent,
             rate,
-            queue_place: self.slot_status.place(),
+            queue_position: self.slot_status.position(),
         }
     }
 }

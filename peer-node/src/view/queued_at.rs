@@ -12,7 +12,7 @@ pub(crate) struct QueuedAt {
     /// Listen address of the source.
     pub source: SocketAddr,
     /// Position in the queue, 1 being next, once reported.
-    pub place: Option<u32>,
+    pub position: Option<u32>,
     /// Length of the queue, if reported.
     pub length: Option<u32>,
 }
@@ -20,7 +20,7 @@ pub(crate) struct QueuedAt {
 impl fmt::Display for QueuedAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "queued at {}", self.source)?;
-        match (self.place, self.length) {
+        match (self.position, self.length) {
             (None, _) => Ok(()),
             (Some(place), None) => write!(f, ", position {place}"),
             (Some(place), Some(length)) => write!(f, ", position {place} of {length}"),
@@ -60,7 +60,9 @@ mod tests {
 
     #[test]
     fn queue_position_is_shown_as_far_as_reported() {
-        let at = |place, length| QueuedAt { source: ([10, 0, 0, 5], 7).into(), place, length }.to_string();
+        let at = |place, length| {
+            QueuedAt { source: ([10, 0, 0, 5], 7).into(), position: place, length }.to_string()
+        };
         assert_eq!(at(None, None), "queued at 10.0.0.5:7");
         assert_eq!(at(Some(7), None), "queued at 10.0.0.5:7, position 7");
         assert_eq!(at(Some(7), Some(12)), "queued at 10.0.0.5:7, position 7 of 12");

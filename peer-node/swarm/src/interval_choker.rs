@@ -107,7 +107,7 @@ impl IntervalChoker {
     }
 
     /// Resets the received bytes, because contributions no longer count once nothing is missing here.
-    pub fn forget_received(&mut self) {
+    pub fn reset_received(&mut self) {
         self.peers.values_mut().for_each(|candidate| candidate.received = 0);
     }
 
@@ -155,7 +155,7 @@ impl IntervalChoker {
             interested.map(|(peer, candidate)| (candidate.received, random.next_u64(), *peer)).collect();
         best.sort_unstable_by_key(|place| Reverse(*place));
         self.regular = best.into_iter().take(self.slots).map(|(.., peer)| peer).collect();
-        self.forget_received();
+        self.reset_received();
     }
 
     /// Chooses one of the waiting neighbours. If none waits, the current one stays as long as it is interested.

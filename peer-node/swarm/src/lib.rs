@@ -225,11 +225,11 @@ impl Swarm {
     }
 
     /// Records a rejection by a source that may have the piece. It pauses; after too many pauses it is disconnected.
-    pub fn block_turned_down(&mut self, id: SourceId, block: Block, now: Instant) {
+    pub fn block_refused(&mut self, id: SourceId, block: Block, now: Instant) {
         if !self.answered_without_data(id, block, now) {
             return;
         }
-        let may_stay = self.sources.get_mut(&id).is_some_and(|source| source.turned_down(now));
+        let may_stay = self.sources.get_mut(&id).is_some_and(|source| source.refused_for_now(now));
         self.release(id, vec![block]);
         if !may_stay {
             self.disconnect(id, DisconnectReason::Refusing);

@@ -164,7 +164,7 @@ impl SwarmSource {
     }
 
     /// Pauses it after a rejection. Returns false if it has paused too often and should be disconnected.
-    pub(super) fn turned_down(&mut self, now: Instant) -> bool {
+    pub(super) fn refused_for_now(&mut self, now: Instant) -> bool {
         if self.paused_until.is_none() {
             self.paused_until = Some(now + REJECTION_PAUSE);
             self.pauses = self.pauses.saturating_add(1);
@@ -177,7 +177,7 @@ impl SwarmSource {
     pub(super) fn rejected(&mut self, is_on_trial: bool, now: Instant) -> bool {
         self.rejections = self.rejections.saturating_add(1);
         let limit = if is_on_trial { MAX_REJECTIONS_ON_TRIAL } else { MAX_REJECTIONS };
-        self.rejections < limit || self.turned_down(now)
+        self.rejections < limit || self.refused_for_now(now)
     }
 
     /// Returns true while it pauses.

@@ -80,7 +80,7 @@ impl BitTorrentDecoder {
                     DecodeStep::Skip { length } => self.state = DecoderState::Skipping { remaining: length },
                 },
                 DecoderState::Block { remaining: 0 } | DecoderState::Skipping { remaining: 0 } => {
-                    self.state = DecoderState::Header
+                    self.state = DecoderState::Header;
                 }
                 DecoderState::Block { remaining } => {
                     let bytes = take_up_to(input, remaining);

@@ -104,7 +104,7 @@ impl BitTorrentMessage<'_> {
             Self::Reject(block) => write_message(out, id::REJECT, &block.encode()),
             Self::AllowedFast { piece } => write_message(out, id::ALLOWED_FAST, &piece.to_be_bytes()),
             Self::Extended { extension, body } => {
-                write_message(out, id::EXTENDED, &[&[extension], body].concat())
+                write_message(out, id::EXTENDED, &[&[extension], body].concat());
             }
         }
     }

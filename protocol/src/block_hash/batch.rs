@@ -48,7 +48,7 @@ fn update_in_groups<S: BlockState>(messages: &mut [HashInput<'_, S>], max_lanes:
             [] => return,
             [alone] => alone.run(),
             several if max_lanes == WIDE_LANES && several.len() >= S::min_wide_lanes() => {
-                lockstep::<S, WIDE_LANES>(several)
+                lockstep::<S, WIDE_LANES>(several);
             }
             two @ [_, _] => lockstep::<S, 2>(two),
             three @ [_, _, _] => lockstep::<S, 3>(three),

@@ -9,7 +9,7 @@ use crate::geometry::PieceIndex;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
     /// The peer that writes the log.
-    pub us: ConfiguredPeerId,
+    pub own_id: ConfiguredPeerId,
     /// What happened.
     pub event: LogEvent,
 }
@@ -57,7 +57,7 @@ pub enum LogEvent {
 
 impl fmt::Display for LogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let us = self.us;
+        let us = self.own_id;
         match &self.event {
             LogEvent::Connects(peer) => write!(f, "Peer {us} makes a connection to Peer {peer}."),
             LogEvent::Connected(peer) => write!(f, "Peer {us} is connected from Peer {peer}."),
@@ -126,7 +126,7 @@ mod tests {
                 "moved the unverified file a to a.unverified-1.",
             ),
         ] {
-            let line = LogLine { us: ConfiguredPeerId(1001), event };
+            let line = LogLine { own_id: ConfiguredPeerId(1001), event };
             assert_eq!(line.to_string(), format!("Peer 1001 {expected}"));
         }
     }

@@ -171,7 +171,7 @@ fn tracked_peers(peers: Option<Value<'_>>, peers6: Option<Value<'_>>) -> (Vec<Tr
             }
         }
         value => {
-            found.extend(compact::read_v4(bytes(value)).take(MAX_TRACKED_PEERS).map(TrackedPeer::without_id))
+            found.extend(compact::read_v4(bytes(value)).take(MAX_TRACKED_PEERS).map(TrackedPeer::without_id));
         }
     }
     let remaining = MAX_TRACKED_PEERS.saturating_sub(found.len());

@@ -82,7 +82,7 @@ impl RawWire {
             match self.stream.peek(&mut head) {
                 Err(_) => break true,
                 Ok(4) if head == [0; 4] => {
-                    self.stream.read_exact(&mut head).expect("the bytes that were peeked")
+                    self.stream.read_exact(&mut head).expect("the bytes that were peeked");
                 }
                 Ok(_) => break false,
             }

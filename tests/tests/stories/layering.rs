@@ -143,7 +143,7 @@ fn source_files_are_short_and_not_named_mod() {
 }
 
 #[test]
-fn unsafe_code_is_only_in_the_listed_files() {
+fn unsafe_is_only_in_the_listed_files() {
     // Concatenated, so that this file does not match.
     let lint = concat!("unsafe", "_code");
     let found = sources("")

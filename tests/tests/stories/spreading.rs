@@ -1,4 +1,6 @@
 //! Nodes that download the same file exchange pieces and relieve the source.
+//!
+//! The source is slow, so that unoptimised nodes on a slow machine keep up with it: what is judged is who sends, not how fast.
 
 use tests::content::{PIECE_LENGTH, TestContent};
 use tests::network::{RunningNode, TestNetwork};
@@ -36,7 +38,7 @@ fn spread(
 
 #[test]
 fn two_downloaders_exchange_pieces_from_the_start() {
-    let (content, mut source, fetched) = spread(440, 96, "6M", 2);
+    let (content, mut source, fetched) = spread(440, 96, "3M", 2);
     let [(first, from_second), (second, from_first)] = &fetched[..] else { panic!("two peers") };
     let given = [
         from_second.bytes_received_from(second.peer.address()),
@@ -50,7 +52,7 @@ fn two_downloaders_exchange_pieces_from_the_start() {
 
 #[test]
 fn eight_downloaders_need_little_more_than_one_upload() {
-    let (content, mut source, _fetched) = spread(441, 160, "10M", 8);
+    let (content, mut source, _fetched) = spread(441, 160, "2500K", 8);
     let sent = source.bytes_sent();
     eprintln!("{sent} of {} bytes sent by the source", content.size());
     // A file of so few pieces spreads inefficiently; large files come closer to one upload.

@@ -105,7 +105,8 @@ fn help_at_the_prompt_matches_its_snapshot() {
         .collect();
     assert!(commands.len() > 10, "{text}");
     for command in commands.iter().filter(|command| *command != "quit") {
-        text += &format!("\n> help {command}\n{}", node.peer.run(&format!("help {command}")).text());
+        let help = node.peer.run(&format!("help {command}")).text();
+        text.extend(["\n> help ", command, "\n", &help]);
     }
     assert_snapshot("help/prompt.txt", &text);
 }
@@ -120,10 +121,10 @@ fn messages_match_their_catalogue() {
         });
         let messages: Vec<String> = messages.collect();
         if !messages.is_empty() {
-            catalogue += &format!("{}\n", path.display());
-            messages
-                .iter()
-                .for_each(|message| catalogue += &format!("    {}\n", message.replace('\n', "\\n")));
+            catalogue.extend([&path.display().to_string(), "\n"]);
+            for message in messages {
+                catalogue.extend(["    ", &message.replace('\n', "\\n"), "\n"]);
+            }
         }
     }
     assert_snapshot("messages.txt", &catalogue);

@@ -9,7 +9,7 @@ fn only_the_certificate_in_the_environment_is_trusted() {
     let tracker = SwarmTracker::index_over_https();
     let trusting = TorrentPeer::trusting(&tracker.certificate());
     let fixture = TorrentFixture::create_with(TorrentLayout::File, 1100, tracker, |content, url, torrent| {
-        create_torrent(content, url, torrent, &[])
+        create_torrent(content, url, torrent, &[]);
     });
     let _seeding = fixture.start_seed(&trusting, 1);
     let mut fetching = fixture.start_download(&trusting, 2);

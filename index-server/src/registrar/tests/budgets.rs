@@ -215,8 +215,8 @@ async fn store_over_budget_is_served_and_shrinks_gradually() {
     let directory = Directory::new(catalog, TorrentOffers::default(), ListingRules::default());
     let limits = IndexLimits {
         budgets: BudgetLimits { disk: 3 * FILE * DISK_PER_BYTE + 10, ..UNLIMITED },
-        forget_after: Duration::MAX,
-        forget_short_lived_after: Duration::ZERO,
+        expire_after: Duration::MAX,
+        expire_short_lived_after: Duration::ZERO,
         ..IndexLimits::default()
     };
     let (disk, tasks) = (FakeStore::default(), TaskTracker::new());

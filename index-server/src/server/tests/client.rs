@@ -274,7 +274,7 @@ impl TestClient {
     }
 
     /// Sends a greeting; returns true if the index refuses the connection as busy.
-    pub(super) async fn is_rejected(mut self, node: &TestIndexNode) -> bool {
+    pub(super) async fn expect_rejection(mut self, node: &TestIndexNode) -> bool {
         self.send(node.hello()).await;
         matches!(
             self.message().await,

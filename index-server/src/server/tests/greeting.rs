@@ -160,8 +160,10 @@ async fn full_index_answers_busy() {
     second.expect_end().await;
     drop(first);
     // A new connection is admitted once the first one has ended.
-    super::with_timeout(async { while TestClient::open(index.address).await.is_rejected(&node).await {} })
-        .await;
+    super::with_timeout(async {
+        while TestClient::open(index.address).await.expect_rejection(&node).await {}
+    })
+    .await;
     index.stop().await;
 }
 

@@ -40,7 +40,7 @@ fn choked_peer_gets_rejections_only_with_fast_extension() {
             written(&queue),
             encoded(&[vec![BitTorrentMessage::Unchoke, BitTorrentMessage::Choke], reject].concat())
         );
-        assert_eq!(queue.slot_status().place(), Some(3));
+        assert_eq!(queue.slot_status().position(), Some(3));
     }
 }
 

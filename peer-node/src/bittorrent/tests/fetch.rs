@@ -96,7 +96,7 @@ impl WireFetch {
             }
             WireEvent::Rejected(blocks) => {
                 for block in blocks {
-                    self.swarm.block_turned_down(source, block, now);
+                    self.swarm.block_refused(source, block, now);
                 }
             }
             WireEvent::Disconnected { .. } => self.swarm.source_lost(source),

@@ -21,7 +21,7 @@ impl GroupSession {
                     let step = {
                         let mut requests = neighbour.link.requests();
                         // The dialect allows one outstanding request; an older one is considered lost.
-                        requests.give_up();
+                        requests.withdraw_all();
                         requests.request(block)
                     };
                     if step == RequestStep::Send {
@@ -38,7 +38,7 @@ impl GroupSession {
                 // The dialect has no cancel message; duplicates are dropped.
                 SwarmAction::Cancel { .. } => {}
                 SwarmAction::Disconnect { source, .. } => {
-                    self.peers.disconnect(source, GroupDisconnectReason::Stalled)
+                    self.peers.disconnect(source, GroupDisconnectReason::Stalled);
                 }
             }
         }

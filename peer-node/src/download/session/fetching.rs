@@ -117,7 +117,7 @@ impl DownloadSession {
             },
             DownloadJobOutcome::Checked(outcomes) => self.pieces_checked(outcomes)?,
             DownloadJobOutcome::RivalTested { offer, source, is_valid } => {
-                self.rival_tested(offer, source, is_valid)
+                self.rival_tested(offer, source, is_valid);
             }
             DownloadJobOutcome::RecordWritten(outcome) => {
                 if let DownloadStage::Fetching(fetching) = &mut self.stage {

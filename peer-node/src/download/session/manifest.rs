@@ -1,5 +1,6 @@
 //! Chooses the manifest to trust and the source to fetch it from.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -71,10 +72,16 @@ impl DownloadSession {
             }
             DownloadStage::ChoosingManifest(None) => {}
         }
+        self.start_best_manifest(offers, now);
+    }
+
+    /// Starts to fetch the manifest that most sources offer and that is not refuted.
+    fn start_best_manifest(&mut self, offers: BTreeMap<SourceId, ContentOffer>, now: Instant) {
         let offers = offers.into_iter().filter(|(_, offer)| !self.rivals.is_refuted(*offer)).collect();
         let Some(offer) = most_common(&offers) else { return };
         let supporters = || offers.iter().filter(|(_, other)| **other == offer).map(|(id, _)| *id);
-        let asked = |id: &SourceId| self.sources.get(*id).is_some_and(|peer| peer.early_manifest.is_asked());
+        let asked =
+            |id: &SourceId| self.sources.get(*id).is_some_and(|peer| peer.early_manifest.is_requested());
         let Some(id) = supporters().find(asked).or_else(|| supporters().next()) else { return };
         // Each manifest gets the full time, however long earlier sources were silent.
         self.search.last_useful_at = now;
@@ -94,7 +101,7 @@ impl DownloadSession {
         for (id, _) in others {
             if remaining > 0
                 && let Some(peer) = self.sources.get_mut(id)
-                && !peer.early_manifest.is_asked()
+                && !peer.early_manifest.is_requested()
             {
                 peer.channel.want_manifest(0, count);
                 peer.early_manifest = EarlyManifest::Pending;

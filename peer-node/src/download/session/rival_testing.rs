@@ -48,7 +48,7 @@ impl DownloadSession {
                     }
                 }
                 RivalAction::Disconnect { source, reason } => {
-                    self.disconnect(source, reason, Some(REFUSAL_RETRY_DELAY))
+                    self.disconnect(source, reason, Some(REFUSAL_RETRY_DELAY));
                 }
                 RivalAction::Ban { source } => self.disconnect(source, FORGED_MANIFEST, None),
                 RivalAction::Adopt { manifest } => return self.adopt_manifest(manifest),
@@ -95,7 +95,7 @@ impl DownloadSession {
         now: Instant,
     ) -> Result<(), ManifestFetchError> {
         if let Some(peer) = self.sources.get_mut(source) {
-            peer.early_manifest = EarlyManifest::NotAsked;
+            peer.early_manifest = EarlyManifest::NotRequested;
         }
         self.rivals.add_manifest_part(source, first, states, now)?;
         if let Some((first, count)) = self.rivals.wanted_states(source)

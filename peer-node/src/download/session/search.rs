@@ -190,7 +190,7 @@ impl DownloadSession {
         let (digest, events, id) =
             (self.wanted.digest, inbox.event_sender.clone(), self.sources.ids().next());
         if let Some(channel) = link.open(digest, id, events) {
-            self.sources.add(id, channel, EarlyManifest::NotAsked);
+            self.sources.add(id, channel, EarlyManifest::NotRequested);
         } else {
             let (why, again) = ("connection lost".to_owned(), Instant::now() + LOSS_RETRY_DELAY);
             self.sources.mark_unreachable(link.node(), link.address(), why, Some(again));

@@ -47,7 +47,8 @@ impl DownloadSession {
             SourceEvent::Opened { channel, with_manifest } => {
                 // The channel of a source that is already connected is dropped and thereby closed.
                 if !self.sources.is_connected(channel.link().node()) {
-                    let early = if with_manifest { EarlyManifest::Pending } else { EarlyManifest::NotAsked };
+                    let early =
+                        if with_manifest { EarlyManifest::Pending } else { EarlyManifest::NotRequested };
                     self.sources.add(id, channel, early);
                 }
             }

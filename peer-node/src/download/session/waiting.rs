@@ -130,7 +130,7 @@ impl DownloadSession {
         match &mut self.stage {
             DownloadStage::Fetching(fetching) => fetching.reset(),
             DownloadStage::Preparing if self.jobs.is_empty() => {
-                self.stage = DownloadStage::ChoosingManifest(None)
+                self.stage = DownloadStage::ChoosingManifest(None);
             }
             DownloadStage::ChoosingManifest(fetch) => *fetch = None,
             DownloadStage::Preparing | DownloadStage::Copying(_) => {}

@@ -46,7 +46,7 @@ pub(crate) struct DoctorOptions {
     #[arg(long, value_name = "ADDRESS", env = "PEER_NODE_LISTEN_HOST", default_value = "127.0.0.1")]
     pub listen_host: IpAddr,
 
-    /// Check the node of this shared folder [default: shared_dirs/PORT]
+    /// Check the node of this shared folder [default: `shared_dirs/PORT`]
     #[arg(long, value_name = "FOLDER", env = "PEER_NODE_SHARE_DIR")]
     pub share_dir: Option<PathBuf>,
 

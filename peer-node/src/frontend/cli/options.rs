@@ -48,7 +48,7 @@ pub(crate) struct ProgramOptions {
     #[arg(long, value_name = "ADDRESS", env = "PEER_NODE_LISTEN_HOST", default_value = "127.0.0.1")]
     pub listen_host: IpAddr,
 
-    /// Share this folder [default: shared_dirs/PORT]
+    /// Share this folder [default: `shared_dirs/PORT`]
     #[arg(long, value_name = "FOLDER", env = "PEER_NODE_SHARE_DIR")]
     pub share_dir: Option<PathBuf>,
 

@@ -15,7 +15,7 @@ use crate::frontend::repl::reachability_text::unreachable_reason;
 use crate::frontend::repl::session::pluralize;
 use crate::frontend::repl::space_notices::SpaceNotices;
 use crate::frontend::repl::state_dir_notices::StateDirNotices;
-use crate::index_client::{IndexStatus, Reachability, SyncTrouble};
+use crate::index_client::{IndexStatus, Reachability, SyncProblem};
 use crate::library::{HashingProgress, Library};
 use crate::node::Node;
 
@@ -52,8 +52,8 @@ pub(crate) struct Notices {
     awaits_hashing: bool,
     library: Library,
     downloads: Downloads,
-    space_notices: SpaceNotices,
-    state_dir_notices: StateDirNotices,
+    space: SpaceNotices,
+    state_dir: StateDirNotices,
 }
 
 impl Notices {
@@ -68,8 +68,8 @@ impl Notices {
             awaits_hashing,
             library: node.library().clone(),
             downloads: node.downloads().clone(),
-            space_notices: SpaceNotices::default(),
-            state_dir_notices: StateDirNotices::new(node.state()),
+            space: SpaceNotices::default(),
+            state_dir: StateDirNotices::new(node.state()),
         }
     }
 
@@ -80,17 +80,17 @@ impl Notices {
                 .index_notice()
                 .or_else(|| self.index_budget_notice())
                 .or_else(|| self.hashing_notice())
-                .or_else(|| self.state_dir_notices.next())
+                .or_else(|| self.state_dir.next())
             {
                 return ReplNotice { style: Style::Warning, text };
             }
-            if let Some(notice) = background.next_notice(&self.downloads, &mut self.space_notices) {
+            if let Some(notice) = background.next_notice(&self.downloads, &mut self.space) {
                 return notice;
             }
             tokio::select! {
                 Ok(()) = self.index.changed() => {}
                 Ok(()) = self.hashing.changed(), if self.awaits_hashing => {}
-                Ok(()) = self.state_dir_notices.changed() => {}
+                Ok(()) = self.state_dir.changed() => {}
                 () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
@@ -160,7 +160,7 @@ fn index_budget_change(
 ) -> Option<(Option<String>, Option<String>)> {
     let IndexStatus::Online { trouble, synced, .. } = status else { return None };
     match trouble {
-        Some(exhausted @ (SyncTrouble::OverBudget { what, .. } | SyncTrouble::TooMany { what, .. })) => {
+        Some(exhausted @ (SyncProblem::OverBudget { what, .. } | SyncProblem::TooMany { what, .. })) => {
             (before != Some(what)).then(|| (Some(what.clone()), Some(exhausted.to_string())))
         }
         _ => (*synced && before.is_some()).then_some((None, None)),
@@ -237,7 +237,7 @@ mod tests {
     fn exhausted_budget_is_reported_once() {
         let over = |wanted| {
             let what = "the list of this node".to_owned();
-            let trouble = Some(SyncTrouble::OverBudget { what, wanted, limit: 5 << 20 });
+            let trouble = Some(SyncProblem::OverBudget { what, wanted, limit: 5 << 20 });
             let you = "127.0.0.1:7".parse().unwrap();
             let (reachable, about) = (Reachability::Yes, IndexInfo::default());
             IndexStatus::Online {

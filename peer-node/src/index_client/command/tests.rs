@@ -99,7 +99,7 @@ fn refusal_is_an_answer_and_other_replies_are_violations() {
     let (answer, mut response) = oneshot::channel();
     let command = Command::Locate { digest: Digest::EMPTY, limit: 1, answer };
     let violation = command.answer(Reply::Statistics(Statistics::default())).unwrap_err();
-    assert_eq!(violation, IndexViolation::WrongReply { asked: "sources" });
+    assert_eq!(violation, IndexViolation::WrongReply { expected: "sources" });
     assert!(matches!(response.try_recv(), Ok(Err(IndexError::Offline { .. }))));
 }
 

@@ -207,7 +207,7 @@ fn refused_file_does_not_block_the_others() {
     assert_eq!(sent.len(), 4);
     assert_eq!(sent[2..], [register(&[("a", 1), ("c", 1)]), Request::EndList]);
     assert_eq!((pair.index_paths(), pair.sync.is_synced()), (vec!["a", "c"], true));
-    assert_eq!(pair.sync.trouble(), Some(SyncTrouble::Refused { files: 1 }));
+    assert_eq!(pair.sync.trouble(), Some(SyncProblem::Refused { files: 1 }));
     pair.share(vec![file("a", 1), file("b\u{202e}d", 1)]);
     assert_eq!(pair.run_until_idle(), [unregister(&["c"])], "the refused file is not sent again");
     pair.share(vec![file("a", 1)]);
@@ -223,7 +223,7 @@ fn refused_file_is_found_by_its_truncated_path() {
     assert!(pair.send());
     let refusal = |path: &str| Refusal::BadRecord { path: path.into(), reason: "x".into() };
     assert!(pair.sync.handle_refusal(pair.now, 2, refusal(&long[..1024])).is_ok());
-    assert_eq!(pair.sync.trouble(), Some(SyncTrouble::Refused { files: 1 }));
+    assert_eq!(pair.sync.trouble(), Some(SyncProblem::Refused { files: 1 }));
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn full_index_is_retried_after_a_delay() {
     pair.index.max_files = Some(1);
     pair.share(vec![file("a", 1), file("b", 1)]);
     assert_eq!(pair.run_until_idle(), [register(&[("b", 1)])]);
-    assert_eq!(pair.sync.trouble(), Some(SyncTrouble::TooMany { what: "files".into(), limit: 1 }));
+    assert_eq!(pair.sync.trouble(), Some(SyncProblem::TooMany { what: "files".into(), limit: 1 }));
     assert_eq!((pair.sync.registered(), pair.sync.is_synced()), (1, false));
     pair.advance(RETRY_DELAY / 2);
     assert_eq!(pair.run_until_idle(), []);
@@ -283,7 +283,7 @@ fn unavailable_store_is_retried_with_growing_delays() {
     pair.index.store_fails = true;
     pair.connect();
     assert_eq!(pair.run_until_idle().len(), 1);
-    assert_eq!(pair.sync.trouble(), Some(SyncTrouble::StoreUnavailable));
+    assert_eq!(pair.sync.trouble(), Some(SyncProblem::StoreUnavailable));
     let mut pauses = Vec::new();
     for _ in 0..6 {
         let pause = pair.sync.deadline().unwrap() - pair.now;
@@ -323,7 +323,7 @@ fn mismatch_is_fixed_once_at_once_and_then_rarely() {
         }
         pair.advance(RETRY_DELAY);
     }
-    assert_eq!(pair.sync.trouble(), Some(SyncTrouble::Mismatch));
+    assert_eq!(pair.sync.trouble(), Some(SyncProblem::Mismatch));
     assert!((20..40).contains(&rounds), "{rounds} full lists per day");
 }
 

@@ -131,7 +131,7 @@ impl Actor {
     fn resolve_target(&self, target: &PathCandidates) -> Vec<PathBuf> {
         let is_known = |place: &Path| {
             let is_shared = self.inventory.has_beneath(place) || self.shares.has_outside_beneath(place);
-            is_shared && !self.shares.is_around_root(place)
+            is_shared && !self.shares.contains_share_dir(place)
         };
         if let Some(path) = &target.share_path {
             if let Some(location) = self.inventory.location_of(path) {

@@ -95,7 +95,7 @@ impl Actor {
                 Observation::Known => {}
                 Observation::NeedsHash => self.resolve_digest(&location, identity),
                 Observation::Full => {
-                    self.skip_log.reject(SkippedEntry { location, reason: SkipReason::OverLimit })
+                    self.skip_log.reject(SkippedEntry { location, reason: SkipReason::OverLimit });
                 }
             }
         }

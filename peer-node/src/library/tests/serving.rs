@@ -71,7 +71,7 @@ async fn lost_manifests_are_rebuilt() {
 
     let running = home.open_settled().await;
     assert_eq!(running.library.manifest(&digest).unwrap(), None);
-    let mut changes = running.library.changes();
+    let mut changes = running.library.generation();
     let found = async {
         loop {
             if let Some(found) = running.library.manifest(&digest).unwrap() {

@@ -38,6 +38,6 @@ impl Publication {
 impl Drop for Publication {
     fn drop(&mut self) {
         self.partial.end();
-        self.partials.forget(&self.partial);
+        self.partials.remove(&self.partial);
     }
 }

@@ -44,7 +44,7 @@ pub(super) struct DesiredState {
 
 /// Owns the announces of one torrent.
 pub(super) struct Actor {
-    pub(super) participant: AnnounceIdentity,
+    pub(super) identity: AnnounceIdentity,
     pub(super) schedule: AnnounceSchedule,
     pub(super) client: Arc<TrackerClient>,
     pub(super) timeouts: TrackerTimeouts,
@@ -117,7 +117,7 @@ impl Actor {
     }
 
     fn request(&self, due: &DueAnnounce) -> AnnounceRequest {
-        let AnnounceIdentity { infohash, peer_id, port, key } = self.participant;
+        let AnnounceIdentity { infohash, peer_id, port, key } = self.identity;
         let stats = self.desired.borrow().stats;
         let numwant = if due.event == Some(TrackerEvent::Stopped) { 0 } else { NUMWANT };
         AnnounceRequest {

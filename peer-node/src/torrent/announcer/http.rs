@@ -17,7 +17,7 @@ use reqwest::{Client, Response, Url};
 use tokio::time::timeout;
 
 use super::timeouts::TrackerTimeouts;
-use super::tls_trust::{TlsTrust, trusting_nobody};
+use super::tls_trust::{TlsTrust, config_without_roots};
 use super::tracker_error::TrackerError;
 use super::tracker_host::TrackerHost;
 use super::tracker_url::{TrackerAddress, TrackerUrlError};
@@ -58,7 +58,7 @@ impl TrackerHttpClient {
         request: &AnnounceRequest,
     ) -> Result<AnnounceReply, TrackerError> {
         let full_url = with_query(url.as_str(), &request.query());
-        let url = Url::parse(&full_url).map_err(|_| TrackerUrlError::NotAUrl { url: url.to_string() })?;
+        let url = Url::parse(&full_url).map_err(|_| TrackerUrlError::InvalidUrl { url: url.to_string() })?;
         let after = self.timeouts.http_reply;
         let endpoint = HttpEndpoint { url, addresses, is_public };
         let response = timeout(after, self.follow(endpoint)).await;
@@ -77,7 +77,7 @@ impl TrackerHttpClient {
 
     async fn get(&self, endpoint: &HttpEndpoint) -> Result<Response, TrackerError> {
         let is_https = endpoint.url.scheme() == "https";
-        let tls = if is_https { self.trust.client_config().await } else { trusting_nobody() };
+        let tls = if is_https { self.trust.client_config().await } else { config_without_roots() };
         let no_tls = || TrackerError::ConnectionFailed { reason: "TLS cannot be set up".to_owned() };
         let client = Client::builder()
             .tls_backend_preconfigured(tls.ok_or_else(no_tls)?)
@@ -107,15 +107,15 @@ impl TrackerHttpClient {
         endpoint: &HttpEndpoint,
         location: &str,
     ) -> Result<HttpEndpoint, TrackerError> {
-        let invalid_url = || TrackerUrlError::NotAUrl { url: protocol::escape::excerpt(location) };
+        let invalid_url = || TrackerUrlError::InvalidUrl { url: protocol::escape::excerpt(location) };
         let url = endpoint.url.join(location).map_err(|_| invalid_url())?;
         let target = TrackerAddress::from_url(url.clone())?;
         if !matches!(target, TrackerAddress::Http(_)) {
-            return Err(TrackerUrlError::OtherScheme { scheme: url.scheme().to_owned() }.into());
+            return Err(TrackerUrlError::UnsupportedScheme { scheme: url.scheme().to_owned() }.into());
         }
         if endpoint.url.scheme() == "https" && url.scheme() != "https" {
             let reason = "an HTTPS tracker redirects to an unencrypted URL";
-            return Err(TrackerError::Forbidden { place: target.to_string(), reason });
+            return Err(TrackerError::Forbidden { target: target.to_string(), reason });
         }
         let (name, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
         let mut host = TrackerHost::resolve(name, port, self.timeouts.lookup)

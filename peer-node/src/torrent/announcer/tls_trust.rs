@@ -33,7 +33,7 @@ impl TlsTrust {
 }
 
 /// Returns a configuration that trusts no certificate, for connections without TLS.
-pub(super) fn trusting_nobody() -> Option<ClientConfig> {
+pub(super) fn config_without_roots() -> Option<ClientConfig> {
     config_with_roots([])
 }
 

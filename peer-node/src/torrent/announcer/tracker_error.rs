@@ -15,8 +15,8 @@ pub(super) enum TrackerError {
     #[error("cannot resolve {host}")]
     UnknownHost { host: String },
     /// The tracker, or the target of its redirect, is at an address that a torrent may not make us contact.
-    #[error("refusing to contact {place}: {reason}")]
-    Forbidden { place: String, reason: &'static str },
+    #[error("refusing to contact {target}: {reason}")]
+    Forbidden { target: String, reason: &'static str },
     /// The redirect has an invalid or unsupported URL.
     #[error("invalid redirect: {0}")]
     BadRedirect(#[from] TrackerUrlError),

@@ -64,7 +64,7 @@ impl TrackerHost {
         self.v4.retain(|address| pass(address.ip()));
         self.v6.retain(|address| pass(address.ip()));
         if self == Self::default() {
-            return Err(TrackerError::Forbidden { place: place.to_string(), reason });
+            return Err(TrackerError::Forbidden { target: place.to_string(), reason });
         }
         Ok(self)
     }

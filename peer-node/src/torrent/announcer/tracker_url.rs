@@ -20,10 +20,10 @@ pub(super) enum TrackerAddress {
 pub(super) enum TrackerUrlError {
     /// The text is not a URL.
     #[error("{url} is not a URL")]
-    NotAUrl { url: String },
+    InvalidUrl { url: String },
     /// The scheme is not http, https or udp.
     #[error("{scheme} trackers are not supported, only http, https and udp")]
-    OtherScheme { scheme: String },
+    UnsupportedScheme { scheme: String },
     /// The URL contains credentials, which would be sent to the host.
     #[error("URLs with user names are not supported")]
     UserName,
@@ -36,15 +36,15 @@ impl TrackerAddress {
     /// Parses the announce URL of a tracker.
     pub(super) fn parse(url: &str) -> Result<Self, TrackerUrlError> {
         if url.len() > MAX_TRACKER_URL {
-            return Err(TrackerUrlError::NotAUrl { url: excerpt(url) });
+            return Err(TrackerUrlError::InvalidUrl { url: excerpt(url) });
         }
-        Self::from_url(Url::parse(url).map_err(|_| TrackerUrlError::NotAUrl { url: excerpt(url) })?)
+        Self::from_url(Url::parse(url).map_err(|_| TrackerUrlError::InvalidUrl { url: excerpt(url) })?)
     }
 
     /// Checks a URL of a tracker or of a redirect.
     pub(super) fn from_url(url: Url) -> Result<Self, TrackerUrlError> {
         if !matches!(url.scheme(), "http" | "https" | "udp") {
-            return Err(TrackerUrlError::OtherScheme { scheme: excerpt(url.scheme()) });
+            return Err(TrackerUrlError::UnsupportedScheme { scheme: excerpt(url.scheme()) });
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(TrackerUrlError::UserName);
@@ -120,7 +120,7 @@ mod tests {
             assert_eq!(TrackerAddress::parse(url).unwrap_err().to_string(), expected);
         }
         let long = format!("http://t.example/{}", "x".repeat(64 << 10));
-        assert!(matches!(TrackerAddress::parse(&long), Err(TrackerUrlError::NotAUrl { .. })));
+        assert!(matches!(TrackerAddress::parse(&long), Err(TrackerUrlError::InvalidUrl { .. })));
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl TorrentFiles {
 
     /// Renames a file to its final name, or the next free one; returns that path.
     fn rename_to_final(&self, number: usize, file: &FileSpan, should_sync: bool) -> io::Result<PathBuf> {
-        let (wanted, part) = (self.named_path(number, file), self.part_path(file));
+        let (wanted, part) = (self.final_path(number, file), self.part_path(file));
         let folder = &self.root.folder;
         let is_empty = self.handles.state(number) == FileState::Absent;
         if is_empty {

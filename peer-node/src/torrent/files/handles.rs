@@ -113,7 +113,7 @@ impl HandleTable {
 
 impl TorrentFiles {
     /// Returns the final path of a file below the torrent's folder.
-    pub(super) fn named_path(&self, number: usize, file: &FileSpan) -> PathBuf {
+    pub(super) fn final_path(&self, number: usize, file: &FileSpan) -> PathBuf {
         self.named_path_in(&self.handles.0.lock(), number, file)
     }
 

@@ -59,7 +59,7 @@ impl TorrentFiles {
                 FileState::Named(_) if valid_pieces == pieces => TorrentFileCondition::Complete,
                 FileState::Named(_) => TorrentFileCondition::Damaged,
             };
-            let path = self.external_path(&self.named_path(number, file));
+            let path = self.external_path(&self.final_path(number, file));
             TorrentFileReport { number, path, length: file.length, pieces, valid_pieces, condition }
         };
         files.map(report).collect()

@@ -100,7 +100,7 @@ impl TorrentFiles {
     /// Starts a part with a copy of a file whose bytes have changed since it was finalized. The file itself is not
     /// modified.
     fn copy_to_part(&self, number: usize, file: &FileSpan) -> io::Result<()> {
-        let (path, part) = (self.named_path(number, file), self.part_path(file));
+        let (path, part) = (self.final_path(number, file), self.part_path(file));
         let changed = self.external_path(&path);
         tracing::warn!(file = %changed.display(), "a file of the torrent has changed; continuing with a copy");
         let mut named = self.root.folder.open_file(&path, OpenMode::Read)?;

@@ -79,8 +79,8 @@ pub(super) struct ActiveSwarm {
     pub(super) swarm: Swarm,
     pub(super) ids: SourceIds,
     pub(super) assembly: BlockAssembly,
-    pub(super) checks: VerificationQueue,
-    pub(super) notes: RecordSchedule,
+    pub(super) verification_queue: VerificationQueue,
+    pub(super) record_schedule: RecordSchedule,
     pub(super) peers: BTreeMap<SourceId, ConnectedPeer>,
     pub(super) offering: Arc<TorrentOffering>,
     pub(super) membership: Arc<SwarmMembership>,
@@ -199,7 +199,7 @@ impl TorrentSession {
         self.spec.peers.iter().for_each(|peer| self.peer_table.add(*peer, now));
         let swarm = new_swarm(store, metainfo.geometry(), now);
         let state = if swarm.is_complete() { DownloadState::Finishing } else { DownloadState::Fetching };
-        self.board.activate(state);
+        self.view_publisher.activate(state);
         let bridge = self.config.bridge.clone().zip(self.spec.digest);
         let (native_sources, native_events) = bridge
             .and_then(|(bridge, digest)| {
@@ -207,17 +207,17 @@ impl TorrentSession {
             })
             .unzip();
         let is_alone = native_sources.is_none() && self.spec.peers.is_empty() && !swarm.is_complete();
-        if let Some(none) = NoUsableSource::of(&metainfo).filter(|_| is_alone) {
+        if let Some(none) = NoUsableSource::from_metainfo(&metainfo).filter(|_| is_alone) {
             tracing::info!(infohash = %metainfo.infohash(), %none, "torrent has no usable source");
-            self.show_trouble(Some(none.to_string()));
+            self.show_warning(Some(none.to_string()));
         }
         let active = ActiveSwarm {
             phase: TorrentPhase::Fetching,
             swarm,
             ids,
             assembly: BlockAssembly::default(),
-            checks: VerificationQueue::new(metainfo.geometry().piece_length()),
-            notes: RecordSchedule::new(now),
+            verification_queue: VerificationQueue::new(metainfo.geometry().piece_length()),
+            record_schedule: RecordSchedule::new(now),
             peers: BTreeMap::new(),
             offering,
             membership: Arc::new(membership),
@@ -240,7 +240,7 @@ impl TorrentSession {
     pub(super) async fn leave_swarm(&mut self, active: ActiveSwarm) {
         self.report_to_trackers(&active);
         self.uploaded = self.total_uploaded(&active);
-        let ActiveSwarm { membership, announcer, mut dials, mut notes, .. } = active;
+        let ActiveSwarm { membership, announcer, mut dials, record_schedule: mut notes, .. } = active;
         dials.shutdown().await;
         // Dropping the last reference closes the connections.
         drop(membership);
@@ -252,7 +252,7 @@ impl TorrentSession {
         }
         self.write_record(&mut notes).await;
         self.peer_table.release_all(Instant::now());
-        self.board.deactivate();
+        self.view_publisher.deactivate();
     }
 
     /// Dials known peers until there are enough connections. Scans all known peers, so it is called on ticks and peer
@@ -304,15 +304,15 @@ impl TorrentSession {
             AnnounceEvent::Peers(peers) => peers.into_iter().for_each(|peer| self.peer_table.add(peer, now)),
             AnnounceEvent::Announced { tracker, seeders, leechers } => {
                 tracing::info!(tracker, ?seeders, ?leechers, "announced");
-                self.show_trouble(None);
+                self.show_warning(None);
             }
             AnnounceEvent::Warning { tracker, text } => {
                 tracing::warn!(tracker, text, "tracker warning");
-                self.show_trouble(Some(format!("warning from tracker {tracker}: {text}")));
+                self.show_warning(Some(format!("warning from tracker {tracker}: {text}")));
             }
             AnnounceEvent::Failed { tracker, reason, retry_in } => {
                 tracing::warn!(tracker, reason, ?retry_in, "announce failed");
-                self.show_trouble(Some(format!("tracker {tracker}: {reason}")));
+                self.show_warning(Some(format!("tracker {tracker}: {reason}")));
             }
         }
     }

@@ -28,7 +28,7 @@ impl TorrentSession {
                 SwarmAction::Interest { source, on } => active.set_interested(source, on),
                 SwarmAction::Verify { piece } => {
                     let data = active.assembly.take(piece);
-                    active.checks.push(piece, data);
+                    active.verification_queue.push(piece, data);
                 }
                 SwarmAction::Drop { piece } => drop(active.assembly.take(piece)),
                 SwarmAction::Disconnect { source, reason } => {
@@ -46,7 +46,7 @@ impl TorrentSession {
     /// Starts verifying received pieces, within the queue's limits.
     fn start_checks(&mut self, active: &mut ActiveSwarm) {
         let Some(files) = self.storage.as_ref().and_then(|store| store.files.as_ref()) else { return };
-        while let Some(pieces) = active.checks.next_batch() {
+        while let Some(pieces) = active.verification_queue.next_batch() {
             let files = Arc::clone(files);
             self.jobs.spawn(async { JobOutcome::Checked(verify_and_write(pieces, files).await) });
         }
@@ -60,14 +60,14 @@ impl TorrentSession {
     ) -> Result<(), TorrentSessionError> {
         match job {
             JobOutcome::Checked(outcomes) => {
-                active.checks.job_finished();
+                active.verification_queue.job_finished();
                 let checked =
                     outcomes.into_iter().map(|(piece, outcome)| self.piece_checked(piece, outcome, active));
                 // A failed write must not discard the other results.
                 checked.fold(Ok(()), Result::and)?;
             }
             JobOutcome::RecordWritten(outcome) => {
-                active.notes.finished();
+                active.record_schedule.finished();
                 warn_on_error(outcome);
             }
             JobOutcome::Finalized(outcome) => {
@@ -96,7 +96,7 @@ impl TorrentSession {
         let culprit = active.swarm.piece_checked(piece, good);
         if good {
             tracing::debug!(piece = piece.get(), "piece verified");
-            self.add_piece(piece, &mut active.notes);
+            self.add_piece(piece, &mut active.record_schedule);
             active.offering.mark_verified(piece);
         } else {
             let culprit = culprit.and_then(|id| active.address(id));
@@ -136,7 +136,10 @@ impl TorrentSession {
     /// Saves the record if it is overdue, and finalizes complete files.
     pub(super) fn record_if_due(&mut self, active: &mut ActiveSwarm) {
         let now = Instant::now();
-        if !active.notes.is_due(now) || active.phase != TorrentPhase::Fetching || !active.notes.begin(now) {
+        if !active.record_schedule.is_due(now)
+            || active.phase != TorrentPhase::Fetching
+            || !active.record_schedule.begin(now)
+        {
             return;
         }
         if let Some((files, have)) = self.files_and_pieces() {

@@ -39,20 +39,20 @@ impl TorrentSession {
             }
             None => None,
         };
-        self.board.update(|view| view.digest = found);
+        self.view_publisher.update(|view| view.digest = found);
         match (self.spec.digest, found) {
             (Some(claimed), Some(found)) if claimed != found => {
                 tracing::warn!(%infohash, %claimed, %found, "the torrent's content does not match its claimed digest");
             }
             _ => tracing::info!(%infohash, ?found, "finished torrent hashed"),
         }
-        self.show_trouble(None);
+        self.show_warning(None);
     }
 
     /// Shows a digest mismatch as a warning, or else a tracker problem.
-    pub(super) fn show_trouble(&self, tracker_warning: Option<String>) {
+    pub(super) fn show_warning(&self, tracker_warning: Option<String>) {
         let claimed = self.spec.digest;
-        self.board.update(|view| {
+        self.view_publisher.update(|view| {
             let mismatch = claimed.zip(view.digest).filter(|(claimed, found)| claimed != found);
             view.warning = mismatch
                 .map(|(claimed, found)| digest_mismatch_message(&view.name, claimed, found))

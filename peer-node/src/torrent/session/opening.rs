@@ -72,7 +72,7 @@ type OpenResult = Result<(TorrentStorage, u32), TorrentFilesError>;
 impl TorrentSession {
     /// Opens the storage and verifies existing pieces.
     pub(super) async fn open(&mut self) -> Result<(), TorrentSessionError> {
-        self.board.activate(DownloadState::Verifying);
+        self.view_publisher.activate(DownloadState::Verifying);
         let checked = Arc::new(AtomicU32::new(0));
         let mut opening = self.spawn_open(&checked);
         let mut tick = tokio::time::interval(VIEW_INTERVAL);
@@ -80,7 +80,7 @@ impl TorrentSession {
         let opened = loop {
             tokio::select! {
                 opened = &mut opening => break opened,
-                _ = tick.tick() => self.board.update(|view| {
+                _ = tick.tick() => self.view_publisher.update(|view| {
                     (view.pieces, view.pieces_done) = (geometry.piece_count(), checked.load(Ordering::Relaxed));
                 }),
             }
@@ -97,7 +97,7 @@ impl TorrentSession {
         tracing::info!(infohash = %self.spec.metainfo.infohash(), pieces = store.have.count(), "torrent opened");
         if !store.is_new {
             // The claimed digest was not verified for content that was complete already.
-            self.board.update(|view| view.digest = None);
+            self.view_publisher.update(|view| view.digest = None);
         }
         self.storage = Some(store);
         Ok(())

@@ -49,7 +49,7 @@ impl TorrentSession {
                 let peer = active.peers.get_mut(&id);
                 let rejections = peer.map_or(0, |peer| peer.count_rejected(blocks.len()));
                 for block in blocks {
-                    active.swarm.block_turned_down(id, block, now);
+                    active.swarm.block_refused(id, block, now);
                 }
                 if rejections > MAX_REJECTIONS_IN_A_ROW {
                     self.disconnect(active, id, "it rejects every request", DisconnectKind::Useless);
@@ -80,7 +80,7 @@ impl TorrentSession {
     }
 
     pub(super) fn add_received(&mut self, id: SourceId, count: u64, active: &mut ActiveSwarm, now: Instant) {
-        self.board.received(count, now);
+        self.view_publisher.received(count, now);
         self.downloaded += count;
         if let Some(address) = active.address(id) {
             self.peer_table.reset_failures(address);

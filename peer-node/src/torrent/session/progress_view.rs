@@ -118,7 +118,7 @@ impl TorrentSession {
             files.keep_cached(rate_up > 0.0);
         }
         let trackers = active.announcer.views().iter().map(tracker_summary).collect();
-        self.board.update(|view| {
+        self.view_publisher.update(|view| {
             (view.size, view.bytes_done) = (Some(all), have);
             (view.pieces, view.pieces_done) = (store.wanted.count(), u32::try_from(done).unwrap_or(u32::MAX));
             (view.sources_active, view.sources_known) =
@@ -138,7 +138,7 @@ impl TorrentSession {
             active.last_connected = now;
         }
         let is_alone = now.saturating_duration_since(active.last_connected) >= AWAITING_SOURCES_AFTER;
-        self.board.set_state(if is_alone {
+        self.view_publisher.set_state(if is_alone {
             DownloadState::AwaitingSources { was_seen: true }
         } else {
             DownloadState::Fetching

@@ -19,8 +19,8 @@ impl TorrentSession {
         loop {
             match slot.state() {
                 QueueState::Active => return Ok(()),
-                QueueState::Paused => self.board.set_state(DownloadState::Paused),
-                QueueState::Waiting => self.board.set_state(DownloadState::Queued),
+                QueueState::Paused => self.view_publisher.set_state(DownloadState::Paused),
+                QueueState::Waiting => self.view_publisher.set_state(DownloadState::Queued),
                 QueueState::Blocked => {
                     slot.rejoin_at_end();
                     continue;
@@ -44,13 +44,13 @@ impl TorrentSession {
             return Err(failure);
         }
         let now = Instant::now();
-        self.polling.progressed(self.board.view().pieces_done, now);
-        let pause = self.polling.next_delay(now, fresh_seed());
+        self.retry_schedule.progressed(self.view_publisher.view().pieces_done, now);
+        let pause = self.retry_schedule.next_delay(now, fresh_seed());
         slot.yield_slot();
         let reason = failure.to_string();
         if recovery == Recovery::Retry {
             tracing::warn!(reason, "torrent retries after a delay");
-            self.board.set_state(DownloadState::AwaitingSystem { reason });
+            self.view_publisher.set_state(DownloadState::AwaitingSystem { reason });
             self.wait(pause, slot).await?;
             slot.rejoin_at_end();
             return Ok(());
@@ -73,7 +73,7 @@ impl TorrentSession {
                 break;
             }
             if let Some(space) = space {
-                self.board.set_state(DownloadState::AwaitingSpace(space));
+                self.view_publisher.set_state(DownloadState::AwaitingSpace(space));
             }
             self.wait(SPACE_CHECK_INTERVAL, slot).await?;
         }

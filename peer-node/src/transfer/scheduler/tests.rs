@@ -156,10 +156,10 @@ impl QueueModel {
                 match (other, *turn) {
                     (QueueStep::Pause, _) => *turn = QueueState::Paused,
                     (QueueStep::Resume, QueueState::Paused | QueueState::Blocked) => {
-                        *turn = QueueState::Waiting
+                        *turn = QueueState::Waiting;
                     }
                     (QueueStep::Yield, QueueState::Active | QueueState::Waiting) => {
-                        *turn = QueueState::Blocked
+                        *turn = QueueState::Blocked;
                     }
                     (QueueStep::Prioritise(new), _) => *priority = *new,
                     _ => {}

@@ -102,7 +102,7 @@ impl ActivePiece {
         match self.blocks.get(slot) {
             Some(BlockProgress::Wanted) => self.set_progress(slot, BlockProgress::Requested(source, None)),
             Some(BlockProgress::Requested(one, None)) => {
-                self.set_progress(slot, BlockProgress::Requested(*one, Some(source)))
+                self.set_progress(slot, BlockProgress::Requested(*one, Some(source)));
             }
             _ => {}
         }
@@ -126,7 +126,7 @@ impl ActivePiece {
         let Some(slot) = self.slot(block) else { return };
         match self.blocks.get(slot) {
             Some(BlockProgress::Requested(one, None)) if *one == source => {
-                self.set_progress(slot, BlockProgress::Wanted)
+                self.set_progress(slot, BlockProgress::Wanted);
             }
             Some(BlockProgress::Requested(one, Some(other))) if *one == source => {
                 self.set_progress(slot, BlockProgress::Requested(*other, None));

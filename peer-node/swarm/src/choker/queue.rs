@@ -34,7 +34,7 @@ struct SharerQueue {
 pub(super) struct ChokeQueue {
     sharers: BTreeMap<SlotSharer, SharerQueue>,
     /// Maximum number of queued peers per sharer that have a position.
-    places_per_sharer: usize,
+    positions_per_sharer: usize,
     next_ticket: u64,
     /// Whether a position may have changed since the last report.
     is_dirty: bool,
@@ -45,7 +45,7 @@ impl ChokeQueue {
     pub(super) const fn new(places_each: usize, now: Instant) -> Self {
         Self {
             sharers: BTreeMap::new(),
-            places_per_sharer: places_each,
+            positions_per_sharer: places_each,
             next_ticket: 0,
             is_dirty: false,
             report_due: now,
@@ -58,7 +58,7 @@ impl ChokeQueue {
 
     /// Returns the number of peers with a position.
     pub(super) fn len(&self) -> usize {
-        self.sharers.values().map(|share| share.waiting.len().min(self.places_per_sharer)).sum()
+        self.sharers.values().map(|share| share.waiting.len().min(self.positions_per_sharer)).sum()
     }
 
     /// Returns the number of sharers with a waiting or served peer.
@@ -160,11 +160,11 @@ impl ChokeQueue {
     }
 
     /// Returns the peers with their positions in queue order, followed by those without one, with 0.
-    pub(super) fn places(&self) -> Vec<(PeerKey, u32)> {
+    pub(super) fn positions(&self) -> Vec<(PeerKey, u32)> {
         let (mut ranked, mut others) = (Vec::new(), Vec::new());
         for share in self.sharers.values() {
             let mut waiting = share.waiting.values();
-            let placed = waiting.by_ref().take(self.places_per_sharer).zip(share.served..);
+            let placed = waiting.by_ref().take(self.positions_per_sharer).zip(share.served..);
             ranked.extend(placed.map(|(peer, level)| (level, share.order, *peer)));
             others.extend(waiting.map(|peer| (*peer, 0)));
         }

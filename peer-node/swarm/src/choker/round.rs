@@ -62,7 +62,7 @@ impl Choker {
             .map(|peer| Reverse((self.merit(*peer), *peer)))
             .collect();
         // Among equals the optimistic peer comes first, then those that have waited longest.
-        let placed = self.queue.places().into_iter().filter(|(_, position)| *position > 0);
+        let placed = self.queue.positions().into_iter().filter(|(_, position)| *position > 0);
         let challengers = self.optimistic.map(|peer| (peer, 0)).into_iter().chain(placed);
         let mut best: BinaryHeap<_> =
             challengers.map(|(peer, position)| (self.merit(peer), Reverse(position), peer)).collect();
@@ -117,7 +117,7 @@ impl Choker {
     fn queue_verdicts(&mut self, served: &[PeerKey]) {
         // Peers that joined or were choked since the last decision do not know their position yet.
         let knows_position = |peer| matches!(self.last_sent(peer), SentVerdict::Position(_));
-        let newcomers = self.queue.places().into_iter().filter(|(peer, _)| !knows_position(*peer));
+        let newcomers = self.queue.positions().into_iter().filter(|(peer, _)| !knows_position(*peer));
         for (peer, position) in newcomers.collect::<Vec<_>>() {
             self.queue_verdict(
                 peer,
@@ -138,7 +138,7 @@ impl Choker {
         }
         let is_new = |peer, position| self.last_sent(peer) != SentVerdict::Position(position);
         let moved: Vec<_> =
-            self.queue.places().into_iter().filter(|(peer, position)| is_new(*peer, *position)).collect();
+            self.queue.positions().into_iter().filter(|(peer, position)| is_new(*peer, *position)).collect();
         let any = !moved.is_empty();
         for (peer, position) in moved {
             self.queue_verdict(

@@ -125,7 +125,7 @@ fn forgotten_bytes_do_not_count() {
         let mut choker = choker_with_four_interested(1, seed, start);
         choker.select(start);
         choker.received(A, 100);
-        choker.forget_received();
+        choker.reset_received();
         choker.select(at(start, 5.0));
         chosen.extend(choker.regular());
     }

@@ -89,7 +89,7 @@ fn only_source_is_asked_again_after_a_pause() {
             // Rejects every third request, between pieces that it sends.
             if turned_down < 5 && block.piece.get() % 3 == 0 {
                 turned_down += 1;
-                swarm.block_turned_down(id, block, now);
+                swarm.block_refused(id, block, now);
                 assert!(requests(&mut swarm, now).is_empty(), "asked without a pause");
             } else {
                 swarm.bytes_arrived(id, block.length.into(), now);
@@ -111,7 +111,7 @@ fn source_that_refuses_everything_is_disconnected() {
         match swarm.poll(now) {
             Some(SwarmAction::Request { source, block }) => {
                 asked += 1;
-                swarm.block_turned_down(source, block, now);
+                swarm.block_refused(source, block, now);
             }
             Some(SwarmAction::Disconnect { reason, .. }) => break reason,
             Some(_) => {}

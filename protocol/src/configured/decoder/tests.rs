@@ -36,7 +36,7 @@ fn decode_in_fragments(
                     found.push(ConfiguredStreamItem::Message(bytes));
                 }
                 ConfiguredItem::Piece(piece) => {
-                    found.push(ConfiguredStreamItem::Piece(piece.get(), Vec::new()))
+                    found.push(ConfiguredStreamItem::Piece(piece.get(), Vec::new()));
                 }
                 ConfiguredItem::Bytes(bytes) => match found.last_mut() {
                     Some(ConfiguredStreamItem::Piece(_, data)) => data.extend_from_slice(bytes),

@@ -22,16 +22,16 @@ pub(super) fn serve_connection(stream: TcpStream, state: &RawPeerState) {
 
 /// Returns when this side ends the connection. Returns an error when the other side ends it.
 fn exchange_messages(wire: &mut RawWire, state: &RawPeerState, greeted: &mut bool) -> Result<()> {
-    let begun = state.has_begun.0.lock().expect("no thread panics with it");
-    drop(state.has_begun.1.wait_while(begun, |begun| !*begun).expect("as above"));
+    let guard = state.has_begun.0.lock().expect("no thread panics with it");
+    drop(state.has_begun.1.wait_while(guard, |has_begun| !*has_begun).expect("as above"));
     let (infohash, other) = wire.read_handshake()?;
     ensure!(infohash == state.infohash, "another torrent");
     *greeted = true;
     state.handshakes.fetch_add(1, Ordering::SeqCst);
     let port = state.address.port().to_be_bytes();
-    let mut own = *b"-RP0001-story peer..";
-    own[18..].copy_from_slice(&port);
-    wire.send_raw(&state.lie.handshake(infohash, own, other))?;
+    let mut peer_id = *b"-RP0001-story peer..";
+    peer_id[18..].copy_from_slice(&port);
+    wire.send_raw(&state.lie.handshake(infohash, peer_id, other))?;
     wire.send_raw(&state.lie.after_handshake(&state.content))?;
     loop {
         let message = wire.receive()?;

@@ -49,7 +49,7 @@ impl NeighbourOptions {
             broadcast: self.lan_broadcast.or(own_machine),
             host,
             max_size: 0,
-            variant: ReplyFormat::Raw,
+            reply_format: ReplyFormat::Raw,
             cookie: fresh_cookie()?,
         })
     }

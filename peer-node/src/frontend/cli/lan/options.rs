@@ -46,7 +46,7 @@ pub(crate) enum LanCommand {
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Receive announcements and record them in content_dictionary.txt
+    /// Receive announcements and record them in `content_dictionary.txt`
     Discover,
     /// Download the chunks of a file from the peers that announced them
     Download {
@@ -126,7 +126,7 @@ impl LanOptions {
             broadcast: shared.broadcast,
             host: shared.listen_host,
             max_size: shared.max_size,
-            variant,
+            reply_format: variant,
             cookie: fresh_cookie().map_err(io::Error::other)?,
         })
     }

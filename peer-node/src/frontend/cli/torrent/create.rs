@@ -87,7 +87,7 @@ pub(super) fn run(options: &CreateOptions, output: &mut ConsoleOutput) -> Result
     let size = plan.size();
     // Ctrl-C ends the program: nothing is written before everything has been read.
     let bytes = plan.make(&make_options, &CancellationToken::new(), &mut |done| {
-        read_progress::draw_progress(output, done, size)
+        read_progress::draw_progress(output, done, size);
     })?;
     write(&path, &bytes, options.force)?;
     report_created(&bytes, &path.to_string_lossy(), output)
@@ -118,7 +118,7 @@ fn report_created(bytes: &[u8], path: &str, output: &mut ConsoleOutput) -> Resul
             format!(
                 "  content   {files}{} in {} of {}",
                 DisplaySize(geometry.size()),
-                pieces(geometry.piece_count()),
+                piece_count_text(geometry.piece_count()),
                 DisplaySize(geometry.piece_length().into())
             ),
         ])?;
@@ -126,7 +126,7 @@ fn report_created(bytes: &[u8], path: &str, output: &mut ConsoleOutput) -> Resul
     Ok(0)
 }
 
-fn pieces(count: u32) -> String {
+fn piece_count_text(count: u32) -> String {
     if count == 1 { "1 piece".to_owned() } else { format!("{count} pieces") }
 }
 

@@ -108,7 +108,7 @@ async fn start_and_follow(
         source_address: SourceAddress::from_listener(options.listen_host),
     };
     let metainfo = torrent.metainfo.clone();
-    let no_source = NoUsableSource::of(&metainfo).filter(|_| torrent.peers.is_empty());
+    let no_source = NoUsableSource::from_metainfo(&metainfo).filter(|_| torrent.peers.is_empty());
     let folder = torrent.location.folder().unwrap_or(Path::new(".")).to_owned();
     let saved = SavedPort::for_account(metainfo.infohash(), &folder);
     let listener = listen(options, saved.as_ref()).await?;

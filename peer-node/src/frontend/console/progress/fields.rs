@@ -189,7 +189,7 @@ fn activity_text(view: &DownloadView, wording: Wording) -> Option<String> {
         (DownloadState::AwaitingSystem { .. }, _) => "waiting",
         (DownloadState::Fetching, _) => {
             let queued = view.queued_at.filter(|_| view.sources_active == 0)?;
-            return Some(match (queued.place, queued.length) {
+            return Some(match (queued.position, queued.length) {
                 (None, _) => "queued there".to_owned(),
                 (Some(place), None) => format!("queued there, {place}"),
                 (Some(place), Some(length)) => format!("queued there, {place}/{length}"),

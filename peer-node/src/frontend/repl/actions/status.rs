@@ -88,7 +88,7 @@ fn index_lines(own: SocketAddr, index: &str, status: &IndexStatus) -> Vec<(&'sta
 fn neighbours_text(node: &Node) -> Option<String> {
     let neighbours = node.neighbours()?;
     let discovered = format!("{} discovered", pluralize(neighbours.count() as u64, "node"));
-    Some(match neighbours.trouble() {
+    Some(match neighbours.error() {
         Some(trouble) => format!("{discovered}; {}", display_safe(&trouble)),
         None => discovered,
     })

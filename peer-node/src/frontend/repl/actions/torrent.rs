@@ -38,8 +38,9 @@ async fn add_torrent(
     let read = tokio::task::spawn_blocking(move || dot_torrent::read(&path)).await;
     let metainfo = Arc::new(read.map_err(|_| CommandError::AlreadyReported)??);
     let folder = folder.map_or_else(PathBuf::new, |folder| expand_tilde(&folder, home_dir().as_deref()));
-    let wanted = WantedTorrent { metainfo, folder, select, afterwards: OnCompletion::Seed { ratio: None } };
-    let no_source = NoUsableSource::of(&wanted.metainfo);
+    let wanted =
+        WantedTorrent { metainfo, folder, select, on_completion: OnCompletion::Seed { ratio: None } };
+    let no_source = NoUsableSource::from_metainfo(&wanted.metainfo);
     let (id, is_new) = match session.node.downloads().start_torrent(wanted).await {
         Ok(id) => (id, true),
         Err(TorrentError::NotStarted(NotStarted::Running { id })) => {

@@ -86,7 +86,7 @@ fn the_part_of_another_torrent_is_left_alone() {
 
 #[test]
 fn a_crash_at_any_step_of_finalizing_loses_nothing() {
-    // Complete parts with a record; some files renamed; all renamed with a record; all renamed without one.
+    // Complete parts that have a record; some files renamed; all renamed with a record; all renamed without one.
     for steps in 0..4 {
         let folder = tempfile::tempdir().unwrap();
         let original = original();

@@ -111,10 +111,10 @@ impl ChokerWatch {
         let seen = self.interested.get_mut(&verdict.peer()).expect("an interested peer");
         match (verdict, seen.last) {
             (ChokerVerdict::Unchoke { .. }, LastVerdict::Nothing | LastVerdict::Position(_)) => {
-                seen.last = LastVerdict::Served(self.now)
+                seen.last = LastVerdict::Served(self.now);
             }
             (ChokerVerdict::Choke { position: place, .. }, LastVerdict::Nothing) => {
-                seen.last = LastVerdict::Position(place)
+                seen.last = LastVerdict::Position(place);
             }
             (ChokerVerdict::Choke { position: place, .. }, LastVerdict::Served(since)) => {
                 assert!(

@@ -19,7 +19,7 @@ pub(super) fn json(metainfo: &Metainfo) -> String {
         "single_file": metainfo.is_single_file(),
         "hybrid": metainfo.is_hybrid(),
         "trackers": metainfo.tiers(),
-        "no_source": NoUsableSource::of(metainfo).map(|none| none.to_string()),
+        "no_source": NoUsableSource::from_metainfo(metainfo).map(|none| none.to_string()),
         "created_by": metainfo.created_by(),
         "creation_date": metainfo.creation_date(),
         "comment": metainfo.comment(),

@@ -59,7 +59,7 @@ fn time(seconds: u64) -> String {
 }
 
 fn trackers(metainfo: &Metainfo, look: Look) -> Vec<String> {
-    let warning = NoUsableSource::of(metainfo)
+    let warning = NoUsableSource::from_metainfo(metainfo)
         .map(|none| fact_line("sources", &look.paint(Style::Warning, &none.to_string()), look));
     let tiers = metainfo.tiers();
     let mut lines: Vec<String> = warning.into_iter().collect();

@@ -88,7 +88,8 @@ fn download_location(view: &DownloadView, root: &Path) -> PathBuf {
 pub(super) fn upload_rows(uploads: &[UploadView], width: usize, look: Look) -> Vec<String> {
     let row = |view: &UploadView| {
         let name = display_safe(&view.name).into_owned();
-        let rate = view.queue_place.map_or_else(|| DisplayRate(view.rate).to_string(), queue_position_text);
+        let rate =
+            view.queue_position.map_or_else(|| DisplayRate(view.rate).to_string(), queue_position_text);
         [view.peer.to_string(), name, DisplaySize(view.sent).to_string(), rate]
     };
     let rows: Vec<_> = uploads.iter().map(row).collect();
@@ -127,7 +128,7 @@ pub(super) fn upload_line(view: &UploadView) -> String {
         view.sent,
         view.size,
         DisplayRate(view.rate),
-        view.queue_place.map_or_else(|| "served".to_owned(), queue_position_text)
+        view.queue_position.map_or_else(|| "served".to_owned(), queue_position_text)
     )
 }
 
