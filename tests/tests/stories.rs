@@ -76,6 +76,8 @@ mod listing;
 mod long_lines;
 #[path = "stories/mixed_faults.rs"]
 mod mixed_faults;
+#[path = "stories/module_imports.rs"]
+mod module_imports;
 #[path = "stories/names.rs"]
 mod names;
 #[path = "stories/odd_connections.rs"]

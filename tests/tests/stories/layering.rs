@@ -108,6 +108,14 @@ fn is_test(path: &Path) -> bool {
 }
 
 #[test]
+fn swarm_depends_only_on_protocol() {
+    let allowed = ["protocol", "thiserror"].map(str::to_owned).into();
+    let found = dependencies("swarm");
+    let extra: Vec<_> = found.difference(&allowed).collect();
+    assert!(extra.is_empty(), "{extra:?}");
+}
+
+#[test]
 fn protocol_depends_only_on_pure_crates() {
     let allowed = PURE_DEPENDENCIES.map(str::to_owned).into();
     let found = dependencies("protocol");

@@ -1,0 +1,348 @@
+//! Which module may use which. A change here is a change of the architecture; ARCHITECTURE.md describes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use tests::workspace::{files_with_extension, workspace_root};
+
+/// The modules that a module of a crate uses.
+type Imports = (&'static str, &'static [&'static str]);
+
+const PROTOCOL: [Imports; 20] = [
+    ("bencode", &["limits"]),
+    ("bitfield", &["geometry"]),
+    ("bittorrent", &["bencode", "geometry", "infohash", "limits"]),
+    ("configured", &["escape", "geometry", "limits", "share_path"]),
+    ("frame", &["limits"]),
+    ("geometry", &["limits"]),
+    (
+        "index",
+        &[
+            "bittorrent",
+            "digest",
+            "features",
+            "frame",
+            "infohash",
+            "limits",
+            "node_id",
+            "sha256",
+            "share_path",
+            "units",
+        ],
+    ),
+    ("infohash", &["digest"]),
+    ("lan", &["digest", "escape", "limits", "node_id", "share_path"]),
+    ("manifest", &["block_hash", "digest", "geometry", "sha256"]),
+    ("metainfo", &["bencode", "digest", "escape", "geometry", "infohash", "limits", "sha1", "share_path"]),
+    ("node_id", &["digest"]),
+    ("peer", &["digest", "features", "frame", "index", "limits", "node_id", "share_path"]),
+    ("probe", &["digest", "sha256"]),
+    ("query", &["digest", "escape", "fold", "limits", "units"]),
+    ("sha1", &["block_hash"]),
+    ("sha256", &["block_hash", "digest"]),
+    ("share_path", &["escape", "limits"]),
+    ("tracker", &["bencode", "infohash", "limits"]),
+    ("units", &["escape"]),
+];
+
+const SWARM: [Imports; 2] = [("active_pieces", &["source"]), ("picker", &["random"])];
+
+const INDEX_SERVER: [Imports; 30] = [
+    ("access", &["regular_file"]),
+    ("address_group", &["ids"]),
+    (
+        "catalog",
+        &[
+            "address_group",
+            "availability",
+            "hash_index",
+            "ids",
+            "keyed_hash",
+            "prefetch",
+            "slab",
+            "text_table",
+            "words",
+        ],
+    ),
+    (
+        "connection",
+        &[
+            "address_group",
+            "budgets",
+            "cpu_time",
+            "directory",
+            "ids",
+            "metrics",
+            "net",
+            "quotas",
+            "reachability",
+            "recheck",
+            "replies",
+            "request",
+            "search",
+            "service",
+            "session",
+        ],
+    ),
+    (
+        "directory",
+        &[
+            "address_group",
+            "budgets",
+            "catalog",
+            "clock",
+            "ids",
+            "offers",
+            "replies",
+            "request",
+            "roster",
+            "search",
+            "words",
+        ],
+    ),
+    ("hash_index", &["keyed_hash", "prefetch"]),
+    ("limits", &["budgets", "roster"]),
+    ("metrics", &["budgets", "catalog", "directory", "limits", "net", "quotas", "reports"]),
+    ("net", &["limits"]),
+    ("offers", &["address_group"]),
+    ("program", &["access", "budgets", "catalog", "limits", "metrics", "server", "store"]),
+    ("quotas", &["limits", "rate_limiter"]),
+    ("ranking", &["availability", "ids"]),
+    ("rate_limiter", &["limits"]),
+    ("reachability", &["directory", "net", "roster", "service"]),
+    ("recheck", &["ids", "reachability", "reports", "roster", "service"]),
+    (
+        "registrar",
+        &[
+            "bad_record",
+            "budgets",
+            "catalog",
+            "directory",
+            "ids",
+            "limits",
+            "metrics",
+            "offers",
+            "request",
+            "roster",
+            "store",
+        ],
+    ),
+    ("replies", &["address_group", "catalog", "ids", "random", "ranking", "roster"]),
+    ("reports", &["address_group", "ids", "limits", "rate_limiter"]),
+    ("roster", &["address_group", "ids"]),
+    ("scan_worker", &["thread_priority"]),
+    ("search", &["catalog", "ids", "keyed_hash", "ranking", "sent_hits", "words"]),
+    ("sent_hits", &["catalog"]),
+    (
+        "server",
+        &[
+            "access",
+            "connection",
+            "directory",
+            "limits",
+            "metrics",
+            "net",
+            "quotas",
+            "registrar",
+            "reports",
+            "scan_worker",
+            "service",
+            "store",
+            "tracker",
+        ],
+    ),
+    (
+        "service",
+        &["access", "directory", "limits", "metrics", "net", "quotas", "registrar", "reports", "scan_worker"],
+    ),
+    ("session", &["bad_record", "keyed_hash", "request"]),
+    ("store", &["catalog", "ids", "offers", "regular_file"]),
+    ("text_table", &["hash_index", "keyed_hash", "prefetch", "slab"]),
+    ("tracker", &["directory", "limits", "metrics", "net", "random", "rate_limiter", "service"]),
+    ("words", &["keyed_hash", "text_table"]),
+];
+
+const PEER_NODE: [Imports; 21] = [
+    ("account_file", &["storage"]),
+    ("bittorrent", &["rate_limiter", "throttle", "transport", "view"]),
+    ("configured", &["backoff", "local_time", "rate_limiter", "storage", "transfer", "transport", "view"]),
+    ("doctor", &["addresses", "download", "index_client", "lan", "library", "node", "state_dir"]),
+    (
+        "download",
+        &[
+            "finder",
+            "index_client",
+            "library",
+            "native",
+            "state_dir",
+            "storage",
+            "torrent",
+            "transfer",
+            "transport",
+            "view",
+        ],
+    ),
+    ("finder", &["index_client", "lan", "native"]),
+    (
+        "frontend",
+        &[
+            "account_file",
+            "addresses",
+            "configured",
+            "doctor",
+            "download",
+            "identity",
+            "index_client",
+            "lan",
+            "library",
+            "log",
+            "node",
+            "shared_torrents",
+            "source_address",
+            "state_dir",
+            "storage",
+            "throttle",
+            "torrent",
+            "transport",
+            "used_folders",
+            "view",
+        ],
+    ),
+    ("identity", &["storage"]),
+    ("index_client", &["addresses", "backoff", "identity", "library", "native", "source_address"]),
+    ("lan", &["addresses", "library", "local_time", "log", "native", "rate_limiter", "storage", "transport"]),
+    ("library", &["state_dir", "storage"]),
+    ("listener", &["bittorrent", "native", "transport"]),
+    ("log", &["storage"]),
+    ("native", &["backoff", "library", "rate_limiter", "source_address", "throttle", "transport", "view"]),
+    (
+        "node",
+        &[
+            "bittorrent",
+            "download",
+            "finder",
+            "identity",
+            "index_client",
+            "lan",
+            "library",
+            "listener",
+            "native",
+            "shared_torrents",
+            "source_address",
+            "state_dir",
+            "throttle",
+            "torrent",
+            "transport",
+            "view",
+        ],
+    ),
+    (
+        "shared_torrents",
+        &["bittorrent", "download", "index_client", "library", "rate_limiter", "storage", "torrent", "view"],
+    ),
+    ("state_dir", &["identity"]),
+    (
+        "torrent",
+        &[
+            "addresses",
+            "backoff",
+            "bittorrent",
+            "finder",
+            "library",
+            "listener",
+            "native",
+            "source_address",
+            "storage",
+            "transfer",
+            "transport",
+            "view",
+        ],
+    ),
+    ("transfer", &["backoff", "storage", "transport", "view"]),
+    ("transport", &["source_address", "storage", "throttle", "view"]),
+    ("used_folders", &["account_file", "library", "state_dir"]),
+];
+
+/// Returns which top-level modules each top-level module of a crate uses outside its tests.
+fn imports(crate_folder: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let source_folder = Path::new(crate_folder).join("src");
+    let files = files_with_extension("rs");
+    let modules: Vec<(String, &Path)> = files
+        .iter()
+        .filter_map(|path| {
+            let inside = path.strip_prefix(&source_folder).ok()?;
+            let parts: Vec<_> =
+                inside.iter().map(|part| part.to_string_lossy().trim_end_matches(".rs").to_owned()).collect();
+            let is_test =
+                parts.iter().any(|part| ["tests", "golden", "simulation", "model"].contains(&&**part));
+            let module = parts[0].clone();
+            (!is_test && module != "lib" && module != "main").then_some((module, path.as_path()))
+        })
+        .collect();
+    let names: BTreeSet<&String> = modules.iter().map(|(module, _)| module).collect();
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (module, path) in &modules {
+        let source = fs::read_to_string(workspace_root().join(path)).expect("a readable source");
+        let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or(&source);
+        for line in code.lines() {
+            let line = line.split("//").next().unwrap_or_default();
+            for used in line.split("crate::").skip(1) {
+                let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if used != *module && names.contains(&used) {
+                    imports.entry(module.clone()).or_default().insert(used);
+                }
+            }
+        }
+    }
+    imports
+}
+
+/// Returns the modules that can be reached from a module.
+fn reachable<'a>(imports: &'a BTreeMap<String, BTreeSet<String>>, from: &'a str) -> BTreeSet<&'a str> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![from]);
+    while let Some(module) = open.pop() {
+        for used in imports.get(module).into_iter().flatten() {
+            if found.insert(used.as_str()) {
+                open.push(used);
+            }
+        }
+    }
+    found
+}
+
+fn assert_imports(crate_folder: &str, allowed: &[Imports]) {
+    let found = imports(crate_folder);
+    let mut wrong = Vec::new();
+    for (module, used) in &found {
+        let listed = allowed.iter().find(|(name, _)| name == module).map_or(&[][..], |(_, used)| used);
+        wrong.extend(
+            used.iter()
+                .filter(|used| !listed.contains(&used.as_str()))
+                .map(|used| format!("{module} may not use {used}")),
+        );
+    }
+    for (module, used) in allowed {
+        let actual = found.get(*module);
+        wrong.extend(
+            used.iter()
+                .filter(|used| !actual.is_some_and(|actual| actual.contains(**used)))
+                .map(|used| format!("{module} does not use {used} any longer: remove it from the list")),
+        );
+    }
+    wrong.extend(
+        found
+            .keys()
+            .filter(|module| reachable(&found, module).contains(module.as_str()))
+            .map(|module| format!("{module} is part of a cycle")),
+    );
+    assert!(wrong.is_empty(), "{crate_folder}: {wrong:#?}");
+}
+
+#[test]
+fn modules_use_only_the_modules_that_are_listed() {
+    assert_imports("protocol", &PROTOCOL);
+    assert_imports("peer-node/swarm", &SWARM);
+    assert_imports("index-server", &INDEX_SERVER);
+    assert_imports("peer-node", &PEER_NODE);
+}
