@@ -118,7 +118,7 @@ fn index_with_a_hung_disk_exits_with_an_error() {
     let mut session = index.session();
     let record = |number: u64| TestContent::random(number, 10).file_record(&format!("a file {number}.iso"));
     session.register(&[record(500)]).expect("acknowledged");
-    let endless = ["fsync:delay_enter=60000000", "fdatasync:delay_enter=60000000"];
+    let endless = ["fsync:delay_enter=8000000", "fdatasync:delay_enter=8000000"];
     let Some(tracer) = Strace::attach(index.pid(), &endless) else { return };
     assert!(session.register(&[record(501)]).is_err(), "acknowledged although the disk hangs");
     assert_eq!(index.wait(DEFAULT_TIMEOUT), Some(74), "{}", index.log());
@@ -128,7 +128,9 @@ fn index_with_a_hung_disk_exits_with_an_error() {
     assert!(message.contains(&data) && message.contains("did not complete within 1 s"), "{message}");
     drop(tracer);
     index.restart();
-    assert_eq!(index.session().statistics().files, 1, "the acknowledged file");
+    // The file that was not acknowledged may be there or not.
+    let files = index.session().statistics().files;
+    assert!((1..=2).contains(&files), "{files} files");
 }
 
 #[test]
