@@ -162,11 +162,11 @@ pub(crate) const COMMANDS: [CommandInfo; 21] = [
     CommandInfo {
         verb: Verb::Limit,
         names: &["limit"],
-        usage: "up|down|peer RATE|off | slots N",
+        usage: "up RATE | down RATE | peer RATE | slots N",
         summary: "limit transfer rates and upload slots",
         details: &[
             "limit up 10M     send at most 10 MiB/s; K, M and G are powers of 1024",
-            "limit down off   remove the download limit",
+            "limit down off   remove the download limit; so do up off and peer off",
             "limit peer 1M    send at most 1 MiB/s to each peer",
             "limit slots 4    upload to at most 4 peers at the same time",
             "Without arguments it shows the limits. Changes last until the node stops.",
