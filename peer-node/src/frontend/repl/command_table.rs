@@ -166,7 +166,7 @@ pub(crate) const COMMANDS: [CommandInfo; 21] = [
         summary: "limit transfer rates and upload slots",
         details: &[
             "limit up 10M     send at most 10 MiB/s; K, M and G are powers of 1024",
-            "limit down off   remove the download limit; so do up off and peer off",
+            "limit down off   remove the download limit; `off` works for up and peer too",
             "limit peer 1M    send at most 1 MiB/s to each peer",
             "limit slots 4    upload to at most 4 peers at the same time",
             "Without arguments it shows the limits. Changes last until the node stops.",
