@@ -209,9 +209,17 @@ impl Catalog {
         Ok(())
     }
 
-    /// Returns the list's summary, or `None` if the list may differ from the one on disk.
+    /// Returns the list's summary, or `None` if the list may differ from the one on disk, or a change of it is half entered.
     pub(crate) fn summary(&self, node: NodeNo) -> Option<ListSummary> {
-        self.lists.get(&node).filter(|list| !list.is_doubtful()).map(FileList::summary)
+        let is_certain = |list: &&FileList| !list.is_doubtful() && !list.is_changing;
+        self.lists.get(&node).filter(is_certain).map(FileList::summary)
+    }
+
+    /// Sets whether a change of a node's list is being entered step by step, while others read the catalog.
+    pub(crate) fn set_changing(&mut self, node: NodeNo, is_changing: bool) {
+        if let Some(list) = self.lists.get_mut(&node) {
+            list.is_changing = is_changing;
+        }
     }
 
     /// Returns the number of nodes with a non-empty list and the number of files in all lists.

@@ -71,6 +71,8 @@ pub(crate) struct FileList {
     summary: ListSummary,
     pub(super) visits: Visits,
     pub(super) disk_sync: DiskSync,
+    /// True while a change is entered step by step.
+    pub(super) is_changing: bool,
     /// The number of the current refresh, and whether it is in progress.
     generation: (u16, bool),
     listed_state: ListedState,
@@ -95,6 +97,7 @@ impl FileList {
             packed_len: 0,
             packing: Packing::default(),
             summary: ListSummary::default(),
+            is_changing: false,
             visits: Visits::default(),
             disk_sync: DiskSync::Absent,
             generation: (0, false),

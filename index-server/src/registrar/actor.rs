@@ -232,6 +232,7 @@ impl<B: StoreBackend> Actor<B> {
         let max_files = self.capacity.files_per_node();
         let refusal = |unchanged| change_refusal(unchanged, max_files);
         self.directory.read(|state| is_current(state, (node, session)))?;
+        self.directory.write(|state| state.catalog.set_changing(node, true));
         let changed = match change {
             ListChange::Begin => {
                 self.directory.write(|state| state.catalog.begin_list(node)).map_err(refusal)
@@ -240,6 +241,7 @@ impl<B: StoreBackend> Actor<B> {
             ListChange::Unregister(paths) => self.remove_files(node, paths).map_err(refusal),
             ListChange::End => self.finish_list(node).map_err(refusal),
         };
+        self.directory.write(|state| state.catalog.set_changing(node, false));
         changed?;
         Ok(self.take_writes(node, now))
     }

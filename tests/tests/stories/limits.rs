@@ -23,7 +23,7 @@ fn upload_limit_slows_a_download_until_it_is_lifted() {
         transfers.0.iter().any(|line| line.contains("\tfetching\t") && !line.contains("\t0 B/s\t"))
     });
     let answer = sharer.peer.run("limit up off");
-    assert_eq!(answer.text(), "up\toff\ndown\toff");
+    assert_eq!(answer.text(), "up\toff\ndown\toff\npeer\toff\nslots\t8");
     let answer = node.peer.run(&format!("download {}", content.digest));
     assert!(answer.completed_downloads().len() == 1 || answer.contains("already here"), "{answer:#?}");
     node.path_of(&content);
@@ -37,7 +37,11 @@ fn download_limit_is_kept() {
     let content = TestContent::random(241, 16 * PIECE_LENGTH);
     let _sharer = network.start_node(&[("big.iso", &content)]);
     let mut node = network.start_empty_node(&[]);
-    assert_eq!(node.peer.run("limit down 1M").text(), "up\toff\ndown\t1048576 bytes/s");
+    let limits = "up\toff\ndown\t1048576 bytes/s\npeer\toff\nslots\t8";
+    assert_eq!(node.peer.run("limit down 1M").text(), limits);
+    assert!(node.peer.run("limit slots 4").contains("slots\t4"));
+    assert!(node.peer.run("limit peer 2M").contains("peer\t2097152 bytes/s"));
+    assert!(node.peer.run("limit peer off").contains("peer\toff"));
     assert!(node.peer.run("status").contains("down at most 1.0 MiB/s"));
     let start = Instant::now();
     node.download(&content);
