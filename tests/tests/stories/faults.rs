@@ -116,7 +116,7 @@ fn frozen_source_delays_a_download_only_a_little() {
 fn download_waits_for_its_repeatedly_frozen_source() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(424, 96 * PIECE_LENGTH);
-    let source = network.start_node_with(&[("big.iso", &content)], &["--max-upload-rate", "16M"]);
+    let source = network.start_node_with(&[("big.iso", &content)], &["--max-upload-rate", "4M"]);
     let mut node = network.start_node(&[]);
     node.peer.run(&format!("download {} &", content.digest));
     for part in 1..4 {
