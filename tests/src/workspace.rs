@@ -30,6 +30,22 @@ pub fn files_with_extension(extension: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Returns true if only tests, benchmarks or fuzzing use a source file.
+pub fn is_test_source(path: &Path) -> bool {
+    let path = path.strip_prefix(workspace_root()).unwrap_or(path);
+    let mut parts = path.iter().map(|part| part.to_string_lossy());
+    parts.next().is_some_and(|part| part == "tests")
+        || parts.any(|part| {
+            let stem = part.trim_end_matches(".rs");
+            ["tests", "golden", "simulation", "model", "fuzz", "benches"].contains(&stem)
+        })
+}
+
+/// Returns a source without the unit tests at its end.
+pub fn without_unit_tests(source: &str) -> &str {
+    source.split("#[cfg(test)]\nmod tests {").next().unwrap_or(source)
+}
+
 /// Runs a program of the project and returns its standard output, which must be text.
 pub fn output_of(program: &Path, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).env("NO_COLOR", "1").output().expect("a program");

@@ -123,8 +123,11 @@ def main():
             if crate == "tests" or "src" not in path.parts or not body:
                 continue
             own = module_of(path)
+            # `super::` as often as it takes from this file leads to the root of the crate, as `crate::` does.
+            depth = len(path.parts) - path.parts.index("src") - 1
+            to_root = re.compile(r"\bcrate::(\w+)|(?<!super::)" + "super::" * depth + r"(\w+)")
             for line in lines:
-                for used in re.findall(r"\bcrate::(\w+)", line.split("//")[0]):
+                for used in (first or second for first, second in to_root.findall(line.split("//")[0])):
                     if used in modules and used != own and own is not None:
                         edges[own].add(used)
                         imports[own, used] += 1

@@ -24,6 +24,7 @@ mod request_choice;
 mod request_turns;
 mod request_window;
 mod source;
+mod source_record;
 mod source_trial;
 
 #[cfg(test)]
@@ -371,7 +372,7 @@ impl Swarm {
         self.sources.get(&id).is_none_or(|source| source.useful_pieces == 0)
     }
 
-    /// Tells a source whether we are interested, if that has changed.
+    /// Sends a source our interest, if that has changed.
     fn update_interest(&mut self, id: SourceId) {
         let change = self.sources.get_mut(&id).and_then(SwarmSource::interest_changed);
         self.actions.extend(change.map(|on| SwarmAction::Interest { source: id, on }));

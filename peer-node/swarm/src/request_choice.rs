@@ -14,7 +14,7 @@ use super::{PieceOrder, Swarm, SwarmAction};
 const MAX_ON_TRIAL: (usize, u64) = (2, 2 << 20);
 
 impl Swarm {
-    /// Gives all sources with room their next requests, in turn, so that none is filled before the others.
+    /// Sends the next requests to all sources with room, in turn, so that none is filled before the others.
     pub(super) fn fill_pipelines(&mut self, now: Instant) {
         while let Some(id) = self.request_turns.next() {
             if !self.has_room(id) {

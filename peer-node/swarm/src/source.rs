@@ -9,7 +9,7 @@ use super::SNUB_TIMEOUT;
 use super::have::Have;
 use super::rate::RateMeter;
 use super::request_window::RequestWindow;
-use super::source_trial::SourceRecord;
+use super::source_record::SourceRecord;
 
 /// A source whose pipeline was full is refilled once one part in this many has been answered. Sending requests in batches
 /// saves system calls on both sides and wake-ups on the other (see docs/performance.md).

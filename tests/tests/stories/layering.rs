@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use tests::workspace::{files_with_extension, is_test_source, without_unit_tests, workspace_root};
 
 const PURE_DEPENDENCIES: [&str; 10] = [
     "bincode",
@@ -42,10 +43,6 @@ const FILES_WITH_UNSAFE: [&str; 3] =
 
 const MAX_FILE_LINES: usize = 400;
 
-fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace")
-}
-
 /// Lists the normal dependencies of a crate of the workspace.
 fn dependencies(crate_name: &str) -> BTreeSet<String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -59,52 +56,19 @@ fn dependencies(crate_name: &str) -> BTreeSet<String> {
     normal.map(|dependency| dependency["name"].as_str().expect("a name").to_owned()).collect()
 }
 
-/// Returns every source file below a folder, or whose path begins with `beginning`.
+/// Returns every source file whose path begins with `beginning`.
 fn sources(beginning: &str) -> Vec<PathBuf> {
-    let (mut found, mut folders) = (Vec::new(), vec![workspace_root()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("a folder").flatten() {
-            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if name != "target" && !name.starts_with('.') {
-                    folders.push(path);
-                }
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
-            }
-        }
-    }
-    found.retain(|path| {
-        path.strip_prefix(workspace_root()).is_ok_and(|path| path.to_string_lossy().starts_with(beginning))
-    });
+    let mut found = files_with_extension("rs");
+    found.retain(|path| path.to_string_lossy().starts_with(beginning));
     assert!(!found.is_empty(), "no sources begin with {beginning}");
-    found.sort();
-    found
-}
-
-/// Lists the documents.
-fn documents() -> Vec<PathBuf> {
-    let folders = [workspace_root(), workspace_root().join("docs")];
-    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder").flatten());
-    let documents = entries.map(|entry| entry.path());
-    documents.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+    found.into_iter().map(|path| workspace_root().join(path)).collect()
 }
 
 /// Returns a source file without its comments and its unit tests.
 fn code_without_tests(path: &Path) -> String {
-    let text = fs::read_to_string(path).expect("a readable source");
-    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
-    let lines = text[..end].lines().map(|line| line.split("//").next().unwrap_or_default());
+    let source = fs::read_to_string(path).expect("a readable source");
+    let lines = without_unit_tests(&source).lines().map(|line| line.split("//").next().unwrap_or_default());
     lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Returns true if a file contains only unit tests.
-fn is_test(path: &Path) -> bool {
-    path.components().any(|part| {
-        let part = part.as_os_str().to_string_lossy();
-        let stem = part.trim_end_matches(".rs");
-        ["tests", "golden", "simulation", "model"].contains(&stem) && part != "tests" || part == "tests.rs"
-    }) || path.strip_prefix(workspace_root()).is_ok_and(|path| path.to_string_lossy().contains("/tests/"))
 }
 
 #[test]
@@ -132,7 +96,7 @@ fn the_programs_do_not_depend_on_each_other() {
 #[test]
 fn protocol_and_swarm_engine_do_no_io() {
     for path in [sources("protocol/src"), sources("peer-node/swarm/src")].concat() {
-        if is_test(&path) {
+        if is_test_source(&path) {
             continue;
         }
         let code = code_without_tests(&path);
@@ -168,7 +132,7 @@ fn unsafe_is_only_in_the_listed_files() {
 fn source_paths_in_documents_exist_and_are_unambiguous() {
     let sources = sources("");
     let (mut named, mut wrong) = (0, Vec::new());
-    for document in documents() {
+    for document in files_with_extension("md").iter().map(|path| workspace_root().join(path)) {
         let text = fs::read_to_string(&document).expect("a readable document");
         // Every second part is a code span.
         let paths = text.split('`').skip(1).step_by(2);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use tests::workspace::{files_with_extension, workspace_root};
+use tests::workspace::{files_with_extension, is_test_source, without_unit_tests, workspace_root};
 
 /// The modules that a module of a crate uses.
 type Imports = (&'static str, &'static [&'static str]);
@@ -46,7 +46,18 @@ const PROTOCOL: [Imports; 20] = [
     ("units", &["escape"]),
 ];
 
-const SWARM: [Imports; 2] = [("active_pieces", &["source"]), ("picker", &["random"])];
+const SWARM: [Imports; 10] = [
+    ("action", &["source"]),
+    ("active_pieces", &["source"]),
+    ("duplicate_requests", &["source"]),
+    ("interval_choker", &["choker", "random"]),
+    ("lost_requests", &["have", "source"]),
+    ("picker", &["have", "random"]),
+    ("request_choice", &["active_pieces", "source"]),
+    ("request_turns", &["source"]),
+    ("source", &["have", "rate", "request_window", "source_record"]),
+    ("source_trial", &["have", "source"]),
+];
 
 const INDEX_SERVER: [Imports; 30] = [
     ("access", &["regular_file"]),
@@ -264,34 +275,48 @@ const PEER_NODE: [Imports; 21] = [
     ("used_folders", &["account_file", "library", "state_dir"]),
 ];
 
+/// Returns the top-level modules of the crate that a line of code names. `depth` is the number of `super::` that leads from its
+/// file to the root of the crate.
+fn named_modules(line: &str, depth: usize) -> Vec<String> {
+    let root = "super::".repeat(depth);
+    let paths = line.split("crate::").skip(1);
+    // A longer chain does not exist, and a shorter one ends within the module.
+    let relative = line.split(root.as_str()).skip(1).filter(|_| depth > 0);
+    let name =
+        |path: &str| path.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let mut names: Vec<String> = Vec::new();
+    for path in paths.chain(relative) {
+        match path.strip_prefix('{') {
+            Some(group) => names.extend(group.split(',').map(name)),
+            None => names.push(name(path)),
+        }
+    }
+    names
+}
+
 /// Returns which top-level modules each top-level module of a crate uses outside its tests.
 fn imports(crate_folder: &str) -> BTreeMap<String, BTreeSet<String>> {
     let source_folder = Path::new(crate_folder).join("src");
-    let files = files_with_extension("rs");
-    let modules: Vec<(String, &Path)> = files
-        .iter()
-        .filter_map(|path| {
-            let inside = path.strip_prefix(&source_folder).ok()?;
-            let parts: Vec<_> =
-                inside.iter().map(|part| part.to_string_lossy().trim_end_matches(".rs").to_owned()).collect();
-            let is_test =
-                parts.iter().any(|part| ["tests", "golden", "simulation", "model"].contains(&&**part));
-            let module = parts[0].clone();
-            (!is_test && module != "lib" && module != "main").then_some((module, path.as_path()))
-        })
-        .collect();
-    let names: BTreeSet<&String> = modules.iter().map(|(module, _)| module).collect();
+    let mut sources: Vec<(String, usize, String)> = Vec::new();
+    for path in files_with_extension("rs") {
+        let Ok(inside) = path.strip_prefix(&source_folder) else { continue };
+        let first = inside.iter().next().expect("a name").to_string_lossy().into_owned();
+        let module = first.trim_end_matches(".rs").to_owned();
+        if !is_test_source(&path) && module != "lib" && module != "main" {
+            let source = fs::read_to_string(workspace_root().join(&path)).expect("a readable source");
+            sources.push((module, inside.iter().count(), source));
+        }
+    }
+    let names: BTreeSet<String> = sources.iter().map(|(module, ..)| module.clone()).collect();
     let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (module, path) in &modules {
-        let source = fs::read_to_string(workspace_root().join(path)).expect("a readable source");
-        let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or(&source);
-        for line in code.lines() {
+    for (module, depth, source) in &sources {
+        for line in without_unit_tests(source).lines() {
             let line = line.split("//").next().unwrap_or_default();
-            for used in line.split("crate::").skip(1) {
-                let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                if used != *module && names.contains(&used) {
-                    imports.entry(module.clone()).or_default().insert(used);
-                }
+            assert!(!line.trim_end().ends_with("crate::{"), "{module}: write one `use` per module: {line}");
+            let mut used = named_modules(line, *depth);
+            used.retain(|used| used != module && names.contains(used));
+            if !used.is_empty() {
+                imports.entry(module.clone()).or_default().extend(used);
             }
         }
     }
@@ -337,6 +362,15 @@ fn assert_imports(crate_folder: &str, allowed: &[Imports]) {
             .map(|module| format!("{module} is part of a cycle")),
     );
     assert!(wrong.is_empty(), "{crate_folder}: {wrong:#?}");
+}
+
+#[test]
+fn imports_are_found_however_they_are_written() {
+    assert_eq!(named_modules("use crate::view::{A, B};", 1), ["view"]);
+    assert_eq!(named_modules("let a: super::library::A = crate::lan::b();", 1), ["lan", "library"]);
+    assert_eq!(named_modules("use super::sibling;", 2), Vec::<String>::new());
+    assert_eq!(named_modules("use super::super::library;", 2), ["library"]);
+    assert_eq!(named_modules("use super::{LIMIT, library::Library};", 1), ["LIMIT", "library"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tests::network::TestNetwork;
 use tests::programs::programs;
 use tests::snapshot::assert_snapshot;
 use tests::source_text::{SourceText, source_texts};
-use tests::workspace::{files_with_extension, output_of, workspace_root};
+use tests::workspace::{files_with_extension, is_test_source, output_of, without_unit_tests, workspace_root};
 
 /// Phrases that read like a translation, with what to write instead.
 const FORBIDDEN_PHRASES: [(&str, &str); 22] = [
@@ -53,20 +53,10 @@ const PEER_NODE_SCREENS: [&[&str]; 13] = [
 ];
 const INDEX_SERVER_SCREENS: [&[&str]; 4] = [&[], &["check"], &["export"], &["import"]];
 
-/// Returns true for sources whose texts only tests print.
-fn is_test_source(path: &Path) -> bool {
-    let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-    parts[0] == "tests"
-        || parts[1..].iter().any(|part| {
-            let stem = part.trim_end_matches(".rs");
-            ["tests", "golden", "simulation", "model", "fuzz", "benches"].contains(&stem)
-        })
-}
-
 /// Returns the texts of a source, without its unit tests.
 fn texts_of(path: &Path) -> Vec<SourceText> {
     let source = fs::read_to_string(workspace_root().join(path)).expect("a readable source");
-    source_texts(source.split("#[cfg(test)]\nmod tests {").next().unwrap_or(&source))
+    source_texts(without_unit_tests(&source))
 }
 
 /// Returns true for literals that are sentences or parts of them.

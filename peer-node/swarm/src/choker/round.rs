@@ -86,7 +86,7 @@ impl Choker {
         }
     }
 
-    /// Gives the optimistic slot to the next peer. The previous holder joins the end of the queue.
+    /// Assigns the optimistic slot to the next peer. The previous holder joins the end of the queue.
     fn rotate_optimistic(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
         let Some(holder) = self.optimistic else { return };
         let Some(head) = self.queue.next_peer_after(self.sharer(holder), self.max_slots()) else { return };
