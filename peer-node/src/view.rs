@@ -5,10 +5,12 @@ mod queued_at;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::digest::Digest;
 use protocol::infohash::Infohash;
+use tokio::time::Instant;
 
 pub(crate) use queued_at::QueuedAt;
 
@@ -99,22 +101,55 @@ pub(crate) struct DownloadView {
     /// A problem that does not stop the download, for example a tracker that does not answer.
     pub warning: Option<String>,
     /// The trackers of an active torrent.
-    pub trackers: Vec<TrackerSummary>,
+    pub trackers: Arc<[TrackerView]>,
 }
 
 /// A tracker of a torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TrackerSummary {
-    /// Its scheme, host and port, safe to display. The rest of the URL may contain a secret passkey.
-    pub origin: String,
-    /// Its state, safe to display.
-    pub state: String,
-    /// Number of complete peers, as it reports.
+pub(crate) struct TrackerView {
+    /// Its scheme, host and port, safe to display. The rest of its URL may contain a secret passkey.
+    pub name: String,
+    /// Its state.
+    pub state: TrackerState,
+    /// Number of complete peers, as reported.
     pub seeders: Option<u32>,
-    /// Number of incomplete peers, as it reports.
+    /// Number of incomplete peers, as reported.
     pub leechers: Option<u32>,
-    /// Time until the next announce, if known.
-    pub next_announce: Option<Duration>,
+    /// Time of the next announce, if known.
+    pub next_announce: Option<Instant>,
+}
+
+/// State of a tracker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TrackerState {
+    /// Not contacted yet: others come first.
+    Untried,
+    /// An announce is in progress.
+    Announcing,
+    /// The last announce succeeded.
+    Working,
+    /// The last announce failed.
+    Failing {
+        /// The reason, escaped for display.
+        reason: String,
+    },
+    /// This program cannot use the tracker.
+    Unusable {
+        /// The reason, escaped for display.
+        reason: String,
+    },
+}
+
+impl fmt::Display for TrackerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untried => f.write_str("not contacted yet"),
+            Self::Announcing => f.write_str("announcing"),
+            Self::Working => f.write_str("working"),
+            Self::Failing { reason } => write!(f, "failing: {reason}"),
+            Self::Unusable { reason } => write!(f, "unusable: {reason}"),
+        }
+    }
 }
 
 /// Priority of a download while not all downloads can be active.

@@ -84,26 +84,26 @@ fn behind_quote(source: &str) -> &str {
 }
 
 #[cfg(test)]
-#[allow(clippy::needless_raw_string_hashes)]
 mod tests {
     use super::*;
 
     #[test]
     fn literals_and_comments_are_distinguished_from_code() {
-        let source = r###"
-            //! Head "quoted".
-            fn f<'a>(c: char) -> &'a str { // why
-                let _ = ['"', '\'', '\\', 'x'];
-                let _ = b"bytes";
-                let _ = r#"raw "text""#;
-                "one \
-                 two \"three\""
-            }
-        "###;
+        let source = [
+            "//! Head \"quoted\".",
+            "fn f<'a>(c: char) -> &'a str { // why",
+            "    let _ = ['\"', '\\'', '\\\\', 'x'];",
+            "    let _ = b\"bytes\";",
+            "    let _ = r#\"raw \"text\"\"#;",
+            "    \"one \\",
+            "     two \\\"three\\\"\"",
+            "}",
+        ]
+        .join("\n");
         let literal = |text: &str| SourceText::Literal(text.into());
         let comment = |text: &str| SourceText::Comment(text.into());
         assert_eq!(
-            source_texts(source),
+            source_texts(&source),
             [
                 comment("Head \"quoted\"."),
                 comment("why"),

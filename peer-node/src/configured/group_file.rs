@@ -154,7 +154,7 @@ impl GroupFile {
         self.part.as_ref().map_or(Ok(()), |part| part.record_pieces(have))
     }
 
-    /// Gives the complete file its final name.
+    /// Renames the complete file to its final name.
     pub(super) fn finalize(&self) -> Result<(), GroupFileError> {
         self.part.as_ref().map_or(Ok(()), |part| part.finalize(&self.target))
     }

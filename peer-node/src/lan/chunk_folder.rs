@@ -103,7 +103,7 @@ impl ChunkFolder {
         Ok(names)
     }
 
-    /// Gives a chunk its final name. An existing chunk is kept and must be identical.
+    /// Renames a chunk to its final name. An existing chunk is kept and must be identical.
     pub(super) fn finalize(&self, file: &TempFile, chunk: &ChunkName) -> Result<(), ChunkFolderError> {
         let target = self.path.join(chunk.as_str());
         match rename_no_replace((CWD, file.path()), (CWD, &target)) {

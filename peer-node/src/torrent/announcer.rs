@@ -21,9 +21,6 @@ mod tracker_error;
 mod tracker_host;
 mod tracker_url;
 mod udp;
-mod view;
-
-pub(crate) use view::{TrackerState, TrackerView};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,6 +42,7 @@ use self::timeouts::TrackerTimeouts;
 use self::tls_trust::TlsTrust;
 use self::tracker_url::TrackerAddress;
 use crate::source_address::SourceAddress;
+use crate::view::TrackerView;
 
 /// Capacity of the event channel: a reply creates at most three events, and replies are rare.
 const BACKLOG: usize = 64;
@@ -117,7 +115,7 @@ pub(crate) enum AnnounceEvent {
 #[derive(Debug)]
 pub(crate) struct TrackerAnnouncer {
     desired: watch::Sender<DesiredState>,
-    views: watch::Receiver<Vec<TrackerView>>,
+    views: watch::Receiver<Arc<[TrackerView]>>,
     task: JoinHandle<()>,
 }
 
@@ -141,7 +139,7 @@ impl TrackerAnnouncer {
         let key = u32::from_be_bytes([a, b, c, d]);
         let (desired_sender, desired) = watch::channel(DesiredState { stats, ..DesiredState::default() });
         let (events, receiver) = mpsc::channel(BACKLOG);
-        let (views, views_receiver) = watch::channel(schedule.views());
+        let (views, views_receiver) = watch::channel(schedule.views().into());
         let actor = Actor {
             identity: AnnounceIdentity { infohash, peer_id: *peer_id.as_bytes(), port, key },
             schedule,
@@ -185,8 +183,8 @@ impl TrackerAnnouncer {
     }
 
     /// Returns the state of the trackers, in announce order.
-    pub(crate) fn views(&self) -> Vec<TrackerView> {
-        self.views.borrow().clone()
+    pub(crate) fn views(&self) -> Arc<[TrackerView]> {
+        Arc::clone(&self.views.borrow())
     }
 }
 

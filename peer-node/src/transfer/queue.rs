@@ -155,7 +155,7 @@ impl QueueSlot {
         let _ = self.signal.changed().await;
     }
 
-    /// Gives up the slot until the download can continue.
+    /// Releases the slot until the download can continue.
     pub(crate) fn yield_slot(&mut self) {
         self.queue.change_state(self.id, |scheduler| {
             scheduler.yield_slot(self.id);

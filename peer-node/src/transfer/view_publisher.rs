@@ -50,7 +50,7 @@ impl ViewPublisher {
             time_left: None,
             elapsed: Duration::ZERO,
             sources: Vec::new(),
-            trackers: Vec::new(),
+            trackers: [].into(),
             copied_from: None,
             warning: None,
         };

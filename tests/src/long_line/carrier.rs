@@ -70,7 +70,7 @@ impl Drop for Carrier {
     }
 }
 
-/// Gives this thread priority over the programs under test. Without priority the lines are less exact; the meter shows
+/// Raises the priority of this thread above the programs under test. Without priority the lines are less exact; the meter shows
 /// by how much.
 fn raise_priority() {
     // Timers otherwise fire up to 50 µs late.

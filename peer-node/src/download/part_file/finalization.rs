@@ -1,4 +1,4 @@
-//! Gives a complete part file its final name.
+//! Renames a complete part file to its final name.
 
 use std::fs::File;
 use std::io::{self, Seek};

@@ -17,7 +17,8 @@ use super::named_peers::resolve_peers;
 use super::schedule::{AnnounceFailure, AnnounceSchedule, DueAnnounce};
 use super::timeouts::TrackerTimeouts;
 use super::tracker_error::TrackerError;
-use super::{AnnounceEvent, AnnounceStats, TrackerView};
+use super::{AnnounceEvent, AnnounceStats};
+use crate::view::TrackerView;
 
 /// Number of peers requested per announce.
 const NUMWANT: u32 = 100;
@@ -50,7 +51,7 @@ pub(super) struct Actor {
     pub(super) timeouts: TrackerTimeouts,
     pub(super) desired: watch::Receiver<DesiredState>,
     pub(super) events: mpsc::Sender<AnnounceEvent>,
-    pub(super) views: watch::Sender<Vec<TrackerView>>,
+    pub(super) views: watch::Sender<Arc<[TrackerView]>>,
     /// Number of requests for peers handled so far.
     pub(super) handled_peer_requests: u64,
 }
@@ -89,7 +90,7 @@ impl Actor {
 
     /// Publishes the tracker views, before the session is notified of changes.
     fn publish_views(&self) {
-        self.views.send_replace(self.schedule.views());
+        self.views.send_replace(self.schedule.views().into());
     }
 
     /// Applies the state requested by the session; returns true if it wants to stop.

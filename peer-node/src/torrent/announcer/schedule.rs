@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::interval_bounds::IntervalBounds;
 use super::tiers::{LastReply, TierTracker, TrackerId, TrackerStatus, TrackerTiers};
 use super::tracker_url::TrackerAddress;
-use super::{TrackerState, TrackerView};
+use crate::view::{TrackerState, TrackerView};
 use swarm::SeededRandom;
 
 /// An announce to make.
@@ -184,7 +184,7 @@ impl AnnounceSchedule {
                 }
             };
             TrackerView {
-                url: tracker.url.clone(),
+                name: tracker.name.clone(),
                 state,
                 seeders: tracker.last_reply.seeders,
                 leechers: tracker.last_reply.leechers,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use protocol::limits::MAX_TRACKERS;
 use tokio::time::Instant;
 
-use super::tracker_url::{TrackerAddress, TrackerUrlError};
+use super::tracker_url::{TrackerAddress, TrackerUrlError, shown_name};
 use crate::backoff::Backoff;
 use swarm::SeededRandom;
 
@@ -24,7 +24,8 @@ pub(super) struct TrackerId(usize);
 #[derive(Debug)]
 pub(super) struct TierTracker {
     pub(super) id: TrackerId,
-    pub(super) url: String,
+    /// The tracker as it is shown; see [`shown_name`].
+    pub(super) name: String,
     pub(super) address: Result<TrackerAddress, TrackerUrlError>,
     pub(super) status: TrackerStatus,
     pub(super) backoff: Backoff,
@@ -104,7 +105,7 @@ impl TierTracker {
     fn new(id: TrackerId, url: &str) -> Self {
         Self {
             id,
-            url: url.to_owned(),
+            name: shown_name(url),
             address: TrackerAddress::parse(url),
             status: TrackerStatus::Untried,
             backoff: Backoff::between(MIN_RETRY_DELAY, MAX_RETRY_DELAY),

@@ -71,6 +71,15 @@ fn path_and_query(url: &Url) -> String {
     }
 }
 
+/// Returns the scheme, host and port of a tracker, usable or not, safe to display. The rest of the URL may contain a secret passkey.
+pub(super) fn shown_name(url: &str) -> String {
+    if let Ok(address) = TrackerAddress::parse(url) {
+        return address.to_string();
+    }
+    let origin = |url: Url| url.host_str().map(|host| excerpt(&format!("{}://{host}", url.scheme())));
+    Url::parse(url).ok().and_then(origin).unwrap_or_else(|| "(invalid URL)".to_owned())
+}
+
 /// Shows scheme, host and port only: the rest may contain a secret passkey.
 impl fmt::Display for TrackerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,6 +98,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn names_show_neither_passkeys_nor_passwords() {
+        for (url, name) in [
+            ("https://t.example:8443/0123456789abcdef/announce?x=1", "https://t.example:8443"),
+            ("udp://t.example:6969/secret", "udp://t.example:6969"),
+            ("http://user:secret@t.example/announce", "http://t.example"),
+            ("wss://t.example/secret", "wss://t.example"),
+            ("http://\u{1b}[2J/secret", "(invalid URL)"),
+            ("secret", "(invalid URL)"),
+        ] {
+            assert_eq!(shown_name(url), name);
+        }
+    }
 
     #[test]
     fn the_displayed_address_holds_no_secret() {

@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use protocol::escape::display_safe;
-
 use super::TorrentSession;
 use super::active_swarm::{ActiveSwarm, TorrentPhase};
-use crate::torrent::announcer::{AnnounceStats, TrackerState, TrackerView};
-use crate::view::{ContentId, DownloadState, SourceView, TrackerSummary};
+use crate::torrent::announcer::AnnounceStats;
+use crate::view::{ContentId, DownloadState, SourceView};
 
 /// Maximum number of peers whose contributions are remembered.
 const MAX_CONTRIBUTIONS: usize = 200;
@@ -69,34 +67,6 @@ impl Contributions {
     }
 }
 
-/// Returns what is shown of a tracker.
-fn tracker_summary(view: &TrackerView) -> TrackerSummary {
-    let state = match &view.state {
-        TrackerState::Untried => "not contacted yet".to_owned(),
-        TrackerState::Announcing => "announcing".to_owned(),
-        TrackerState::Working => "working".to_owned(),
-        TrackerState::Failing { reason } => format!("failing: {reason}"),
-        TrackerState::Unusable { reason } => format!("unusable: {reason}"),
-    };
-    let (next, now) = (view.next_announce, tokio::time::Instant::now());
-    TrackerSummary {
-        origin: origin(&view.url),
-        state,
-        seeders: view.seeders,
-        leechers: view.leechers,
-        next_announce: next.map(|at| at.saturating_duration_since(now)),
-    }
-}
-
-/// Returns the scheme, host and port of a URL, escaped for display.
-fn origin(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let origin = if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") };
-    display_safe(&origin).into_owned()
-}
-
 impl TorrentSession {
     /// Publishes the progress of the torrent.
     pub(super) fn update_view(&self, active: &ActiveSwarm) {
@@ -117,7 +87,7 @@ impl TorrentSession {
             // Peers that fetch the torrent read recent blocks again.
             files.keep_cached(rate_up > 0.0);
         }
-        let trackers = active.announcer.views().iter().map(tracker_summary).collect();
+        let trackers = active.announcer.views();
         self.view_publisher.update(|view| {
             (view.size, view.bytes_done) = (Some(all), have);
             (view.pieces, view.pieces_done) = (store.wanted.count(), u32::try_from(done).unwrap_or(u32::MAX));
@@ -161,23 +131,5 @@ impl TorrentSession {
     /// Returns the number of uploaded bytes.
     pub(super) fn total_uploaded(&self, active: &ActiveSwarm) -> u64 {
         self.uploaded + active.offering.sent()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn origin_hides_passkeys_and_passwords() {
-        for (url, expected) in [
-            ("https://tracker.example:443/0123456789abcdef/announce?x=1", "https://tracker.example:443"),
-            ("udp://user:secret@tracker.example:6969", "udp://tracker.example:6969"),
-            ("http://[::1]:80/announce", "http://[::1]:80"),
-            ("http://\u{1b}[2J/announce", "http://\\u{1b}[2J"),
-            ("nonsense", "nonsense"),
-        ] {
-            assert_eq!(origin(url), expected);
-        }
     }
 }

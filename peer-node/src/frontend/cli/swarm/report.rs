@@ -71,7 +71,7 @@ impl PeerProgress {
             time_left: None,
             elapsed: std::time::Duration::ZERO,
             sources: Vec::new(),
-            trackers: Vec::new(),
+            trackers: [].into(),
             copied_from: None,
             warning: None,
         }

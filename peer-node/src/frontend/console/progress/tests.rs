@@ -32,7 +32,7 @@ pub(crate) fn view() -> DownloadView {
         time_left: Some(Duration::from_secs(50)),
         elapsed: Duration::from_secs(25),
         sources: Vec::new(),
-        trackers: Vec::new(),
+        trackers: [].into(),
     }
 }
 

@@ -8,9 +8,8 @@ use tokio_util::task::TaskTracker;
 use super::scripted_tracker::{ScriptedTracker, TrackerAct, response};
 use super::*;
 use crate::torrent::announcer::interval_bounds::IntervalBounds;
-use crate::torrent::announcer::{
-    AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer, TrackerState,
-};
+use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer};
+use crate::view::TrackerState;
 
 pub(super) fn config(tiers: &[&[&str]], left: u64) -> AnnounceConfig {
     AnnounceConfig {
@@ -103,7 +102,7 @@ async fn the_next_tier_is_used_while_the_first_fails() {
     assert!(matches!(failure, AnnounceEvent::Failed { .. }), "{failure:?}");
     assert_eq!(next_request(&mut working).await.event, Some(TrackerEvent::Started));
     events.recv().await.unwrap();
-    let states: Vec<_> = announcer.views().into_iter().map(|view| view.state).collect();
+    let states: Vec<_> = announcer.views().iter().map(|view| view.state.clone()).collect();
     assert!(matches!(states[0], TrackerState::Unusable { .. }), "{states:?}");
     assert!(matches!(states[1], TrackerState::Failing { .. }), "{states:?}");
     assert_eq!(states[3], TrackerState::Working);

@@ -80,7 +80,7 @@ async fn check_two_peers_find_each_other(url: impl Fn(u16) -> String) {
     seeder.report(AnnounceStats { uploaded: 5, ..AnnounceStats::default() });
     let (leecher, found) = announce_and_wait(&url, 7002, 10).await;
     assert_eq!(found, [([127, 0, 0, 1], 7001).into()]);
-    let view = leecher.views().remove(0);
+    let view = leecher.views()[0].clone();
     assert_eq!((view.seeders, view.leechers), (Some(1), Some(1)));
     leecher.report(AnnounceStats::default());
     leecher.completed();

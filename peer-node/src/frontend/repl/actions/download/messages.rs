@@ -193,7 +193,7 @@ mod tests {
             queued_at: None,
             time_left: None,
             elapsed: Duration::from_secs(2),
-            trackers: Vec::new(),
+            trackers: [].into(),
             sources: vec![source(1, 4000), source(2, 96), source(3, 0)],
         }
     }

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::escape::display_safe;
 use protocol::units::{DisplayDuration, DisplayRate, DisplaySize};
+use tokio::time::Instant;
 
 use crate::frontend::console::look::{Look, Style};
 use crate::frontend::console::progress::progress_lines_with;
@@ -10,7 +11,7 @@ use crate::frontend::console::table::{TableColumn, lay_out};
 use crate::frontend::console::text_width::{display_width, pad_left, truncate};
 use crate::frontend::repl::actions::download::finished_text;
 use crate::frontend::repl::session::{display_path, pluralize};
-use crate::view::{DownloadState, DownloadView, TrackerSummary, UploadView};
+use crate::view::{DownloadState, DownloadView, TrackerView, UploadView};
 
 const UPLOAD_COLUMNS: [TableColumn; 4] = [
     TableColumn::left("to", Style::Plain, 0),
@@ -68,12 +69,13 @@ fn trouble_text(view: &DownloadView) -> Option<String> {
 }
 
 /// Returns the line of a tracker below its torrent.
-fn tracker_text(tracker: &TrackerSummary) -> String {
+fn tracker_text(tracker: &TrackerView) -> String {
     let count = |count: Option<u32>, what: &str| count.map(|count| pluralize(count.into(), what));
-    let next = tracker.next_announce.map(|left| format!("next announce in {}", DisplayDuration(left)));
+    let left = tracker.next_announce.map(|at| at.saturating_duration_since(Instant::now()));
+    let next = left.map(|left| format!("next announce in {}", DisplayDuration(left)));
     let details = [count(tracker.seeders, "seeder"), count(tracker.leechers, "leecher"), next];
     let details = details.into_iter().flatten().map(|detail| format!(", {detail}"));
-    format!("tracker {}: {}{}", tracker.origin, tracker.state, details.collect::<String>())
+    format!("tracker {}: {}{}", tracker.name, tracker.state, details.collect::<String>())
 }
 
 /// Returns the path of a finished download, or the intended one.
@@ -167,7 +169,7 @@ fn state_text(view: &DownloadView) -> String {
 mod tests {
     use super::*;
     use crate::frontend::console::progress::test_view;
-    use crate::view::DownloadId;
+    use crate::view::{DownloadId, TrackerState};
 
     #[test]
     fn numbers_are_never_cut_and_locations_are_shown() {
@@ -196,25 +198,32 @@ mod tests {
 
     #[test]
     fn trackers_are_listed_below_an_active_torrent() {
-        let tracker = TrackerSummary {
-            origin: "udp://tracker.example:6969".into(),
-            state: "working".into(),
+        let tracker = TrackerView {
+            name: "udp://tracker.example:6969".into(),
+            state: TrackerState::Working,
             seeders: Some(3),
             leechers: Some(1),
-            next_announce: Some(std::time::Duration::from_secs(90)),
+            next_announce: None,
         };
-        let active = DownloadView { trackers: vec![tracker], ..test_view() };
+        let failing = TrackerState::Failing { reason: "no answer".into() };
+        let other = TrackerView {
+            name: "http://t.example".into(),
+            state: failing,
+            seeders: None,
+            leechers: None,
+            // In the past, whatever the clock says.
+            next_announce: Some(Instant::now()),
+        };
+        let active = DownloadView { trackers: [tracker, other].into(), ..test_view() };
         let over = DownloadView { state: DownloadState::Cancelled, ..active.clone() };
         let lines = |view: DownloadView| {
             DownloadRows { views: &[view], root: Path::new("/srv") }.lines(100, Look::PLAIN).join("\n")
         };
-        let text =
-            "tracker udp://tracker.example:6969: working, 3 seeders, 1 leecher, next announce in 1m30s";
         let shown = lines(active);
-        assert!(
-            shown.ends_with(text) || shown.contains("tracker udp://tracker.example:6969: working, 3 seeders"),
-            "{shown}"
-        );
+        let shown: Vec<&str> = shown.lines().rev().take(2).map(str::trim).collect();
+        assert_eq!(shown[1], "tracker udp://tracker.example:6969: working, 3 seeders, 1 leecher");
+        let next = shown[0].strip_prefix("tracker http://t.example: failing: no answer, next announce in ");
+        assert!(next.is_some_and(|next| next.starts_with('0')), "{shown:?}");
         assert!(!lines(over).contains("tracker"));
     }
 
