@@ -5,6 +5,7 @@
 
 mod greeting;
 mod pending_offers;
+mod replies;
 mod requests;
 
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +35,8 @@ use crate::service::IndexService;
 use crate::session::{ClientSession, SessionAction, is_final};
 use greeting::WelcomedNode;
 use pending_offers::{OfferRequest, PendingOffers};
+#[cfg(test)]
+pub(crate) use replies::{hits_reply, listing_reply};
 
 /// The prober sends notices one at a time; a few may queue while a request is being answered.
 const NOTICE_BACKLOG: usize = 4;
@@ -254,11 +257,11 @@ async fn handle_request(
         Err(refusal) => return refuse(wire, id, refusal, service).await,
         Ok(SessionAction::Change(change)) => {
             let result = service.registrar.change(node_session, change).await;
-            requests::list_reply(result.map_err(|refusal| requests::refusal_for(refusal, session.features())))
+            replies::list_reply(result.map_err(|refusal| requests::refusal_for(refusal, session.features())))
         }
-        Ok(SessionAction::Renew) => requests::list_reply(
-            service.directory.summary(node_session.node).ok_or(Refusal::StoreUnavailable),
-        ),
+        Ok(SessionAction::Renew) => {
+            replies::list_reply(service.directory.summary(node_session.node).ok_or(Refusal::StoreUnavailable))
+        }
         Ok(SessionAction::Read(request)) => {
             let any_names = session.features().contains(IndexFeatures::ANY_NAMES);
             requests::reply_to(request, (node_session.node, requester, any_names), service).await
@@ -284,7 +287,7 @@ async fn send_offer_reply(
     result: Result<u32, Refusal>,
     (node_session, service): (&NodeSession, &IndexService),
 ) -> Result<(), ConnectionEnd> {
-    let reply = requests::offers_reply(result, service);
+    let reply = replies::offers_reply(result, service.tracker_location.as_ref());
     send_reply(wire, (id, reply), (&service.metrics.queries, received_at), (node_session, service)).await
 }
 

@@ -1,32 +1,30 @@
-//! Builds replies from the catalog and the roster. Pure; replies are bounded in size and cost.
+//! What the directory finds for a request, built from the catalog and the roster: hits, sources, listings. Pure; results are
+//! bounded in size and cost. The connection turns them into replies.
 
 mod basic_names;
-mod hit;
+mod found_hit;
+mod found_source;
 mod listing;
-mod sources;
+mod statistics;
+mod suggestions;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use basic_names::with_basic_names;
-pub(crate) use hit::hit;
-pub(crate) use listing::{ListingPage, listing};
-pub(crate) use sources::{sources, sources_for_hit};
+pub(crate) use basic_names::retain_basic_hints;
+pub(crate) use found_hit::{FoundHit, FoundHits, found_hit};
+pub(crate) use found_source::{FoundSource, sources, sources_for_hit};
+pub(crate) use listing::{Listing, ListingPage, listing};
+pub(crate) use statistics::DirectoryStatistics;
+pub(crate) use suggestions::UnknownWord;
 
-use protocol::index::Statistics;
+use std::net::SocketAddr;
 
-use crate::catalog::Catalog;
-use crate::roster::Roster;
+use protocol::node_id::NodeId;
 
-/// Returns the statistics of the index; the caller fills in searches and uptime.
-pub(crate) fn statistics(catalog: &Catalog, roster: &Roster) -> Statistics {
-    let (nodes, files) = catalog.count_files();
-    Statistics {
-        online: roster.count_listed(),
-        nodes,
-        files,
-        contents: catalog.contents().len() as u64,
-        bytes: catalog.contents().bytes(),
-        ..Statistics::default()
-    }
+/// A listed node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ListedNode {
+    pub(crate) id: NodeId,
+    pub(crate) address: SocketAddr,
 }

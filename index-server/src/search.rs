@@ -16,13 +16,13 @@ mod tests;
 use std::collections::HashSet;
 
 use protocol::fold::fold_into;
-use protocol::index::SearchCursor;
 use protocol::query::{Fit, Query};
 
 use crate::catalog::{Catalog, DigestHead, NameNo};
 use crate::ids::{ContentNo, TitleNo};
 use crate::keyed_hash::KeyedState;
 use crate::ranking::{RankedHit, TopHits};
+use crate::request::SentMarks;
 use crate::sent_hits::SentHits;
 use crate::words::WordNo;
 use cost_budget::CostBudget;
@@ -66,7 +66,7 @@ pub(crate) struct Search {
 
 impl Search {
     /// Starts a search for the first `limit` contents that were not sent yet.
-    pub(crate) fn new(query: Query, after: Option<&SearchCursor>, limit: usize) -> Self {
+    pub(crate) fn new(query: Query, after: SentMarks, limit: usize) -> Self {
         Self {
             query,
             sent_hits: SentHits::new(after),

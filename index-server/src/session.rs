@@ -21,7 +21,7 @@ use protocol::share_path::SharePath;
 
 use crate::bad_record::{bad_record, conflicting_sizes};
 use crate::keyed_hash::KeyedState;
-use crate::request::{ListChange, OfferChange, ReadRequest};
+use crate::request::{ListChange, OfferChange, ReadRequest, SentMarks};
 
 /// The state of one connection.
 #[derive(Debug, Clone)]
@@ -203,9 +203,11 @@ fn search(
     with_sources: bool,
 ) -> Result<SessionAction, Refusal> {
     let query = parse(query)?;
-    if after.as_ref().is_some_and(|after| after.sent.len() > MAX_CURSOR_HITS) {
+    let sent = after.map(|after| after.sent).unwrap_or_default();
+    if sent.len() > MAX_CURSOR_HITS {
         return Err(Refusal::TooMany { what: "hits of one search".into(), limit: MAX_CURSOR_HITS as u64 });
     }
+    let after = SentMarks::from(sent);
     Ok(SessionAction::Read(ReadRequest::Search { query, after, limit: clamp(limit, MAX_HITS), with_sources }))
 }
 

@@ -1,10 +1,12 @@
 //! Selects online sources of a content.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use protocol::digest::Digest;
-use protocol::index::{ContentSource, Share};
+use protocol::index::Share;
 use protocol::limits::{MAX_HIT_SOURCES, MAX_SOURCED_HITS};
+use protocol::node_id::NodeId;
 
 use crate::address_group::AddressGroup;
 use crate::catalog::Catalog;
@@ -22,6 +24,15 @@ const _: () = assert!(MAX_SOURCED_HITS * MAX_HOLDINGS_PER_HIT < 2 * MAX_HOLDINGS
 /// Maximum number of sources per address in a reply: node keys cost nothing, and a few sources are as useful as all.
 const MAX_SOURCES_PER_ADDRESS: usize = 4;
 
+/// A listed node that has a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoundSource {
+    pub(crate) node: NodeId,
+    pub(crate) address: SocketAddr,
+    /// How much of the content it has.
+    pub(crate) share: Share,
+}
+
 /// Returns up to `limit` listed nodes that have a content. Every address comes before the second node of any address, no
 /// address has more than [`MAX_SOURCES_PER_ADDRESS`], and otherwise `seed` determines the order. If not all fit, complete
 /// sources are preferred to partial ones.
@@ -30,7 +41,7 @@ pub(crate) fn sources(
     roster: &Roster,
     digest: Digest,
     (limit, seed): (usize, u64),
-) -> Vec<ContentSource> {
+) -> Vec<FoundSource> {
     sample(catalog, roster, (digest, MAX_HOLDINGS), (limit, seed))
 }
 
@@ -40,7 +51,7 @@ pub(crate) fn sources_for_hit(
     roster: &Roster,
     digest: Digest,
     seed: u64,
-) -> Vec<ContentSource> {
+) -> Vec<FoundSource> {
     sample(catalog, roster, (digest, MAX_HOLDINGS_PER_HIT), (MAX_HIT_SOURCES, seed))
 }
 
@@ -49,7 +60,7 @@ fn sample(
     roster: &Roster,
     (digest, max_holdings): (Digest, usize),
     (limit, seed): (usize, u64),
-) -> Vec<ContentSource> {
+) -> Vec<FoundSource> {
     let mut nodes = holders(catalog, roster, digest, max_holdings);
     let mut random = SplitMix64::from_seed(seed);
     random.shuffle(&mut nodes);
@@ -60,7 +71,7 @@ fn sample(
     }
     let source = |drawn: SourceCandidate| {
         let address = roster.address(drawn.node)?;
-        Some(ContentSource { node: catalog.list(drawn.node)?.id(), address, share: drawn.share })
+        Some(FoundSource { node: catalog.list(drawn.node)?.id(), address, share: drawn.share })
     };
     drawn.into_iter().filter_map(source).collect()
 }

@@ -1,7 +1,8 @@
-//! Builds a page of one node's list.
+//! A page of one node's list.
 
-use protocol::index::{FileRecord, Refusal, Reply};
+use protocol::index::FileRecord;
 use protocol::limits::MAX_FRAME;
+use protocol::node_id::NodeId;
 
 use super::basic_names::is_basic;
 use crate::catalog::Catalog;
@@ -26,10 +27,19 @@ pub(crate) struct ListingPage<'a> {
     pub(crate) allow_any_names: bool,
 }
 
-/// Returns a page of a node's files, as many as fit into a frame. `more` is only set on a page that has files: release 0.1.0
+/// A page of a node's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listing {
+    pub(crate) node: NodeId,
+    pub(crate) files: Vec<FileRecord>,
+    /// True if there are more pages.
+    pub(crate) more: bool,
+}
+
+/// Returns a page of a node's files, as many as fit into a frame; `None` if the node has no list. `more` is only set on a page that has files: release 0.1.0
 /// treats anything else as a protocol violation.
-pub(crate) fn listing(catalog: &Catalog, node: NodeNo, page: ListingPage<'_>) -> Reply {
-    let Some(list) = catalog.list(node) else { return Reply::Refused(Refusal::NoSuchPeer) };
+pub(crate) fn listing(catalog: &Catalog, node: NodeNo, page: ListingPage<'_>) -> Option<Listing> {
+    let list = catalog.list(node)?;
     let mut rest = catalog.files_after(node, page.after).peekable();
     let (mut files, mut len, mut skipped): (Vec<FileRecord>, _, _) = (Vec::new(), PAGE_LEN, 0);
     while skipped < MAX_SKIPPED
@@ -48,5 +58,5 @@ pub(crate) fn listing(catalog: &Catalog, node: NodeNo, page: ListingPage<'_>) ->
         }
     }
     let more = !files.is_empty() && rest.peek().is_some();
-    Reply::Listing { source: list.id(), files, more }
+    Some(Listing { node: list.id(), files, more })
 }

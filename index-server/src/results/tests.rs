@@ -2,13 +2,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::digest::Digest;
 use protocol::frame::encode_body;
-use protocol::index::{FileRecord, Hit, IndexMessage, Reply, SearchCursor, Share};
+use protocol::index::{FileRecord, IndexMessage, Reply, Share};
 use protocol::limits::{MAX_CURSOR_HITS, MAX_HIT_NAMES, MAX_HITS, MAX_LISTING};
 use protocol::node_id::NodeId;
 use protocol::query::Query;
 
 use super::*;
+use crate::catalog::Catalog;
+use crate::connection::{hits_reply, listing_reply};
 use crate::ids::NodeNo;
+use crate::request::SentMarks;
+use crate::roster::Roster;
 use crate::search::Search;
 
 #[derive(Default)]
@@ -37,17 +41,18 @@ impl AnswerFixture {
     fn search(
         &self,
         query: &str,
-        after: Option<&SearchCursor>,
+        after: Option<&SentMarks>,
         wanted: usize,
-    ) -> (Vec<Hit>, Option<SearchCursor>) {
-        let mut search = Search::new(Query::parse(query).unwrap(), after, wanted);
+    ) -> (Vec<FoundHit>, Option<SentMarks>) {
+        let mut search =
+            Search::new(Query::parse(query).unwrap(), after.cloned().unwrap_or_default(), wanted);
         while !search.is_done() {
             search.advance(&self.catalog, 3);
         }
         let (query, ranked, more, sent) = search.finish();
         let contents = ranked.iter().map(|ranked| self.catalog.contents().get(ranked.content).unwrap());
         let cursor = sent.extended_by(contents).filter(|_| more);
-        (ranked.iter().map(|ranked| hit(&self.catalog, &query, ranked).unwrap()).collect(), cursor)
+        (ranked.iter().map(|ranked| found_hit(&self.catalog, &query, ranked).unwrap()).collect(), cursor)
     }
 
     fn digests(&self, query: &str) -> Vec<u8> {
@@ -80,7 +85,7 @@ fn only_online_nodes_are_counted_and_once() {
     assert_eq!(world.digests("song"), [1, 2]);
     assert_eq!(world.digests("three"), [0; 0]);
     let (hits, _) = world.search("song", None, 1);
-    assert_eq!((hits[0].complete, hits[0].partial), (1, 1));
+    assert_eq!((hits[0].availability.complete, hits[0].availability.partial), (1, 1));
 }
 
 #[test]
@@ -101,7 +106,7 @@ fn pages_are_consecutive() {
             (0..seed * 3).map(|no| complete_file(&format!("file {no}"), no)).collect();
         world.node(seed, true, &files);
     }
-    let (mut got, mut after) = (Vec::new(), None::<SearchCursor>);
+    let (mut got, mut after) = (Vec::new(), None::<SentMarks>);
     loop {
         let (hits, more) = world.search("file", after.as_ref(), 5);
         got.extend(hits.iter().map(|hit| hit.digest.as_bytes()[0]));
@@ -123,7 +128,7 @@ fn matching_names_come_first_then_most_used() {
     let (mut hits, _) = world.search("track", None, 1);
     let hit = hits.remove(0);
     assert_eq!(hit.names, ["track 1", "common", "rare"]);
-    assert_eq!((hit.complete, hit.partial), (3, 0));
+    assert_eq!((hit.availability.complete, hit.availability.partial), (3, 0));
 }
 
 fn long_path(number: u32) -> String {
@@ -146,9 +151,9 @@ fn old_node_gets_no_empty_page_before_the_last() {
     let odd = (0..2 * u32::from(MAX_LISTING)).map(|no| complete_file(&format!("a:{no:06}"), 1));
     let node =
         world.node(1, true, &odd.chain([complete_file("b", 1), complete_file("b:", 1)]).collect::<Vec<_>>());
-    let paths = |page| match listing(&world.catalog, node, page) {
-        Reply::Listing { files, more, .. } => (files.into_iter().map(|file| file.path).collect(), more),
-        other => panic!("{other:?}"),
+    let paths = |page| {
+        let Listing { files, more, .. } = listing(&world.catalog, node, page).unwrap();
+        (files.into_iter().map(|file| file.path).collect(), more)
     };
     assert_eq!(paths(page_after(None, false)), (vec!["b".to_owned()], false));
     assert_eq!(paths(page_after(Some("b"), false)), (vec![], false));
@@ -172,15 +177,16 @@ fn longest_names_fit_a_frame() {
     let (hits, _) = world.search("x", None, MAX_HITS.into());
     assert_eq!(hits.len(), usize::from(MAX_HITS));
     assert!(hits.iter().all(|hit| !hit.names.is_empty() && hit.names.len() <= MAX_HIT_NAMES));
-    fits(Reply::Hits { hits, more: Some(SearchCursor { sent: vec![0; MAX_CURSOR_HITS] }), truncated: true });
+    let more = Some(vec![0; MAX_CURSOR_HITS].into());
+    fits(hits_reply(FoundHits { hits, more, truncated: true }, false));
 
     let more: Vec<FileRecord> = (200..1000).map(|no| complete_file(&long_path(no), 0)).collect();
     world.catalog.register(node, &more).unwrap();
     let (mut after, mut got) = (None::<String>, 0);
     loop {
         let page = listing(&world.catalog, node, page_after(after.as_deref(), true));
-        fits(page.clone());
-        let Reply::Listing { files, more, .. } = page else { panic!("no listing") };
+        fits(listing_reply(page.clone()));
+        let Listing { files, more, .. } = page.unwrap();
         got += files.len();
         after = files.last().map(|file| file.path.clone());
         if !more {
@@ -253,5 +259,5 @@ fn every_address_precedes_second_node_of_any() {
     let crowd: BTreeSet<u8> = (0..200).flat_map(|seed| named(4, seed)).filter(|node| *node >= 100).collect();
     assert!(crowd.len() > 50, "sources of one address are chosen randomly: {crowd:?}");
     let (hits, _) = world.search("x", None, 1);
-    assert_eq!((hits[0].complete, hits[0].partial), (1, 3));
+    assert_eq!((hits[0].availability.complete, hits[0].availability.partial), (1, 3));
 }
