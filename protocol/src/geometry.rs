@@ -3,11 +3,18 @@
 //! Every index and range from the network is checked by a [`Geometry`]. A [`PieceIndex`] or [`Block`] is inside the
 //! content by construction.
 
-use crate::limits::{MAX_BLOCK, MAX_FILE_SIZE};
+use crate::limits::{MAX_BLOCK, MAX_FILE_SIZE, MAX_STATES};
 
 const MIN_PIECE_LENGTH: u32 = 256 << 10;
 const MAX_PIECE_LENGTH: u32 = 16 << 20;
 const TARGET_PIECE_COUNT: u64 = 4096;
+const _: () = assert!(MIN_PIECE_LENGTH.is_power_of_two() && MAX_PIECE_LENGTH.is_power_of_two());
+const _: () = assert!(MIN_PIECE_LENGTH <= MAX_PIECE_LENGTH);
+const _: () = assert!(MIN_PIECE_LENGTH.is_multiple_of(64), "a piece ends with a block of SHA-256");
+const _: () =
+    assert!(TARGET_PIECE_COUNT <= MAX_STATES as u64, "one message holds the states of most manifests");
+const _: () =
+    assert!(MAX_FILE_SIZE / MAX_PIECE_LENGTH as u64 <= u32::MAX as u64, "every allowed size has a geometry");
 
 /// The index of a piece that exists in the geometry that created it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +97,7 @@ impl Geometry {
         while piece_length < MAX_PIECE_LENGTH && size.div_ceil(u64::from(piece_length)) > TARGET_PIECE_COUNT {
             piece_length *= 2;
         }
+        debug_assert!((MIN_PIECE_LENGTH..=MAX_PIECE_LENGTH).contains(&piece_length));
         Self::new(size, piece_length)
     }
 
@@ -103,6 +111,11 @@ impl Geometry {
             return Err(bad);
         }
         let pieces = u32::try_from(size.div_ceil(u64::from(piece_length))).map_err(|_| bad)?;
+        let capacity = u64::from(pieces) * u64::from(piece_length);
+        debug_assert!(
+            size <= capacity && capacity - size < u64::from(piece_length),
+            "the pieces tile the content"
+        );
         Ok(Self { size, piece_length, pieces })
     }
 
@@ -153,6 +166,7 @@ impl Geometry {
         let (length, block_length) = (self.length_of(piece), block_length.max(1));
         (0..length.div_ceil(block_length)).map(move |number| {
             let begin = number * block_length;
+            debug_assert!(begin < length, "a block is empty");
             Block { piece, begin, length: (length - begin).min(block_length) }
         })
     }
