@@ -5,6 +5,9 @@
 //! answers reads; the `registrar` applies changes, and writes them to the `store` before it confirms them. `reachability`
 //! probes which nodes can be reached. The `tracker` serves BitTorrent clients and is independent of the rest.
 
+#[macro_use]
+mod internal_error;
+
 mod access;
 mod address_group;
 mod availability;

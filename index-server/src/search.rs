@@ -41,6 +41,8 @@ const DIGEST_COST: usize = 16;
 /// Titles gathered before the first is examined. The data of a title is in four distant places in memory; prefetching a batch
 /// overlaps the cache misses (docs/performance.md).
 const TITLE_BATCH: usize = 8;
+const _: () =
+    assert!(TITLE_COST >= 1 && DIGEST_COST >= 1 && PLAN_COST >= TITLE_COST, "every step costs something");
 
 /// A search in progress.
 #[derive(Debug)]
@@ -105,6 +107,7 @@ impl Search {
                 if plan.can_intersect() { remaining.min(self.cost_budget.remaining()) } else { remaining };
             let mut unspent = granted;
             self.execute(&mut plan, catalog, &mut unspent);
+            debug_assert!(unspent <= granted, "a step returned more budget than it was granted");
             remaining -= granted - unspent;
             self.cost_budget.spend(granted - unspent);
             if plan.sources.is_empty() {
@@ -120,6 +123,7 @@ impl Search {
         self.take_top();
         let more = self.found.len() > self.limit;
         self.found.truncate(self.limit);
+        debug_assert!(self.found.len() < 64 || self.found.len() <= self.matched.len(), "a hit did not match");
         (self.query, self.found, more, self.sent_hits)
     }
 
@@ -133,6 +137,7 @@ impl Search {
         self.take_top();
         let missing = (self.limit + 1).saturating_sub(self.found.len());
         self.fit = fit.next_worse(&self.query).filter(|_| missing > 0);
+        debug_assert!(self.found.len() <= self.limit + 1, "more hits are kept than wanted");
         self.top = TopHits::new(missing.saturating_sub(1));
         self.cost_budget.begin_fit();
     }
@@ -267,14 +272,18 @@ impl Search {
     /// Examines a title, and adds its content to the hits if it matches.
     fn match_title(&mut self, number: TitleNo, catalog: &Catalog, budget: &mut usize) {
         let Some(title) = catalog.titles().get(number) else { return };
-        let Some(content) = catalog.contents().get(title.content) else { return };
+        let Some(content) = catalog.contents().get(title.content) else {
+            return impossible!("a title has no content", title = number, content = title.content);
+        };
         if title.listed_groups() == 0
             || content.availability.rank() <= self.top.min_rank()
             || self.matched.contains(&title.content)
         {
             return;
         }
-        let Some(path) = catalog.names().path(title.name) else { return };
+        let Some(path) = catalog.names().path(title.name) else {
+            return impossible!("a title has no name", title = number, name = title.name);
+        };
         *budget = budget.saturating_sub(TITLE_COST + path.len() / BYTES_PER_COST);
         fold_into(path, &mut self.folded);
         let is_match = self.query.matches(&self.folded, content.size, &content.digest)

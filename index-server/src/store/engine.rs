@@ -155,6 +155,11 @@ impl Engine {
         }
         let offers = if offers.is_empty() { None } else { Some(offer_tree::batch(offers)?) };
         self.apply(batch, [offers, attendance_tree::batch(lists)?])?;
+        debug_assert!(commits > self.commits, "changes are counted up");
+        debug_assert!(
+            self.mark.as_ref().is_none_or(|mark| mark.commits() <= self.commits),
+            "the mark is ahead"
+        );
         self.commits = commits;
         if let Some(Err(error)) = self.mark.as_mut().map(|mark| mark.advance(commits)) {
             // The change itself is durable; the mark is merely older than it could be.
@@ -318,6 +323,11 @@ fn add(batch: &mut sled::Batch, writes: &ListWrites) -> Result<(), StoreError> {
         Some(header) => batch.insert(&node, rows::encode(&NodeRow::from(header)).ok_or_else(too_long)?),
         None => batch.remove(&node),
     }
+    debug_assert!(writes.blocks.is_sorted_by_key(|(block, _)| *block), "each block is written once");
+    debug_assert!(
+        writes.header.is_some() || writes.blocks.iter().all(|(_, files)| files.is_empty()),
+        "an empty list has files"
+    );
     for (block, files) in &writes.blocks {
         let key = RowKey::Block(writes.node, *block).to_bytes();
         if files.is_empty() {

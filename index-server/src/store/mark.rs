@@ -19,6 +19,7 @@ const CHANGE: &str = ", change ";
 
 /// Maximum number of bytes read; a valid mark is shorter.
 const MAX_LEN: u64 = 4096;
+const _: () = assert!(INTRO.len() + 10 + CHANGE.len() + 21 < MAX_LEN as usize, "a mark is read completely");
 
 /// The mark of a data folder.
 #[derive(Debug)]
@@ -72,6 +73,7 @@ impl CommitMark {
 
     /// Records that a change is on disk. The mark need not be synced, since an older one is still a valid lower bound.
     pub(super) fn advance(&mut self, commits: u64) -> io::Result<()> {
+        debug_assert!(commits > self.commits, "changes are counted up");
         self.commits = commits;
         self.file.write_all_at(line(commits).as_bytes(), 0)
     }
