@@ -23,6 +23,7 @@ mod session_error;
 mod share_batch;
 mod share_changes;
 mod share_list;
+mod share_records;
 mod share_source;
 mod status;
 mod status_channel;
@@ -68,6 +69,7 @@ use crate::source_address::SourceAddress;
 pub(crate) use command::SearchPage;
 pub(crate) use error::IndexError;
 pub use share_changes::ShareChanges;
+pub use share_records::ShareRecords;
 pub(crate) use share_source::NodeShares;
 pub use share_source::ShareSource;
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod native;
 mod node;
 mod rate_limiter;
 mod shared_torrents;
+mod sorted_chunks;
 mod source_address;
 mod state_dir;
 mod storage;
@@ -32,6 +33,6 @@ mod view;
 
 pub use frontend::cli::main;
 pub use identity::{ExposedKeyPolicy, Identity};
-pub use index_client::{IndexClient, IndexConfig, IndexStatus, ShareChanges, ShareSource};
+pub use index_client::{IndexClient, IndexConfig, IndexStatus, ShareChanges, ShareRecords, ShareSource};
 pub use native::ProbeKey;
 pub use source_address::SourceAddress;

@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 
 use protocol::escape::display_safe;
 
-use super::share_list::{ShareEntry, ShareList, pair_by_path};
+use super::share_list::ShareList;
+use super::share_records::{RecordChange, ShareRecords};
 use super::share_source::ShareSnapshot;
+use crate::library::ShareEntry;
 
 /// The node's share list without the files that the index does not accept.
 #[derive(Debug, Default)]
 pub(super) struct DesiredList {
+    /// The records of the last snapshot: those in the list, refused and withheld.
+    records: ShareRecords,
     list: ShareList,
     /// Files that the index refused. A file that changes is sent again.
     refused: BTreeSet<ShareEntry>,
@@ -54,49 +58,45 @@ impl DesiredList {
                 self.list.insert(entry);
             }
         } else {
-            let unsupported: Vec<ShareEntry> =
-                self.list.entries().iter().filter(|entry| !has_basic_name(entry)).cloned().collect();
-            for entry in unsupported {
+            let listed = self.list.entries().iter().filter(|entry| is_valid_but_not_basic(entry));
+            for entry in listed.cloned().collect::<Vec<ShareEntry>>() {
                 self.list.remove(entry.path());
                 self.withheld.insert(entry);
+            }
+            // A file that is withheld gets another chance at an index that accepts its name.
+            self.withheld.extend(self.refused.extract_if(.., is_valid_but_not_basic));
+        }
+    }
+
+    /// Updates the list from a library snapshot. Only changed files are looked at.
+    pub(super) fn update(&mut self, snapshot: ShareSnapshot) {
+        self.generation = Some(snapshot.generation);
+        self.settled |= snapshot.settled;
+        let changes = snapshot.records.changes_since(&self.records);
+        self.records = snapshot.records;
+        for change in changes {
+            // A refused file gets another chance once its record has changed.
+            let (RecordChange::Present(entry) | RecordChange::Removed(entry)) = &change;
+            self.refused.remove(entry);
+            self.withheld.remove(entry);
+            match change {
+                RecordChange::Present(entry) => self.insert(entry),
+                RecordChange::Removed(entry) => self.list.remove(entry.path()),
             }
         }
     }
 
-    /// Updates the list from a library snapshot. Only changed files are checked and hashed.
-    pub(super) fn update(&mut self, snapshot: ShareSnapshot) {
-        self.generation = Some(snapshot.generation);
-        self.settled |= snapshot.settled;
-        let mut current: BTreeSet<ShareEntry> = snapshot.records.into_iter().map(ShareEntry::from).collect();
-        self.withheld.clear();
-        if !self.accepts_any_names {
-            self.withheld = current.extract_if(.., is_valid_but_not_basic).collect();
-        }
-        // A refused file gets another chance once its record has changed.
-        self.refused.retain(|old| current.get(old.path()).is_some_and(|new| new.is_same_record(old)));
-        // Collect the changes first, because the list cannot be modified while it is compared.
-        let mut changed = Vec::new();
-        for (old, new) in pair_by_path(self.list.entries(), &current) {
-            match (old, new) {
-                (Some(old), Some(new)) if old.is_same_record(new) => {}
-                (Some(old), None) => changed.push((old.clone(), None)),
-                (old, Some(new)) if self.refused.contains(new.path()) => {
-                    changed.extend(old.map(|old| (old.clone(), None)));
-                }
-                (_, Some(new)) => changed.push((new.clone(), Some(new.clone()))),
-                (None, None) => {}
-            }
-        }
-        for (old, new) in changed {
-            match new.map(|new| (new.record().check(), new)) {
-                None => self.list.remove(old.path()),
-                Some((Ok(_), new)) => self.list.insert(new),
-                Some((Err(error), new)) => {
-                    tracing::warn!(path = %display_safe(new.path()), %error, "file cannot be registered");
-                    self.list.remove(new.path());
-                    self.refused.insert(new);
-                }
-            }
+    /// Inserts a new or changed file, unless the index does not accept it.
+    fn insert(&mut self, entry: ShareEntry) {
+        if !self.accepts_any_names && is_valid_but_not_basic(&entry) {
+            self.list.remove(entry.path());
+            self.withheld.insert(entry);
+        } else if let Err(error) = entry.record().check() {
+            tracing::warn!(path = %display_safe(entry.path()), %error, "file cannot be registered");
+            self.list.remove(entry.path());
+            self.refused.insert(entry);
+        } else {
+            self.list.insert(entry);
         }
     }
 
@@ -109,11 +109,7 @@ impl DesiredList {
     }
 }
 
-/// Returns true if the record is valid and every index accepts its name.
-fn has_basic_name(entry: &ShareEntry) -> bool {
-    entry.record().check().is_ok_and(|path| path.is_basic())
-}
-
+/// Returns true if the record is valid, but some indexes do not accept its name.
 fn is_valid_but_not_basic(entry: &ShareEntry) -> bool {
     entry.record().check().is_ok_and(|path| !path.is_basic())
 }
@@ -134,7 +130,7 @@ mod tests {
         };
         desired.update(ShareSnapshot {
             generation,
-            records: files.iter().map(record).collect(),
+            records: files.iter().map(record).collect::<Vec<_>>().into(),
             settled: true,
         });
     }

@@ -101,7 +101,6 @@ impl ListSync {
         let Some(ClaimedList { list, settle_deadline }) = self.claim else { return };
         // The index already has the desired list, so there is nothing to send.
         if list == self.desired.list().summary() {
-            self.confirmed = Some(self.desired.list().clone());
             self.mark_synced();
         } else if self.confirmed.as_ref().is_none_or(|confirmed| confirmed.summary() != list) {
             // Keep the entries that the index still has until their files have been hashed.
@@ -251,6 +250,8 @@ impl ListSync {
     }
 
     fn mark_synced(&mut self) {
+        // Equal summaries mean equal lists. Lists that share their parts are compared quickly.
+        self.confirmed = Some(self.desired.list().clone());
         tracing::debug!(files = self.registered(), "list is synchronized");
         self.trouble = None;
         self.next_round_at = None;

@@ -9,7 +9,7 @@ use protocol::escape::display_safe;
 use protocol::index::{FileRecord, ListSummary, Refusal, Reply, Request, Share};
 use tokio::sync::watch;
 
-use super::{ShareChanges, ShareSource};
+use super::{ShareChanges, ShareRecords, ShareSource};
 
 /// Returns a record that differs from others by its path and one byte of its digest.
 pub(super) fn file(path: &str, digest: u8) -> FileRecord {
@@ -111,8 +111,8 @@ impl ModelShares {
 }
 
 impl ShareSource for ModelShares {
-    fn records(&self) -> Vec<FileRecord> {
-        self.files.lock().clone()
+    fn records(&self) -> ShareRecords {
+        self.files.lock().clone().into()
     }
 
     fn changes(&self) -> ShareChanges {

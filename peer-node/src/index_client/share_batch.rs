@@ -3,7 +3,8 @@
 use protocol::index::{FileRecord, Request};
 use protocol::limits::MAX_BATCH;
 
-use super::share_list::{ShareEntry, ShareList, pair_by_path};
+use super::share_list::ShareList;
+use crate::library::ShareEntry;
 
 /// Maximum bytes per batch: fits into a frame with a margin, and lets other requests get their turn.
 const MAX_BATCH_BYTES: usize = 512 << 10;
@@ -59,7 +60,7 @@ impl ShareBatch {
 /// matter. Removals come first to free capacity.
 pub(super) fn diff(have: &ShareList, want: &ShareList) -> Vec<ShareBatch> {
     let (mut removed, mut new) = (Vec::new(), Vec::new());
-    for pair in pair_by_path(have.entries(), want.entries()) {
+    for pair in have.entries().pairs_of_unshared(want.entries()) {
         match pair {
             (Some(old), None) => removed.push(old.clone()),
             (Some(old), Some(entry)) if old.is_same_record(entry) => {}

@@ -3,24 +3,24 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use protocol::index::FileRecord;
 use tokio::time::{Instant, sleep_until};
 
 use super::share_changes::ShareChanges;
+use super::share_records::ShareRecords;
 use crate::library::Library;
 use crate::native::partials::Partials;
 
 /// Minimum interval between two snapshots of the list, so that a library that hashes a thousand small files per second is not
-/// copied a thousand times.
+/// compared and sent a thousand times.
 const MIN_LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Addition to the interval per file, because the cost of a snapshot grows with the list.
+/// Addition to the interval per file: the changes of a long list are sent in fewer and larger messages.
 const LOOK_INTERVAL_PER_FILE: Duration = Duration::from_micros(5);
 
 /// The share list of a node.
 pub trait ShareSource: Send + Sync + 'static {
-    /// Returns the records of all files, in any order.
-    fn records(&self) -> Vec<FileRecord>;
+    /// Returns the records of all files.
+    fn records(&self) -> ShareRecords;
 
     /// Follows the generation of the list, which grows with every change. [`ShareSource::records`] returns at least the state
     /// of any generation seen before the call.
@@ -42,12 +42,12 @@ pub(crate) struct NodeShares {
 }
 
 impl ShareSource for NodeShares {
-    fn records(&self) -> Vec<FileRecord> {
+    fn records(&self) -> ShareRecords {
         let files = self.library.files();
         // A download that has just completed may still be listed as partial.
         let mut partials = self.partials.records();
         partials.retain(|record| files.by_digest(&record.digest).next().is_none());
-        partials.into_iter().chain(files.records()).collect()
+        ShareRecords::new(files.records(), partials)
     }
 
     fn changes(&self) -> ShareChanges {
@@ -66,7 +66,7 @@ pub(super) struct ShareSnapshot {
     /// The generation of the list.
     pub(super) generation: u64,
     /// The records of the files.
-    pub(super) records: Vec<FileRecord>,
+    pub(super) records: ShareRecords,
     /// True if the list is complete.
     pub(super) settled: bool,
 }
