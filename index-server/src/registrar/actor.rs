@@ -191,14 +191,14 @@ impl<B: StoreBackend> Actor<B> {
         let group = committed.group();
         if let Some(took) = committed.took() {
             self.metrics.commits.record(took);
-            debug!(lists = group.writes.len(), offers = group.offers.len(), "committed");
+            debug!(lists = group.writes().len(), offers = group.offers().len(), "committed");
         }
-        if !group.offers.is_empty() {
-            self.directory.write(|state| state.offers.confirm_writes(group.offers.len()));
+        if !group.offers().is_empty() {
+            self.directory.write(|state| state.offers.confirm_writes(group.offers().len()));
         }
-        if !group.departed.is_empty() {
+        if !group.departed().is_empty() {
             self.directory.write(|DirectoryState { catalog, roster, .. }| {
-                let absent = group.departed.iter().filter(|node| !roster.is_present(**node));
+                let absent = group.departed().iter().filter(|node| !roster.is_present(**node));
                 absent.for_each(|node| catalog.remove_if_empty(*node));
             });
         }
@@ -218,7 +218,7 @@ impl<B: StoreBackend> Actor<B> {
         self.outage = Some((0, self.next_retry(0)));
         for group in [group, std::mem::take(&mut self.pending)] {
             let doubt = |DirectoryState { catalog, .. }: &mut DirectoryState| {
-                group.writes.iter().for_each(|write| catalog.mark_doubtful(write.node));
+                group.writes().iter().for_each(|write| catalog.mark_doubtful(write.node));
             };
             self.directory.write(doubt);
             group.refuse();

@@ -22,11 +22,12 @@ const _: () = assert!(MAX_ROWS >= MAX_BATCH, "a message of any length fits a com
 /// Changes committed together.
 #[derive(Default)]
 pub(super) struct CommitGroup {
-    pub(super) writes: Vec<ListWrites>,
-    pub(super) offers: Vec<OfferWrite>,
-    pub(super) waiters: Vec<CommitWaiter>,
+    writes: Vec<ListWrites>,
+    offers: Vec<OfferWrite>,
+    waiters: Vec<CommitWaiter>,
     /// Nodes that have left; removed after the commit if they share nothing.
-    pub(super) departed: Vec<NodeNo>,
+    departed: Vec<NodeNo>,
+    /// The number of files in all writes.
     files: usize,
 }
 
@@ -62,17 +63,49 @@ impl CommitWaiter {
 }
 
 impl CommitGroup {
+    /// Adds the writes of a list change and the client that waits for it.
     pub(super) fn add(&mut self, writes: Option<ListWrites>, waiter: CommitWaiter) {
-        if let Some(writes) = writes {
-            self.files += writes.blocks.iter().map(|(_, files)| files.len()).sum::<usize>();
-            self.writes.push(writes);
-        }
+        self.add_writes(writes);
         self.waiters.push(waiter);
     }
 
+    /// Adds writes of lists for which nobody waits.
+    pub(super) fn add_writes(&mut self, writes: impl IntoIterator<Item = ListWrites>) {
+        for writes in writes {
+            self.files += writes.blocks.iter().map(|(_, files)| files.len()).sum::<usize>();
+            self.writes.push(writes);
+        }
+    }
+
+    /// Adds the write of an offer and the client that waits for it.
     pub(super) fn add_offer(&mut self, write: Option<OfferWrite>, waiter: CommitWaiter) {
-        self.offers.extend(write);
+        self.add_offers(write);
         self.waiters.push(waiter);
+    }
+
+    /// Adds writes of offers for which nobody waits.
+    pub(super) fn add_offers(&mut self, writes: impl IntoIterator<Item = OfferWrite>) {
+        self.offers.extend(writes);
+    }
+
+    /// Adds nodes that have left.
+    pub(super) fn add_departed(&mut self, nodes: impl IntoIterator<Item = NodeNo>) {
+        self.departed.extend(nodes);
+    }
+
+    /// Returns the writes of lists.
+    pub(super) fn writes(&self) -> &[ListWrites] {
+        &self.writes
+    }
+
+    /// Returns the writes of offers.
+    pub(super) fn offers(&self) -> &[OfferWrite] {
+        &self.offers
+    }
+
+    /// Returns the nodes that have left.
+    pub(super) fn departed(&self) -> &[NodeNo] {
+        &self.departed
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -71,6 +71,14 @@ pub(super) struct ShareSnapshot {
     pub(super) settled: bool,
 }
 
+#[cfg(test)]
+impl ShareSnapshot {
+    /// Returns a snapshot of these records.
+    pub(super) fn of(generation: u64, records: Vec<protocol::index::FileRecord>, settled: bool) -> Self {
+        Self { generation, records: records.into(), settled }
+    }
+}
+
 /// Takes snapshots of the list when it has changed, at limited intervals.
 pub(super) struct ShareFeed {
     shares: Box<dyn ShareSource>,

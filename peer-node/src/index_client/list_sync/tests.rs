@@ -33,11 +33,7 @@ impl SyncHarness {
 
     fn share(&mut self, records: Vec<FileRecord>) {
         self.generation += 1;
-        self.sync.update_shares(ShareSnapshot {
-            generation: self.generation,
-            records: records.into(),
-            settled: true,
-        });
+        self.sync.update_shares(ShareSnapshot::of(self.generation, records, true));
     }
 
     fn connect(&mut self) {
@@ -136,8 +132,8 @@ fn index_list_is_kept_until_the_library_has_settled() {
     let unsettled = |files: &[(&str, u8)]| {
         let mut pair = SyncHarness::new(&[]);
         pair.sync = ListSync::default();
-        let records: Vec<FileRecord> = files.iter().map(|&(path, digest)| file(path, digest)).collect();
-        pair.sync.update_shares(ShareSnapshot { generation: 1, records: records.into(), settled: false });
+        let records = files.iter().map(|&(path, digest)| file(path, digest)).collect();
+        pair.sync.update_shares(ShareSnapshot::of(1, records, false));
         pair
     };
     let list = [("a", 1), ("b", 2)].map(|(path, digest)| (path.to_owned(), file(path, digest)));

@@ -155,7 +155,7 @@ fn renewal_interval_is_bounded_for_any_lease() {
 #[test]
 fn wrong_reply_ends_the_session() {
     let (mut list, now) = (ListSync::default(), Instant::now());
-    list.update_shares(ShareSnapshot { generation: 1, records: vec![file("a", 1)].into(), settled: true });
+    list.update_shares(ShareSnapshot::of(1, vec![file("a", 1)], true));
     let mut session = welcomed_session(&mut list, now);
     let mut response = ask(&mut session, now);
     let wrong = session.handle_message(now, reply(3, Reply::List(ListSummary::default())));
@@ -265,7 +265,7 @@ fn call_fails_at_once_if_the_pause_exceeds_its_timeout() {
 #[test]
 fn calls_follow_the_proof_and_the_list_waits() {
     let (mut list, now) = (ListSync::default(), Instant::now());
-    list.update_shares(ShareSnapshot { generation: 1, records: vec![file("a", 1)].into(), settled: true });
+    list.update_shares(ShareSnapshot::of(1, vec![file("a", 1)], true));
     let mut session = unproven_session(&mut list, IndexFeatures::NONE, now);
     let mut response = ask(&mut session, now);
     let requests = take_sent(&mut session, now);
@@ -323,7 +323,7 @@ fn search_requests_sources_if_the_index_supports_it() {
 #[test]
 fn index_that_keeps_postponing_is_sent_the_list_rarely() {
     let (mut list, mut now) = (ListSync::default(), Instant::now());
-    list.update_shares(ShareSnapshot { generation: 1, records: vec![file("a", 1)].into(), settled: true });
+    list.update_shares(ShareSnapshot::of(1, vec![file("a", 1)], true));
     let mut session = welcomed_session(&mut list, now);
     let (end, mut requests) = (now + Duration::from_mins(10), 0);
     while now < end {
