@@ -148,12 +148,7 @@ fn handle_open(is_listing: &mut bool, request: Request) -> Result<SessionAction,
             ImmediateAction::Read(ReadRequest::FindNodes { prefix })
         }
         Request::ReportUnreachable { nodes } => {
-            if nodes.len() > MAX_REPORTED {
-                return Err(Refusal::TooMany {
-                    what: "nodes in one report".into(),
-                    limit: MAX_REPORTED as u64,
-                });
-            }
+            check_report(nodes.len())?;
             ImmediateAction::Read(ReadRequest::ReportUnreachable { nodes })
         }
         Request::Hello { .. } | Request::Greet { .. } | Request::Proof { .. } => {
@@ -190,6 +185,11 @@ fn parse(query: &str) -> Result<Query, Refusal> {
 fn check_batch(len: usize) -> Result<(), Refusal> {
     let too_many = || Refusal::TooMany { what: "files in one message".into(), limit: MAX_BATCH as u64 };
     (len <= MAX_BATCH).then_some(()).ok_or_else(too_many)
+}
+
+fn check_report(len: usize) -> Result<(), Refusal> {
+    let too_many = || Refusal::TooMany { what: "nodes in one report".into(), limit: MAX_REPORTED as u64 };
+    (len <= MAX_REPORTED).then_some(()).ok_or_else(too_many)
 }
 
 /// Refuses names that release 0.1.0 does not accept, if the node has not announced that it accepts them: it would not accept

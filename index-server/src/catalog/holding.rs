@@ -122,7 +122,9 @@ impl Holdings {
             *share = holding.share().min(*share);
         }
         let mut counted = Availability::default();
-        shares.into_values().for_each(|share| *counted.count_mut(share) += 1);
+        for share in shares.into_values() {
+            *counted.count_mut(share) += 1;
+        }
         Some(counted)
     }
 

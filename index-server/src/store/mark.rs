@@ -19,7 +19,7 @@ const CHANGE: &str = ", change ";
 
 /// Maximum number of bytes read; a valid mark is shorter.
 const MAX_LEN: u64 = 4096;
-const _: () = assert!(INTRO.len() + 10 + CHANGE.len() + 21 < MAX_LEN as usize, "a mark is read completely");
+const _: () = assert!(MAX_LEN > (INTRO.len() + 10 + CHANGE.len() + 21) as u64, "a mark is read completely");
 
 /// The mark of a data folder.
 #[derive(Debug)]
