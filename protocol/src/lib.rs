@@ -4,6 +4,7 @@
 //! refused with a typed error. Every length, count and depth is checked against [`limits`] before it is used.
 
 pub mod address_group;
+pub mod backoff;
 pub mod bencode;
 pub mod bitfield;
 pub mod bittorrent;
@@ -28,6 +29,7 @@ pub mod peer;
 pub mod preamble;
 pub mod probe;
 pub mod query;
+pub mod seeded_random;
 pub mod sha1;
 pub mod sha256;
 pub mod share_path;

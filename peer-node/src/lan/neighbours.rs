@@ -166,7 +166,9 @@ impl Neighbours {
         };
         let Some((files, _)) = timeout(ANSWER_TIMEOUT, asking).await.ok().flatten() else {
             tracing::debug!(%address, "neighbour does not answer");
-            self.shared.table.lock().record_failure(address, Instant::now());
+            // Without randomness only the jitter is lost.
+            let random = getrandom::u64().unwrap_or(0);
+            self.shared.table.lock().record_failure(address, Instant::now(), random);
             return None;
         };
         Some(NeighbourFiles { node, address, files })

@@ -3,6 +3,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use protocol::backoff::BackoffRange;
+
 use super::report::{SkipReason, SkippedEntry};
 use super::shares::beneath;
 use crate::storage::FileIdentity;
@@ -17,8 +19,8 @@ const MAX_FAILURES: u32 = 4;
 /// Number of changes after which a waiting file is parked.
 const MAX_POSTPONED: u32 = 10;
 
-/// Delay before the first retry; doubles with each retry.
-const INITIAL_RETRY_DELAY: Duration = Duration::from_millis(500);
+/// Minimum and maximum delay before a retry.
+const RETRY_DELAYS: BackoffRange = BackoffRange::new(Duration::from_millis(500), Duration::from_secs(4));
 
 /// Delay between retries of a parked file.
 const PARKED_RETRY_DELAY: Duration = Duration::from_secs(30);
@@ -152,8 +154,14 @@ impl WorkQueue {
         }
     }
 
-    /// Queues a file again after hashing it failed with `reason`.
-    pub(super) fn retry(&mut self, location: &Path, reason: SkipReason, now: Instant) -> RetryOutcome {
+    /// Queues a file again after hashing it failed with `reason`; `random` adds jitter to the delay.
+    pub(super) fn retry(
+        &mut self,
+        location: &Path,
+        reason: SkipReason,
+        now: Instant,
+        random: u64,
+    ) -> RetryOutcome {
         let Some(job) = self.jobs.get_mut(location).filter(|job| job.stage == JobStage::Active) else {
             return RetryOutcome::Dropped;
         };
@@ -161,7 +169,7 @@ impl WorkQueue {
         let is_forbidden = reason == SkipReason::Unreadable(ErrorKind::PermissionDenied);
         job.failures += u32::from(!is_forbidden);
         if job.failures < MAX_FAILURES && !is_forbidden {
-            let pause = INITIAL_RETRY_DELAY * (1 << (job.failures - 1));
+            let pause = RETRY_DELAYS.delay(job.failures - 1, random);
             self.schedule(location, JobStart::NotBefore(now + pause));
             return RetryOutcome::Soon;
         }

@@ -10,8 +10,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use protocol::seeded_random::SeededRandom;
+
 use super::choker::PeerKey;
-use super::random::SeededRandom;
 
 #[cfg(test)]
 mod tests;

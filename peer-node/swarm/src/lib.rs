@@ -18,7 +18,6 @@ mod have;
 mod interval_choker;
 mod lost_requests;
 mod picker;
-mod random;
 mod rate;
 mod request_choice;
 mod request_turns;
@@ -34,6 +33,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use protocol::geometry::{Block, Geometry, PieceIndex};
+use protocol::seeded_random::SeededRandom;
 
 pub use action::SwarmAction;
 use active_pieces::{ActivePieces, BlockArrival};
@@ -42,7 +42,6 @@ pub use config::{OverduePolicy, PieceOrder, SwarmConfig};
 pub use have::Have;
 pub use interval_choker::{ChokeSelection, IntervalChoker, IntervalChokerConfig};
 use picker::Picker;
-pub use random::SeededRandom;
 pub use rate::RateMeter;
 use request_turns::RequestTurns;
 use source::SwarmSource;

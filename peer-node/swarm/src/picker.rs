@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Geometry, PieceIndex};
+use protocol::seeded_random::SeededRandom;
 
 use super::have::Have;
-use super::random::SeededRandom;
 use rarity_order::RarityOrder;
 
 mod rarity_order;

@@ -50,9 +50,9 @@ const SWARM: [Imports; 10] = [
     ("action", &["source"]),
     ("active_pieces", &["source"]),
     ("duplicate_requests", &["source"]),
-    ("interval_choker", &["choker", "random"]),
+    ("interval_choker", &["choker"]),
     ("lost_requests", &["have", "source"]),
-    ("picker", &["have", "random"]),
+    ("picker", &["have"]),
     ("request_choice", &["active_pieces", "source"]),
     ("request_turns", &["source"]),
     ("source", &["have", "rate", "request_window", "source_record"]),
@@ -177,7 +177,7 @@ const INDEX_SERVER: [Imports; 30] = [
 const PEER_NODE: [Imports; 21] = [
     ("account_file", &["storage"]),
     ("bittorrent", &["rate_limiter", "throttle", "transport", "view"]),
-    ("configured", &["backoff", "local_time", "rate_limiter", "storage", "transfer", "transport", "view"]),
+    ("configured", &["local_time", "rate_limiter", "storage", "transfer", "transport", "view"]),
     ("doctor", &["addresses", "download", "index_client", "lan", "library", "node", "state_dir"]),
     (
         "download",
@@ -221,12 +221,12 @@ const PEER_NODE: [Imports; 21] = [
         ],
     ),
     ("identity", &["storage"]),
-    ("index_client", &["addresses", "backoff", "identity", "library", "native", "source_address"]),
+    ("index_client", &["addresses", "identity", "library", "native", "source_address"]),
     ("lan", &["addresses", "library", "local_time", "log", "native", "rate_limiter", "storage", "transport"]),
     ("library", &["state_dir", "storage"]),
     ("listener", &["bittorrent", "native", "transport"]),
     ("log", &["storage"]),
-    ("native", &["backoff", "library", "rate_limiter", "source_address", "throttle", "transport", "view"]),
+    ("native", &["library", "rate_limiter", "source_address", "throttle", "transport", "view"]),
     (
         "node",
         &[
@@ -257,7 +257,6 @@ const PEER_NODE: [Imports; 21] = [
         "torrent",
         &[
             "addresses",
-            "backoff",
             "bittorrent",
             "finder",
             "library",
@@ -270,7 +269,7 @@ const PEER_NODE: [Imports; 21] = [
             "view",
         ],
     ),
-    ("transfer", &["backoff", "storage", "transport", "view"]),
+    ("transfer", &["storage", "transport", "view"]),
     ("transport", &["source_address", "storage", "throttle", "view"]),
     ("used_folders", &["account_file", "library", "state_dir"]),
 ];

@@ -1,6 +1,5 @@
 use protocol::geometry::{Geometry, PieceIndex};
-
-use crate::random::SeededRandom;
+use protocol::seeded_random::SeededRandom;
 
 /// The missing, unrequested pieces, rarest first and equals in random order.
 ///
