@@ -1,5 +1,7 @@
 //! Typed values for every byte that crosses a wire in Peerdex, and for every format that its programs share.
 //!
+//! A few small parts that both programs use are here too: [`backoff`], [`rate_limiter`], [`hex`] and [`seeded_random`].
+//!
 //! This crate is pure: it opens no socket and no file, reads no clock and draws no random number. Invalid input is
 //! refused with a typed error. Every length, count and depth is checked against [`limits`] before it is used.
 
@@ -29,6 +31,7 @@ pub mod peer;
 pub mod preamble;
 pub mod probe;
 pub mod query;
+pub mod rate_limiter;
 pub mod seeded_random;
 pub mod sha1;
 pub mod sha256;

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use protocol::address_group::address_group;
+use protocol::rate_limiter::RateLimit;
 
-use crate::rate_limiter::{AddressRateLimiter, RateLimit};
+use crate::rate_limiter::AddressRateLimiter;
 
 /// Key exchanges per address. The limit bounds the CPU time that one address can consume.
 const PER_ADDRESS: RateLimit = RateLimit { interval: Duration::from_millis(250), burst: 32 };

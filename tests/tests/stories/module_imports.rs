@@ -177,7 +177,7 @@ const INDEX_SERVER: [Imports; 30] = [
 const PEER_NODE: [Imports; 21] = [
     ("account_file", &["storage"]),
     ("bittorrent", &["rate_limiter", "throttle", "transport", "view"]),
-    ("configured", &["local_time", "rate_limiter", "storage", "transfer", "transport", "view"]),
+    ("configured", &["local_time", "storage", "transfer", "transport", "view"]),
     ("doctor", &["addresses", "download", "index_client", "lan", "library", "node", "state_dir"]),
     (
         "download",
@@ -226,7 +226,7 @@ const PEER_NODE: [Imports; 21] = [
     ("library", &["state_dir", "storage"]),
     ("listener", &["bittorrent", "native", "transport"]),
     ("log", &["storage"]),
-    ("native", &["library", "rate_limiter", "source_address", "throttle", "transport", "view"]),
+    ("native", &["library", "source_address", "throttle", "transport", "view"]),
     (
         "node",
         &[
@@ -248,10 +248,7 @@ const PEER_NODE: [Imports; 21] = [
             "view",
         ],
     ),
-    (
-        "shared_torrents",
-        &["bittorrent", "download", "index_client", "library", "rate_limiter", "storage", "torrent", "view"],
-    ),
+    ("shared_torrents", &["bittorrent", "download", "index_client", "library", "storage", "torrent", "view"]),
     ("state_dir", &["identity"]),
     (
         "torrent",
