@@ -20,6 +20,7 @@ pub mod frame;
 pub mod geometry;
 #[cfg(test)]
 mod golden;
+pub mod hex;
 pub mod index;
 pub mod infohash;
 pub mod lan;

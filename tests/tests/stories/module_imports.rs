@@ -9,11 +9,12 @@ use tests::workspace::{files_with_extension, is_test_source, without_unit_tests,
 /// The modules that a module of a crate uses.
 type Imports = (&'static str, &'static [&'static str]);
 
-const PROTOCOL: [Imports; 20] = [
+const PROTOCOL: [Imports; 21] = [
     ("bencode", &["limits"]),
     ("bitfield", &["geometry"]),
     ("bittorrent", &["bencode", "geometry", "infohash", "limits"]),
     ("configured", &["escape", "geometry", "limits", "share_path"]),
+    ("digest", &["hex"]),
     ("frame", &["limits"]),
     ("geometry", &["limits"]),
     (
@@ -31,18 +32,18 @@ const PROTOCOL: [Imports; 20] = [
             "units",
         ],
     ),
-    ("infohash", &["digest"]),
-    ("lan", &["digest", "escape", "limits", "node_id", "share_path"]),
+    ("infohash", &["hex"]),
+    ("lan", &["digest", "escape", "hex", "limits", "node_id", "share_path"]),
     ("manifest", &["block_hash", "digest", "geometry", "sha256"]),
     ("metainfo", &["bencode", "digest", "escape", "geometry", "infohash", "limits", "sha1", "share_path"]),
-    ("node_id", &["digest"]),
+    ("node_id", &["hex"]),
     ("peer", &["digest", "features", "frame", "index", "limits", "node_id", "share_path"]),
     ("probe", &["digest", "sha256"]),
-    ("query", &["digest", "escape", "fold", "limits", "units"]),
+    ("query", &["digest", "escape", "fold", "hex", "limits", "units"]),
     ("sha1", &["block_hash"]),
     ("sha256", &["block_hash", "digest"]),
     ("share_path", &["escape", "limits"]),
-    ("tracker", &["bencode", "infohash", "limits"]),
+    ("tracker", &["bencode", "hex", "infohash", "limits"]),
     ("units", &["escape"]),
 ];
 
