@@ -60,8 +60,9 @@ impl RateBucket {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests need some moment to count from")]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests need some moment to count from")]
+
     use proptest::prelude::*;
 
     use super::*;

@@ -79,8 +79,9 @@ impl<K: Copy + Eq + Hash> KeyedBuckets<K> {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests need some moment to count from")]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests need some moment to count from")]
+
     use super::*;
 
     const LIMIT: RateLimit = RateLimit { interval: Duration::from_secs(1), burst: 5 };

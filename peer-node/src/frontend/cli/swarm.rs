@@ -124,6 +124,7 @@ impl SwarmOptions {
             FramingOption::Inclusive => Some(Framing::Inclusive),
             FramingOption::Exclusive => Some(Framing::Exclusive),
         };
+        plan.framing_advice = |framing| format!("try --framing {framing}");
         Ok(plan)
     }
 }

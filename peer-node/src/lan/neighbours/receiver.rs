@@ -31,9 +31,8 @@ impl Neighbours {
         let (socket, sender) = match sockets {
             Ok(sockets) => sockets,
             Err(error) => {
-                return self.set_receive_error(format!(
-                    "cannot listen for other nodes on port {port}: {error}; choose another with --lan-port"
-                ));
+                return self
+                    .set_receive_error(format!("cannot listen for other nodes on port {port}: {error}"));
             }
         };
         let (mut limiter, mut answers) = (
