@@ -60,6 +60,8 @@ impl ActivePieces {
     ) -> Option<Block> {
         let active = ActivePiece::new(geometry, piece, block_length);
         let first = active.first_wanted();
+        debug_assert!(first.is_some(), "a new piece has something to request");
+        debug_assert!(!self.pieces.contains_key(&piece), "a piece is opened once");
         self.stranded_bytes += active.bytes();
         self.open.insert(piece);
         self.pieces.insert(piece, active);
@@ -119,6 +121,7 @@ impl ActivePieces {
     pub(super) fn finished(&mut self, piece: PieceIndex, good: bool) -> Vec<SourceId> {
         let contributors: Vec<SourceId> =
             self.remove(piece).map(|active| active.contributors().collect()).unwrap_or_default();
+        debug_assert!(!self.pieces.contains_key(&piece), "a closed piece is not in progress");
         if good {
             self.solo.remove(&piece);
         } else if contributors.len() > 1 {
@@ -143,17 +146,20 @@ impl ActivePieces {
             }
             _ => {}
         }
-        match (was_open, active.is_open()) {
+        let is_open = active.is_open();
+        match (was_open, is_open) {
             (false, true) => drop(self.open.insert(block.piece)),
             (true, false) => drop(self.open.remove(&block.piece)),
             _ => {}
         }
+        debug_assert_eq!(self.open.contains(&block.piece), is_open, "exactly the open pieces are listed");
         Some(result)
     }
 
     fn remove(&mut self, piece: PieceIndex) -> Option<ActivePiece> {
         let active = self.pieces.remove(&piece)?;
         let bytes = if active.is_moving() { &mut self.moving_bytes } else { &mut self.stranded_bytes };
+        debug_assert!(*bytes >= active.bytes(), "a piece is counted while it is in progress");
         *bytes -= active.bytes();
         self.open.remove(&piece);
         Some(active)

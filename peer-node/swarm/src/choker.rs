@@ -35,6 +35,11 @@ const ROUND_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a peer keeps the optimistic slot while others wait.
 const OPTIMISTIC_INTERVAL: Duration = Duration::from_secs(30);
 
+const _: () = assert!(
+    ROUND_INTERVAL.as_millis() <= OPTIMISTIC_INTERVAL.as_millis(),
+    "a rotation gives a peer time for a round"
+);
+
 /// Configuration of a choker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChokerConfig {

@@ -10,6 +10,11 @@ use super::{SNUB_TIMEOUT, STALL_TIMEOUT, Swarm, SwarmAction};
 /// Minimum time that a block must be owed before a second source is asked, however fast that source is.
 const MIN_TIME_OWED: Duration = Duration::from_millis(100);
 
+const _: () = assert!(
+    MIN_TIME_OWED.as_millis() < SNUB_TIMEOUT.as_millis(),
+    "a slow source is helped before it counts as silent"
+);
+
 /// A block that a source owes and that may be overdue.
 #[derive(Debug)]
 struct OwedBlock {

@@ -57,6 +57,12 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often the engine wants to be polled while sources owe blocks or pause.
 const TICK: Duration = Duration::from_millis(100);
 
+const _: () = assert!(TICK.as_millis() < SNUB_TIMEOUT.as_millis(), "a silent source is noticed in time");
+const _: () = assert!(
+    SNUB_TIMEOUT.as_millis() < STALL_TIMEOUT.as_millis(),
+    "others are asked before a source is disconnected"
+);
+
 /// The download of one content from any number of sources.
 #[derive(Debug)]
 pub struct Swarm {
@@ -106,6 +112,7 @@ impl Swarm {
         let have = have.or_all();
         self.picker.source_joined(&have);
         let useful = self.picker.useful_count(&have);
+        debug_assert!(useful <= self.geometry.piece_count() as usize, "a source has no more than all pieces");
         self.sources.insert(id, SwarmSource::new(have, choked, useful, self.config.block_length, now));
         self.request_turns.mark_ready(id);
         self.update_interest(id);
@@ -247,6 +254,7 @@ impl Swarm {
     /// Handles the verification result of a piece. Returns the source of the bad bytes, if it is certain.
     pub fn piece_checked(&mut self, piece: PieceIndex, good: bool) -> Option<SourceId> {
         let contributors = self.close_piece(piece, Some(good));
+        debug_assert!(self.active.get(piece).is_none(), "a verified piece is no longer in progress");
         self.verdicts.add(piece, good);
         if good {
             self.piece_done(piece);
@@ -360,6 +368,7 @@ impl Swarm {
         }
         self.picker.piece_done(piece);
         for (id, source) in self.sources.iter_mut().filter(|(_, source)| source.have.has(piece)) {
+            debug_assert!(source.useful_pieces > 0, "a missing piece that a source has is useful");
             source.useful_pieces -= 1;
             let change = source.interest_changed();
             self.actions.extend(change.map(|on| SwarmAction::Interest { source: *id, on }));

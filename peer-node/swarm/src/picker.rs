@@ -102,6 +102,7 @@ impl Picker {
             self.order.contains(*last) && self.order.rarity(*last) == self.order.rarity(next) && fits(last)
         });
         let piece = last.unwrap_or(next);
+        debug_assert!(!self.done.has(piece), "only missing pieces are picked");
         self.order.remove(piece);
         Some(piece)
     }
@@ -132,6 +133,8 @@ impl Picker {
         self.order.remove(piece);
         self.prioritised.remove(&piece);
         self.done_count += u32::from(self.done.insert(piece));
+        debug_assert!(!self.order.contains(piece), "a complete piece is not picked again");
+        debug_assert!(self.done_count <= self.geometry.piece_count(), "a piece is counted once");
     }
 
     /// Returns the missing pieces.

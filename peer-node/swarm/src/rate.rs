@@ -3,6 +3,11 @@ use std::time::{Duration, Instant};
 const SLOT_LENGTH: Duration = Duration::from_millis(250);
 const SLOTS: usize = 12;
 
+/// Number of slots that are complete: all but the current one.
+const COMPLETE_SLOTS: u32 = 11;
+
+const _: () = assert!(SLOTS == COMPLETE_SLOTS as usize + 1);
+
 /// Measures a flow in bytes per second over the last three seconds.
 #[derive(Debug, Clone)]
 pub struct RateMeter {
@@ -30,7 +35,8 @@ impl RateMeter {
         let mut meter = self.clone();
         meter.advance(now);
         let bytes: u64 = meter.slots.iter().sum();
-        let window = now.saturating_duration_since(self.started).min(SLOT_LENGTH * 11).max(SLOT_LENGTH);
+        let window =
+            now.saturating_duration_since(self.started).min(SLOT_LENGTH * COMPLETE_SLOTS).max(SLOT_LENGTH);
         #[expect(clippy::cast_precision_loss, reason = "a rate is shown with three digits")]
         let bytes = bytes as f64;
         bytes / window.as_secs_f64()

@@ -45,6 +45,15 @@ const SMALL_BLOCK_TIME: Duration = Duration::from_millis(1200);
 /// Upper bound for small windows: four blocks of the BitTorrent dialect. The native dialect has longer blocks.
 const MAX_SMALL_BLOCKS: u64 = MIN_BLOCKS * (32 << 10);
 
+const _: () = assert!(MIN_BLOCKS > 0, "a source gets at least one block");
+const _: () = assert!(MIN_WINDOW <= INITIAL_WINDOW && INITIAL_WINDOW <= MAX_WINDOW);
+const _: () =
+    assert!(MAX_SMALL_BLOCKS < MIN_WINDOW, "native sources do not count as sources with small blocks");
+const _: () =
+    assert!(ROUND_TRIPS <= INITIAL_ROUND_TRIPS, "a settled rate needs no larger margin than a growing one");
+const _: () = assert!(UNMEASURED_TIME.as_millis() <= SMALL_BLOCK_TIME.as_millis());
+const _: () = assert!(MIN_ROUND.as_millis() < RATE_MEMORY.0.as_millis(), "the memory covers several rounds");
+
 /// A window of bytes in flight: what the source delivers in a few round trips.
 ///
 /// It follows the rate at which bytes arrive, not the time that blocks take. When a lost segment holds blocks back, they take
@@ -83,6 +92,7 @@ struct BestRate {
 
 impl RequestWindow {
     pub(super) fn new(block_length: u32, now: Instant) -> Self {
+        debug_assert!(block_length > 0, "a block has at least one byte");
         let min_bytes = MIN_BLOCKS * u64::from(block_length);
         Self {
             min_bytes: MIN_WINDOW.min(min_bytes),
@@ -122,6 +132,7 @@ impl RequestWindow {
         let connections = u64::try_from(connections).unwrap_or(u64::MAX).max(1);
         (self.rtt, self.connections) = (Some(rtt), connections.min(MAX_WINDOW / self.min_bytes.max(1) / 4));
         self.bytes = self.bytes.max(self.min_bytes * self.connections);
+        debug_assert!(self.bytes <= MAX_WINDOW, "the connections are bounded by the window");
     }
 
     /// Restarts the measurement because the source was idle, which says nothing about its rate.
@@ -162,6 +173,7 @@ impl RequestWindow {
         } else {
             (INITIAL_ROUND_TRIPS, self.initial_bytes.max(self.min_bytes * self.connections))
         };
+        debug_assert!(min <= MAX_WINDOW, "the connections are bounded by the window");
         let mut covered = self.rtt() * rounds + SLACK;
         if self.rtt.is_none() {
             covered = covered.max(UNMEASURED_TIME);

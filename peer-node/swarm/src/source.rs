@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use protocol::backoff::BackoffRange;
 use protocol::geometry::{Block, PieceIndex};
 
 use super::SNUB_TIMEOUT;
@@ -35,6 +36,12 @@ const MAX_REJECTIONS_ON_TRIAL: u32 = 2;
 
 /// Number of pauses without a block in between after which a source is disconnected.
 const MAX_PAUSES: u32 = 8;
+
+const _: () = assert!(REFILL_DIVISOR > 1, "a full pipeline is refilled before it is empty");
+const _: () = assert!(MAX_UNPROVEN_BLOCK.is_power_of_two(), "block lengths are powers of two");
+const _: () =
+    assert!(MAX_REJECTIONS_ON_TRIAL <= MAX_REJECTIONS, "a trial allows no more than normal operation");
+const _: () = assert!(BLOCK_TIME_WITH_SEVERAL_CONNECTIONS.as_millis() <= BLOCK_TIME.as_millis());
 
 /// A source of one content, numbered by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -254,8 +261,7 @@ impl SwarmSource {
 
     /// Returns true if it owes a block of the piece, possibly from an earlier, cancelled attempt.
     pub(super) fn owes_piece(&self, piece: PieceIndex) -> bool {
-        let first = Block { piece, begin: 0, length: 0 };
-        self.in_flight.range(first..).next().is_some_and(|(block, _)| block.piece == piece)
+        self.in_flight.range(Block::first_byte(piece)..).next().is_some_and(|(block, _)| block.piece == piece)
     }
 
     pub(super) fn requested(&mut self, block: Block, now: Instant) {
@@ -268,6 +274,7 @@ impl SwarmSource {
         if self.in_flight.insert(block, now).is_none() {
             self.bytes_owed += u64::from(block.length);
         }
+        debug_assert!(self.bytes_owed >= u64::from(block.length), "what is requested is owed");
     }
 
     pub(super) fn bytes_arrived(&mut self, bytes: u64, now: Instant) {
@@ -308,7 +315,13 @@ impl SwarmSource {
         if self.in_flight.is_empty() {
             self.partial_bytes = 0;
         }
+        debug_assert!(self.bytes_owed >= u64::from(block.length), "a block is owed until it is answered");
         self.bytes_owed -= u64::from(block.length);
+        debug_assert_eq!(
+            self.bytes_owed == 0,
+            self.in_flight.is_empty(),
+            "exactly the unanswered blocks are owed"
+        );
         self.last_received_at = now;
         if with_data {
             (self.pauses, self.rejections) = (0, 0);
@@ -329,9 +342,11 @@ impl SwarmSource {
     /// can get lost; then after growing delays. A source that stopped within a block must finish it first.
     pub(super) fn give_up_requests(&mut self, after: Duration, now: Instant) -> Vec<Block> {
         let is_within_block = self.partial_bytes > 0;
-        let pause = after * 2u32.saturating_pow(self.unanswered.saturating_sub(1).min(8));
+        // Without jitter: the requests go to one peer over an open connection, so there is nobody to take turns with.
+        let pause = BackoffRange::new(after, MAX_REPEAT_DELAY * 2).base(self.unanswered.saturating_sub(1));
         if is_within_block || self.unanswered > 0 {
-            let pause = if is_within_block { MAX_REPEAT_DELAY } else { pause.min(MAX_REPEAT_DELAY) };
+            let pause = if is_within_block { MAX_REPEAT_DELAY } else { pause };
+            debug_assert!(pause <= MAX_REPEAT_DELAY, "half of the range's maximum is the longest delay");
             self.paused_until = Some(now + pause);
         }
         self.unanswered = self.unanswered.saturating_add(1);

@@ -28,6 +28,9 @@ const EARNED_PER_PIECE: usize = 1;
 /// How long a source keeps a trial slot: a number of round trips, and at least a time.
 const TRIAL_TIMEOUT: (u32, Duration) = (4, Duration::from_millis(200));
 
+const _: () = assert!(TRIAL_SHARE > 0 && POISONED_RATIO > 0, "shares of nothing are not defined");
+const _: () = assert!(EARNED_PER_PIECE > 0, "a valid piece earns something");
+
 /// Verification results of all pieces.
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {

@@ -43,6 +43,7 @@ impl ActivePiece {
     pub(super) fn new(geometry: &Geometry, index: PieceIndex, block_length: u32) -> Self {
         let (length, block_length) = (geometry.length_of(index), block_length.max(1));
         let wanted = length.div_ceil(block_length) as usize;
+        debug_assert!(wanted > 0, "a piece has at least one block");
         let (blocks, shares) = (vec![BlockProgress::Wanted; wanted], Vec::new());
         Self { index, length, block_length, blocks, cursor: 0, wanted, requested: 0, contributions: shares }
     }
@@ -76,7 +77,9 @@ impl ActivePiece {
 
     /// Returns the first unrequested block.
     pub(crate) fn first_wanted(&self) -> Option<Block> {
-        self.is_open().then(|| self.block(self.cursor)).flatten()
+        let first = self.is_open().then(|| self.block(self.cursor)).flatten();
+        debug_assert_eq!(first.is_some(), self.is_open(), "the cursor is at a block while one is wanted");
+        first
     }
 
     /// Returns the sources that sent blocks or owe some.
@@ -141,7 +144,7 @@ impl ActivePiece {
     fn block(&self, slot: usize) -> Option<Block> {
         let begin = u32::try_from(slot).ok()?.checked_mul(self.block_length)?;
         let rest = self.length.checked_sub(begin)?;
-        Some(Block { piece: self.index, begin, length: rest.min(self.block_length) })
+        Block::new(self.index, begin, rest.min(self.block_length))
     }
 
     /// Returns the table index of a block, if it has the boundaries of this piece's blocks.
@@ -172,6 +175,11 @@ impl ActivePiece {
             let rest = self.blocks.iter().skip(slot);
             self.cursor += rest.take_while(|progress| **progress != BlockProgress::Wanted).count();
         }
+        debug_assert!(self.wanted + self.requested <= self.blocks.len(), "each block is counted once");
+        debug_assert!(
+            self.wanted == 0 || self.blocks.get(self.cursor) == Some(&BlockProgress::Wanted),
+            "the cursor is at a wanted block while there is one"
+        );
     }
 
     fn add_contribution(&mut self, source: SourceId) {
@@ -185,6 +193,7 @@ impl ActivePiece {
         if let Some(index) = self.contributions.iter().position(|(other, _)| *other == source)
             && let Some((_, blocks)) = self.contributions.get_mut(index)
         {
+            debug_assert!(*blocks > 0, "contributors without a block are removed");
             *blocks -= 1;
             if *blocks == 0 {
                 self.contributions.swap_remove(index);

@@ -32,6 +32,14 @@ impl Choker {
         }
         self.rotate_within_addresses(now, &mut served);
         self.fill(now, &mut served);
+        debug_assert!(
+            self.regular.len() <= self.config.slots,
+            "no more peers are served than there are slots"
+        );
+        debug_assert!(
+            self.optimistic.is_none_or(|peer| !self.regular.contains(&peer)),
+            "a peer holds one slot"
+        );
         self.queue_verdicts(&served);
         self.report_places(now);
     }
@@ -175,6 +183,7 @@ impl Choker {
         if let Some(ticket) = contender.ticket() {
             self.queue.serve(contender.sharer(peer), ticket);
         }
+        debug_assert!(contender.served_since().is_none(), "a served peer is not served again");
         contender.status = PeerStatus::Served { since: now };
         served.push(peer);
     }

@@ -62,6 +62,7 @@ impl RarityOrder {
             self.set_end_of(rarity, border);
             self.shuffle_in(border, border, self.end_of(rarity + 1));
         }
+        debug_assert!(self.is_in_its_group(piece), "a piece that is waiting moves to the next group");
     }
 
     /// Records that one source fewer has a piece.
@@ -75,6 +76,7 @@ impl RarityOrder {
             self.set_end_of(rarity, border + 1);
             self.shuffle_in(border, self.start_of(rarity), border + 1);
         }
+        debug_assert!(self.is_in_its_group(piece), "a piece that is waiting moves to the rarer group");
     }
 
     /// Adds a piece to the waiting ones.
@@ -94,6 +96,8 @@ impl RarityOrder {
         }
         self.set_end_of(rarity, position + 1);
         self.shuffle_in(position, self.start_of(rarity), position + 1);
+        debug_assert!(self.is_in_its_group(piece), "a new piece passes all more common ones");
+        debug_assert_eq!(self.ends.last(), Some(&self.pieces.len()), "the last group ends with the table");
     }
 
     /// Removes a piece, if it is waiting.
@@ -110,6 +114,14 @@ impl RarityOrder {
         if let Some(position) = self.positions.get_mut(piece.as_usize()) {
             *position = None;
         }
+        debug_assert_eq!(self.ends.last(), Some(&self.pieces.len()), "the last group ends with the table");
+    }
+
+    /// Returns true if a piece is among those of its rarity, or not waiting.
+    fn is_in_its_group(&self, piece: PieceIndex) -> bool {
+        let rarity = self.rarity(piece);
+        self.position(piece)
+            .is_none_or(|position| (self.start_of(rarity)..self.end_of(rarity)).contains(&position))
     }
 
     fn position(&self, piece: PieceIndex) -> Option<usize> {
