@@ -40,6 +40,7 @@ impl HashIndex {
 
     /// Returns the number with this hash for which `matches` returns true.
     pub(crate) fn find(&self, hash: u64, matches: impl Fn(u32) -> bool) -> Option<u32> {
+        // Values with the same hash exist, so the caller compares the value itself.
         self.shards.get(shard_of(hash))?.find(hash, |number| matches(*number)).copied()
     }
 
@@ -55,12 +56,14 @@ impl HashIndex {
         if numbers.len() == numbers.capacity() {
             prefetch::prefetch(numbers.iter().map(|number| keys.sample_byte(*number)));
         }
+        // The hasher runs only when the shard grows; the table does not store the hashes.
         numbers.insert_unique(hash, number, |number| keys.hash(*number, &self.hasher));
     }
 
     /// Removes a number.
     pub(crate) fn remove(&mut self, hash: u64, number: u32) {
         let Some(numbers) = self.shards.get_mut(shard_of(hash)) else { return };
+        // Compared by number: the value may be gone already.
         if let Ok(entry) = numbers.find_entry(hash, |other| *other == number) {
             entry.remove();
         }
@@ -74,6 +77,7 @@ impl HashIndex {
     /// Reserves space for `more` numbers.
     pub(crate) fn reserve(&mut self, more: usize, keys: &impl KeySource) {
         for numbers in &mut self.shards {
+            // The hash spreads numbers evenly over the shards.
             numbers.reserve(more / SHARDS, |number| keys.hash(*number, &self.hasher));
         }
     }

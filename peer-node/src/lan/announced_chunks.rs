@@ -47,17 +47,20 @@ impl AnnouncedChunks {
         let (mut new_chunks, mut is_changed) = (Vec::new(), false);
         let digests = announcement.card.map(|card| card.digests).unwrap_or_default();
         for name in announcement.chunks {
+            // Digests come with cards only; other programs announce names alone.
             let digest = digests.get(&name).copied();
             let known = self.chunks.get_mut(&name).map(|holders| (holders.len(), holders));
             if let Some((_, holders)) = known
                 && let Some(holder) = holders.iter_mut().find(|holder| holder.address == from)
             {
+                // A repeated announcement only prolongs the entry, unless the content is another one.
                 is_changed |= holder.digest != digest;
                 (holder.digest, holder.last_seen) = (digest, now);
                 continue;
             }
             let holders = self.chunks.get(&name).map_or(0, Vec::len);
             let (own, all) = (self.pairs.of(from), self.pairs.total());
+            // One address cannot fill the table, and no chunk collects an endless list of holders.
             if all >= MAX_PAIRS || own >= MAX_PER_ADDRESS || holders >= MAX_CHUNK_HOLDERS {
                 continue;
             }
@@ -77,6 +80,7 @@ impl AnnouncedChunks {
         let before = self.pairs.total();
         let lifetime = self.lifetime;
         let (chunks, pairs) = (&mut self.chunks, &mut self.pairs);
+        // Counting again while the table is swept is simpler than subtracting each removed entry.
         pairs.clear();
         chunks.retain(|_, holders| {
             holders.retain(|holder| now.saturating_duration_since(holder.last_seen) < lifetime);

@@ -87,6 +87,7 @@ impl WorkQueue {
             self.jobs.insert(location.to_owned(), job);
             return self.schedule(location, when);
         };
+        // A file that changes while it waits is being written; each change is counted.
         let is_changed = job.identity != identity;
         let (stage, failures, parked) = (job.stage, job.failures, job.parked.clone());
         let postponed = job.postponed + u32::from(is_changed);
@@ -104,8 +105,10 @@ impl WorkQueue {
             _ if is_changed && failures < MAX_FAILURES => self.schedule(location, when),
             _ => {}
         }
+        // A file that never rests must not keep those waiting who want the whole folder hashed.
         if failures >= MAX_FAILURES || postponed >= MAX_POSTPONED {
             self.set_parked(location, parked.or(Some(SkipReason::Changing)));
+        // Nothing new is known about the file, so the reason for parking still holds.
         } else if !is_changed {
             self.set_parked(location, parked);
         }
@@ -116,6 +119,7 @@ impl WorkQueue {
         if self.active >= MAX_ACTIVE {
             return None;
         }
+        // Files whose delay is over come before all others, since somebody has waited for them longest.
         while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
             let location = entry.remove();
             if let Some(job) = self.jobs.get_mut(&location) {
@@ -123,6 +127,7 @@ impl WorkQueue {
                 self.ready.push_front(location);
             }
         }
+        // Entries of removed or rescheduled files are not searched for when they change, but skipped here.
         while let Some(location) = self.ready.pop_front() {
             if let Some(job) = self.jobs.get_mut(&location).filter(|job| job.stage == JobStage::Ready) {
                 job.stage = JobStage::Active;
@@ -135,6 +140,7 @@ impl WorkQueue {
 
     /// Returns when the next delayed file is due; `None` while all slots are in use.
     pub(super) fn next_due(&self) -> Option<Instant> {
+        // With all slots in use, the end of a job is the next event.
         let ((due, _), _) = self.delayed.first_key_value()?;
         (self.active < MAX_ACTIVE).then_some(*due)
     }
@@ -147,6 +153,7 @@ impl WorkQueue {
     /// Removes a file that has been hashed or no longer exists.
     pub(super) fn remove(&mut self, location: &Path) {
         self.set_parked(location, None);
+        // Its entry in `ready`, if there is one, is skipped later.
         let Some(job) = self.jobs.remove(location) else { return };
         self.bytes = self.bytes.saturating_sub(job.identity.size);
         if let JobStage::Delayed(due, ticket) = job.stage {
@@ -173,6 +180,7 @@ impl WorkQueue {
             self.schedule(location, JobStart::NotBefore(now + pause));
             return RetryOutcome::Soon;
         }
+        // Scheduled before it is parked: a parked file still has its turn, only nobody waits for it.
         self.schedule(location, JobStart::NotBefore(now + PARKED_RETRY_DELAY));
         self.set_parked(location, Some(reason));
         RetryOutcome::Parked
@@ -190,6 +198,7 @@ impl WorkQueue {
             JobStart::Last => self.ready.push_back(location.to_owned()),
             JobStart::NotBefore(due) => {
                 job.stage = JobStage::Delayed(due, self.next_ticket);
+                // The ticket keeps files apart that are due at the same moment.
                 self.delayed.insert((due, self.next_ticket), location.to_owned());
                 self.next_ticket += 1;
             }

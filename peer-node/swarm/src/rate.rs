@@ -32,6 +32,7 @@ impl RateMeter {
 
     /// Returns the rate in bytes per second.
     pub fn rate(&self, now: Instant) -> f64 {
+        // On a copy, so that reading a rate does not need a mutable meter.
         let mut meter = self.clone();
         meter.advance(now);
         let bytes: u64 = meter.slots.iter().sum();
@@ -50,6 +51,7 @@ impl RateMeter {
     fn advance(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.started).as_millis() / SLOT_LENGTH.as_millis();
         let number = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        // After a long pause all slots are stale, and each is cleared once.
         for stale in (self.current.saturating_add(1)..=number).take(self.slots.len()) {
             if let Some(slot) = self.slot(stale) {
                 *slot = 0;

@@ -41,6 +41,7 @@ pub(crate) struct ActivePiece {
 
 impl ActivePiece {
     pub(super) fn new(geometry: &Geometry, index: PieceIndex, block_length: u32) -> Self {
+        // A block length of 0 would never fill the piece.
         let (length, block_length) = (geometry.length_of(index), block_length.max(1));
         let wanted = length.div_ceil(block_length) as usize;
         debug_assert!(wanted > 0, "a piece has at least one block");
@@ -103,7 +104,9 @@ impl ActivePiece {
     pub(super) fn requested(&mut self, source: SourceId, block: Block) {
         let Some(slot) = self.slot(block) else { return };
         match self.blocks.get(slot) {
+            // The usual case: nobody owes the block.
             Some(BlockProgress::Wanted) => self.set_progress(slot, BlockProgress::Requested(source, None)),
+            // A second source helps out; a third one never does.
             Some(BlockProgress::Requested(one, None)) => {
                 self.set_progress(slot, BlockProgress::Requested(*one, Some(source)));
             }
@@ -114,9 +117,11 @@ impl ActivePiece {
     pub(super) fn arrived(&mut self, source: SourceId, block: Block) -> BlockArrival {
         let Some(slot) = self.slot(block) else { return BlockArrival::Unwanted };
         let other = match self.blocks.get(slot).copied() {
+            // Two sources owed the block and this one was slower, or it sent what nobody requested.
             None | Some(BlockProgress::Received(_)) => return BlockArrival::Unwanted,
             Some(BlockProgress::Wanted) => None,
             Some(BlockProgress::Requested(one, other)) => {
+                // Whoever else owes it is told to stop.
                 [Some(one), other].into_iter().flatten().find(|debtor| *debtor != source)
             }
         };
@@ -131,6 +136,7 @@ impl ActivePiece {
             Some(BlockProgress::Requested(one, None)) if *one == source => {
                 self.set_progress(slot, BlockProgress::Wanted);
             }
+            // The other source still owes the block, so it stays requested.
             Some(BlockProgress::Requested(one, Some(other))) if *one == source => {
                 self.set_progress(slot, BlockProgress::Requested(*other, None));
             }
@@ -143,6 +149,7 @@ impl ActivePiece {
 
     fn block(&self, slot: usize) -> Option<Block> {
         let begin = u32::try_from(slot).ok()?.checked_mul(self.block_length)?;
+        // The last block is shorter, and none begins at the end of the piece.
         let rest = self.length.checked_sub(begin)?;
         Block::new(self.index, begin, rest.min(self.block_length))
     }
@@ -155,6 +162,7 @@ impl ActivePiece {
 
     fn set_progress(&mut self, slot: usize, next: BlockProgress) {
         let Some(progress) = self.blocks.get_mut(slot) else { return };
+        // The counts are updated by what the block was and what it becomes.
         let before = std::mem::replace(progress, next);
         match before {
             BlockProgress::Wanted => self.wanted -= 1,
@@ -166,6 +174,7 @@ impl ActivePiece {
             BlockProgress::Requested(..) => self.requested += 1,
             BlockProgress::Received(_) => {}
         }
+        // Contributions decide whom a bad piece is blamed on, so they follow every change.
         before.sources().for_each(|source| self.remove_contribution(source));
         next.sources().for_each(|source| self.add_contribution(source));
         // The cursor stays at the first wanted block.

@@ -32,6 +32,7 @@ impl RarityOrder {
 
     /// Returns the waiting pieces in order; if `only_counted`, without those that only complete sources have.
     pub(super) fn iter(&self, only_counted: bool) -> impl Iterator<Item = PieceIndex> {
+        // Group 0 holds the pieces that no counted source has.
         let skipped = if only_counted { self.end_of(0) } else { 0 };
         self.pieces.iter().skip(skipped).copied()
     }
@@ -54,6 +55,7 @@ impl RarityOrder {
     /// Records that one more source has a piece.
     pub(super) fn piece_gained(&mut self, piece: PieceIndex) {
         let rarity = self.rarity(piece);
+        // Counted even while the piece is not waiting, since it may be put back later.
         self.set_rarity(piece, rarity + 1);
         if let Some(position) = self.position(piece) {
             // At the end of its group, the piece joins the next group when the border moves down by one.
@@ -84,6 +86,7 @@ impl RarityOrder {
         if self.contains(piece) {
             return;
         }
+        // It may have become more or less common while it was in progress.
         let (rarity, mut position) = (self.rarity(piece), self.pieces.len());
         self.pieces.push(piece);
         self.note_position(position);
@@ -145,6 +148,7 @@ impl RarityOrder {
 
     fn set_rarity(&mut self, piece: PieceIndex, rarity: usize) {
         if rarity >= self.ends.len() {
+            // New groups are empty and end where the table ends.
             self.ends.resize(rarity + 1, self.pieces.len());
         }
         if let Some(entry) = self.rarity.get_mut(piece.as_usize()) {
@@ -154,6 +158,7 @@ impl RarityOrder {
 
     /// Swaps a piece with a random one of its group.
     fn shuffle_in(&mut self, position: usize, begin: usize, end: usize) {
+        // Equals are in random order, so that leechers do not all fetch the same piece first.
         let other = begin + random_below(&mut self.random, end.saturating_sub(begin));
         self.swap(position, other);
     }
@@ -177,6 +182,7 @@ impl RarityOrder {
 /// Draws a random number below `bound`, or 0 if that is 0.
 fn random_below(random: &mut SeededRandom, bound: usize) -> usize {
     let drawn = random.next_u64() >> 32;
+    // Scaling by multiplication is fair enough here and needs no division.
     let scaled = (drawn * bound as u64) >> 32;
     usize::try_from(scaled).unwrap_or(0)
 }
