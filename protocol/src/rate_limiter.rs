@@ -24,7 +24,7 @@ impl RateLimit {
     }
 }
 
-/// The debt of whoever causes events. A new bucket has none.
+/// The debt of one client for its events. A new bucket has none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RateBucket {
     clear_at: Option<Instant>,

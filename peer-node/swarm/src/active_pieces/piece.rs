@@ -121,7 +121,7 @@ impl ActivePiece {
             None | Some(BlockProgress::Received(_)) => return BlockArrival::Unwanted,
             Some(BlockProgress::Wanted) => None,
             Some(BlockProgress::Requested(one, other)) => {
-                // Whoever else owes it is told to stop.
+                // Any other source that owes it need not send it.
                 [Some(one), other].into_iter().flatten().find(|debtor| *debtor != source)
             }
         };
