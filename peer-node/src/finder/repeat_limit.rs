@@ -89,7 +89,7 @@ mod tests {
     fn slots_are_reserved_in_order_and_past_ones_skipped() {
         let (mut turns, now) = (RateBucket::default(), std::time::Instant::now());
         let waits: Vec<Duration> = (0..1000).map(|_| reserve(&mut turns, now, MIN_INTERVAL)).collect();
-        assert!(waits.windows(2).all(|pair| pair[1] - pair[0] == MIN_INTERVAL));
+        assert!(waits.windows(2).all(|pair| pair[1] == pair[0] + MIN_INTERVAL));
         assert!(waits[999] < Duration::from_mins(1), "a round of a thousand takes less than a minute");
         let later = now + Duration::from_hours(1);
         assert_eq!(reserve(&mut turns, later, MIN_INTERVAL), Duration::ZERO);

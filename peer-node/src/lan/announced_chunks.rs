@@ -84,7 +84,9 @@ impl AnnouncedChunks {
         pairs.clear();
         chunks.retain(|_, holders| {
             holders.retain(|holder| now.saturating_duration_since(holder.last_seen) < lifetime);
-            holders.iter().for_each(|holder| pairs.add(holder.address));
+            for holder in &*holders {
+                pairs.add(holder.address);
+            }
             !holders.is_empty()
         });
         pairs.total() != before

@@ -66,7 +66,9 @@ mod tests {
                 prop_assert_eq!(counts.of(address), list.iter().filter(|listed| **listed == address).count());
                 prop_assert_eq!(counts.total(), list.len());
             }
-            list.into_iter().for_each(|address| counts.remove(address));
+            for address in list {
+                counts.remove(address);
+            }
             prop_assert!(counts.by_address.is_empty());
         }
     }

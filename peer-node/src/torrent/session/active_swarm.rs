@@ -208,7 +208,6 @@ impl TorrentSession {
                 NativeSources::new(bridge, digest, metainfo.geometry(), ids.clone(), now)
             })
             .unzip();
-        let mut tracker_backoff = Backoff::new(TRACKER_RETRY_DELAYS);
         let is_alone = native_sources.is_none() && self.spec.peers.is_empty() && !swarm.is_complete();
         if let Some(none) = NoUsableSource::from_metainfo(&metainfo).filter(|_| is_alone) {
             tracing::info!(infohash = %metainfo.infohash(), %none, "torrent has no usable source");
@@ -232,8 +231,8 @@ impl TorrentSession {
             native_events,
             is_finalized: false,
             last_connected: now,
-            peers_wanted_from: now + tracker_backoff.next_delay(fresh_seed()),
-            tracker_backoff,
+            peers_wanted_from: now + TRACKER_RETRY_DELAYS.min(),
+            tracker_backoff: Backoff::new(TRACKER_RETRY_DELAYS),
         };
         self.report_to_trackers(&active);
         Ok(active)
