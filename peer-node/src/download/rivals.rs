@@ -20,9 +20,11 @@ use protocol::peer::BlockRef;
 use super::manifest_fetch::{ContentOffer, ManifestFetch, ManifestFetchError, source_timeout};
 use crate::transfer::assembly::BlockAssembly;
 use crate::transport::Buffer;
+pub(super) use rival_action::RivalAction;
 pub(super) use rival_source::{CurrentManifest, RivalSource};
 use swarm::SourceId;
 
+mod rival_action;
 mod rival_source;
 #[cfg(test)]
 mod tests;
@@ -41,23 +43,6 @@ const MAX_STATES: u64 = 1 << 19;
 
 /// Maximum number of refuted offers that are remembered.
 const MAX_REFUTED: usize = 1024;
-
-/// An action for the session.
-#[derive(Debug)]
-pub(super) enum RivalAction {
-    /// Request states of a source's manifest.
-    RequestManifest { source: SourceId, first: u32, count: u32 },
-    /// Fetch this piece of the current manifest before all others.
-    Prioritise { piece: PieceIndex },
-    /// Request a complete piece from a source.
-    RequestPiece { source: SourceId, blocks: Vec<Block> },
-    /// Disconnect a source that did not deliver; it may be retried later.
-    Disconnect { source: SourceId, reason: &'static str },
-    /// Ban a source that offers a refuted manifest.
-    Ban { source: SourceId },
-    /// Replace the current manifest, which is refuted, by this proven one.
-    Adopt { manifest: Arc<Manifest> },
-}
 
 /// A complete deciding piece, to be verified.
 #[derive(Debug)]

@@ -47,7 +47,7 @@ const PROTOCOL: [Imports; 21] = [
     ("units", &["escape"]),
 ];
 
-const SWARM: [Imports; 10] = [
+const SWARM: [Imports; 11] = [
     ("action", &["source"]),
     ("active_pieces", &["source"]),
     ("duplicate_requests", &["source"]),
@@ -58,6 +58,7 @@ const SWARM: [Imports; 10] = [
     ("request_turns", &["source"]),
     ("source", &["have", "rate", "request_window", "source_record"]),
     ("source_trial", &["have", "source"]),
+    ("verification", &["source"]),
 ];
 
 const INDEX_SERVER: [Imports; 30] = [
