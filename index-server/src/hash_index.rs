@@ -49,6 +49,7 @@ impl HashIndex {
 
     /// Returns the number with this hash for which `matches` returns true.
     pub(crate) fn find(&self, hash: u64, matches: impl Fn(u32) -> bool) -> Option<u32> {
+        // Values with the same hash exist, so the caller compares the value itself.
         self.shards.get(shard_of(hash))?.find(hash, |number| matches(*number)).copied()
     }
 
@@ -66,6 +67,7 @@ impl HashIndex {
         if numbers.len() == numbers.capacity() {
             prefetch::prefetch(numbers.iter().map(|number| keys.sample_byte(*number)));
         }
+        // The hasher runs only when the shard grows; the table does not store the hashes.
         debug_assert!(
             numbers.find(hash, |other| *other == number).is_none(),
             "number {number} is inserted twice"
@@ -76,6 +78,7 @@ impl HashIndex {
 
     /// Removes a number.
     pub(crate) fn remove(&mut self, hash: u64, number: u32) {
+        // Compared by number: the value may be gone already.
         let Some(numbers) = self.shards.get_mut(shard_of(hash)) else {
             return impossible!("a hash has no shard", hash = hash);
         };
@@ -94,6 +97,7 @@ impl HashIndex {
     /// Reserves space for `more` numbers.
     pub(crate) fn reserve(&mut self, more: usize, keys: &impl KeySource) {
         for numbers in &mut self.shards {
+            // The hash spreads numbers evenly over the shards.
             numbers.reserve(more / SHARDS, |number| keys.hash(*number, &self.hasher));
         }
     }

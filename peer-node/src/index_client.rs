@@ -2,7 +2,7 @@
 //!
 //! [`IndexClient`] is a handle to one task, the actor. It performs the handshake, sends the list and every change to it
 //! (`list_sync`), renews the lease, forwards requests, and reconnects when the connection ends. Decisions are made in pure
-//! parts (`session_core`, `list_sync`, `share_batch`, `backoff`); `greeting` and `session` do the I/O. Whatever the index sends
+//! parts (`session_core`, `list_sync`, `share_batch`); `greeting` and `session` do the I/O. Whatever the index sends
 //! is only a hint: addresses are filtered, text is sanitized, and content never comes from the index.
 
 mod actor;
@@ -41,6 +41,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::backoff::{Backoff, BackoffRange};
 use protocol::digest::Digest;
 use protocol::features::IndexFeatures;
 use protocol::index::{
@@ -62,7 +63,6 @@ use self::pending_requests::CALL_TIMEOUT;
 use self::session::SessionInputs;
 use self::share_source::ShareFeed;
 use self::status_channel::{StatusPublisher, StatusReader, offline_error};
-use crate::backoff::Backoff;
 use crate::identity::Identity;
 use crate::native::ProbeKey;
 use crate::source_address::SourceAddress;
@@ -80,6 +80,9 @@ pub(crate) use status::{Reachability, SyncProblem};
 /// Capacity of the actor's inbox: as many requests as a busy prompt and its downloads make at once. Further callers wait until
 /// it has space.
 const BACKLOG: usize = 32;
+
+/// Minimum and maximum delay before reconnecting.
+const RECONNECT_DELAYS: BackoffRange = BackoffRange::new(Duration::from_secs(1), Duration::from_mins(1));
 
 /// Address of the index, and what the node announces about itself.
 #[derive(Debug, Clone)]
@@ -119,7 +122,7 @@ impl IndexClient {
         cancel: CancellationToken,
     ) -> Self {
         let context = ClientContext { config, identity, probe_key };
-        Self::start_with(context, shares, Backoff::default(), tracker, cancel)
+        Self::start_with(context, shares, Backoff::new(RECONNECT_DELAYS), tracker, cancel)
     }
 
     fn start_with(

@@ -2,7 +2,6 @@
 
 mod account_file;
 mod addresses;
-mod backoff;
 mod bittorrent;
 mod configured;
 mod doctor;

@@ -89,7 +89,7 @@ pub(crate) enum NoAnnounceUrl {
     #[error(transparent)]
     Index(#[from] IndexError),
     /// The index runs no tracker.
-    #[error("the index runs no tracker (start index-server with --tracker)")]
+    #[error("the index runs no tracker")]
     IndexIsNoTracker,
 }
 

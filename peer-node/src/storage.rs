@@ -39,6 +39,9 @@ pub(crate) use writing::write_parts_at;
 /// Minimum size in bytes of files that are written past the page cache.
 pub(crate) const MIN_DIRECT_SIZE: u64 = 16 << 20;
 
+const _: () =
+    assert!(MIN_DIRECT_SIZE.is_multiple_of(ALIGNMENT as u64), "a file of this size has aligned pieces");
+
 /// Returns true if a write failed because the disk, or the user's quota, is full.
 pub(crate) fn is_disk_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)

@@ -4,6 +4,7 @@
 //! A node has one [`Transport`]. It does not know what is sent on a connection.
 
 mod accept;
+mod address_counts;
 mod address_limits;
 mod admission;
 mod buffers;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use accept::accept_all;
+pub(crate) use address_counts::AddressCounts;
 pub(crate) use address_limits::AddressLimits;
 pub(crate) use address_limits::CONNECTIONS_PER_ADDRESS;
 pub(crate) use admission::AdmissionPermit;

@@ -32,8 +32,10 @@ impl PieceIndex {
     }
 }
 
-/// A range of bytes inside one piece, requested and sent as a unit.
+/// A range of bytes inside one piece, requested and sent as a unit. Only the constructors of this module make one, so that it
+/// is never empty. Blocks are ordered by their position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct Block {
     /// The piece.
     pub piece: PieceIndex,
@@ -41,6 +43,22 @@ pub struct Block {
     pub begin: u32,
     /// Its length in bytes, never 0.
     pub length: u32,
+}
+
+impl Block {
+    /// Creates a block, unless it is empty or ends beyond what fits in 32 bits. Whether it is inside its piece is checked by
+    /// [`Geometry::block`].
+    pub const fn new(piece: PieceIndex, begin: u32, length: u32) -> Option<Self> {
+        match begin.checked_add(length) {
+            Some(_) if length > 0 => Some(Self { piece, begin, length }),
+            _ => None,
+        }
+    }
+
+    /// Returns the first byte of a piece, which no other block of the piece precedes in the order of blocks.
+    pub const fn first_byte(piece: PieceIndex) -> Self {
+        Self { piece, begin: 0, length: 1 }
+    }
 }
 
 /// The size of a content and the length of its pieces.
@@ -169,6 +187,13 @@ impl Geometry {
             debug_assert!(begin < length, "a block is empty");
             Block { piece, begin, length: (length - begin).min(block_length) }
         })
+    }
+
+    /// Returns a whole piece as one block.
+    pub fn whole_piece(&self, piece: PieceIndex) -> Block {
+        let length = self.length_of(piece);
+        debug_assert!(length > 0, "a piece of this geometry is not empty");
+        Block { piece, begin: 0, length: length.max(1) }
     }
 
     /// Checks a range from the network: it must be inside one piece, not empty, and at most [`MAX_BLOCK`] bytes long.

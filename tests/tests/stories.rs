@@ -102,6 +102,8 @@ mod previous_release;
 mod prompt;
 #[path = "stories/queue.rs"]
 mod queue;
+#[path = "stories/report_figures.rs"]
+mod report_figures;
 #[path = "stories/resuming.rs"]
 mod resuming;
 #[path = "stories/round_trips.rs"]

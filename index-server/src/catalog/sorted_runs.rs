@@ -67,6 +67,7 @@ impl SortedRuns {
 
     /// Merges up to `max_keys` keys; returns true when no merge is due. Nothing may be added until then.
     pub(super) fn merge(&mut self, max_keys: usize, exists: impl Fn(DigestKey) -> bool) -> bool {
+        // A merge spans several calls, so that none holds the lock for long.
         let Some(mut merging) = self.merging.take().or_else(|| self.next_merge()) else { return true };
         let (longer, last) = self.last_two();
         for _ in 0..max_keys {
@@ -74,6 +75,7 @@ impl SortedRuns {
                 self.replace(merging);
                 return false;
             };
+            // A key may be in both runs if its content was removed and added again.
             debug_assert!(merging.merged.last() <= Some(&key), "a merge of sorted runs is out of order");
             if merging.merged.last() != Some(&key) && (!merging.purges_stale || exists(key)) {
                 merging.merged.push(key);
@@ -85,6 +87,7 @@ impl SortedRuns {
 
     /// Returns the first key from `from` on whose digest head is at most `high`.
     pub(super) fn next(&self, from: DigestKey, high: DigestHead) -> Option<DigestKey> {
+        // The runs are few, so a binary search in each is cheaper than keeping them merged.
         let first = |SortedRun(run): &SortedRun| run.get(run.partition_point(|key| *key < from)).copied();
         self.runs.iter().filter_map(first).min().filter(|(start, _)| *start <= high)
     }
@@ -106,7 +109,9 @@ impl SortedRuns {
         let all: usize = self.runs.iter().map(|run| run.0.len()).sum();
         // If most keys are stale, merge down to a single run without them.
         let purges = self.stale_count > all / 2;
+        // Merging when the longer run is less than twice as long keeps the number of runs logarithmic.
         let is_due = purges || (!longer.is_empty() && longer.len() < 2 * last.len());
+        // Most keys are about to disappear, so the space for all would be wasted.
         let capacity = if purges { 0 } else { longer.len() + last.len() };
         is_due.then(|| RunMerge {
             merged: Vec::with_capacity(capacity),
@@ -125,6 +130,7 @@ impl SortedRuns {
 
     fn replace(&mut self, RunMerge { merged, purges_stale: purges, .. }: RunMerge) {
         self.runs.truncate(self.runs.len().saturating_sub(2));
+        // Only a merge down to a single run has seen every stale key.
         if purges && self.runs.is_empty() {
             self.stale_count = 0;
         }

@@ -108,7 +108,7 @@ impl BlockRequestHandler {
         if self.read_ahead_piece.replace(piece) == Some(piece) {
             return;
         }
-        let whole = Block { piece, begin: 0, length: self.offering.geometry().length_of(piece) };
+        let whole = self.offering.geometry().whole_piece(piece);
         // Errors do not matter here: the read of the block reports them.
         for segment in self.offering.segments(whole).ok().flatten().unwrap_or_default() {
             if let BlockSegment::File { file, offset, length } = segment {

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use protocol::backoff::{Backoff, BackoffRange};
 use protocol::configured::{ConfiguredPeerId, ListedPeer};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -10,12 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::handshake::{GroupHandshakeError, exchange_handshakes};
 use super::link::GroupConnection;
-use crate::backoff::Backoff;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Minimum and maximum delay between two attempts.
-const RETRY_DELAYS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
+const RETRY_DELAYS: BackoffRange = BackoffRange::new(Duration::from_millis(100), Duration::from_secs(4));
 
 /// After a connection that lasted this long, the delay is reset.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ pub(super) async fn keep_dialling(
     connections: mpsc::Sender<GroupConnection>,
     cancel: CancellationToken,
 ) {
-    let mut backoff = Backoff::between(RETRY_DELAYS.0, RETRY_DELAYS.1);
+    let mut backoff = Backoff::new(RETRY_DELAYS);
     loop {
         let begun = Instant::now();
         match dial(own_id, &target, &cancel).await {

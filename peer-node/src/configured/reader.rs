@@ -253,5 +253,5 @@ impl GroupEventReader {
 
 /// Returns the only block of a piece: this dialect requests whole pieces.
 pub(super) fn piece_block(geometry: &Geometry, piece: PieceIndex) -> Block {
-    Block { piece, begin: 0, length: geometry.length_of(piece) }
+    geometry.whole_piece(piece)
 }

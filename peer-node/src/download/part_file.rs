@@ -180,6 +180,11 @@ impl PartFile {
     /// Writes a piece that is given as several slices.
     pub(super) fn write(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
         let mut offset = self.geometry.piece_offset(piece);
+        debug_assert_eq!(
+            parts.iter().map(|part| part.len()).sum::<usize>(),
+            self.geometry.length_of(piece) as usize,
+            "the slices are the whole piece"
+        );
         let direct = self.direct.as_ref().filter(|_| !self.keep_cached.load(Ordering::Relaxed));
         if let Some(direct) = direct
             && direct.write(parts, offset)?
@@ -212,6 +217,7 @@ impl PartFile {
     /// Returns true if a piece has data on disk; holes need not be read.
     pub(super) fn has_bytes(&self, piece: PieceIndex) -> bool {
         let start = self.geometry.piece_offset(piece);
+        debug_assert!(start < self.geometry.size(), "a piece begins inside the content");
         match rustix::fs::seek(&*self.file, SeekFrom::Data(start)) {
             Ok(data) => data < start + u64::from(self.geometry.length_of(piece)),
             Err(rustix::io::Errno::NXIO) => false,
@@ -221,6 +227,7 @@ impl PartFile {
 
     /// Returns true if a piece on disk is valid.
     pub(super) fn is_piece_valid(&self, piece: PieceIndex, manifest: &Manifest) -> bool {
+        debug_assert_eq!(*manifest.geometry(), self.geometry, "the manifest divides this content");
         is_piece_valid(&self.file, piece, manifest)
     }
 
@@ -232,6 +239,7 @@ impl PartFile {
         for piece in self.geometry.pieces().filter(|piece| self.claimed.has(*piece)) {
             all.insert(piece);
         }
+        debug_assert!(all.count() >= pieces.count(), "claims are added, and nothing is lost");
         let record = named.location.record_path();
         PartRecord::new(self.digest, self.geometry.size(), &all).save(&record)?;
         let mut synced = named.record_synced_at.lock();

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use protocol::rate_limiter::RateBucket;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 /// Minimum interval between two repeated requests. A thousand waiting downloads still get a round in less than a minute, and
 /// an index that comes back with ten thousand nodes is not overrun.
@@ -16,8 +17,8 @@ const MAX_CONCURRENT: usize = 4;
 pub(super) struct RepeatLimit {
     permits: Semaphore,
     interval: Duration,
-    /// Earliest time of the next request.
-    next_at: Mutex<Option<Instant>>,
+    /// The requests that have begun or have a turn.
+    turns: Mutex<RateBucket>,
 }
 
 impl Default for RepeatLimit {
@@ -28,24 +29,24 @@ impl Default for RepeatLimit {
 
 impl RepeatLimit {
     fn new(between: Duration) -> Self {
-        Self { permits: Semaphore::new(MAX_CONCURRENT), interval: between, next_at: Mutex::default() }
+        Self { permits: Semaphore::new(MAX_CONCURRENT), interval: between, turns: Mutex::default() }
     }
 
     /// Runs a request when its turn comes, in order of arrival. If the future is dropped, at most its own turn is lost.
     pub(super) async fn run<Answer>(&self, request: impl Future<Output = Answer>) -> Answer {
         // The semaphore is never closed, so this cannot fail.
         let _permit = self.permits.acquire().await;
-        let at = reserve(&mut self.next_at.lock(), Instant::now(), self.interval);
-        sleep_until(at).await;
+        let wait = reserve(&mut self.turns.lock(), Instant::now().into_std(), self.interval);
+        sleep(wait).await;
         request.await
     }
 }
 
-/// Reserves the next time for a request.
-fn reserve(next: &mut Option<Instant>, now: Instant, between: Duration) -> Instant {
-    let at = next.map_or(now, |next| next.max(now));
-    *next = Some(at + between);
-    at
+/// Reserves the next turn for a request; returns how long to wait for it.
+fn reserve(turns: &mut RateBucket, now: std::time::Instant, interval: Duration) -> Duration {
+    let wait = turns.debt(now);
+    turns.charge(interval, now);
+    wait
 }
 
 #[cfg(test)]
@@ -86,16 +87,13 @@ mod tests {
 
     #[test]
     fn slots_are_reserved_in_order_and_past_ones_skipped() {
-        let (mut next, now) = (None, Instant::now());
-        let moments: Vec<Instant> = (0..1000).map(|_| reserve(&mut next, now, MIN_INTERVAL)).collect();
-        assert!(moments.windows(2).all(|pair| pair[1] - pair[0] == MIN_INTERVAL));
-        assert!(
-            moments[999] - now < Duration::from_mins(1),
-            "a round of a thousand takes less than a minute"
-        );
+        let (mut turns, now) = (RateBucket::default(), std::time::Instant::now());
+        let waits: Vec<Duration> = (0..1000).map(|_| reserve(&mut turns, now, MIN_INTERVAL)).collect();
+        assert!(waits.windows(2).all(|pair| pair[1] == pair[0] + MIN_INTERVAL));
+        assert!(waits[999] < Duration::from_mins(1), "a round of a thousand takes less than a minute");
         let later = now + Duration::from_hours(1);
-        assert_eq!(reserve(&mut next, later, MIN_INTERVAL), later);
-        assert_eq!(reserve(&mut next, later, MIN_INTERVAL), later + MIN_INTERVAL);
+        assert_eq!(reserve(&mut turns, later, MIN_INTERVAL), Duration::ZERO);
+        assert_eq!(reserve(&mut turns, later, MIN_INTERVAL), MIN_INTERVAL);
     }
 
     #[tokio::test]

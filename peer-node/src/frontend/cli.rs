@@ -1,6 +1,6 @@
 //! The command-line program around the library: options, signals and exit statuses.
 
-mod address_options;
+mod basic_options;
 mod doctor;
 mod folder_hint;
 mod lan;
@@ -8,6 +8,8 @@ mod options;
 mod state_options;
 mod swarm;
 mod torrent;
+mod transfer_options;
+mod verbosity_option;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -154,8 +156,9 @@ fn allow_many_descriptors() {
 
 async fn run_node(options: ProgramOptions) -> Result<u8, CliError> {
     let mut signals = Signals::listen()?;
-    let (verbosity, index, timeout) = (options.verbose, options.index.clone(), options.timeout);
-    let (port, is_named_after_port) = (options.port, options.share_dir.is_none());
+    let (verbosity, index, timeout) =
+        (options.verbosity.verbose, options.basic.index.clone(), options.timeout);
+    let (port, is_named_after_port) = (options.basic.port, options.basic.share_dir.is_none());
     let (folder, options) = (options.folder()?, options.into_node_options()?);
     let used = UsedFolders::for_current_user();
     let other = used.as_ref().filter(|_| is_named_after_port);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::backoff::Backoff;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,6 @@ use super::session_core::IndexSessionCore;
 use super::session_error::IndexSessionError;
 use super::status_channel::StatusPublisher;
 use super::{IndexConfig, IndexError, IndexStatus};
-use crate::backoff::Backoff;
 use crate::identity::Identity;
 use crate::native::ProbeKey;
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use protocol::backoff::BackoffRange;
 use protocol::escape::display_safe;
 use protocol::index::{FileRecord, ListSummary, Refusal, Request, RequestId};
+use protocol::seeded_random::SeededRandom;
 use tokio::time::Instant;
 
 use super::desired_list::DesiredList;
@@ -15,14 +17,14 @@ use super::share_source::ShareSnapshot;
 use super::status::SyncProblem;
 use super::sync_round::{SyncRound, SyncStep};
 
-/// Pause after the index accepted no more files or had a different list than expected.
+/// Pause after the index accepted no more files.
 const RETRY_DELAY: Duration = Duration::from_mins(1);
 
-/// First pause after the index could not write to its disk.
-const STORE_RETRY_DELAY: Duration = Duration::from_secs(5);
+/// Minimum and maximum pause after the index had a different list than expected more than once.
+const MISMATCH_DELAYS: BackoffRange = BackoffRange::new(RETRY_DELAY, Duration::from_hours(1));
 
-/// Longest of these pauses, which double.
-const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
+/// Minimum and maximum pause after the index could not write to its disk.
+const STORE_RETRY_DELAYS: BackoffRange = BackoffRange::new(Duration::from_secs(5), RETRY_DELAY);
 
 /// How long the library may take to settle before entries that the index still has are removed.
 const SETTLE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -49,6 +51,8 @@ pub(super) struct ListSync {
     /// The current round sends nothing before this time.
     paused_until: Option<Instant>,
     retry_delays: RetryDelays,
+    /// Source of the jitter.
+    random: SeededRandom,
     mismatches: u32,
     outages: u32,
 }
@@ -149,6 +153,7 @@ impl ListSync {
     /// Seeds the jitter, so that nodes that were sent the same pause do not all retry at once.
     pub(super) const fn seed_jitter(&mut self, seed: u64) {
         self.retry_delays.seed_jitter(seed);
+        self.random = SeededRandom::from_seed(seed.rotate_left(16));
     }
 
     /// Handles a reply that postpones a request of the round: sends it again after a pause.
@@ -188,7 +193,7 @@ impl ListSync {
             (Some(_), Refusal::StoreUnavailable) if round.is_aborted() => {}
             (Some(_), Refusal::StoreUnavailable) => {
                 round.abort();
-                let pause = STORE_RETRY_DELAY.saturating_mul(1 << self.outages.min(6)).min(RETRY_DELAY);
+                let pause = STORE_RETRY_DELAYS.delay(self.outages, self.random.next_u64());
                 tracing::warn!(?pause, "index cannot store the list");
                 self.outages = self.outages.saturating_add(1);
                 self.next_round_at = Some(now + pause);
@@ -265,7 +270,7 @@ impl ListSync {
         if self.mismatches == 0 {
             tracing::info!(ours, theirs, "index has a different list; sending the full list");
         } else {
-            let pause = RETRY_DELAY.saturating_mul(1 << (self.mismatches - 1).min(10)).min(MAX_RETRY_DELAY);
+            let pause = MISMATCH_DELAYS.delay(self.mismatches - 1, self.random.next_u64());
             tracing::warn!(ours, theirs, ?pause, "index has a different list after a full update");
             self.next_round_at = Some(now + pause);
             self.trouble = Some(SyncProblem::Mismatch);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use protocol::backoff::{BackoffRange, with_jitter};
+use protocol::seeded_random::SeededRandom;
 use tokio::time::Instant;
 
 /// Longest delay, even if the index asks for more.
@@ -10,10 +12,13 @@ const MAX_DELAY: Duration = Duration::from_mins(1);
 /// Shortest first delay, even if the index asks for less. The minimum doubles with every further delay.
 const MIN_DELAY: Duration = Duration::from_millis(10);
 
+/// Bounds of the minimum. Its upper end is [`MAX_DELAY`] with jitter.
+const MINIMA: BackoffRange = BackoffRange::new(MIN_DELAY, MAX_DELAY.saturating_mul(2));
+
 /// The delays between attempts of one kind of request.
 #[derive(Debug, Default)]
 pub(super) struct RetryDelays {
-    seed: u64,
+    random: SeededRandom,
     /// Number of delays since the index last accepted a request.
     consecutive: u32,
     /// When the last delay ends.
@@ -23,7 +28,7 @@ pub(super) struct RetryDelays {
 impl RetryDelays {
     /// Seeds the jitter, so that nodes that were sent the same pause do not all retry at once.
     pub(super) const fn seed_jitter(&mut self, seed: u64) {
-        self.seed = seed;
+        self.random = SeededRandom::from_seed(seed);
     }
 
     /// Returns when to retry: after once to twice the requested delay. The minimum grows while the index accepts nothing.
@@ -32,13 +37,8 @@ impl RetryDelays {
         if self.until.is_none_or(|until| until <= now) {
             self.consecutive = self.consecutive.saturating_add(1);
         }
-        // A linear congruential generator is random enough for jitter.
-        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let share = u32::try_from(self.seed >> 54).unwrap_or(0);
-        let shortest =
-            MIN_DELAY.saturating_mul(1 << (self.consecutive.saturating_sub(1)).min(16)).min(MAX_DELAY);
-        let pause = pause.clamp(shortest, MAX_DELAY);
-        let until = now + pause + pause / 1024 * share;
+        let pause = pause.clamp(MINIMA.base(self.consecutive.saturating_sub(1)), MAX_DELAY);
+        let until = now + with_jitter(pause, self.random.next_u64());
         self.until = self.until.max(Some(until));
         until
     }

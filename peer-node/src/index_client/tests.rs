@@ -2,6 +2,7 @@
 
 mod torrents;
 
+use protocol::backoff::BackoffRange;
 use protocol::index::{
     FileRecord, ListSummary, Notice, Refusal, Reply, Request, Share, TorrentHint, TrackerLocation,
 };
@@ -40,7 +41,7 @@ impl ClientUnderTest {
         let (shares, probe_key) = (ModelShares::new(files), ProbeKey::default());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let context = ClientContext { config, identity, probe_key: probe_key.clone() };
-        let backoff = Backoff::between(Duration::from_millis(20), Duration::from_millis(40));
+        let backoff = Backoff::new(BackoffRange::new(Duration::from_millis(20), Duration::from_millis(40)));
         let client = IndexClient::start_with(context, shares.clone(), backoff, &tracker, cancel.clone());
         Self { client, shares, probe_key, tracker, cancel, _folder: folder }
     }

@@ -43,7 +43,7 @@ pub(super) enum ChunkFetchError {
     Silent,
     #[error("it is too slow")]
     TooSlow,
-    #[error("it sent more than {0} bytes (--max-size)")]
+    #[error("it sent more than the maximum of {0} bytes")]
     TooLarge(u64),
     #[error("the chunk does not match the announced digest")]
     WrongDigest,

@@ -107,15 +107,14 @@ impl Neighbours {
         self.shared.table.lock().count(Instant::now())
     }
 
-    /// Returns the errors that prevent discovery, if any.
-    pub(crate) fn error(&self) -> Option<String> {
-        let trouble = self.shared.trouble.lock();
-        let errors: Vec<&str> = [&trouble.receive_error, &trouble.announce_error]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect();
-        (!errors.is_empty()).then(|| errors.join("; "))
+    /// Returns the error that prevents this node from receiving announcements, if any.
+    pub(crate) fn receive_error(&self) -> Option<String> {
+        self.shared.trouble.lock().receive_error.clone()
+    }
+
+    /// Returns the error that prevents this node from announcing itself, if any.
+    pub(crate) fn announce_error(&self) -> Option<String> {
+        self.shared.trouble.lock().announce_error.clone()
     }
 
     /// Returns the nodes that have announced a content.
@@ -166,7 +165,9 @@ impl Neighbours {
         };
         let Some((files, _)) = timeout(ANSWER_TIMEOUT, asking).await.ok().flatten() else {
             tracing::debug!(%address, "neighbour does not answer");
-            self.shared.table.lock().record_failure(address, Instant::now());
+            // Without randomness only the jitter is lost.
+            let random = getrandom::u64().unwrap_or(0);
+            self.shared.table.lock().record_failure(address, Instant::now(), random);
             return None;
         };
         Some(NeighbourFiles { node, address, files })

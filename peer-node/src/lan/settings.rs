@@ -3,9 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::lan::{ChunkCount, Cookie, ReplyFormat};
+use protocol::rate_limiter::RateLimit;
 use tokio::sync::Notify;
-
-use crate::rate_limiter::RateLimit;
 
 /// Notified when the folder has chunks that have not been announced yet.
 pub(crate) type AnnounceTrigger = Arc<Notify>;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use protocol::backoff::{Backoff, BackoffRange};
 use protocol::features::PeerFeatures;
 use protocol::frame::FrameBuffer;
 use protocol::limits::{MAX_CONNECTIONS_PER_LINK, MAX_FRAME};
@@ -18,13 +19,12 @@ use super::block_reader::{BlockIntake, BlockReader};
 use super::greeting::{self, FEATURES, LinkGreetingError};
 use super::link::PeerLinkState;
 use super::reader::LinkError;
-use crate::backoff::Backoff;
 use crate::source_address::SourceAddress;
 use crate::transport::{AdmissionPermit, PathGauge, SocketTuner, Transport};
 
 /// Minimum and maximum delay between two attempts to open connections, however often the peer asks. The delay doubles while
 /// no connection can be opened.
-const RETRY_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
+const RETRY_DELAYS: BackoffRange = BackoffRange::new(Duration::from_secs(1), Duration::from_mins(5));
 
 /// Maximum time to establish a further connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,7 +63,7 @@ struct FurtherPermit {
 
 impl Default for OpenAttempts {
     fn default() -> Self {
-        let backoff = Backoff::between(RETRY_DELAYS.0, RETRY_DELAYS.1);
+        let backoff = Backoff::new(RETRY_DELAYS);
         Self { backoff, next_at: None, has_succeeded: Arc::default() }
     }
 }

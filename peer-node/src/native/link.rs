@@ -212,7 +212,7 @@ impl FetchChannel {
     }
 
     const fn reference(&self, block: Block) -> BlockRef {
-        let Block { piece, begin, length } = block;
+        let Block { piece, begin, length, .. } = block;
         BlockRef { channel: self.channel, piece: piece.get(), begin, length }
     }
 }

@@ -11,6 +11,7 @@ use protocol::features::PeerFeatures;
 use protocol::limits::{MAX_CHANNELS, MAX_HITS, MAX_QUERY, MAX_REQUESTS, MAX_STATES};
 use protocol::manifest::Manifest;
 use protocol::peer::{BlockRef, ChannelId, PeerMessage};
+use protocol::rate_limiter::{RateBucket, RateLimit};
 
 use super::content::{self, FoundContent, ServedContent};
 use super::link::PeerLink;
@@ -20,7 +21,6 @@ use super::send_queue::{LinkPushOutcome, LinkSendQueue, OutgoingBlock};
 use super::wrong_piece_reports::WrongPieceReports;
 use crate::library::Library;
 use crate::native::partials::Partials;
-use crate::rate_limiter::RateLimit;
 use crate::transport::{SlotClaim, UploadGuard, Uploads, prefetch};
 use crate::view::ContentId;
 
@@ -35,8 +35,8 @@ pub(super) struct LinkServing {
     open: HashMap<ChannelId, ServedChannel>,
     /// Whether the peer has an upload slot or waits for one.
     is_claiming: bool,
-    /// Time at which the peer's search budget is full again.
-    search_budget_full_at: Option<Instant>,
+    /// The searches of the peer, as far as they still count against its rate.
+    recent_searches: RateBucket,
 }
 
 /// Sources of the served contents, and where uploads are recorded.
@@ -65,7 +65,13 @@ struct ServedChannel {
 
 impl LinkServing {
     pub(super) fn new(context: ServingContext, claim: Arc<SlotClaim>) -> Self {
-        Self { context, claim, open: HashMap::new(), is_claiming: false, search_budget_full_at: None }
+        Self {
+            context,
+            claim,
+            open: HashMap::new(),
+            is_claiming: false,
+            recent_searches: RateBucket::default(),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -81,9 +87,9 @@ impl LinkServing {
         if query.len() > MAX_QUERY || limit == 0 || limit > MAX_HITS {
             return Err(LinkError::Violation { what: "it sent a search that exceeds the limits" });
         }
-        let budget = SEARCH_RATE.spend(self.search_budget_full_at, Instant::now());
-        let found = if self.context.is_searchable && budget.is_some() {
-            self.search_budget_full_at = budget;
+        let is_answered =
+            self.context.is_searchable && self.recent_searches.try_take(SEARCH_RATE, Instant::now()).is_ok();
+        let found = if is_answered {
             let context = self.context.clone();
             let any_names = link.features().contains(PeerFeatures::ANY_NAMES);
             let answering = move || peer_search::answer(&context, &query, limit, any_names);

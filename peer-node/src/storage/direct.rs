@@ -17,6 +17,9 @@ pub(crate) const ALIGNMENT: usize = 4096;
 /// through the page cache.
 const MAX_WRITES: usize = 8;
 
+const _: () = assert!(ALIGNMENT.is_power_of_two(), "an alignment is a power of two");
+const _: () = assert!(MAX_WRITES > 0, "without a permit nothing is written directly");
+
 /// A second descriptor of a file, opened for direct I/O.
 ///
 /// The page cache costs an additional copy of each byte, into memory that a virtual machine may first have to get from its
@@ -51,7 +54,13 @@ impl DirectFile {
             let length: usize = parts.iter().map(|part| part.len()).sum();
             let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
             match rustix::io::pwritev(&self.file, &slices, offset) {
-                Ok(written) if written == length => offset += length as u64,
+                Ok(written) if written == length => {
+                    offset += length as u64;
+                    debug_assert!(
+                        offset.is_multiple_of(ALIGNMENT as u64),
+                        "aligned parts end at an aligned offset"
+                    );
+                }
                 // The caller writes everything again through the page cache.
                 Ok(_) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => return Ok(false),
                 Err(error) => return Err(error.into()),
@@ -76,7 +85,8 @@ impl<'a> WritePermit<'a> {
 
 impl Drop for WritePermit<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let before = self.0.fetch_sub(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "a permit is counted while it is held");
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::Geometry;
+use protocol::hex::{self, HexDigits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -45,16 +46,12 @@ pub(crate) fn sync_record(path: &Path) -> io::Result<()> {
 
 /// Encodes a set of pieces as hexadecimal digits, high bit first.
 pub(crate) fn pieces_to_digits(pieces: &Bitfield) -> String {
-    pieces.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+    HexDigits(pieces.as_bytes()).to_string()
 }
 
 /// Decodes a set of pieces of a geometry from its digits.
 pub(crate) fn pieces_from_digits(geometry: &Geometry, digits: &str) -> Option<Bitfield> {
-    let digits: Vec<u8> =
-        digits.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    let bytes = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-    if rest.is_empty() { Bitfield::from_bytes(geometry, bytes).ok() } else { None }
+    Bitfield::from_bytes(geometry, hex::parse_bytes(digits)?).ok()
 }
 
 /// Removes a record and its temporary file, if a crash left one. A record without its part file is harmless.

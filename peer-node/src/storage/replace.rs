@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// writes the same file.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temp = temp_path(path);
+    debug_assert_eq!(temp.parent(), path.parent(), "a rename replaces atomically only within a folder");
     // A crash may have left a temporary file behind.
     match fs::remove_file(&temp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

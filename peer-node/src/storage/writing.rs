@@ -6,6 +6,7 @@ pub(super) const MAX_SLICES: usize = 1024;
 
 /// Writes all parts in sequence through the page cache.
 pub(crate) fn write_parts_at(file: &File, parts: &[&[u8]], mut offset: u64) -> io::Result<()> {
+    let end = offset + parts.iter().map(|part| part.len() as u64).sum::<u64>();
     for parts in parts.chunks(MAX_SLICES) {
         let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
         let mut rest = slices.as_mut_slice();
@@ -23,6 +24,7 @@ pub(crate) fn write_parts_at(file: &File, parts: &[&[u8]], mut offset: u64) -> i
             }
         }
     }
+    debug_assert_eq!(offset, end, "all parts are written");
     Ok(())
 }
 

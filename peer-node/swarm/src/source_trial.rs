@@ -28,6 +28,9 @@ const EARNED_PER_PIECE: usize = 1;
 /// How long a source keeps a trial slot: a number of round trips, and at least a time.
 const TRIAL_TIMEOUT: (u32, Duration) = (4, Duration::from_millis(200));
 
+const _: () = assert!(TRIAL_SHARE > 0 && POISONED_RATIO > 0, "shares of nothing are not defined");
+const _: () = assert!(EARNED_PER_PIECE > 0, "a valid piece earns something");
+
 /// Verification results of all pieces.
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {
@@ -56,6 +59,7 @@ impl Verdicts {
         sources: &BTreeMap<SourceId, SwarmSource>,
         now: Instant,
     ) -> bool {
+        // Better means able to send it now: a proven source that is silent must not block the piece.
         let is_better = |other: &SwarmSource| {
             other.valid_in_a_row() > source.valid_in_a_row()
                 && other.may_supply(piece)
@@ -79,6 +83,7 @@ impl Swarm {
     }
 
     fn max_trial_slots(&self) -> u32 {
+        // Small contents get at least one slot, or they could not begin.
         let share = (self.geometry.piece_count() / TRIAL_SHARE).max(1);
         self.config.max_on_trial.unwrap_or(u32::MAX).min(share)
     }
@@ -93,11 +98,13 @@ impl Swarm {
     pub(super) fn may_begin(&self, id: SourceId, now: Instant) -> bool {
         let Some(places) = self.trial_slots() else { return true };
         let Some(source) = self.sources.get(&id) else { return false };
+        // Earned pieces need no slot, so honest sources are not held back by those on trial.
         let earned = earned_by(source);
         // Fast path: hardly any source contributes to all pieces in progress.
         if self.active.len() < earned {
             return true;
         }
+        // This count visits all pieces in progress.
         let moved = self.active.count_moving_by(id);
         if moved < earned {
             return true;
@@ -105,6 +112,7 @@ impl Swarm {
         if is_late(source, now) {
             return source.is_proven() && moved < earned + places;
         }
+        // Late sources have lost their slots, so that the others can use them.
         let holders = self.sources.iter().filter(|(_, source)| !is_late(source, now));
         let held =
             holders.map(|(id, source)| self.active.count_moving_by(*id).saturating_sub(earned_by(source)));
@@ -119,6 +127,7 @@ impl Swarm {
     /// Returns true if a source may be asked for what another one owes. An untested source may not while a third, proven source
     /// serves us.
     pub(super) fn may_duplicate(&self, id: SourceId, debtor: SourceId, now: Instant) -> bool {
+        // A proven source is the better choice as long as one is serving.
         let serves = |(other, source): (&SourceId, &SwarmSource)| {
             *other != debtor && source.is_proven() && !source.choked && !source.is_snubbing(now)
         };
@@ -144,9 +153,11 @@ impl Swarm {
         let waits = |id: &SourceId| {
             self.has_room(*id) && self.sources.get(id).is_some_and(|source| !is_late(source, now))
         };
+        // Released pieces would find nobody to fetch them.
         if !self.request_turns.idle().iter().any(waits) {
             return;
         }
+        // Only sources that never sent a byte: one that is merely slow keeps its piece.
         let is_mute =
             |source: &SwarmSource| source.received == 0 && !source.is_benched() && is_late(source, now);
         let mute: Vec<SourceId> =
@@ -185,6 +196,7 @@ const fn earned_by(source: &SwarmSource) -> usize {
 /// Returns true if a source has owed a block for longer than it may hold a trial slot.
 fn is_late(source: &SwarmSource, now: Instant) -> bool {
     let (trips, least) = TRIAL_TIMEOUT;
+    // A distant source needs a few round trips for its first block.
     let patience = (source.window.rtt() * trips).max(least);
     source.owed().any(|(_, since)| now.saturating_duration_since(since) >= patience)
 }

@@ -114,6 +114,40 @@ fn source_files_are_short_and_not_named_mod() {
     }
 }
 
+/// Returns true if a line of code has a string literal that names a command-line option.
+fn names_an_option(line: &str) -> bool {
+    let begins_option = |text: &str| text.starts_with(|first: char| first.is_ascii_lowercase());
+    let is_option = |literal: &str| {
+        literal.starts_with("--") && begins_option(&literal[2..])
+            || [" --", "(--", "`--"].iter().any(|start| literal.split(start).skip(1).any(begins_option))
+    };
+    line.split('"').skip(1).step_by(2).any(is_option)
+}
+
+#[test]
+fn only_front_ends_name_command_line_options() {
+    assert!(names_an_option("format!(\"choose another with --port\")") && names_an_option("\"a (--b)\""));
+    assert!(!names_an_option("// with --port") && !names_an_option("\"a -- b\""));
+    // The doctor's findings are advice to the person who started the node.
+    let may_name_options = ["peer-node/src/frontend", "peer-node/src/doctor", "index-server/src/program"];
+    let all = sources("peer-node/src").into_iter().chain(sources("index-server/src"));
+    let is_domain = |path: &PathBuf| {
+        let path = path.to_string_lossy();
+        !may_name_options.iter().any(|module| path.contains(module))
+    };
+    let domain = all.filter(is_domain).filter(|path| !is_test_source(path));
+    let mut found = Vec::new();
+    for path in domain {
+        let code = code_without_tests(&path);
+        found.extend(
+            code.lines()
+                .filter(|line| names_an_option(line))
+                .map(|line| format!("{}: {line}", path.display())),
+        );
+    }
+    assert!(found.is_empty(), "let the front end add the hint: {found:#?}");
+}
+
 #[test]
 fn unsafe_is_only_in_the_listed_files() {
     // Concatenated, so that this file does not match.

@@ -9,11 +9,12 @@ use tests::workspace::{files_with_extension, is_test_source, without_unit_tests,
 /// The modules that a module of a crate uses.
 type Imports = (&'static str, &'static [&'static str]);
 
-const PROTOCOL: [Imports; 20] = [
+const PROTOCOL: [Imports; 21] = [
     ("bencode", &["limits"]),
     ("bitfield", &["geometry"]),
     ("bittorrent", &["bencode", "geometry", "infohash", "limits"]),
     ("configured", &["escape", "geometry", "limits", "share_path"]),
+    ("digest", &["hex"]),
     ("frame", &["limits"]),
     ("geometry", &["limits"]),
     (
@@ -31,32 +32,33 @@ const PROTOCOL: [Imports; 20] = [
             "units",
         ],
     ),
-    ("infohash", &["digest"]),
-    ("lan", &["digest", "escape", "limits", "node_id", "share_path"]),
+    ("infohash", &["hex"]),
+    ("lan", &["digest", "escape", "hex", "limits", "node_id", "share_path"]),
     ("manifest", &["block_hash", "digest", "geometry", "sha256"]),
     ("metainfo", &["bencode", "digest", "escape", "geometry", "infohash", "limits", "sha1", "share_path"]),
-    ("node_id", &["digest"]),
+    ("node_id", &["hex"]),
     ("peer", &["digest", "features", "frame", "index", "limits", "node_id", "share_path"]),
     ("probe", &["digest", "sha256"]),
-    ("query", &["digest", "escape", "fold", "limits", "units"]),
+    ("query", &["digest", "escape", "fold", "hex", "limits", "units"]),
     ("sha1", &["block_hash"]),
     ("sha256", &["block_hash", "digest"]),
     ("share_path", &["escape", "limits"]),
-    ("tracker", &["bencode", "infohash", "limits"]),
+    ("tracker", &["bencode", "hex", "infohash", "limits"]),
     ("units", &["escape"]),
 ];
 
-const SWARM: [Imports; 10] = [
+const SWARM: [Imports; 11] = [
     ("action", &["source"]),
     ("active_pieces", &["source"]),
     ("duplicate_requests", &["source"]),
-    ("interval_choker", &["choker", "random"]),
+    ("interval_choker", &["choker"]),
     ("lost_requests", &["have", "source"]),
-    ("picker", &["have", "random"]),
+    ("picker", &["have"]),
     ("request_choice", &["active_pieces", "source"]),
     ("request_turns", &["source"]),
     ("source", &["have", "rate", "request_window", "source_record"]),
     ("source_trial", &["have", "source"]),
+    ("verification", &["source"]),
 ];
 
 const INDEX_SERVER: [Imports; 30] = [
@@ -180,7 +182,7 @@ const INDEX_SERVER: [Imports; 30] = [
 const PEER_NODE: [Imports; 21] = [
     ("account_file", &["storage"]),
     ("bittorrent", &["rate_limiter", "throttle", "transport", "view"]),
-    ("configured", &["backoff", "local_time", "rate_limiter", "storage", "transfer", "transport", "view"]),
+    ("configured", &["local_time", "storage", "transfer", "transport", "view"]),
     ("doctor", &["addresses", "download", "index_client", "lan", "library", "node", "state_dir"]),
     (
         "download",
@@ -232,7 +234,7 @@ const PEER_NODE: [Imports; 21] = [
     ("library", &["sorted_chunks", "state_dir", "storage"]),
     ("listener", &["bittorrent", "native", "transport"]),
     ("log", &["storage"]),
-    ("native", &["backoff", "library", "rate_limiter", "source_address", "throttle", "transport", "view"]),
+    ("native", &["library", "source_address", "throttle", "transport", "view"]),
     (
         "node",
         &[
@@ -254,16 +256,12 @@ const PEER_NODE: [Imports; 21] = [
             "view",
         ],
     ),
-    (
-        "shared_torrents",
-        &["bittorrent", "download", "index_client", "library", "rate_limiter", "storage", "torrent", "view"],
-    ),
+    ("shared_torrents", &["bittorrent", "download", "index_client", "library", "storage", "torrent", "view"]),
     ("state_dir", &["identity"]),
     (
         "torrent",
         &[
             "addresses",
-            "backoff",
             "bittorrent",
             "finder",
             "library",
@@ -276,7 +274,7 @@ const PEER_NODE: [Imports; 21] = [
             "view",
         ],
     ),
-    ("transfer", &["backoff", "storage", "transport", "view"]),
+    ("transfer", &["storage", "transport", "view"]),
     ("transport", &["source_address", "storage", "throttle", "view"]),
     ("used_folders", &["account_file", "library", "state_dir"]),
 ];

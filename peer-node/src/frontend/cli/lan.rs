@@ -57,7 +57,7 @@ pub(super) enum LanCommandError {
 
 /// Runs a command and returns the program's exit status. Blocks.
 pub(super) fn run(options: &LanOptions) -> Result<u8, LanCommandError> {
-    crate::log::init_stderr(options.shared.verbose);
+    crate::log::init_stderr(options.shared.verbosity.verbose);
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
     let mut output = ConsoleOutput::standard(audience);
     let runtime = Runtime::new()?;

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use protocol::backoff::{Backoff, BackoffRange};
 use protocol::lan::{Card, LanAnnouncement};
 
 use super::Neighbours;
@@ -12,7 +13,7 @@ const CONTENTS_PER_ROUND: usize = 128;
 /// Delay between two datagrams.
 const DATAGRAM_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Delay after the first round. It doubles after each round until it reaches the configured interval. A network that has
+/// Delay after the first round. It grows after each round until it reaches the configured interval. A network that has
 /// just come up loses datagrams; without early repetitions the node would stay unknown for a whole interval.
 const INITIAL_DELAY: Duration = Duration::from_secs(1);
 
@@ -27,7 +28,7 @@ impl Neighbours {
                 return self.set_announce_error(Some(format!("this node cannot announce itself: {error}")));
             }
         };
-        let (mut next, mut delay) = (0, INITIAL_DELAY);
+        let (mut next, mut backoff) = (0, Backoff::new(BackoffRange::new(INITIAL_DELAY, settings.period)));
         loop {
             let listing = config.library.files();
             if next >= listing.len() {
@@ -51,8 +52,9 @@ impl Neighbours {
                 tokio::time::sleep(DATAGRAM_INTERVAL).await;
             }
             self.set_announce_error(failure.filter(|_| sent == 0));
-            tokio::time::sleep(delay.min(settings.period)).await;
-            delay = delay.saturating_mul(2);
+            // Without randomness only the jitter is lost.
+            let random = getrandom::u64().unwrap_or(0);
+            tokio::time::sleep(backoff.next_delay(random)).await;
         }
     }
 

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use protocol::lan::LanAnnouncement;
 use protocol::limits::MAX_ANNOUNCEMENT;
+use protocol::rate_limiter::RateLimit;
 use tokio::net::UdpSocket;
 
 use super::Neighbours;
@@ -10,7 +11,7 @@ use super::table::CardOutcome;
 use crate::addresses::is_dialable;
 use crate::lan::settings::DATAGRAM_LIMITS;
 use crate::lan::{announce_socket, broadcast_targets, receive_socket};
-use crate::rate_limiter::{AddressRateLimiter, RateLimit};
+use crate::rate_limiter::AddressRateLimiter;
 
 /// Rate limits of answers, per address and in total.
 const ANSWER_LIMITS: [RateLimit; 2] = [
@@ -30,9 +31,8 @@ impl Neighbours {
         let (socket, sender) = match sockets {
             Ok(sockets) => sockets,
             Err(error) => {
-                return self.set_receive_error(format!(
-                    "cannot listen for other nodes on port {port}: {error}; choose another with --lan-port"
-                ));
+                return self
+                    .set_receive_error(format!("cannot listen for other nodes on port {port}: {error}"));
             }
         };
         let (mut limiter, mut answers) = (

@@ -2,6 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use protocol::backoff::BackoffRange;
 use protocol::digest::Digest;
 use protocol::lan::Card;
 use protocol::limits::MAX_ANNOUNCED;
@@ -18,8 +19,8 @@ const MAX_PER_ADDRESS: usize = 8;
 /// Lower ports belong to other services, which nobody must be able to make us connect to.
 const MIN_PORT: u16 = 1024;
 
-/// Delay after a failed contact: initial value and maximum. It doubles with every failure.
-const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(30)];
+/// Minimum and maximum delay after a failed contact.
+const RETRY_DELAYS: BackoffRange = BackoffRange::new(Duration::from_secs(2), Duration::from_secs(30));
 
 /// Age from which a failure no longer counts.
 const FAILURE_EXPIRY: Duration = Duration::from_mins(1);
@@ -55,6 +56,8 @@ struct NeighbourEntry {
 #[derive(Debug, Clone, Copy)]
 struct ContactFailure {
     at: Instant,
+    /// Number of earlier failures, unless they have expired.
+    earlier: u32,
     retry_delay: Duration,
 }
 
@@ -137,14 +140,14 @@ impl NeighbourTable {
         all
     }
 
-    /// Records that a node did not answer.
-    pub(super) fn record_failure(&mut self, address: SocketAddr, now: Instant) {
+    /// Records that a node did not answer; `random` adds jitter to the delay before the next contact.
+    pub(super) fn record_failure(&mut self, address: SocketAddr, now: Instant, random: u64) {
         if let Some(neighbour) = self.nodes.get_mut(&address) {
-            let [first, max] = RETRY_DELAYS;
             let last =
                 neighbour.last_failure.filter(|last| now.saturating_duration_since(last.at) < FAILURE_EXPIRY);
-            let delay = last.map_or(first, |last| last.retry_delay.saturating_mul(2).min(max));
-            neighbour.last_failure = Some(ContactFailure { at: now, retry_delay: delay });
+            let earlier = last.map_or(0, |last| last.earlier.saturating_add(1));
+            let retry_delay = RETRY_DELAYS.delay(earlier, random);
+            neighbour.last_failure = Some(ContactFailure { at: now, earlier, retry_delay });
         }
     }
 }
@@ -178,9 +181,9 @@ mod tests {
             table.sources_of(&digest, now),
             [(NodeId::from_bytes([1; 32]), SocketAddr::new(ip(1), 2000))]
         );
-        table.record_failure(SocketAddr::new(ip(1), 2000), now);
+        table.record_failure(SocketAddr::new(ip(1), 2000), now, 0);
         assert_eq!(table.sources_of(&digest, now), []);
-        assert_eq!(table.sources_of(&digest, now + RETRY_DELAYS[0]).len(), 1);
+        assert_eq!(table.sources_of(&digest, now + RETRY_DELAYS.min()).len(), 1);
         assert_eq!(table.count(now + LIFETIME), 0);
     }
 
@@ -191,7 +194,7 @@ mod tests {
         let mut delays = Vec::new();
         for _ in 0..7 {
             table.record(ip(1), &card(1, 2000, vec![]), now);
-            table.record_failure(address, now);
+            table.record_failure(address, now, 0);
             let delay = (0..100).find(|second| {
                 let then = now + Duration::from_secs(*second);
                 !table.queryable(then).is_empty()
@@ -203,7 +206,7 @@ mod tests {
                 *delays.last().unwrap()
             });
         }
-        assert_eq!(delays, [2, 4, 8, 16, 30, 30, 2]);
+        assert_eq!(delays, [2, 4, 8, 15, 15, 15, 2]);
     }
 
     #[test]

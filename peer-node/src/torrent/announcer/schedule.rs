@@ -13,6 +13,7 @@ mod tests;
 
 use std::time::Duration;
 
+use protocol::seeded_random::SeededRandom;
 use protocol::tracker::{AnnounceReply, TrackerEvent};
 use tokio::time::Instant;
 
@@ -20,7 +21,6 @@ use super::interval_bounds::IntervalBounds;
 use super::tiers::{LastReply, TierTracker, TrackerId, TrackerStatus, TrackerTiers};
 use super::tracker_url::TrackerAddress;
 use crate::view::{TrackerState, TrackerView};
-use swarm::SeededRandom;
 
 /// An announce to make.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,18 +3,15 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use protocol::backoff::{Backoff, BackoffRange};
 use protocol::limits::MAX_TRACKERS;
+use protocol::seeded_random::SeededRandom;
 use tokio::time::Instant;
 
 use super::tracker_url::{TrackerAddress, TrackerUrlError, shown_name};
-use crate::backoff::Backoff;
-use swarm::SeededRandom;
 
-/// Delay after the first failure; doubled each time.
-const MIN_RETRY_DELAY: Duration = Duration::from_secs(1);
-
-/// Maximum delay after a failure.
-const MAX_RETRY_DELAY: Duration = Duration::from_mins(30);
+/// Minimum and maximum delay after a failure.
+const RETRY_DELAYS: BackoffRange = BackoffRange::new(Duration::from_secs(1), Duration::from_mins(30));
 
 /// Number of a tracker within a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,7 +105,7 @@ impl TierTracker {
             name: shown_name(url),
             address: TrackerAddress::parse(url),
             status: TrackerStatus::Untried,
-            backoff: Backoff::between(MIN_RETRY_DELAY, MAX_RETRY_DELAY),
+            backoff: Backoff::new(RETRY_DELAYS),
             round: 0,
             has_started: false,
             last_reply: LastReply::default(),

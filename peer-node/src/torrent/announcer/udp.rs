@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use parking_lot::Mutex;
+use protocol::seeded_random::SeededRandom;
 use protocol::tracker::{AnnounceReply, AnnounceRequest};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
@@ -14,7 +15,6 @@ use self::exchange::{ExchangeStep, UdpAnnounce, UdpConnectionId, UdpExchange};
 use super::timeouts::TrackerTimeouts;
 use super::tracker_error::TrackerError;
 use crate::source_address::SourceAddress;
-use swarm::SeededRandom;
 
 /// Maximum size of a datagram in bytes.
 const MAX_DATAGRAM: usize = 1 << 16;

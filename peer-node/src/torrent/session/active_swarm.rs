@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use protocol::backoff::{Backoff, BackoffRange};
 use protocol::geometry::{Block, PieceIndex};
 use protocol::limits::MAX_BITTORRENT_REQUESTS;
 use tokio::sync::mpsc;
@@ -48,7 +49,8 @@ const MIN_PEERS: usize = 8;
 
 /// Minimum and maximum delay before trackers are asked again; trackers set limits of their own. The delay doubles while
 /// no peer is connected.
-const TRACKER_RETRY_DELAYS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(30));
+const TRACKER_RETRY_DELAYS: BackoffRange =
+    BackoffRange::new(Duration::from_secs(30), Duration::from_mins(30));
 
 /// Phase of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,9 +95,9 @@ pub(super) struct ActiveSwarm {
     pub(super) is_finalized: bool,
     /// When a source was last connected, or when the swarm was joined.
     pub(super) last_connected: Instant,
-    peers_wanted_at: Instant,
-    /// Delay before trackers are asked for more peers.
-    tracker_retry_delay: Duration,
+    /// When trackers may be asked for more peers.
+    peers_wanted_from: Instant,
+    tracker_backoff: Backoff,
 }
 
 impl ConnectedPeer {
@@ -229,8 +231,8 @@ impl TorrentSession {
             native_events,
             is_finalized: false,
             last_connected: now,
-            peers_wanted_at: now,
-            tracker_retry_delay: TRACKER_RETRY_DELAYS.0,
+            peers_wanted_from: now + TRACKER_RETRY_DELAYS.min(),
+            tracker_backoff: Backoff::new(TRACKER_RETRY_DELAYS),
         };
         self.report_to_trackers(&active);
         Ok(active)
@@ -267,14 +269,13 @@ impl TorrentSession {
             active.dials.spawn(async move { (address, membership.dial(address, mode).await) });
         }
         if !active.peers.is_empty() {
-            active.tracker_retry_delay = TRACKER_RETRY_DELAYS.0;
+            active.tracker_backoff.reset();
+            active.peers_wanted_from = active.peers_wanted_from.min(now + TRACKER_RETRY_DELAYS.min());
         }
         // A seed dials too: peers may be unable to connect to it.
         let enough = if active.phase == TorrentPhase::Fetching { MIN_PEERS } else { 1 };
-        let is_due = now.saturating_duration_since(active.peers_wanted_at) >= active.tracker_retry_delay;
-        if active.peers.len() < enough && is_due {
-            active.peers_wanted_at = now;
-            active.tracker_retry_delay = (active.tracker_retry_delay * 2).min(TRACKER_RETRY_DELAYS.1);
+        if active.peers.len() < enough && now >= active.peers_wanted_from {
+            active.peers_wanted_from = now + active.tracker_backoff.next_delay(fresh_seed());
             active.announcer.request_peers();
         }
     }
@@ -294,7 +295,7 @@ impl TorrentSession {
             tracing::debug!(%address, %error, "cannot connect to a peer");
         }
         let kind = if error.is_retryable() { DisconnectKind::RetrySoon } else { DisconnectKind::Useless };
-        self.peer_table.disconnected(address, kind, Instant::now());
+        self.peer_table.disconnected(address, kind, Instant::now(), fresh_seed());
     }
 
     /// Handles a tracker event.

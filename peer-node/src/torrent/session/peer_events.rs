@@ -10,6 +10,7 @@ use super::active_swarm::{
 };
 use crate::bittorrent::{PeerWire, WireEvent};
 use crate::torrent::peer_table::DisconnectKind;
+use crate::transfer::fresh_seed::fresh_seed;
 use crate::transport::Buffer;
 use swarm::{Have, SourceId};
 
@@ -116,7 +117,7 @@ impl TorrentSession {
             (DisconnectKind::RetrySoon, TorrentPhase::Seeding) => DisconnectKind::Useless,
             _ => kind,
         };
-        self.peer_table.disconnected(address, kind, Instant::now());
+        self.peer_table.disconnected(address, kind, Instant::now(), fresh_seed());
     }
 }
 

@@ -1,11 +1,11 @@
 //! Runs one torrent until it ends or a signal arrives, and shows its progress.
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::{ArgAction, Args};
+use clap::Args;
+use clap::builder::Resettable;
 use protocol::escape::display_safe;
 use protocol::units::DisplaySize;
 use tokio::net::TcpListener;
@@ -14,8 +14,8 @@ use tokio::runtime::Runtime;
 use super::TorrentCommandError;
 use super::saved_port::SavedPort;
 use crate::frontend::cli::EXIT_FORCED;
-use crate::frontend::cli::address_options::AddressOptions;
-use crate::frontend::cli::options::{at_least_one, rate};
+use crate::frontend::cli::transfer_options::TransferOptions;
+use crate::frontend::cli::verbosity_option::VerbosityOption;
 use crate::frontend::console::output::ConsoleOutput;
 use crate::frontend::console::progress::progress_line;
 use crate::frontend::repl::done_lines;
@@ -33,8 +33,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Exit status after Ctrl-C, if the selected files are incomplete.
 const EXIT_INTERRUPTED: u8 = 130;
 
-/// The options for connections to peers.
+/// The options for connections to peers. The environment variables for the limits are those of a node, so they do not apply here.
 #[derive(Debug, Clone, Args)]
+#[command(
+    mut_arg("max_upload_rate", |arg| arg.env(Resettable::Reset)),
+    mut_arg("max_download_rate", |arg| arg.env(Resettable::Reset)),
+    mut_arg("upload_slots", |arg| arg.env(Resettable::Reset)),
+    mut_arg("max_connections", |arg| arg.env(Resettable::Reset)),
+)]
 pub(crate) struct TorrentPeerOptions {
     /// Accept peers on this port; 0 takes any free port [default: the port of the last run, if it is free]
     #[arg(long, value_name = "PORT")]
@@ -48,29 +54,13 @@ pub(crate) struct TorrentPeerOptions {
     #[arg(long = "peer", value_name = "ADDRESS:PORT")]
     pub peers: Vec<SocketAddr>,
 
-    /// Maximum total upload rate in bytes/s, e.g. 10M [default: unlimited]
-    #[arg(long, value_name = "RATE", value_parser = rate)]
-    pub max_upload_rate: Option<NonZeroU64>,
-
-    /// Maximum total download rate in bytes/s, e.g. 10M [default: unlimited]
-    #[arg(long, value_name = "RATE", value_parser = rate)]
-    pub max_download_rate: Option<NonZeroU64>,
-
-    /// Maximum number of peers served at once, plus one rotating slot; others wait in the queue
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one)]
-    pub upload_slots: usize,
-
-    /// Maximum number of connections to other peers
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = at_least_one)]
-    pub max_connections: usize,
-
-    /// The limits per address.
+    /// The limits of transfers.
     #[command(flatten)]
-    pub addresses: AddressOptions,
+    pub transfers: TransferOptions,
 
-    /// Show the log on stderr; repeat for more detail, up to -vvv
-    #[arg(short, long, action = ArgAction::Count)]
-    pub verbose: u8,
+    /// How much of the log is shown.
+    #[command(flatten)]
+    pub verbosity: VerbosityOption,
 }
 
 /// Parses a seed ratio.
@@ -85,7 +75,7 @@ pub(super) fn run_torrent(
     options: &TorrentPeerOptions,
     output: &mut ConsoleOutput,
 ) -> Result<u8, TorrentCommandError> {
-    crate::log::init_stderr(options.verbose);
+    crate::log::init_stderr(options.verbosity.verbose);
     let runtime = Runtime::new().map_err(TorrentCommandError::System)?;
     let code = runtime.block_on(start_and_follow(torrent, options, output));
     // Only blocking calls can be left; do not wait for them.
@@ -99,12 +89,13 @@ async fn start_and_follow(
     output: &mut ConsoleOutput,
 ) -> Result<u8, TorrentCommandError> {
     let mut signals = Signals::listen().map_err(TorrentCommandError::System)?;
+    let transfers = &options.transfers;
     let transport = TransportConfig {
-        upload_slots: options.upload_slots,
-        max_connections: options.max_connections,
-        per_address: options.addresses.limits(),
-        upload: Throttle::new(options.max_upload_rate, None),
-        download: Throttle::new(options.max_download_rate, None),
+        upload_slots: transfers.upload_slots,
+        max_connections: transfers.max_connections,
+        per_address: transfers.addresses.limits(),
+        upload: Throttle::new(transfers.max_upload_rate, None),
+        download: Throttle::new(transfers.max_download_rate, None),
         source_address: SourceAddress::from_listener(options.listen_host),
     };
     let metainfo = torrent.metainfo.clone();

@@ -88,10 +88,10 @@ fn index_lines(own: SocketAddr, index: &str, status: &IndexStatus) -> Vec<(&'sta
 fn neighbours_text(node: &Node) -> Option<String> {
     let neighbours = node.neighbours()?;
     let discovered = format!("{} discovered", pluralize(neighbours.count() as u64, "node"));
-    Some(match neighbours.error() {
-        Some(trouble) => format!("{discovered}; {}", display_safe(&trouble)),
-        None => discovered,
-    })
+    let cannot_listen =
+        neighbours.receive_error().map(|why| format!("{why}; choose another with --lan-port"));
+    let troubles = [cannot_listen, neighbours.announce_error()].into_iter().flatten();
+    Some(troubles.fold(discovered, |text, trouble| format!("{text}; {}", display_safe(&trouble))))
 }
 
 fn network_text(statistics: &Statistics) -> String {

@@ -13,7 +13,7 @@ use crate::frontend::console::look::Style;
 use crate::frontend::repl::command::{ContentSelector, TorrentAction};
 use crate::frontend::repl::command_error::CommandError;
 use crate::frontend::repl::session::{ReplSession, expand_tilde, home_dir};
-use crate::shared_torrents::CreatedTorrent;
+use crate::shared_torrents::{CreatedTorrent, NoAnnounceUrl};
 use crate::storage::read_regular_file;
 use crate::torrent::{NoUsableSource, OnCompletion, dot_torrent};
 
@@ -101,7 +101,11 @@ fn report_created(
         session.output.line(format!("made\t{path}\tinfohash {infohash}\t{tracker}"))?;
     }
     if let Err(why) = &created.tracker {
-        session.output.warning(format!("the torrent names no tracker: {why}"));
+        let hint = match why {
+            NoAnnounceUrl::IndexIsNoTracker => " (start index-server with --tracker)",
+            NoAnnounceUrl::Index(_) => "",
+        };
+        session.output.warning(format!("the torrent names no tracker: {why}{hint}"));
     }
     Ok(())
 }

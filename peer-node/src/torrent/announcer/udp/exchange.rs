@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use protocol::seeded_random::SeededRandom;
 use protocol::tracker::udp::{AddressFamily, DatagramError, UdpRequest, UdpResponse};
 use protocol::tracker::{AnnounceReply, AnnounceRequest, TrackedPeer, TrackerFailure};
 use tokio::time::Instant;
 
 use super::super::timeouts::TrackerTimeouts;
 use super::super::tracker_error::TrackerError;
-use swarm::SeededRandom;
 
 /// Lifetime of a connection id (BEP 15).
 const CONNECTION_LIFETIME: Duration = Duration::from_mins(1);

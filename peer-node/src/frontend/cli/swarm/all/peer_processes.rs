@@ -109,7 +109,7 @@ fn spawn(options: &SwarmOptions, framing: FramingOption, id: ConfiguredPeerId) -
     command.args(["swarm", &id.to_string(), "--report", "--dir"]).arg(&options.dir);
     command.arg("--common").arg(options.common_path()).arg("--peers").arg(options.peers_path());
     let framing = format!("{framing:?}").to_ascii_lowercase();
-    command.args(["--framing", &framing]).args((0..options.verbose).map(|_| "-v"));
+    command.args(["--framing", &framing]).args((0..options.verbosity.verbose).map(|_| "-v"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0).kill_on_drop(true).spawn()
 }

@@ -1,5 +1,7 @@
+//! Pseudo-random numbers for order and jitter; not for secrets. Pure: callers pass the seed.
+
 /// A small pseudo-random generator (`SplitMix64`); the same seed gives the same sequence.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SeededRandom(u64);
 
 impl SeededRandom {

@@ -1,8 +1,33 @@
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 
 use clap::Args;
+use protocol::units::parse_size;
 
 use crate::transport::{AddressLimits, CONNECTIONS_PER_ADDRESS};
+
+/// The limits of all transfers together, and per address.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct TransferOptions {
+    /// Maximum total upload rate in bytes/s, e.g. 10M [default: unlimited]
+    #[arg(long, value_name = "RATE", env = "PEER_NODE_MAX_UPLOAD_RATE", value_parser = rate)]
+    pub max_upload_rate: Option<NonZeroU64>,
+
+    /// Maximum total download rate in bytes/s, e.g. 10M [default: unlimited]
+    #[arg(long, value_name = "RATE", env = "PEER_NODE_MAX_DOWNLOAD_RATE", value_parser = rate)]
+    pub max_download_rate: Option<NonZeroU64>,
+
+    /// Maximum number of peers served at once, plus one rotating slot; others wait in the queue
+    #[arg(long, value_name = "N", env = "PEER_NODE_UPLOAD_SLOTS", default_value_t = 8, value_parser = at_least_one)]
+    pub upload_slots: usize,
+
+    /// Maximum number of connections to other peers
+    #[arg(long, value_name = "N", env = "PEER_NODE_MAX_CONNECTIONS", default_value_t = 200, value_parser = at_least_one)]
+    pub max_connections: usize,
+
+    /// The limits per address.
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
 
 /// The limits per address, so that no peer can occupy a node alone. An address is an IPv4 address or the network (/64) of a
 /// public IPv6 address.
@@ -40,4 +65,15 @@ impl AddressOptions {
             includes_loopback: self.limit_loopback,
         }
     }
+}
+
+fn rate(text: &str) -> Result<NonZeroU64, String> {
+    let rate = parse_size(text.trim_end_matches("/s")).map_err(|error| error.to_string())?;
+    NonZeroU64::new(rate)
+        .ok_or_else(|| "a rate of 0 would block all transfers; omit the option for no limit".to_owned())
+}
+
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected a number of at least 1".to_owned())
 }
