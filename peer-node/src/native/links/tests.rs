@@ -65,7 +65,7 @@ impl LinkTestNode {
         });
         let visited = links.clone();
         tracker.clone().spawn(async move {
-            let visit = |mut stream: TcpStream, from, permit| {
+            let visit = |mut stream: PeerStream, from, permit| {
                 let links = visited.clone();
                 async move {
                     let mut preamble = [0; PREAMBLE_LEN];
