@@ -1,5 +1,6 @@
 //! Finds contents at the index and at neighbours on the local network, and merges the results.
 
+mod browse;
 mod dead_sources;
 mod hinted_sources;
 mod repeat_limit;
@@ -20,6 +21,7 @@ use self::dead_sources::DeadSources;
 use self::hinted_sources::HintedSources;
 use crate::index_client::{IndexClient, IndexError, SearchPage};
 use crate::lan::{NeighbourFiles, Neighbours};
+pub(crate) use browse::BrowseError;
 use repeat_limit::RepeatLimit;
 
 /// Searches the index and the neighbours. Cheap to clone.

@@ -41,4 +41,4 @@ pub(crate) use socket::{announce_socket, broadcast_targets, chunk_listener, loca
 pub(crate) use uploader::upload;
 
 use announced_chunks::AnnouncedChunks;
-pub(crate) use neighbours::{NeighbourFiles, Neighbours, NeighboursConfig};
+pub(crate) use neighbours::{NeighbourBrowseError, NeighbourFiles, Neighbours, NeighboursConfig};

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::transport::PeerStream;
 
-/// The features that this node announces.
+/// The features that every node announces.
 pub(super) const FEATURES: PeerFeatures = PeerFeatures::ANY_NAMES
     .with(PeerFeatures::WRONG_PIECES)
     .with(PeerFeatures::QUEUE_LENGTH)
@@ -78,14 +78,16 @@ pub(super) struct LocalNode {
     pub(super) node: NodeId,
     /// Port on which this node accepts connections.
     pub(super) port: u16,
+    /// The features that it announces.
+    pub(super) features: PeerFeatures,
 }
 
 impl LocalNode {
     const fn greeting(self, version: Version) -> PeerMessage {
-        let Self { node, port } = self;
+        let Self { node, port, features } = self;
         match version {
             Version::One => PeerMessage::Hello { node, port },
-            Version::Two => PeerMessage::Greet { node, port, features: FEATURES },
+            Version::Two => PeerMessage::Greet { node, port, features },
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use protocol::features::PeerFeatures;
 use protocol::frame::FrameBuffer;
 use protocol::node_id::NodeId;
 use protocol::peer::ConnectionKey;
@@ -16,9 +17,10 @@ use super::dial_error::PeerDialError;
 use super::fetching::{FIRST_CHANNEL, SourceEvent};
 use super::further_readers::FurtherReaders;
 use super::further_writers::{FurtherNumber, JoinableLink, LinkKeys, adapt_width};
-use super::greeting::{self, GreetedPeer, IncomingConnection, LinkGreetingError, LocalNode};
+use super::greeting::{self, FEATURES, GreetedPeer, IncomingConnection, LinkGreetingError, LocalNode};
 use super::link::{ContentRequest, PeerLink, PeerLinkState};
 use super::older_peers::OlderPeers;
+use super::peer_listing::ListingLimiter;
 use super::reader::{LinkError, LinkReader};
 use super::serving::{LinkServing, ServingContext};
 use super::writer::LinkWriter;
@@ -42,7 +44,7 @@ pub(crate) struct LinksConfig {
     pub library: Library,
     /// Downloads in progress, which are shared too.
     pub partials: Partials,
-    /// Whether searches of other peers are answered. If not, they find nothing.
+    /// Whether other peers may search and list the files. If not, searches find nothing.
     pub is_searchable: bool,
     /// Key for answering the probes of an index.
     pub probe_key: ProbeKey,
@@ -72,6 +74,7 @@ struct Inner {
     wrong_piece_reports: Arc<Mutex<WrongPieceReports>>,
     /// Links that further connections may join.
     keys: LinkKeys,
+    listing_limiter: ListingLimiter,
 }
 
 impl Links {
@@ -84,6 +87,7 @@ impl Links {
                 older_peers: Mutex::default(),
                 wrong_piece_reports: Arc::default(),
                 keys: LinkKeys::default(),
+                listing_limiter: ListingLimiter::default(),
             }),
         }
     }
@@ -200,8 +204,10 @@ impl Links {
     }
 
     fn local_node(&self) -> LocalNode {
-        let LinksConfig { node, port, .. } = self.inner.config;
-        LocalNode { node, port }
+        let LinksConfig { node, port, is_searchable, .. } = self.inner.config;
+        // A node that answers no searches does not list its files either.
+        let features = if is_searchable { FEATURES.with(PeerFeatures::BROWSE) } else { FEATURES };
+        LocalNode { node, port, features }
     }
 
     /// Receives the greeting of an incoming connection and serves the peer.
@@ -306,6 +312,7 @@ impl Links {
             is_searchable,
             uploads: transport.uploads().clone(),
             wrong_piece_reports: Arc::clone(&self.inner.wrong_piece_reports),
+            listing_limiter: self.inner.listing_limiter.clone(),
         }
     }
 

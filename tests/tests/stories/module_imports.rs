@@ -203,6 +203,7 @@ const PEER_NODE: [Imports; 21] = [
             "configured",
             "doctor",
             "download",
+            "finder",
             "identity",
             "index_client",
             "lan",

@@ -7,6 +7,7 @@ use super::command::{MIN_DIGITS, ParseError};
 use super::peers::PeerLookupError;
 use super::row_list::RowNumberError;
 use crate::download::TorrentError;
+use crate::finder::BrowseError;
 use crate::frontend::console::output::OutputError;
 use crate::index_client::IndexError;
 use crate::library::LibraryError;
@@ -31,6 +32,9 @@ pub(crate) enum CommandError {
     /// The index does not answer, or refuses the request.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The files of a peer cannot be listed.
+    #[error(transparent)]
+    Browse(#[from] BrowseError),
     /// The library refuses the request.
     #[error(transparent)]
     Library(LibraryError),

@@ -3,7 +3,7 @@ use tokio::net::TcpListener;
 use super::*;
 
 fn local_node(number: u8) -> LocalNode {
-    LocalNode { node: NodeId::from_bytes([number; 32]), port: u16::from(number) }
+    LocalNode { node: NodeId::from_bytes([number; 32]), port: u16::from(number), features: FEATURES }
 }
 
 async fn pair() -> (PeerStream, PeerStream) {
