@@ -174,16 +174,29 @@ const INDEX_SERVER: [Imports; 30] = [
     ("words", &["keyed_hash", "text_table"]),
 ];
 
-const PEER_NODE: [Imports; 21] = [
+const PEER_NODE: [Imports; 20] = [
     ("account_file", &["storage"]),
     ("bittorrent", &["rate_limiter", "throttle", "transport", "view"]),
     ("configured", &["backoff", "local_time", "rate_limiter", "storage", "transfer", "transport", "view"]),
-    ("doctor", &["addresses", "download", "index_client", "lan", "library", "node", "state_dir"]),
+    (
+        "discovery",
+        &[
+            "addresses",
+            "backoff",
+            "identity",
+            "lan",
+            "library",
+            "native",
+            "rate_limiter",
+            "source_address",
+            "view",
+        ],
+    ),
+    ("doctor", &["addresses", "discovery", "download", "lan", "library", "node", "state_dir"]),
     (
         "download",
         &[
-            "finder",
-            "index_client",
+            "discovery",
             "library",
             "native",
             "state_dir",
@@ -194,18 +207,16 @@ const PEER_NODE: [Imports; 21] = [
             "view",
         ],
     ),
-    ("finder", &["index_client", "lan", "native"]),
     (
         "frontend",
         &[
             "account_file",
             "addresses",
             "configured",
+            "discovery",
             "doctor",
             "download",
-            "finder",
             "identity",
-            "index_client",
             "lan",
             "library",
             "log",
@@ -222,8 +233,7 @@ const PEER_NODE: [Imports; 21] = [
         ],
     ),
     ("identity", &["storage"]),
-    ("index_client", &["addresses", "backoff", "identity", "library", "native", "source_address"]),
-    ("lan", &["addresses", "library", "local_time", "log", "native", "rate_limiter", "storage", "transport"]),
+    ("lan", &["addresses", "local_time", "log", "rate_limiter", "storage", "transport"]),
     ("library", &["state_dir", "storage"]),
     ("listener", &["bittorrent", "native", "transport"]),
     ("log", &["storage"]),
@@ -232,10 +242,9 @@ const PEER_NODE: [Imports; 21] = [
         "node",
         &[
             "bittorrent",
+            "discovery",
             "download",
-            "finder",
             "identity",
-            "index_client",
             "lan",
             "library",
             "listener",
@@ -251,20 +260,17 @@ const PEER_NODE: [Imports; 21] = [
     ),
     (
         "shared_torrents",
-        &["bittorrent", "download", "index_client", "library", "rate_limiter", "storage", "torrent", "view"],
+        &["bittorrent", "discovery", "download", "library", "rate_limiter", "storage", "torrent", "view"],
     ),
     ("state_dir", &["identity"]),
     (
         "torrent",
         &[
-            "addresses",
-            "backoff",
             "bittorrent",
-            "finder",
+            "discovery",
             "library",
             "listener",
             "native",
-            "source_address",
             "storage",
             "transfer",
             "transport",

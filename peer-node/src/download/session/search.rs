@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 use super::source_events::LOSS_RETRY_DELAY;
 use super::waiting::is_online;
 use super::{DownloadInbox, DownloadSession, DownloadSessionError, DownloadStage, GRACE_PERIOD};
+use crate::discovery::finder::source_search::{SearchEvent, SearchRound};
 use crate::download::sources::EarlyManifest;
-use crate::finder::source_search::{SearchEvent, SearchRound};
 use crate::native::PeerLink;
 use crate::transfer::queue::QueueSlot;
 

@@ -10,12 +10,12 @@ use protocol::index::{Hit, PeerRef};
 use protocol::limits::MAX_HITS;
 
 use super::search;
+use crate::discovery::index_client::{IndexError, SearchPage};
 use crate::frontend::repl::command::ContentSelector;
 use crate::frontend::repl::command_error::CommandError;
 use crate::frontend::repl::peers::{PeerLookupError, PeerName};
 use crate::frontend::repl::row_list::{ListRow, ListedContent};
 use crate::frontend::repl::session::ReplSession;
-use crate::index_client::{IndexError, SearchPage};
 use prefix::find_by_prefix;
 use protocol::escape::{display_safe, excerpt};
 

@@ -5,8 +5,8 @@ use protocol::limits::MAX_NODES_FOUND;
 use protocol::node_id::NodeId;
 
 use super::Finder;
-use crate::index_client::IndexError;
-use crate::lan::NeighbourBrowseError;
+use crate::discovery::index_client::IndexError;
+use crate::discovery::neighbours::NeighbourBrowseError;
 
 /// A page of a peer's files: its id, the files in the order of their paths, and whether more follow.
 pub(crate) type BrowsedPage = (NodeId, Vec<FileRecord>, bool);

@@ -25,7 +25,7 @@ use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::LanSettings;
+use crate::lan::LanSettings;
 use crate::library::Library;
 use crate::native::Links;
 pub(crate) use browse::NeighbourBrowseError;

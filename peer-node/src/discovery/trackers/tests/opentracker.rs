@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::announcing::config;
 use super::*;
-use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer};
+use crate::discovery::trackers::{AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer};
 
 /// A running opentracker and its folder.
 struct RunningOpentracker {

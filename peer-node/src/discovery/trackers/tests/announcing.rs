@@ -7,8 +7,8 @@ use tokio_util::task::TaskTracker;
 
 use super::scripted_tracker::{ScriptedTracker, TrackerAct, response};
 use super::*;
-use crate::torrent::announcer::interval_bounds::IntervalBounds;
-use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer};
+use crate::discovery::trackers::interval_bounds::IntervalBounds;
+use crate::discovery::trackers::{AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer};
 use crate::view::TrackerState;
 
 pub(super) fn config(tiers: &[&[&str]], left: u64) -> AnnounceConfig {

@@ -189,7 +189,7 @@ impl TrackerAnnouncer {
 }
 
 /// Returns why this program cannot use the tracker of a URL, escaped for display; none if it can.
-pub(super) fn unusable_reason(url: &str) -> Option<String> {
+pub(crate) fn unusable_reason(url: &str) -> Option<String> {
     TrackerAddress::parse(url).err().map(|error| error.to_string())
 }
 

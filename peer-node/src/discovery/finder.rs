@@ -19,8 +19,8 @@ use protocol::query::Query;
 
 use self::dead_sources::DeadSources;
 use self::hinted_sources::HintedSources;
-use crate::index_client::{IndexClient, IndexError, SearchPage};
-use crate::lan::{NeighbourFiles, Neighbours};
+use crate::discovery::index_client::{IndexClient, IndexError, SearchPage};
+use crate::discovery::neighbours::{NeighbourFiles, Neighbours};
 pub(crate) use browse::BrowseError;
 use repeat_limit::RepeatLimit;
 
