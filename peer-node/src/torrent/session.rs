@@ -229,8 +229,9 @@ impl TorrentSession {
             Self::search_natives(active);
             tokio::select! {
                 Some((id, event)) = active.events.recv() => self.handle_events(id, event, active),
-                Some(event) = active.announce_events.recv() => {
-                    self.handle_announce(event);
+                Some(event) = active.announce_events.recv() => self.handle_announce(event),
+                Some(found) = active.peer_events.recv() => {
+                    self.handle_peers(found);
                     self.dial(active);
                 }
                 event = NativeEvents::next(&mut active.native_events) => self.handle_native_event(event, active),
