@@ -43,8 +43,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::finder::Finder;
-use crate::index_client::IndexClient;
+use crate::discovery::finder::Finder;
+use crate::discovery::index_client::IndexClient;
 use crate::library::Library;
 use crate::native::Links;
 use crate::native::partials::Partials;

@@ -4,12 +4,11 @@ mod account_file;
 mod addresses;
 mod bittorrent;
 mod configured;
+mod discovery;
 mod doctor;
 mod download;
-mod finder;
 mod frontend;
 mod identity;
-mod index_client;
 mod lan;
 mod library;
 mod listener;
@@ -30,8 +29,10 @@ mod transport;
 mod used_folders;
 mod view;
 
+pub use discovery::index_client::{
+    IndexClient, IndexConfig, IndexStatus, ShareChanges, ShareRecords, ShareSource,
+};
 pub use frontend::cli::main;
 pub use identity::{ExposedKeyPolicy, Identity};
-pub use index_client::{IndexClient, IndexConfig, IndexStatus, ShareChanges, ShareRecords, ShareSource};
 pub use native::ProbeKey;
 pub use source_address::SourceAddress;

@@ -14,11 +14,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::discovery::finder::Finder;
+use crate::discovery::index_client::IndexClient;
+use crate::discovery::neighbours::Neighbours;
 use crate::download::Downloads;
-use crate::finder::Finder;
 use crate::identity::{ExposedKeyPolicy, Identity, IdentityError};
-use crate::index_client::IndexClient;
-use crate::lan::{LanSettings, Neighbours};
+use crate::lan::LanSettings;
 use crate::library::{Library, LibraryError};
 use crate::shared_torrents::SharedTorrents;
 use crate::source_address::SourceAddress;

@@ -28,8 +28,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bittorrent::Wires;
+use crate::discovery::index_client::{IndexClient, IndexError};
 use crate::download::{Downloads, NotStarted};
-use crate::index_client::{IndexClient, IndexError};
 use crate::library::Library;
 use crate::storage::replace_file;
 use crate::torrent::dot_torrent;

@@ -54,6 +54,9 @@ pub const MAX_NODES_FOUND: usize = 10;
 /// Maximum number of files in one page of a peer's list.
 pub const MAX_LISTING: u16 = 1000;
 
+/// Maximum size of the records in a page that a peer sends of its own list, in bytes (256 KiB). One record always fits.
+pub const MAX_LISTING_BYTES: usize = 256 << 10;
+
 /// Maximum number of files in one registration.
 pub const MAX_BATCH: usize = 1000;
 

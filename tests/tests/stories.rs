@@ -56,6 +56,8 @@ mod index_metrics;
 mod index_restarts;
 #[path = "stories/index_tracker.rs"]
 mod index_tracker;
+#[path = "stories/lan_browse.rs"]
+mod lan_browse;
 #[path = "stories/lan_chunks.rs"]
 mod lan_chunks;
 #[path = "stories/lan_logs.rs"]

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use protocol::backoff::{Backoff, BackoffRange};
 use protocol::configured::{ConfiguredPeerId, ListedPeer};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::handshake::{GroupHandshakeError, exchange_handshakes};
 use super::link::GroupConnection;
+use crate::transport::PeerStream;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -65,10 +65,9 @@ async fn dial(
     cancel: &CancellationToken,
 ) -> Result<GroupConnection, GroupDialError> {
     let target_address = (target.host.as_str(), target.port);
-    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(target_address)).await;
-    let connected = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let connected = PeerStream::connect_host(target_address, CONNECT_TIMEOUT).await;
     let mut stream = connected.map_err(GroupDialError::Connect)?;
-    let address = stream.peer_addr().map_err(GroupDialError::Connect)?;
+    let address = stream.peer_address().map_err(GroupDialError::Connect)?;
     let judge = |claimed| if claimed == target.id { Ok(()) } else { Err("is not the expected peer") };
     let peer = exchange_handshakes(&mut stream, own_id, judge).await?;
     Ok(GroupConnection { stream, address, peer, is_inbound: false, closed: cancel.child_token() })

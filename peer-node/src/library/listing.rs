@@ -136,6 +136,13 @@ impl ShareListing {
         self.by_path.iter().map(|FileByPath(file)| file.as_ref())
     }
 
+    /// Returns the files behind the path `after` in the order of paths, or all files.
+    pub(crate) fn after(&self, after: Option<&str>) -> impl Iterator<Item = &SharedFile> {
+        let is_before =
+            move |FileByPath(file): &FileByPath| after.is_some_and(|after| file.path.as_str() <= after);
+        self.by_path.iter_from(is_before).map(|FileByPath(file)| file.as_ref())
+    }
+
     /// Returns the number of files.
     pub(crate) fn len(&self) -> usize {
         self.by_path.len()
@@ -237,6 +244,12 @@ mod tests {
         assert_eq!((listing.len(), listing.total_bytes()), (4, 15));
         assert_eq!(listing.get(&SharePath::parse("b/c").unwrap()).unwrap().size, 2);
         assert_eq!(listing.get(&SharePath::parse("b").unwrap()), None);
+        let after = |path| listing.after(path).map(|file| file.path.as_str()).collect::<Vec<_>>();
+        assert_eq!(
+            (after(None).len(), after(Some("b/")), after(Some("e"))),
+            (4, vec!["b/c", "b/d", "e"], vec![])
+        );
+        assert_eq!(after(Some("b/c")), ["b/d", "e"]);
         let with = |digest: u8| -> Vec<&str> {
             listing.by_digest(&Digest::from_bytes([digest; 32])).map(|file| file.path.as_str()).collect()
         };

@@ -15,6 +15,7 @@ use protocol::rate_limiter::{RateBucket, RateLimit};
 
 use super::content::{self, FoundContent, ServedContent};
 use super::link::PeerLink;
+use super::peer_listing::ListingLimiter;
 use super::peer_search::{self, PeerSearchAnswer};
 use super::reader::LinkError;
 use super::send_queue::{LinkPushOutcome, LinkSendQueue, OutgoingBlock};
@@ -30,7 +31,7 @@ const SEARCH_RATE: RateLimit = RateLimit { interval: Duration::from_millis(100),
 /// The contents that the peer has open.
 #[derive(Debug)]
 pub(super) struct LinkServing {
-    context: ServingContext,
+    pub(super) context: ServingContext,
     claim: Arc<SlotClaim>,
     open: HashMap<ChannelId, ServedChannel>,
     /// Whether the peer has an upload slot or waits for one.
@@ -44,10 +45,11 @@ pub(super) struct LinkServing {
 pub(super) struct ServingContext {
     pub(super) library: Library,
     pub(super) partials: Partials,
-    /// Whether searches are answered.
+    /// Whether the files may be searched and listed.
     pub(super) is_searchable: bool,
     pub(super) uploads: Uploads,
     pub(super) wrong_piece_reports: Arc<Mutex<WrongPieceReports>>,
+    pub(super) listing_limiter: ListingLimiter,
 }
 
 #[derive(Debug)]
@@ -335,9 +337,14 @@ mod tests {
         let library = Library::open(state, home.path().to_owned(), Vec::new(), &tracker, cancel.clone());
         let library = library.await.unwrap();
         let (partials, uploads) = (Partials::default(), Uploads::default());
-        let wrong_piece_reports = Arc::default();
-        let context =
-            ServingContext { library, partials, is_searchable: false, uploads, wrong_piece_reports };
+        let context = ServingContext {
+            library,
+            partials,
+            is_searchable: false,
+            uploads,
+            wrong_piece_reports: Arc::default(),
+            listing_limiter: ListingLimiter::default(),
+        };
         let queue = Arc::<LinkSendQueue>::default();
         let slots = Slots::new(1, AddressLimits::default());
         let claim = slots.claim(Arc::clone(&queue) as Arc<dyn ChokeTarget>, [127, 0, 0, 1].into());

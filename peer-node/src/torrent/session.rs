@@ -1,7 +1,7 @@
 //! One torrent: downloads its wanted pieces and seeds them.
 //!
 //! One task owns all state: storage, engine, source numbers and the table of known peers. While active, it joins the
-//! torrent's connections ([`Wires`]) and trackers ([`TrackerAnnouncer`](super::announcer::TrackerAnnouncer)); while
+//! torrent's connections ([`Wires`]) and trackers ([`TrackerAnnouncer`](crate::discovery::trackers::TrackerAnnouncer)); while
 //! queued or paused, it leaves them. Verified pieces survive.
 
 mod active_swarm;
@@ -229,8 +229,9 @@ impl TorrentSession {
             Self::search_natives(active);
             tokio::select! {
                 Some((id, event)) = active.events.recv() => self.handle_events(id, event, active),
-                Some(event) = active.announce_events.recv() => {
-                    self.handle_announce(event);
+                Some(event) = active.announce_events.recv() => self.handle_announce(event),
+                Some(found) = active.peer_events.recv() => {
+                    self.handle_peers(found);
                     self.dial(active);
                 }
                 event = NativeEvents::next(&mut active.native_events) => self.handle_native_event(event, active),

@@ -13,7 +13,7 @@ pub(crate) const MAX_SEND: usize = 256 << 10;
 ///
 /// With `sendfile`, the bytes go from the page cache to the socket without being copied to user space. Cancel safe: bytes
 /// that were not counted were not sent.
-pub(crate) async fn send_some(
+pub(super) async fn send_some(
     stream: &TcpStream,
     file: &File,
     offset: u64,

@@ -96,7 +96,7 @@ impl PathGauge {
 
 impl SocketTuner {
     /// Configures the socket of a connection to `peer`. All settings are optimizations; failures are ignored.
-    pub(crate) fn begin(stream: &TcpStream, peer: IpAddr, gauge: Arc<PathGauge>) -> Self {
+    pub(super) fn begin(stream: &TcpStream, peer: IpAddr, gauge: Arc<PathGauge>) -> Self {
         let socket = SockRef::from(stream);
         let keepalive =
             TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(10));
@@ -117,7 +117,7 @@ impl SocketTuner {
     }
 
     /// Counts written bytes, and checks the path if that is due.
-    pub(crate) fn sent(&mut self, stream: &TcpStream, bytes: usize) {
+    pub(super) fn sent(&mut self, stream: &TcpStream, bytes: usize) {
         self.last_check.sent += bytes;
         // On loopback the amount of sent data does not matter.
         let is_due = self.last_check.sent >= CHECK_AFTER.0 && !self.is_loopback;
@@ -217,7 +217,7 @@ fn unsent_limit(rate: u64) -> u32 {
 /// Shrinks the receive buffer of a loopback connection. If the sender's congestion control paces, a small buffer keeps data
 /// in flight all the time: the sender then waits for room instead of its pacing timer, and sends larger batches. See
 /// docs/performance.md. On a real network the buffer must hold the data in flight, so it is left to the system.
-pub(crate) fn shrink_receive_buffer(stream: &TcpStream, peer: IpAddr) {
+pub(super) fn shrink_receive_buffer(stream: &TcpStream, peer: IpAddr) {
     if peer.to_canonical().is_loopback() {
         let _ = SockRef::from(stream).set_recv_buffer_size(LOOPBACK_RECEIVE_BUFFER);
     }

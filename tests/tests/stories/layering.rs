@@ -106,6 +106,16 @@ fn protocol_and_swarm_engine_do_no_io() {
 }
 
 #[test]
+fn dialects_name_no_socket_of_a_peer() {
+    for module in ["bittorrent", "configured", "lan", "listener", "native"] {
+        for path in sources(&format!("peer-node/src/{module}")) {
+            let names_socket = !is_test_source(&path) && code_without_tests(&path).contains("TcpStream");
+            assert!(!names_socket, "{}: use PeerStream", path.display());
+        }
+    }
+}
+
+#[test]
 fn source_files_are_short_and_not_named_mod() {
     for path in sources("") {
         assert!(!path.ends_with("mod.rs"), "{}: use foo.rs beside foo/", path.display());

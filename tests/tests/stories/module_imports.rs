@@ -179,7 +179,7 @@ const INDEX_SERVER: [Imports; 30] = [
     ("words", &["keyed_hash", "text_table"]),
 ];
 
-const PEER_NODE: [Imports; 21] = [
+const PEER_NODE: [Imports; 20] = [
     ("account_file", &["storage"]),
     ("bittorrent", &["rate_limiter", "throttle", "transport", "view"]),
     ("configured", &["local_time", "storage", "transfer", "transport", "view"]),
@@ -187,8 +187,7 @@ const PEER_NODE: [Imports; 21] = [
     (
         "download",
         &[
-            "finder",
-            "index_client",
+            "discovery",
             "library",
             "native",
             "state_dir",
@@ -199,17 +198,16 @@ const PEER_NODE: [Imports; 21] = [
             "view",
         ],
     ),
-    ("finder", &["index_client", "lan", "native"]),
     (
         "frontend",
         &[
             "account_file",
             "addresses",
             "configured",
+            "discovery",
             "doctor",
             "download",
             "identity",
-            "index_client",
             "lan",
             "library",
             "log",
@@ -239,10 +237,9 @@ const PEER_NODE: [Imports; 21] = [
         "node",
         &[
             "bittorrent",
+            "discovery",
             "download",
-            "finder",
             "identity",
-            "index_client",
             "lan",
             "library",
             "listener",
@@ -263,11 +260,10 @@ const PEER_NODE: [Imports; 21] = [
         &[
             "addresses",
             "bittorrent",
-            "finder",
+            "discovery",
             "library",
             "listener",
             "native",
-            "source_address",
             "storage",
             "transfer",
             "transport",

@@ -8,12 +8,12 @@ use clap::{Args, Parser};
 use super::basic_options::BasicOptions;
 use super::state_options::StateOptions;
 use super::{CliError, ProgramOptions};
+use crate::discovery::index_client::IndexStatus;
+use crate::discovery::index_client::Reachability;
 use crate::doctor::{Severity, run_checks};
 use crate::frontend::console::output::{Audience, ConsoleOutput};
 use crate::frontend::repl::show_findings;
 use crate::frontend::signals::Signals;
-use crate::index_client::IndexStatus;
-use crate::index_client::Reachability;
 use crate::node::Node;
 use crate::state_dir::{StateDir, StateError};
 

@@ -10,9 +10,9 @@ use super::actions::{hashing_text, left_out_text};
 use super::notices::ReportedIndexState;
 use super::reachability_text::unreachable_reason;
 use super::session::{ReplSession, display_path, pluralize};
+use crate::discovery::index_client::{IndexStatus, Reachability};
 use crate::frontend::console::look::Style;
 use crate::frontend::console::output::OutputError;
-use crate::index_client::{IndexStatus, Reachability};
 use crate::view::{DownloadState, DownloadView};
 
 /// Maximum time that the first lines wait for the index and the library; usually both are ready at once.

@@ -6,9 +6,10 @@ use protocol::escape::{display_safe, excerpt};
 use super::command::{MIN_DIGITS, ParseError};
 use super::peers::PeerLookupError;
 use super::row_list::RowNumberError;
+use crate::discovery::finder::BrowseError;
+use crate::discovery::index_client::IndexError;
 use crate::download::TorrentError;
 use crate::frontend::console::output::OutputError;
-use crate::index_client::IndexError;
 use crate::library::LibraryError;
 use crate::shared_torrents::SharedTorrentError;
 use crate::torrent::dot_torrent::DotTorrentError;
@@ -31,6 +32,9 @@ pub(crate) enum CommandError {
     /// The index does not answer, or refuses the request.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The files of a peer cannot be listed.
+    #[error(transparent)]
+    Browse(#[from] BrowseError),
     /// The library refuses the request.
     #[error(transparent)]
     Library(LibraryError),

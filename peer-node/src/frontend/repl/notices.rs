@@ -7,6 +7,7 @@ use std::time::Duration;
 use protocol::escape::display_safe;
 use tokio::sync::watch;
 
+use crate::discovery::index_client::{IndexStatus, Reachability, SyncProblem};
 use crate::download::Downloads;
 use crate::frontend::console::look::Style;
 use crate::frontend::repl::actions::left_out_text;
@@ -15,7 +16,6 @@ use crate::frontend::repl::reachability_text::unreachable_reason;
 use crate::frontend::repl::session::pluralize;
 use crate::frontend::repl::space_notices::SpaceNotices;
 use crate::frontend::repl::state_dir_notices::StateDirNotices;
-use crate::index_client::{IndexStatus, Reachability, SyncProblem};
 use crate::library::{HashingProgress, Library};
 use crate::node::Node;
 
@@ -191,7 +191,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::index_client::IndexInfo;
+    use crate::discovery::index_client::IndexInfo;
 
     fn online_as(reachable: Reachability) -> IndexStatus {
         let you = "127.0.0.1:7".parse().unwrap();

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use protocol::escape::display_safe;
 
 use crate::addresses::{ListenerFault, listener_fault};
-use crate::index_client::Reachability;
+use crate::discovery::index_client::Reachability;
 
 /// Returns why other nodes cannot reach this one, with a remedy if the listening address is the cause. `None` if they can, or
 /// if the index has not tried yet.

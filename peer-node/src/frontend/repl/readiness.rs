@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::command::ReplCommand;
-use crate::index_client::IndexStatus;
+use crate::discovery::index_client::IndexStatus;
 use crate::node::Node;
 
 /// Maximum total time that the commands of a script wait.

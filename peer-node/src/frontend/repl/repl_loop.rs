@@ -9,9 +9,9 @@ use super::input::{CommandInput, InputEvent, Printer};
 use super::notices::{Notices, ReplNotice};
 use super::readiness::Readiness;
 use super::session::ReplSession;
+use crate::discovery::index_client::IndexStatus;
 use crate::frontend::console::output::OutputError;
 use crate::frontend::signals::{Signals, StopSignal};
-use crate::index_client::IndexStatus;
 
 /// The outcome of a script, the worst last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

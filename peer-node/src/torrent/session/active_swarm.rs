@@ -14,8 +14,9 @@ use tokio::task::JoinSet;
 use super::native_sources::{NativeEvents, NativeSources};
 use super::{TorrentSession, TorrentSessionError, TorrentStorage};
 use crate::bittorrent::{ConnectMode, PeerWire, PeerWireError, SwarmMembership, TorrentOffering, WireEvent};
+use crate::discovery::peer_event::{PeerContact, PeerEvent, PeerEvents, PeerReporter, peer_events};
+use crate::discovery::trackers::{AnnounceConfig, AnnounceEvent, TrackerAnnouncer};
 use crate::torrent::NoUsableSource;
-use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, TrackerAnnouncer};
 use crate::torrent::peer_table::DisconnectKind;
 use crate::transfer::assembly::BlockAssembly;
 use crate::transfer::fresh_seed::fresh_seed;
@@ -89,6 +90,8 @@ pub(super) struct ActiveSwarm {
     pub(super) events: mpsc::Receiver<(SourceId, WireEvent)>,
     pub(super) announcer: TrackerAnnouncer,
     pub(super) announce_events: mpsc::Receiver<AnnounceEvent>,
+    /// The peers that all discovery sources report.
+    pub(super) peer_events: PeerEvents,
     pub(super) dials: JoinSet<(SocketAddr, Result<ConnectMode, PeerWireError>)>,
     pub(super) native_sources: Option<NativeSources>,
     pub(super) native_events: Option<NativeEvents>,
@@ -187,16 +190,8 @@ impl TorrentSession {
         let membership = wires
             .join(Arc::clone(&offering), ids.clone(), event_sender)
             .map_err(|_| TorrentSessionError::AlreadyJoined)?;
-        let (announcer, announce_events) = TrackerAnnouncer::start(AnnounceConfig {
-            infohash: metainfo.infohash(),
-            peer_id: wires.peer_id(),
-            source: self.config.transport.source_address(),
-            port: self.config.port,
-            tiers: metainfo.tiers().to_vec(),
-            stats: self.stats(self.uploaded),
-            tracker: self.config.tracker.clone(),
-            cancel: self.cancel.clone(),
-        });
+        let (reporter, peer_events) = peer_events();
+        let (announcer, announce_events) = TrackerAnnouncer::start(self.announce_config(reporter));
         self.peer_table.release_all(now);
         self.spec.peers.iter().for_each(|peer| self.peer_table.add(*peer, now));
         let swarm = new_swarm(store, metainfo.geometry(), now);
@@ -226,6 +221,7 @@ impl TorrentSession {
             events,
             announcer,
             announce_events,
+            peer_events,
             dials: JoinSet::new(),
             native_sources,
             native_events,
@@ -236,6 +232,22 @@ impl TorrentSession {
         };
         self.report_to_trackers(&active);
         Ok(active)
+    }
+
+    /// Returns the configuration of the announcer, which reports the peers of the trackers.
+    fn announce_config(&self, peers: PeerReporter) -> AnnounceConfig {
+        let metainfo = &self.spec.metainfo;
+        AnnounceConfig {
+            infohash: metainfo.infohash(),
+            peer_id: self.config.wires.peer_id(),
+            source: self.config.transport.source_address(),
+            port: self.config.port,
+            tiers: metainfo.tiers().to_vec(),
+            stats: self.stats(self.uploaded),
+            tracker: self.config.tracker.clone(),
+            peers,
+            cancel: self.cancel.clone(),
+        }
     }
 
     /// Leaves the swarm: stops all requests and records the verified pieces.
@@ -298,11 +310,20 @@ impl TorrentSession {
         self.peer_table.disconnected(address, kind, Instant::now(), fresh_seed());
     }
 
+    /// Handles a report of any discovery source. Nodes are found and dialled by the [`NativeSources`].
+    pub(super) fn handle_peers(&mut self, events: Vec<PeerEvent>) {
+        let now = Instant::now();
+        for event in events {
+            if let PeerContact::Client(address) = event.contact {
+                tracing::trace!(%address, origin = ?event.origin, "peer found");
+                self.peer_table.add(address, now);
+            }
+        }
+    }
+
     /// Handles a tracker event.
     pub(super) fn handle_announce(&mut self, event: AnnounceEvent) {
-        let now = Instant::now();
         match event {
-            AnnounceEvent::Peers(peers) => peers.into_iter().for_each(|peer| self.peer_table.add(peer, now)),
             AnnounceEvent::Announced { tracker, seeders, leechers } => {
                 tracing::info!(tracker, ?seeders, ?leechers, "announced");
                 self.show_warning(None);

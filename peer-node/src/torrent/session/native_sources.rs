@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 
 use super::TorrentSession;
 use super::active_swarm::{ActiveSwarm, BACKLOG, BLOCK, TorrentPhase};
-use crate::finder::Finder;
-use crate::finder::source_search::{SearchEvent, SearchRound, TriedSources};
+use crate::discovery::finder::Finder;
+use crate::discovery::finder::source_search::{SearchEvent, SearchRound, TriedSources};
 use crate::library::Library;
 use crate::native::{FetchChannel, Links, SourceEvent};
 use crate::torrent::translation::BlockTranslation;

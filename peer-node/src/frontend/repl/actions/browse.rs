@@ -38,7 +38,7 @@ pub(super) async fn browse_peer(session: &mut ReplSession, order: &BrowseArgs) -
     if !is_flat {
         return browse_level(session, requested, folder).await;
     }
-    let (node, _, _) = session.node.index().browse(requested, None, 1).await?;
+    let (node, _, _) = session.node.finder().browse(requested, None, 1).await?;
     session.peers.set_browsed(node, listen_address(requested));
     session.last_list.clear();
     show_files(session, node, folder.clone(), None).await?;
@@ -77,7 +77,7 @@ pub(super) async fn show_files(
     let limit = if session.output.is_for_person() { ROWS_PER_PAGE } else { MAX_LISTING };
     let below = folder.as_ref().map(|folder| format!("{folder}/"));
     let after = after.or_else(|| below.clone());
-    let (node, mut files, more) = session.node.index().browse(PeerRef::Node(node), after, limit).await?;
+    let (node, mut files, more) = session.node.finder().browse(PeerRef::Node(node), after, limit).await?;
     let received = files.len();
     files.retain(|file| below.as_ref().is_none_or(|below| file.path.starts_with(below)));
     let last = files.last().map(|file| file.path.clone()).filter(|_| more && files.len() == received);
@@ -101,7 +101,7 @@ async fn browse_level(
     let (mut peer, mut read, mut bytes) = (requested, 0, 0_u64);
     let mut after = folder.as_ref().map(|folder| format!("{folder}/"));
     let (node, is_cut) = loop {
-        let (node, page, more) = session.node.index().browse(peer, after, MAX_LISTING).await?;
+        let (node, page, more) = session.node.finder().browse(peer, after, MAX_LISTING).await?;
         // All pages come from the same node, even if another one takes over its address.
         peer = PeerRef::Node(node);
         after = page.last().map(|file| file.path.clone());

@@ -10,12 +10,12 @@ use protocol::index::{Hit, PeerRef};
 use protocol::limits::MAX_HITS;
 
 use super::search;
+use crate::discovery::index_client::{IndexError, SearchPage};
 use crate::frontend::repl::command::ContentSelector;
 use crate::frontend::repl::command_error::CommandError;
 use crate::frontend::repl::peers::{PeerLookupError, PeerName};
 use crate::frontend::repl::row_list::{ListRow, ListedContent};
 use crate::frontend::repl::session::ReplSession;
-use crate::index_client::{IndexError, SearchPage};
 use prefix::find_by_prefix;
 use protocol::escape::{display_safe, excerpt};
 
@@ -42,10 +42,10 @@ pub(super) async fn find_peer(session: &mut ReplSession, text: &str) -> Result<P
     Ok(PeerRef::Address(address))
 }
 
-/// Asks the index for the node whose id begins with the given digits.
+/// Looks for the node at the index and on the local network whose id begins with the given digits.
 async fn find_unseen_node(session: &mut ReplSession, text: String) -> Result<PeerRef, CommandError> {
-    let found = session.node.index().find_nodes(text.to_lowercase()).await;
-    match found.unwrap_or_default().as_slice() {
+    let found = session.node.finder().find_nodes(text.to_lowercase()).await;
+    match found.as_slice() {
         [] => Err(PeerLookupError::UnknownNodeId { text }.into()),
         [only] => {
             session.peers.remember(only.node, Some(only.address));

@@ -7,12 +7,12 @@ use protocol::index::{Hit, SearchCursor};
 use protocol::limits::MAX_HITS;
 
 use super::pages::ROWS_PER_PAGE;
+use crate::discovery::index_client::IndexError;
 use crate::frontend::console::look::Style;
 use crate::frontend::console::table::{TableColumn, lay_out};
 use crate::frontend::repl::command_error::CommandError;
 use crate::frontend::repl::row_list::{ListRow, ListedContent, NextPage};
 use crate::frontend::repl::session::{ReplSession, pluralize};
-use crate::index_client::IndexError;
 use hits::{script_line, sort_hits, table_row};
 use suggest::report_no_hits;
 

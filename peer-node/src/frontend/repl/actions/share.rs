@@ -6,12 +6,12 @@ use protocol::escape::display_safe;
 use protocol::units::DisplaySize;
 
 use super::status::hashing_text;
+use crate::discovery::index_client::{IndexError, IndexStatus};
 use crate::frontend::console::look::Style;
 use crate::frontend::console::text_width::truncate;
 use crate::frontend::repl::command::RegisterArgs;
 use crate::frontend::repl::command_error::CommandError;
 use crate::frontend::repl::session::{ReplSession, display_path, expand_tilde, home_dir, pluralize};
-use crate::index_client::{IndexError, IndexStatus};
 use crate::library::{LibraryError, Registration, ShareReport};
 
 /// Maximum time for the index to acknowledge a change.

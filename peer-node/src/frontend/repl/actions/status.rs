@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::limit::limits_text;
 use super::shares::left_out_text;
+use crate::discovery::index_client::IndexStatus;
 use crate::frontend::console::look::Style;
 use crate::frontend::console::progress_bar::percent;
 use crate::frontend::console::text_width::pad;
 use crate::frontend::repl::command_error::CommandError;
 use crate::frontend::repl::reachability_text::unreachable_reason;
 use crate::frontend::repl::session::{ReplSession, display_path, pluralize};
-use crate::index_client::IndexStatus;
 use crate::library::HashingProgress;
 use crate::node::Node;
 use protocol::index::Statistics;

@@ -43,7 +43,7 @@ pub(super) async fn list_folder_of(
     // Listings are sorted by path, so the files below the folder are contiguous.
     let (mut peer, mut after) = (peer, Some(prefix.clone()));
     loop {
-        let (node, page, more) = session.node.index().browse(peer, after, MAX_LISTING).await?;
+        let (node, page, more) = session.node.finder().browse(peer, after, MAX_LISTING).await?;
         // All pages come from the same node, even if another one takes over its address.
         peer = PeerRef::Node(node);
         after = page.last().map(|file| file.path.clone());

@@ -7,9 +7,10 @@ use tokio_util::task::TaskTracker;
 
 use super::scripted_tracker::{ScriptedTracker, TrackerAct, response};
 use super::*;
-use crate::torrent::announcer::interval_bounds::IntervalBounds;
-use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer};
-use crate::view::TrackerState;
+use crate::discovery::peer_event::{PeerEvent, PeerOrigin, peer_events};
+use crate::discovery::trackers::interval_bounds::IntervalBounds;
+use crate::discovery::trackers::{AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer};
+use crate::view::{ContentId, TrackerState};
 
 pub(super) fn config(tiers: &[&[&str]], left: u64) -> AnnounceConfig {
     AnnounceConfig {
@@ -20,6 +21,7 @@ pub(super) fn config(tiers: &[&[&str]], left: u64) -> AnnounceConfig {
         tiers: tiers.iter().map(|tier| tier.iter().copied().map(str::to_owned).collect()).collect(),
         stats: AnnounceStats { left, ..AnnounceStats::default() },
         tracker: TaskTracker::new(),
+        peers: peer_events().0,
         cancel: CancellationToken::new(),
     }
 }
@@ -39,6 +41,12 @@ async fn working_tracker(interval: u32) -> ScriptedTracker {
     ScriptedTracker::always(TrackerAct::Send(response("200 OK", "", &reply.encode(true, true)))).await
 }
 
+/// Returns the report of one peer of a tracker.
+fn report(address: &str) -> Vec<PeerEvent> {
+    let content = ContentId::Torrent(config(&[], 0).infohash);
+    vec![PeerEvent::client(content, address.parse().unwrap(), PeerOrigin::Tracker)]
+}
+
 async fn next_request(tracker: &mut ScriptedTracker) -> AnnounceRequest {
     let path = tracker.next().await;
     AnnounceRequest::from_query(path.split_once('?').unwrap().1).unwrap()
@@ -47,11 +55,12 @@ async fn next_request(tracker: &mut ScriptedTracker) -> AnnounceRequest {
 #[tokio::test]
 async fn started_completed_and_stopped_are_announced() {
     let mut tracker = working_tracker(1800).await;
-    let (announcer, mut events) = start_unpaced(config(&[&[&tracker.url()]], 100));
+    let (peers, mut found) = peer_events();
+    let config = AnnounceConfig { peers, ..config(&[&[&tracker.url()]], 100) };
+    let (announcer, mut events) = start_unpaced(config);
     let started = next_request(&mut tracker).await;
     assert_eq!((started.event, started.left, started.port), (Some(TrackerEvent::Started), 100, 6881));
-    let peers = AnnounceEvent::Peers(vec!["10.0.0.1:6881".parse().unwrap()]);
-    assert_eq!(events.recv().await, Some(peers));
+    assert_eq!(found.recv().await.unwrap(), report("10.0.0.1:6881"));
     assert!(matches!(events.recv().await, Some(AnnounceEvent::Announced { .. })));
     announcer.report(AnnounceStats { uploaded: 1, downloaded: 100, left: 0 });
     announcer.completed();
@@ -60,7 +69,6 @@ async fn started_completed_and_stopped_are_announced() {
         (completed.event, completed.downloaded, completed.left),
         (Some(TrackerEvent::Completed), 100, 0)
     );
-    events.recv().await.unwrap();
     events.recv().await.unwrap();
     assert_eq!(announcer.views()[0].state, TrackerState::Working);
     announcer.completed();
@@ -160,11 +168,12 @@ async fn peers_given_by_name_are_resolved() {
     let reply = AnnounceReply { named_peers, ..reply(&["10.0.0.1:6881"]) };
     let tracker =
         ScriptedTracker::always(TrackerAct::Send(response("200 OK", "", &reply.encode(false, true)))).await;
-    let (announcer, mut events) = start_unpaced(config(&[&[&tracker.url()]], 1));
-    let peers = |address: &str| Some(AnnounceEvent::Peers(vec![address.parse().unwrap()]));
-    assert_eq!(events.recv().await, peers("10.0.0.1:6881"));
+    let (peers, mut found) = peer_events();
+    let config = AnnounceConfig { peers, ..config(&[&[&tracker.url()]], 1) };
+    let (announcer, mut events) = start_unpaced(config);
+    assert_eq!(found.recv().await.unwrap(), report("10.0.0.1:6881"));
     assert!(matches!(events.recv().await, Some(AnnounceEvent::Announced { .. })));
-    assert_eq!(events.recv().await, peers("10.0.0.2:7"));
+    assert_eq!(found.recv().await.unwrap(), report("10.0.0.2:7"));
     announcer.stop().await;
 }
 

@@ -9,8 +9,7 @@ use tokio::net::UdpSocket;
 use super::Neighbours;
 use super::table::CardOutcome;
 use crate::addresses::is_dialable;
-use crate::lan::settings::DATAGRAM_LIMITS;
-use crate::lan::{announce_socket, broadcast_targets, receive_socket};
+use crate::lan::{DATAGRAM_LIMITS, announce_socket, broadcast_targets, receive_socket};
 use crate::rate_limiter::AddressRateLimiter;
 
 /// Rate limits of answers, per address and in total.

@@ -22,7 +22,6 @@ mod tracker_host;
 mod tracker_url;
 mod udp;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,10 +40,11 @@ use self::schedule::AnnounceSchedule;
 use self::timeouts::TrackerTimeouts;
 use self::tls_trust::TlsTrust;
 use self::tracker_url::TrackerAddress;
+use crate::discovery::peer_event::PeerReporter;
 use crate::source_address::SourceAddress;
 use crate::view::TrackerView;
 
-/// Capacity of the event channel: a reply creates at most three events, and replies are rare.
+/// Capacity of the event channel: a reply creates at most two events, and replies are rare.
 const BACKLOG: usize = 64;
 
 /// Configuration of an announcer.
@@ -64,6 +64,8 @@ pub(crate) struct AnnounceConfig {
     pub stats: AnnounceStats,
     /// Owns the task.
     pub tracker: TaskTracker,
+    /// Receives the peers: at most 200 dialable addresses per reply.
+    pub peers: PeerReporter,
     /// Stops the announcer, within three seconds.
     pub cancel: CancellationToken,
 }
@@ -82,8 +84,6 @@ pub(crate) struct AnnounceStats {
 /// An event for the session. Trackers are named by scheme, host and port; all texts are escaped for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AnnounceEvent {
-    /// Peers from a tracker: at most 200 dialable addresses.
-    Peers(Vec<SocketAddr>),
     /// A tracker refused or could not be reached.
     Failed {
         /// The tracker.
@@ -132,7 +132,7 @@ impl TrackerAnnouncer {
         timeouts: TrackerTimeouts,
         trust: TlsTrust,
     ) -> (Self, mpsc::Receiver<AnnounceEvent>) {
-        let AnnounceConfig { infohash, peer_id, source, port, tiers, stats, tracker, cancel } = config;
+        let AnnounceConfig { infohash, peer_id, source, port, tiers, stats, tracker, peers, cancel } = config;
         let is_complete = stats.left == 0;
         let schedule = AnnounceSchedule::new(&tiers, bounds, is_complete, random_seed(), Instant::now());
         let [a, b, c, d, ..] = random_seed().to_be_bytes();
@@ -146,6 +146,7 @@ impl TrackerAnnouncer {
             client: Arc::new(TrackerClient::new(timeouts, trust, source)),
             timeouts,
             desired,
+            peers,
             events,
             views,
             handled_peer_requests: 0,
@@ -189,7 +190,7 @@ impl TrackerAnnouncer {
 }
 
 /// Returns why this program cannot use the tracker of a URL, escaped for display; none if it can.
-pub(super) fn unusable_reason(url: &str) -> Option<String> {
+pub(crate) fn unusable_reason(url: &str) -> Option<String> {
     TrackerAddress::parse(url).err().map(|error| error.to_string())
 }
 

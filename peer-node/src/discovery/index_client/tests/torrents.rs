@@ -1,7 +1,7 @@
 use protocol::bittorrent::mse::TorrentKey;
 
 use super::*;
-use crate::index_client::torrents::OfferOutcome;
+use crate::discovery::index_client::torrents::OfferOutcome;
 
 fn hint(number: u8) -> TorrentHint {
     let (infohash, digest) = (Infohash::from_bytes([number; 20]), Digest::from_bytes([number; 32]));

@@ -2,26 +2,27 @@ use std::io;
 
 use protocol::bittorrent::mse::{Ciphers, Established};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+
+use crate::transport::PeerStream;
 
 /// A connection before it is split into halves: optionally encrypted, with bytes received but not read yet.
 #[derive(Debug)]
-pub(super) struct PeerStream {
-    pub(super) stream: TcpStream,
+pub(super) struct WireStream {
+    pub(super) stream: PeerStream,
     pub(super) ciphers: Option<Box<Ciphers>>,
     /// Received bytes, decrypted.
     pub(super) received: Vec<u8>,
     had_key_exchange: bool,
 }
 
-impl PeerStream {
+impl WireStream {
     /// Wraps a connection without a key exchange; `received` was read already.
-    pub(super) fn without_key_exchange(stream: TcpStream, received: &[u8]) -> Self {
+    pub(super) fn without_key_exchange(stream: PeerStream, received: &[u8]) -> Self {
         Self { stream, ciphers: None, received: received.to_vec(), had_key_exchange: false }
     }
 
     /// Wraps a connection after a key exchange.
-    pub(super) fn from_key_exchange(stream: TcpStream, established: Established) -> Self {
+    pub(super) fn from_key_exchange(stream: PeerStream, established: Established) -> Self {
         let Established { ciphers, received } = established;
         Self { stream, ciphers, received, had_key_exchange: true }
     }

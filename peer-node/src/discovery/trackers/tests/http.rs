@@ -6,7 +6,7 @@ use protocol::limits::MAX_TRACKER_MESSAGE;
 use protocol::tracker::TrackerFailure;
 
 use super::*;
-use crate::torrent::announcer::tests::scripted_tracker::{ScriptedTracker, TrackerAct, response};
+use crate::discovery::trackers::tests::scripted_tracker::{ScriptedTracker, TrackerAct, response};
 
 const PEERS: [&str; 2] = ["10.0.0.1:6881", "[2001:db8::1]:6882"];
 

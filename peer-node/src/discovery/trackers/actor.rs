@@ -18,7 +18,8 @@ use super::schedule::{AnnounceFailure, AnnounceSchedule, DueAnnounce};
 use super::timeouts::TrackerTimeouts;
 use super::tracker_error::TrackerError;
 use super::{AnnounceEvent, AnnounceStats};
-use crate::view::TrackerView;
+use crate::discovery::peer_event::{PeerEvent, PeerOrigin, PeerReporter};
+use crate::view::{ContentId, TrackerView};
 
 /// Number of peers requested per announce.
 const NUMWANT: u32 = 100;
@@ -50,6 +51,7 @@ pub(super) struct Actor {
     pub(super) client: Arc<TrackerClient>,
     pub(super) timeouts: TrackerTimeouts,
     pub(super) desired: watch::Receiver<DesiredState>,
+    pub(super) peers: PeerReporter,
     pub(super) events: mpsc::Sender<AnnounceEvent>,
     pub(super) views: watch::Sender<Arc<[TrackerView]>>,
     /// Number of requests for peers handled so far.
@@ -174,9 +176,9 @@ impl Actor {
     }
 
     fn send_peers(&self, peers: Vec<SocketAddr>) {
-        if !peers.is_empty() {
-            self.send(AnnounceEvent::Peers(peers));
-        }
+        let content = ContentId::Torrent(self.identity.infohash);
+        let event = |address| PeerEvent::client(content, address, PeerOrigin::Tracker);
+        self.peers.report(peers.into_iter().map(event).collect());
     }
 
     fn handle_failure(&mut self, due: &DueAnnounce, error: &TrackerError, now: Instant) {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use protocol::backoff::BackoffRange;
 use protocol::digest::Digest;
+use protocol::index::{NodeAddress, PeerRef};
 use protocol::lan::Card;
 use protocol::limits::MAX_ANNOUNCED;
 use protocol::node_id::NodeId;
@@ -126,6 +127,30 @@ impl NeighbourTable {
         all.into_iter().map(|(address, neighbour)| (neighbour.node, *address)).collect()
     }
 
+    /// Returns all nodes, also those that did not answer lately, each id once as in [`Self::queryable`].
+    pub(super) fn nodes(&mut self, now: Instant) -> Vec<NodeAddress> {
+        self.expire(now);
+        let mut all: Vec<_> = self.nodes.iter().collect();
+        all.sort_by_key(|(address, neighbour)| (neighbour.first_seen, **address));
+        let mut seen = HashSet::new();
+        all.retain(|(_, neighbour)| seen.insert(neighbour.node));
+        all.into_iter()
+            .map(|(address, neighbour)| NodeAddress { node: neighbour.node, address: *address })
+            .collect()
+    }
+
+    /// Returns the node that a reference names, also if it did not answer lately.
+    pub(super) fn find(&mut self, peer: PeerRef, now: Instant) -> Option<NodeAddress> {
+        match peer {
+            PeerRef::Node(node) => self.nodes(now).into_iter().find(|known| known.node == node),
+            PeerRef::Address(address) => {
+                self.expire(now);
+                let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                self.nodes.get(&address).map(|neighbour| NodeAddress { node: neighbour.node, address })
+            }
+        }
+    }
+
     /// Returns true if a node at this address is in the table.
     pub(super) fn contains(&self, address: &SocketAddr) -> bool {
         self.nodes.contains_key(address)
@@ -185,6 +210,23 @@ mod tests {
         assert_eq!(table.sources_of(&digest, now), []);
         assert_eq!(table.sources_of(&digest, now + RETRY_DELAYS.min()).len(), 1);
         assert_eq!(table.count(now + LIFETIME), 0);
+    }
+
+    #[test]
+    fn nodes_are_found_by_id_and_address() {
+        let (mut table, now) = (NeighbourTable::new(LIFETIME), Instant::now());
+        table.record(ip(1), &card(1, 2000, vec![]), now);
+        table.record(ip(2), &card(1, 2000, vec![]), now + Duration::from_secs(1));
+        let [first, second] = [1, 2].map(|host| SocketAddr::new(ip(host), 2000));
+        // A user may try a node that did not answer a search.
+        table.record_failure(first, now, 0);
+        let mut find = |peer| table.find(peer, now + Duration::from_secs(1)).map(|found| found.address);
+        assert_eq!(find(PeerRef::Node(NodeId::from_bytes([1; 32]))), Some(first));
+        assert_eq!(find(PeerRef::Address(second)), Some(second));
+        let mapped = "[::ffff:10.0.0.2]:2000".parse().unwrap();
+        assert_eq!(find(PeerRef::Address(mapped)), Some(second));
+        assert_eq!(find(PeerRef::Node(NodeId::from_bytes([2; 32]))), None);
+        assert_eq!(table.find(PeerRef::Address(first), now + LIFETIME), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! trusted. Downloads from neighbours are verified like all others.
 
 mod announcer;
+mod browse;
 mod receiver;
 mod table;
 
@@ -24,9 +25,10 @@ use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::LanSettings;
+use crate::lan::LanSettings;
 use crate::library::Library;
 use crate::native::Links;
+pub(crate) use browse::NeighbourBrowseError;
 use table::NeighbourTable;
 
 /// Maximum time for one node to answer.

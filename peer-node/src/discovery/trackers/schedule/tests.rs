@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::torrent::announcer::tracker_url::shown_name;
+use crate::discovery::trackers::tracker_url::shown_name;
 
 const TRACKER_A: &str = "http://a.example/announce";
 const TRACKER_B: &str = "http://b.example/announce";

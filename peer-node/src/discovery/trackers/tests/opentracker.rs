@@ -13,7 +13,8 @@ use tokio::time::{sleep, timeout};
 
 use super::announcing::config;
 use super::*;
-use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer};
+use crate::discovery::peer_event::{PeerContact, PeerEvent, peer_events};
+use crate::discovery::trackers::{AnnounceConfig, AnnounceEvent, AnnounceStats, TrackerAnnouncer};
 
 /// A running opentracker and its folder.
 struct RunningOpentracker {
@@ -55,22 +56,26 @@ async fn start_opentracker() -> Option<RunningOpentracker> {
     Some(RunningOpentracker { port, _child: child, _folder: folder })
 }
 
+fn client_address(event: &PeerEvent) -> Option<SocketAddr> {
+    match event.contact {
+        PeerContact::Client(address) => Some(address),
+        PeerContact::Node(_) => None,
+    }
+}
+
 /// Starts announcing; returns the other peers in the tracker's first reply, which includes the announcing peer.
 async fn announce_and_wait(url: &str, port: u16, left: u64) -> (TrackerAnnouncer, Vec<SocketAddr>) {
     let peer_id = PeerId::ours([u8::try_from(port % 256).unwrap(); 12]);
-    let config = AnnounceConfig { peer_id, port, ..config(&[&[url]], left) };
+    let (peers, mut discovered) = peer_events();
+    let config = AnnounceConfig { peer_id, port, peers, ..config(&[&[url]], left) };
     let (announcer, mut events) = TrackerAnnouncer::start(config);
-    let mut found = Vec::new();
-    loop {
-        match events.recv().await.expect("the announcer has stopped") {
-            AnnounceEvent::Peers(peers) => found = peers,
-            AnnounceEvent::Announced { .. } => {
-                found.retain(|peer| peer.port() != port);
-                return (announcer, found);
-            }
-            other => panic!("{other:?}"),
-        }
-    }
+    let event = events.recv().await.expect("the announcer has stopped");
+    assert!(matches!(event, AnnounceEvent::Announced { .. }), "{event:?}");
+    // The peers are reported before the event.
+    let mut found: Vec<_> =
+        discovered.try_recv().unwrap_or_default().iter().filter_map(client_address).collect();
+    found.retain(|peer| peer.port() != port);
+    (announcer, found)
 }
 
 async fn check_two_peers_find_each_other(url: impl Fn(u16) -> String) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::index_client::status::Reachability;
+use crate::discovery::index_client::status::Reachability;
 /// The phase of the session.
 #[derive(Debug)]
 pub(super) enum IndexSessionPhase {

@@ -4,8 +4,7 @@ use protocol::backoff::{Backoff, BackoffRange};
 use protocol::lan::{Card, LanAnnouncement};
 
 use super::Neighbours;
-use crate::lan::announce_socket;
-use crate::lan::socket::broadcast_targets;
+use crate::lan::{announce_socket, broadcast_targets};
 
 /// Maximum number of contents per round, about ten datagrams. The next round continues with the following contents.
 const CONTENTS_PER_ROUND: usize = 128;

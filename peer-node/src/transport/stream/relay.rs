@@ -1,15 +1,36 @@
+//! Streams whose bytes another task carries, for what is not a socket of its own, such as uTP.
+
 use std::io;
 use std::net::Ipv4Addr;
 
 use socket2::SockRef;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+
+use super::PeerStream;
+
+/// The far end of a relayed stream: what is read from it was written to the stream, and the reverse.
+type RelayEnd = (OwnedReadHalf, OwnedWriteHalf);
+
+impl PeerStream {
+    /// Returns a stream whose bytes the caller relays, and the end to relay from and to. Each direction buffers about `buffer`
+    /// bytes.
+    ///
+    /// # Errors
+    ///
+    /// Fails on a system error, or if another process connects first.
+    pub(crate) async fn relayed(buffer: usize) -> io::Result<(Self, RelayEnd)> {
+        let (local, relayed) = tcp_pair(buffer).await?;
+        Ok((Self::Plain(local), relayed.into_split()))
+    }
+}
 
 /// Returns the two ends of a TCP connection within this process. Each direction buffers about `buffer` bytes.
 ///
 /// # Errors
 ///
 /// Fails on a system error, or if another process connects first.
-pub(super) async fn tcp_pair(buffer: usize) -> io::Result<(TcpStream, TcpStream)> {
+async fn tcp_pair(buffer: usize) -> io::Result<(TcpStream, TcpStream)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let (one, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use protocol::address_group::address_group;
 use protocol::digest::Digest;
-use protocol::index::{ContentSource, NodeAddress};
+use protocol::index::NodeAddress;
 use protocol::limits::{MAX_SOURCES, MAX_STATES};
 use protocol::node_id::NodeId;
 use tokio::sync::mpsc;
@@ -14,7 +14,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Finder;
+use crate::discovery::peer_event::{PeerContact, PeerEvent};
 use crate::native::{ContentRequest, Links, PeerDialError, SourceEvent};
+use crate::view::ContentId;
 use swarm::{SourceId, SourceIds};
 
 /// Number of sources dialled at once. Whenever no dial ends for [`SLOW_DIAL`], as many again are started: many listed sources may accept
@@ -57,7 +59,7 @@ impl TriedSources {
     }
 
     /// Returns a sort key for dialling: new addresses first, then new nodes at known addresses.
-    fn dial_order(&self, source: &ContentSource) -> (bool, bool) {
+    fn dial_order(&self, source: &NodeAddress) -> (bool, bool) {
         (self.addresses.contains(&address_group(source.address.ip())), self.nodes.contains(&source.node))
     }
 }
@@ -86,7 +88,7 @@ impl SearchRound {
     pub(crate) async fn run(mut self) {
         let mut dials = JoinSet::new();
         self.dial_all(&mut dials, self.finder.hinted_sources(&self.digest)).await;
-        match self.finder.locate(self.digest, MAX_SOURCES).await {
+        match self.finder.discover(self.digest, MAX_SOURCES).await {
             Ok(sources) => {
                 let _ = self.search_events.send(SearchEvent::Located(sources.len())).await;
                 self.dial_all(&mut dials, sources).await;
@@ -99,11 +101,26 @@ impl SearchRound {
         let _ = self.search_events.send(SearchEvent::Finished).await;
     }
 
-    /// Dials the sources that have not been dialled yet, at most `MAX_DIALS` at a time.
-    async fn dial_all(&mut self, dials: &mut JoinSet<()>, mut sources: Vec<ContentSource>) {
+    /// Returns the node of an event about the content.
+    fn dialable(&self, event: PeerEvent) -> Option<NodeAddress> {
+        debug_assert_eq!(event.content, ContentId::File(self.digest), "an event about another content");
+        match event.contact {
+            PeerContact::Node(node) => {
+                tracing::trace!(address = %node.address, origin = ?event.origin, "source found");
+                Some(node)
+            }
+            // The clients of a torrent are dialled by its session.
+            PeerContact::Client(_) => None,
+        }
+    }
+
+    /// Dials the nodes that have not been dialled yet, at most `MAX_DIALS` at a time.
+    async fn dial_all(&mut self, dials: &mut JoinSet<()>, found: Vec<PeerEvent>) {
+        let mut sources: Vec<NodeAddress> =
+            found.into_iter().filter_map(|event| self.dialable(event)).collect();
         sources.sort_by_key(|source| self.tried.dial_order(source));
         let (dialled, mut window) = (self.skip.len(), DIAL_BATCH);
-        for ContentSource { node, address, .. } in sources {
+        for NodeAddress { node, address } in sources {
             if !self.skip.insert(node) {
                 continue;
             }
@@ -144,16 +161,13 @@ async fn dial(
 
 #[cfg(test)]
 mod tests {
-    use protocol::index::Share;
-
     use super::*;
 
     #[test]
     fn new_addresses_are_dialled_before_new_keys() {
-        let source = |node: u8, address: &str| ContentSource {
+        let source = |node: u8, address: &str| NodeAddress {
             node: NodeId::from_bytes([node; 32]),
             address: address.parse().unwrap(),
-            share: Share::Complete,
         };
         let mut tried = TriedSources::default();
         tried.add(NodeId::from_bytes([1; 32]), "192.0.2.1:1".parse().unwrap());

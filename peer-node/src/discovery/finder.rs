@@ -1,5 +1,6 @@
 //! Finds contents at the index and at neighbours on the local network, and merges the results.
 
+mod browse;
 mod dead_sources;
 mod hinted_sources;
 mod repeat_limit;
@@ -18,8 +19,11 @@ use protocol::query::Query;
 
 use self::dead_sources::DeadSources;
 use self::hinted_sources::HintedSources;
-use crate::index_client::{IndexClient, IndexError, SearchPage};
-use crate::lan::{NeighbourFiles, Neighbours};
+use crate::discovery::index_client::{IndexClient, IndexError, SearchPage};
+use crate::discovery::neighbours::{NeighbourFiles, Neighbours};
+use crate::discovery::peer_event::{PeerEvent, PeerOrigin};
+use crate::view::ContentId;
+pub(crate) use browse::BrowseError;
 use repeat_limit::RepeatLimit;
 
 /// Searches the index and the neighbours. Cheap to clone.
@@ -103,8 +107,19 @@ impl Finder {
     }
 
     /// Returns sources of a content that came with a recent search, so that they can be dialled before the index answers.
-    pub(crate) fn hinted_sources(&self, digest: &Digest) -> Vec<ContentSource> {
-        self.hinted_sources.lock().sources(digest, Instant::now())
+    pub(crate) fn hinted_sources(&self, digest: &Digest) -> Vec<PeerEvent> {
+        let sources = self.hinted_sources.lock().sources(digest, Instant::now());
+        sources
+            .iter()
+            .map(|source| PeerEvent::node(ContentId::File(*digest), source, PeerOrigin::Index))
+            .collect()
+    }
+
+    /// Returns the sources of a content that the index and the neighbours name, as events of discovery. Cancel safe.
+    pub(crate) async fn discover(&self, digest: Digest, limit: u16) -> Result<Vec<PeerEvent>, IndexError> {
+        let sources = self.locate_with_origin(digest, limit).await?;
+        let event = |(source, origin)| PeerEvent::node(ContentId::File(digest), &source, origin);
+        Ok(sources.into_iter().map(event).collect())
     }
 
     /// Reports an unreachable source to the index, unless it was reported recently or is a neighbour on the local network.
@@ -123,7 +138,22 @@ impl Finder {
 
     /// Returns the sources of a content, like [`IndexClient::locate`].
     pub(crate) async fn locate(&self, digest: Digest, limit: u16) -> Result<Vec<ContentSource>, IndexError> {
-        let Some(neighbours) = &self.neighbours else { return self.index.locate(digest, limit).await };
+        let sources = self.locate_with_origin(digest, limit).await?;
+        Ok(sources.into_iter().map(|(source, _)| source).collect())
+    }
+
+    /// Returns the sources of a content and who named each: the index, or else the node itself.
+    async fn locate_with_origin(
+        &self,
+        digest: Digest,
+        limit: u16,
+    ) -> Result<Vec<(ContentSource, PeerOrigin)>, IndexError> {
+        let with_origin = |sources: Vec<ContentSource>, origin| -> Vec<(ContentSource, PeerOrigin)> {
+            sources.into_iter().map(|source| (source, origin)).collect()
+        };
+        let Some(neighbours) = &self.neighbours else {
+            return Ok(with_origin(self.index.locate(digest, limit).await?, PeerOrigin::Index));
+        };
         let query = digest.to_string();
         let (located, from_nodes) =
             tokio::join!(self.index.locate(digest, limit), neighbours.search(&query, 1));
@@ -137,10 +167,11 @@ impl Finder {
         let from_neighbours: Vec<ContentSource> = answered.chain(announced).collect();
         let mut sources = match located {
             Err(error) if from_neighbours.is_empty() => return Err(error),
-            located => located.unwrap_or_default(),
+            located => with_origin(located.unwrap_or_default(), PeerOrigin::Index),
         };
-        let mut seen: HashSet<_> = sources.iter().map(|source| source.node).collect();
-        sources.extend(from_neighbours.into_iter().filter(|source| seen.insert(source.node)));
+        let mut seen: HashSet<_> = sources.iter().map(|(source, _)| source.node).collect();
+        let others = from_neighbours.into_iter().filter(|source| seen.insert(source.node));
+        sources.extend(others.map(|source| (source, PeerOrigin::Neighbour)));
         Ok(sources)
     }
 }
