@@ -10,9 +10,9 @@ use protocol::node_id::NodeId;
 use tokio::sync::oneshot;
 
 use crate::budgets::downgraded_refusal;
-use crate::cpu_time::with_cpu_time;
 use crate::directory::{Directory, NodeSession};
 use crate::ids::NodeNo;
+use crate::platform::with_cpu_time;
 use crate::quotas::RequestClass;
 use crate::recheck::handle_reports;
 use crate::replies::{ListingPage, with_basic_names};

@@ -59,7 +59,7 @@ const SWARM: [Imports; 10] = [
     ("source_trial", &["have", "source"]),
 ];
 
-const INDEX_SERVER: [Imports; 30] = [
+const INDEX_SERVER: [Imports; 31] = [
     ("access", &["regular_file"]),
     ("address_group", &["ids"]),
     (
@@ -81,11 +81,11 @@ const INDEX_SERVER: [Imports; 30] = [
         &[
             "address_group",
             "budgets",
-            "cpu_time",
             "directory",
             "ids",
             "metrics",
             "net",
+            "platform",
             "quotas",
             "reachability",
             "recheck",
@@ -117,7 +117,7 @@ const INDEX_SERVER: [Imports; 30] = [
     ("metrics", &["budgets", "catalog", "directory", "limits", "net", "quotas", "reports"]),
     ("net", &["limits"]),
     ("offers", &["address_group"]),
-    ("program", &["access", "budgets", "catalog", "limits", "metrics", "server", "store"]),
+    ("program", &["access", "budgets", "catalog", "limits", "metrics", "platform", "server", "store"]),
     ("quotas", &["limits", "rate_limiter"]),
     ("ranking", &["availability", "ids"]),
     ("rate_limiter", &["limits"]),
@@ -139,10 +139,11 @@ const INDEX_SERVER: [Imports; 30] = [
             "store",
         ],
     ),
+    ("regular_file", &["platform"]),
     ("replies", &["address_group", "catalog", "ids", "random", "ranking", "roster"]),
     ("reports", &["address_group", "ids", "limits", "rate_limiter"]),
     ("roster", &["address_group", "ids"]),
-    ("scan_worker", &["thread_priority"]),
+    ("scan_worker", &["platform"]),
     ("search", &["catalog", "ids", "keyed_hash", "ranking", "sent_hits", "words"]),
     ("sent_hits", &["catalog"]),
     (
@@ -168,7 +169,7 @@ const INDEX_SERVER: [Imports; 30] = [
         &["access", "directory", "limits", "metrics", "net", "quotas", "registrar", "reports", "scan_worker"],
     ),
     ("session", &["bad_record", "keyed_hash", "request"]),
-    ("store", &["catalog", "ids", "offers", "regular_file"]),
+    ("store", &["catalog", "ids", "offers", "platform", "regular_file"]),
     ("text_table", &["hash_index", "keyed_hash", "prefetch", "slab"]),
     ("tracker", &["directory", "limits", "metrics", "net", "random", "rate_limiter", "service"]),
     ("words", &["keyed_hash", "text_table"]),
