@@ -14,7 +14,6 @@ mod refusals;
 mod send_file;
 mod slot_status;
 mod slots;
-mod tcp_options;
 mod tuning;
 mod uploads;
 
@@ -32,7 +31,7 @@ pub(crate) use buffers::{Buffer, BufferPool};
 pub(crate) use outstanding_requests::{AnswerKind, OutstandingRequests, RequestStep};
 pub(crate) use peer_pieces::PeerPieces;
 pub(crate) use refusals::{log_expected_refusal, log_refusal};
-pub(crate) use send_file::{MAX_SEND, prefetch, send_some};
+pub(crate) use send_file::{MAX_SEND, send_some};
 pub(crate) use slot_status::SlotStatus;
 pub(crate) use slots::{ChokeTarget, SlotClaim, Slots};
 pub(crate) use tuning::{PathGauge, SocketTuner, shrink_receive_buffer};

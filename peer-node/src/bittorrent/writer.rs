@@ -10,12 +10,13 @@ use protocol::geometry::Block;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 
-use super::batch_read::{is_transient, read_blocks};
+use super::batch_read::read_blocks;
 use super::close_reason::CloseReason;
 use super::event::WireEvent;
 use super::joined_torrent::WireReporter;
 use super::offering::TorrentOffering;
 use super::wire::WireState;
+use crate::platform::is_transient;
 use crate::throttle::PeerLimiter;
 use crate::transport::{SlotClaim, SocketTuner, UploadGuard};
 

@@ -20,8 +20,9 @@ use super::send_queue::{LinkPushOutcome, LinkSendQueue, OutgoingBlock};
 use super::wrong_piece_reports::WrongPieceReports;
 use crate::library::Library;
 use crate::native::partials::Partials;
+use crate::platform::prefetch;
 use crate::rate_limiter::RateLimit;
-use crate::transport::{SlotClaim, UploadGuard, Uploads, prefetch};
+use crate::transport::{SlotClaim, UploadGuard, Uploads};
 use crate::view::ContentId;
 
 /// Maximum rate of searches per direction of a link; further searches find nothing.

@@ -13,6 +13,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use super::link::PeerLinkState;
 use super::link_width::LinkWidth;
 use super::send_queue::{Outgoing, OutgoingBlock};
+use crate::platform::send_more;
 use crate::throttle::SharedPeerLimiter;
 use crate::transport::{MAX_SEND, SlotClaim, SocketTuner, send_some};
 
@@ -118,17 +119,6 @@ async fn write_header(stream: &TcpStream, reference: BlockRef) -> io::Result<()>
         rest = rest.get(count..).unwrap_or_default();
     }
     Ok(())
-}
-
-#[cfg(target_os = "linux")]
-fn send_more(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    use rustix::net::{SendFlags, send};
-    Ok(send(stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn send_more(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    stream.try_write(bytes)
 }
 
 async fn with_timeout<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {

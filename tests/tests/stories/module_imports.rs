@@ -175,11 +175,14 @@ const INDEX_SERVER: [Imports; 31] = [
     ("words", &["keyed_hash", "text_table"]),
 ];
 
-const PEER_NODE: [Imports; 21] = [
-    ("account_file", &["storage"]),
-    ("bittorrent", &["rate_limiter", "throttle", "transport", "view"]),
-    ("configured", &["backoff", "local_time", "rate_limiter", "storage", "transfer", "transport", "view"]),
-    ("doctor", &["addresses", "download", "index_client", "lan", "library", "node", "state_dir"]),
+const PEER_NODE: [Imports; 22] = [
+    ("account_file", &["platform", "storage"]),
+    ("bittorrent", &["platform", "rate_limiter", "throttle", "transport", "view"]),
+    (
+        "configured",
+        &["backoff", "local_time", "platform", "rate_limiter", "storage", "transfer", "transport", "view"],
+    ),
+    ("doctor", &["addresses", "download", "index_client", "lan", "library", "node", "platform", "state_dir"]),
     (
         "download",
         &[
@@ -187,6 +190,7 @@ const PEER_NODE: [Imports; 21] = [
             "index_client",
             "library",
             "native",
+            "platform",
             "state_dir",
             "storage",
             "torrent",
@@ -210,6 +214,7 @@ const PEER_NODE: [Imports; 21] = [
             "library",
             "log",
             "node",
+            "platform",
             "shared_torrents",
             "source_address",
             "state_dir",
@@ -221,13 +226,38 @@ const PEER_NODE: [Imports; 21] = [
             "view",
         ],
     ),
-    ("identity", &["storage"]),
+    ("identity", &["platform", "storage"]),
     ("index_client", &["addresses", "backoff", "identity", "library", "native", "source_address"]),
-    ("lan", &["addresses", "library", "local_time", "log", "native", "rate_limiter", "storage", "transport"]),
-    ("library", &["state_dir", "storage"]),
+    (
+        "lan",
+        &[
+            "addresses",
+            "library",
+            "local_time",
+            "log",
+            "native",
+            "platform",
+            "rate_limiter",
+            "storage",
+            "transport",
+        ],
+    ),
+    ("library", &["platform", "state_dir", "storage"]),
     ("listener", &["bittorrent", "native", "transport"]),
-    ("log", &["storage"]),
-    ("native", &["backoff", "library", "rate_limiter", "source_address", "throttle", "transport", "view"]),
+    ("log", &["platform", "storage"]),
+    (
+        "native",
+        &[
+            "backoff",
+            "library",
+            "platform",
+            "rate_limiter",
+            "source_address",
+            "throttle",
+            "transport",
+            "view",
+        ],
+    ),
     (
         "node",
         &[
@@ -253,7 +283,8 @@ const PEER_NODE: [Imports; 21] = [
         "shared_torrents",
         &["bittorrent", "download", "index_client", "library", "rate_limiter", "storage", "torrent", "view"],
     ),
-    ("state_dir", &["identity"]),
+    ("state_dir", &["identity", "platform"]),
+    ("storage", &["platform"]),
     (
         "torrent",
         &[
@@ -264,6 +295,7 @@ const PEER_NODE: [Imports; 21] = [
             "library",
             "listener",
             "native",
+            "platform",
             "source_address",
             "storage",
             "transfer",
@@ -271,8 +303,8 @@ const PEER_NODE: [Imports; 21] = [
             "view",
         ],
     ),
-    ("transfer", &["backoff", "storage", "transport", "view"]),
-    ("transport", &["source_address", "storage", "throttle", "view"]),
+    ("transfer", &["backoff", "platform", "storage", "transport", "view"]),
+    ("transport", &["platform", "source_address", "storage", "throttle", "view"]),
     ("used_folders", &["account_file", "library", "state_dir"]),
 ];
 

@@ -13,10 +13,10 @@ use super::{CliError, ProgramOptions};
 use crate::doctor::{Severity, run_checks};
 use crate::frontend::console::output::{Audience, ConsoleOutput};
 use crate::frontend::repl::show_findings;
-use crate::frontend::signals::Signals;
 use crate::index_client::IndexStatus;
 use crate::index_client::Reachability;
 use crate::node::Node;
+use crate::platform::Signals;
 use crate::state_dir::{StateDir, StateError};
 
 const EXAMPLES: &str = "\

@@ -10,8 +10,8 @@ use super::notices::{Notices, ReplNotice};
 use super::readiness::Readiness;
 use super::session::ReplSession;
 use crate::frontend::console::output::OutputError;
-use crate::frontend::signals::{Signals, StopSignal};
 use crate::index_client::IndexStatus;
+use crate::platform::{Signals, StopSignal};
 
 /// The outcome of a script, the worst last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
