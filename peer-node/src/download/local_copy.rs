@@ -146,7 +146,7 @@ impl CopyJob {
 
     /// Returns the current identity of the original, if its content has not changed since it was opened.
     fn identity_if_unchanged(&self) -> io::Result<Option<FileIdentity>> {
-        let found = FileIdentity::from_file(&*self.source.file.file)?;
+        let found = FileIdentity::from_file(&self.source.file.file)?;
         Ok(found.filter(|found| found.has_same_bytes(&self.source.file.identity)))
     }
 
