@@ -53,7 +53,6 @@ use crate::torrent::TorrentConfig;
 use crate::transfer::queue::DownloadQueue;
 use crate::transport::Transport;
 use crate::view::{DownloadId, DownloadState, DownloadView, Priority};
-pub(crate) use disk_space::free_space;
 use download_list::DownloadList;
 use download_table::DownloadTable;
 pub(crate) use folder_syncer::FolderSyncer;

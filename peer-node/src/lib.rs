@@ -16,6 +16,7 @@ mod local_time;
 mod log;
 mod native;
 mod node;
+mod platform;
 mod rate_limiter;
 mod shared_torrents;
 mod sorted_chunks;

@@ -16,7 +16,6 @@ mod send_file;
 mod slot_status;
 mod slots;
 mod stream;
-mod tcp_options;
 mod tuning;
 mod uploads;
 
@@ -35,7 +34,7 @@ pub(crate) use buffers::{Buffer, BufferPool};
 pub(crate) use outstanding_requests::{AnswerKind, OutstandingRequests, RequestStep};
 pub(crate) use peer_pieces::PeerPieces;
 pub(crate) use refusals::{log_expected_refusal, log_refusal};
-pub(crate) use send_file::{MAX_SEND, prefetch};
+pub(crate) use send_file::MAX_SEND;
 pub(crate) use slot_status::SlotStatus;
 pub(crate) use slots::{ChokeTarget, SlotClaim, Slots};
 pub(crate) use stream::{PeerReadHalf, PeerStream, PeerWriteHalf};

@@ -12,9 +12,9 @@ use tracing::error;
 
 use super::replies;
 use crate::budgets::downgraded_refusal;
-use crate::cpu_time::with_cpu_time;
 use crate::directory::{Directory, NodeSession};
 use crate::ids::NodeNo;
+use crate::platform::with_cpu_time;
 use crate::quotas::RequestClass;
 use crate::recheck::handle_reports;
 use crate::request::{HitDetail, OfferChange, ReadRequest};

@@ -24,6 +24,7 @@ use super::side_tree::TreeError;
 use crate::catalog::{BlockNo, ListHeader, ListWrites, StoredFileList};
 use crate::ids::NodeNo;
 use crate::offers::{OfferWrite, StoredOffer};
+use crate::platform::{disk_error_kind, sync_folder};
 use crate::regular_file::check_folder;
 use protocol::index::FileRecord;
 
@@ -93,7 +94,7 @@ impl Engine {
             engine.commit(&[], group)?;
         }
         engine.close();
-        let rename = || fs::rename(&new, &path).and_then(|()| File::open(dir)?.sync_all());
+        let rename = || fs::rename(&new, &path).and_then(|()| sync_folder(dir));
         rename().map_err(unwritable)
     }
 
@@ -383,7 +384,7 @@ pub(super) fn classify_error(dir: &Path, path: &Path, error: sled::Error) -> Sto
 fn is_io_trouble(kind: ErrorKind) -> bool {
     use ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     // `ErrorKind` has no stable name for an I/O error of the disk. The database creates no errors of that kind itself.
-    let of_disk = std::io::Error::from(rustix::io::Errno::IO).kind();
+    let of_disk = disk_error_kind();
     kind == of_disk
         || matches!(kind, NotFound | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
 }

@@ -6,11 +6,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::StoreError;
 use super::rows::FORMAT;
+use crate::platform::{sync_folder, write_all_at};
 use crate::regular_file::{open_regular, read_regular};
 
 const NAME: &str = "mark";
@@ -60,7 +60,7 @@ impl CommitMark {
             file.write_all(line(commits).as_bytes())?;
             file.sync_all()?;
             fs::rename(&new, &path)?;
-            File::open(dir)?.sync_all()?;
+            sync_folder(dir)?;
             Ok(Self { file, commits })
         };
         create().map_err(|source| StoreError::Unwritable { path: path.clone(), source })
@@ -75,7 +75,7 @@ impl CommitMark {
     pub(super) fn advance(&mut self, commits: u64) -> io::Result<()> {
         debug_assert!(commits > self.commits, "changes are counted up");
         self.commits = commits;
-        self.file.write_all_at(line(commits).as_bytes(), 0)
+        write_all_at(&self.file, line(commits).as_bytes(), 0)
     }
 }
 

@@ -9,7 +9,8 @@ use protocol::limits::{MAX_BITTORRENT_BLOCK, MAX_BITTORRENT_REQUESTS};
 use super::close_reason::CloseReason;
 use super::offering::{BlockSegment, TorrentOffering};
 use super::send_queue::{BlockPushOutcome, WireSendQueue};
-use crate::transport::{SlotClaim, prefetch};
+use crate::platform::prefetch;
+use crate::transport::SlotClaim;
 
 /// Validates a peer's requests and queues the blocks.
 #[derive(Debug)]

@@ -9,12 +9,13 @@ use protocol::bittorrent::mse::StreamCipher;
 use protocol::geometry::Block;
 use tokio::io::AsyncWriteExt;
 
-use super::batch_read::{is_transient, read_blocks};
+use super::batch_read::read_blocks;
 use super::close_reason::CloseReason;
 use super::event::WireEvent;
 use super::joined_torrent::WireReporter;
 use super::offering::TorrentOffering;
 use super::wire::WireState;
+use crate::platform::is_transient;
 use crate::throttle::PeerLimiter;
 use crate::transport::{PeerWriteHalf, SlotClaim, UploadGuard};
 

@@ -1,6 +1,5 @@
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,15 +10,13 @@ use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
 use protocol::geometry::{Geometry, PieceIndex};
 use protocol::manifest::Manifest;
-use rustix::fs::SeekFrom;
 
 use super::file_attributes::FileAttributes;
 use super::location::{self, LocationError};
 use super::part_folders::{PartFolders, PartLocation};
 use super::part_record::PartRecord;
-use crate::storage::{
-    DirectFile, Folder, MIN_DIRECT_SIZE, allocate, descriptor_path, is_disk_full, sync_record,
-};
+use crate::platform::{FileAt, Folder, has_data, has_descriptor_path, make_executable};
+use crate::storage::{DirectFile, MIN_DIRECT_SIZE, allocate, is_disk_full, sync_record};
 
 mod finalization;
 
@@ -202,27 +199,17 @@ impl PartFile {
     /// error.
     pub(super) fn set_attributes(&self, details: FileAttributes) {
         let modified = details.modified.map_or(Ok(()), |modified| self.file.set_modified(modified));
-        let executable = if details.executable { self.make_executable() } else { Ok(()) };
+        let executable = if details.executable { make_executable(&self.file) } else { Ok(()) };
         if let Err(error) = modified.and(executable) {
             tracing::warn!(path = %self.target.display(), %error, "cannot set the modification time or mode");
         }
-    }
-
-    /// Makes the file executable for everyone who may read it.
-    fn make_executable(&self) -> io::Result<()> {
-        let mode = self.file.metadata()?.permissions().mode();
-        self.file.set_permissions(Permissions::from_mode(mode | ((mode & 0o444) >> 2)))
     }
 
     /// Returns true if a piece has data on disk; holes need not be read.
     pub(super) fn has_bytes(&self, piece: PieceIndex) -> bool {
         let start = self.geometry.piece_offset(piece);
         debug_assert!(start < self.geometry.size(), "a piece begins inside the content");
-        match rustix::fs::seek(&*self.file, SeekFrom::Data(start)) {
-            Ok(data) => data < start + u64::from(self.geometry.length_of(piece)),
-            Err(rustix::io::Errno::NXIO) => false,
-            Err(_) => true,
-        }
+        has_data(&self.file, start..start + u64::from(self.geometry.length_of(piece)))
     }
 
     /// Returns true if a piece on disk is valid.
@@ -264,7 +251,7 @@ fn open_unnamed(folder: &Folder) -> Option<File> {
     // Any error shows up again when the file is opened by name.
     let file = folder.open_unnamed().ok()?;
     // Linking the file later goes through /proc; without it the file could never get a name.
-    descriptor_path(&file).exists().then_some(file)
+    has_descriptor_path(&file).then_some(file)
 }
 
 #[cfg(test)]

@@ -18,16 +18,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
 pub(crate) use options::{ProgramCommand, ProgramOptions};
 
 use crate::frontend::console::output::OutputError;
 use crate::frontend::repl::{self, ReplEnd, ScriptOutcome};
-use crate::frontend::signals::Signals;
 use crate::identity::IdentityError;
 use crate::node::{Node, NodeStartError};
+use crate::platform::{Signals, raise_descriptor_limit};
 use crate::state_dir::{StateDir, StateError};
 use crate::used_folders::UsedFolders;
 
@@ -128,7 +127,7 @@ fn report_output_error(error: OutputError) -> u8 {
 }
 
 fn run(options: ProgramOptions) -> Result<u8, CliError> {
-    allow_many_descriptors();
+    raise_descriptor_limit();
     match &options.command {
         Some(ProgramCommand::Torrent(command)) => return Ok(torrent::run(command)?),
         Some(ProgramCommand::Swarm(command)) => return Ok(swarm::run(command)?),
@@ -145,13 +144,6 @@ fn run(options: ProgramOptions) -> Result<u8, CliError> {
     // Only blocking calls can be left after the node has stopped; do not wait for them.
     runtime.shutdown_background();
     code
-}
-
-/// Raises the limit of open descriptors to the allowed maximum: every peer connection and every served file takes one.
-fn allow_many_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    // On failure the default limit stays, and connections wait until others have ended.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 async fn run_node(options: ProgramOptions) -> Result<u8, CliError> {

@@ -32,8 +32,8 @@ pub(crate) use actions::{done_lines, show_findings};
 pub(super) use repl_loop::{ReplEnd, ScriptOutcome};
 
 use crate::frontend::console::output::{Audience, ConsoleOutput};
-use crate::frontend::signals::Signals;
 use crate::node::Node;
+use crate::platform::Signals;
 use banner::show_banner;
 use input::{CommandInput, PromptConfig, SharedCompletions};
 use notices::Notices;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use protocol::digest::Digest;
 use protocol::lan::{ChunkCount, ChunkLayout, ChunkName};
-use rustix::fs::CWD;
 use sha2::{Digest as _, Sha256};
 
 use super::ChunkFolderError;
@@ -109,7 +108,7 @@ impl ChunkFolder {
     /// Renames a chunk to its final name. An existing chunk is kept and must be identical.
     pub(super) fn finalize(&self, file: &TempFile, chunk: &ChunkName) -> Result<(), ChunkFolderError> {
         let target = self.path.join(chunk.as_str());
-        match rename_no_replace((CWD, file.path()), (CWD, &target)) {
+        match rename_no_replace(file.path(), &target) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // Another run may have cut the same file; identical chunks are as good as new ones.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use protocol::digest::Digest;
 use protocol::lan::ChunkName;
-use rustix::fs::CWD;
 use sha2::{Digest as _, Sha256};
 
 use super::chunk_folder::{READ_SIZE, hash_file};
@@ -53,7 +52,7 @@ impl ChunkFolder {
         let first = u32::from(Self::is_reserved(&name));
         for number in first..MAX_TRIES {
             let path = numbered(&target, number);
-            match rename_no_replace((CWD, file.path()), (CWD, &path)) {
+            match rename_no_replace(file.path(), &path) {
                 // The rename replaces nothing, so two merges at once end with two names.
                 Ok(()) => return Ok(MergedFile { path, size, digest }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

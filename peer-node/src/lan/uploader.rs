@@ -1,7 +1,6 @@
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::upload_log::{UploadLog, UploadLogSlot};
 use super::{ChunkFolder, LanEvent};
-use crate::storage::FileIdentity;
+use crate::platform::{FileAt, FileIdentity};
 use crate::transport::{
     AddressLimits, AdmissionPermit, MAX_SEND, PeerAdmission, PeerReadHalf, PeerStream, PeerWriteHalf,
     accept_all,

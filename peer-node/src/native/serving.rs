@@ -22,7 +22,8 @@ use super::send_queue::{LinkPushOutcome, LinkSendQueue, OutgoingBlock};
 use super::wrong_piece_reports::WrongPieceReports;
 use crate::library::Library;
 use crate::native::partials::Partials;
-use crate::transport::{SlotClaim, UploadGuard, Uploads, prefetch};
+use crate::platform::prefetch;
+use crate::transport::{SlotClaim, UploadGuard, Uploads};
 use crate::view::ContentId;
 
 /// Maximum rate of searches per direction of a link; further searches find nothing.

@@ -1,7 +1,6 @@
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use protocol::bitfield::Bitfield;
@@ -10,8 +9,9 @@ use protocol::hex::{self, HexDigits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::regular_file::{LinkPolicy, open_regular_file};
-use super::renaming::remove_leftover;
+use super::regular_file::open_regular_file;
+use super::removal::remove_leftover;
+use crate::platform::{FileAt, LinkPolicy, sync_folder};
 
 /// Maximum size of a record that is read, in bytes.
 const MAX_RECORD: u64 = 1 << 20;
@@ -92,7 +92,7 @@ fn replace(path: &Path, json: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&fresh);
     }
     written?;
-    path.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+    path.parent().map_or(Ok(()), sync_folder)
 }
 
 fn write_new(path: &Path, json: &[u8]) -> io::Result<()> {

@@ -1,6 +1,8 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 
+use crate::platform::write_slices_at;
+
 /// Maximum number of slices that the kernel accepts in one call (`IOV_MAX`).
 pub(super) const MAX_SLICES: usize = 1024;
 
@@ -13,14 +15,14 @@ pub(crate) fn write_parts_at(file: &File, parts: &[&[u8]], mut offset: u64) -> i
         // Removes empty slices at the front.
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
-            match rustix::io::pwritev(file, rest, offset) {
+            match write_slices_at(file, rest, offset) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     offset += written as u64;
                     IoSlice::advance_slices(&mut rest, written);
                 }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Rules of the source code: permitted dependencies between modules, modules without I/O, file sizes, and paths in
-//! documents.
+//! Rules of the source code: permitted dependencies between modules, modules without I/O, modules that know the operating
+//! system, file sizes, and paths in documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -38,8 +38,17 @@ const IMPURE_NAMES: [&str; 11] = [
 ];
 
 /// Files that may contain unsafe code.
-const FILES_WITH_UNSAFE: [&str; 3] =
-    ["peer-node/src/transport/tcp_options.rs", "protocol/src/sha1/lanes.rs", "protocol/src/sha256/lanes.rs"];
+const FILES_WITH_UNSAFE: [&str; 3] = [
+    "peer-node/src/platform/unix/tcp_options.rs",
+    "protocol/src/sha1/lanes.rs",
+    "protocol/src/sha256/lanes.rs",
+];
+
+/// Crates that differ between operating systems. Only the modules `platform` of both programs may name them.
+const SYSTEM_CRATES: [&str; 4] = ["libc", "nix", "rustix", "windows_sys"];
+
+/// Extensions of other crates that differ between operating systems.
+const SYSTEM_EXTENSIONS: [&str; 3] = ["std::os::", "signal::unix", "signal::windows"];
 
 const MAX_FILE_LINES: usize = 400;
 
@@ -112,6 +121,25 @@ fn dialects_name_no_socket_of_a_peer() {
             let names_socket = !is_test_source(&path) && code_without_tests(&path).contains("TcpStream");
             assert!(!names_socket, "{}: use PeerStream", path.display());
         }
+    }
+}
+
+#[test]
+fn only_platform_names_an_operating_system() {
+    let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let folders = ["index-server/src", "peer-node/src", "peer-node/swarm/src", "protocol/src"];
+    let platforms =
+        ["index-server/src/platform", "peer-node/src/platform"].map(|folder| workspace_root().join(folder));
+    for path in folders.map(sources).concat() {
+        let is_platform = platforms.iter().any(|folder| path.starts_with(folder));
+        if is_platform || is_test_source(&path) {
+            continue;
+        }
+        let code = code_without_tests(&path);
+        let crates = code.split(|letter| !is_letter(letter)).filter(|word| SYSTEM_CRATES.contains(word));
+        let extensions = SYSTEM_EXTENSIONS.into_iter().filter(|name| code.contains(name));
+        let found: BTreeSet<_> = crates.chain(extensions).collect();
+        assert!(found.is_empty(), "{} names {found:?}: call the module `platform`", path.display());
     }
 }
 

@@ -61,7 +61,7 @@ const SWARM: [Imports; 11] = [
     ("verification", &["source"]),
 ];
 
-const INDEX_SERVER: [Imports; 30] = [
+const INDEX_SERVER: [Imports; 31] = [
     ("access", &["regular_file"]),
     ("address_group", &["ids"]),
     (
@@ -83,11 +83,11 @@ const INDEX_SERVER: [Imports; 30] = [
         &[
             "address_group",
             "budgets",
-            "cpu_time",
             "directory",
             "ids",
             "metrics",
             "net",
+            "platform",
             "quotas",
             "reachability",
             "recheck",
@@ -119,7 +119,7 @@ const INDEX_SERVER: [Imports; 30] = [
     ("metrics", &["budgets", "catalog", "directory", "limits", "net", "quotas", "reports"]),
     ("net", &["limits"]),
     ("offers", &["address_group"]),
-    ("program", &["access", "budgets", "catalog", "limits", "metrics", "server", "store"]),
+    ("program", &["access", "budgets", "catalog", "limits", "metrics", "platform", "server", "store"]),
     ("quotas", &["limits", "rate_limiter"]),
     ("ranking", &["availability", "ids"]),
     ("rate_limiter", &["limits"]),
@@ -173,7 +173,7 @@ const INDEX_SERVER: [Imports; 30] = [
         &["access", "directory", "limits", "metrics", "net", "quotas", "registrar", "reports", "scan_worker"],
     ),
     ("session", &["bad_record", "keyed_hash", "request"]),
-    ("store", &["catalog", "ids", "offers", "regular_file"]),
+    ("store", &["catalog", "ids", "offers", "platform", "regular_file"]),
     ("text_table", &["hash_index", "keyed_hash", "prefetch", "slab"]),
     ("tracker", &["directory", "limits", "metrics", "net", "random", "rate_limiter", "service"]),
     ("words", &["keyed_hash", "text_table"]),
@@ -190,6 +190,7 @@ const PEER_NODE: [Imports; 20] = [
             "discovery",
             "library",
             "native",
+            "platform",
             "state_dir",
             "storage",
             "torrent",
@@ -212,6 +213,7 @@ const PEER_NODE: [Imports; 20] = [
             "library",
             "log",
             "node",
+            "platform",
             "shared_torrents",
             "source_address",
             "state_dir",

@@ -13,8 +13,8 @@ use crate::discovery::index_client::Reachability;
 use crate::doctor::{Severity, run_checks};
 use crate::frontend::console::output::{Audience, ConsoleOutput};
 use crate::frontend::repl::show_findings;
-use crate::frontend::signals::Signals;
 use crate::node::Node;
+use crate::platform::Signals;
 use crate::state_dir::{StateDir, StateError};
 
 const EXAMPLES: &str = "\

@@ -11,7 +11,7 @@ use super::readiness::Readiness;
 use super::session::ReplSession;
 use crate::discovery::index_client::IndexStatus;
 use crate::frontend::console::output::OutputError;
-use crate::frontend::signals::{Signals, StopSignal};
+use crate::platform::{Signals, StopSignal};
 
 /// The outcome of a script, the worst last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -89,7 +89,7 @@ impl LinkTestNode {
         let manifest = Arc::new(builder.finish().unwrap());
         let path = self.home.path().canonicalize().unwrap().join("file");
         fs::write(&path, content).unwrap();
-        let identity = FileIdentity::from_file(fs::File::open(&path).unwrap()).unwrap().unwrap();
+        let identity = FileIdentity::from_file(&fs::File::open(&path).unwrap()).unwrap().unwrap();
         self.links.inner.config.library.adopt(path, identity, Arc::clone(&manifest)).await.unwrap();
         manifest
     }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use crate::platform::send_more;
 use crate::transport::send_file::send_some;
 use crate::transport::tuning::SocketTuner;
 
@@ -111,15 +112,4 @@ impl AsyncWrite for PeerWriteHalf {
         let WriteSink::Plain(write_half) = &mut self.get_mut().sink;
         Pin::new(write_half).poll_shutdown(context)
     }
-}
-
-#[cfg(target_os = "linux")]
-fn send_more(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    use rustix::net::{SendFlags, send};
-    Ok(send(stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn send_more(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    stream.try_write(bytes)
 }

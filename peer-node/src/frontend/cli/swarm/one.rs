@@ -12,7 +12,7 @@ use crate::configured::{GroupConfig, GroupMember};
 use crate::frontend::cli::EXIT_FORCED;
 use crate::frontend::console::output::ConsoleOutput;
 use crate::frontend::console::progress::progress_line;
-use crate::frontend::signals::{Signals, StopSignal};
+use crate::platform::{Signals, StopSignal};
 use crate::view::{DownloadState, DownloadView};
 
 /// How often the progress is updated.

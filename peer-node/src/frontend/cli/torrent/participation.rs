@@ -19,7 +19,7 @@ use crate::frontend::cli::verbosity_option::VerbosityOption;
 use crate::frontend::console::output::ConsoleOutput;
 use crate::frontend::console::progress::progress_line;
 use crate::frontend::repl::done_lines;
-use crate::frontend::signals::{Signals, StopSignal};
+use crate::platform::{Signals, StopSignal};
 use crate::source_address::SourceAddress;
 use crate::throttle::Throttle;
 use crate::torrent::standalone::StandaloneTorrent;

@@ -1,10 +1,13 @@
-//! The memory and disk space available to this process.
+//! The memory, disk space and descriptors available to this process.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::system::machine::file_system_size;
+pub(crate) use super::system::machine::raise_descriptor_limit;
+
 /// Returns the memory available to the process in bytes: that of the machine, or the limit of its control group if lower.
-pub(super) fn available_memory() -> Option<u64> {
+pub(crate) fn available_memory() -> Option<u64> {
     let read = |path: PathBuf| fs::read_to_string(path).ok();
     let of_machine = read("/proc/meminfo".into()).and_then(|text| parse_meminfo(&text));
     let groups = read("/proc/self/cgroup".into()).unwrap_or_default();
@@ -13,10 +16,9 @@ pub(super) fn available_memory() -> Option<u64> {
 }
 
 /// Returns the size in bytes of the file system that contains a folder, which need not exist yet.
-pub(super) fn disk_size(folder: &Path) -> Option<u64> {
+pub(crate) fn disk_size(folder: &Path) -> Option<u64> {
     let folder = std::path::absolute(folder).ok()?;
-    let found = folder.ancestors().find_map(|path| rustix::fs::statvfs(path).ok())?;
-    Some(found.f_blocks.saturating_mul(found.f_frsize))
+    folder.ancestors().find_map(|path| file_system_size(path).ok())
 }
 
 /// Parses the total memory from `/proc/meminfo`.

@@ -3,23 +3,16 @@ use std::io;
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::super::StopSignal;
+
 /// Signals whose default action ends a program although they are no request to stop: the two user-defined ones, and the one for a
 /// write beyond the file size limit, which then fails with an error.
 const IGNORED_SIGNALS: [Number; 3] = [Number::USR1, Number::USR2, Number::XFSZ];
 
-/// What a signal requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StopSignal {
-    /// Ctrl-C: interrupt the current command.
-    Interrupt,
-    /// SIGTERM or SIGHUP: shut down cleanly.
-    Terminate,
-}
-
 /// The signals that end the program or interrupt a command. Their handlers are installed at the start, so that a line editor
 /// that replaces one of them restores it.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
@@ -27,7 +20,7 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Installs the handlers; from now on the signals have no default action.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         for number in IGNORED_SIGNALS {
             // The handler stays installed after the stream is dropped.
             drop(signal(SignalKind::from_raw(number.as_raw()))?);
@@ -40,7 +33,7 @@ impl Signals {
     }
 
     /// Waits for the next signal. Cancel safe.
-    pub(super) async fn next(&mut self) -> StopSignal {
+    pub(crate) async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
             _ = self.terminate.recv() => StopSignal::Terminate,
@@ -49,7 +42,7 @@ impl Signals {
     }
 
     /// Waits for Ctrl-C only. Cancel safe.
-    pub(super) async fn interrupted(&mut self) {
+    pub(crate) async fn interrupted(&mut self) {
         let _ = self.interrupt.recv().await;
     }
 }

@@ -1,13 +1,22 @@
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatxFlags, openat, openat2};
 use rustix::io::Errno;
 
-use crate::storage;
-use crate::storage::FileIdentity;
+use super::super::{FileId, FileIdentity, OpenMode, PathKind, file_id, is_strictly_below};
+use super::files::{descriptor_path, file_identity};
+use super::names::rename_between;
+use super::space::free_space_around;
+use crate::platform;
+
+mod entries;
+mod owner;
+
+pub(crate) use entries::{FolderEntries, FolderRef};
+pub(crate) use owner::private_folder_builder;
 
 /// Resolution below a folder: follows no links and never leaves the folder.
 const BENEATH: ResolveFlags =
@@ -16,43 +25,22 @@ const BENEATH: ResolveFlags =
 /// The mode of created folders, before the umask.
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);
 
-/// How to open a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OpenMode {
-    /// Read an existing file.
-    Read,
-    /// Read and write an existing file, unless it belongs to another user.
-    Write,
-    /// Create a file and the folders above it, if its name is not taken.
-    New,
-}
-
-/// What exists at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PathKind {
-    Missing,
-    File(FileIdentity),
-    Folder,
-    /// A link, a pipe, or a file where a folder should be.
-    Other,
-}
-
 /// An open folder. Paths below it are resolved component by component without following links, so that concurrent renames
 /// cannot lead out of it.
 #[derive(Debug)]
-pub(crate) struct Folder(OwnedFd);
+pub(crate) struct Folder(File);
 
 impl Folder {
     /// Opens a folder of the user's own. Its path may contain links.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
+        Ok(Self(rustix::fs::open(path, flags, Mode::empty())?.into()))
     }
 
     /// Opens a folder that is not a link itself; its parents may be links.
     pub(crate) fn open_no_follow(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
+        Ok(Self(rustix::fs::open(path, flags, Mode::empty())?.into()))
     }
 
     /// Opens a folder below this one.
@@ -60,7 +48,7 @@ impl Folder {
         if path.as_os_str().is_empty() {
             return Ok(Self(self.0.try_clone()?));
         }
-        Ok(Self(self.open_below(path, OFlags::RDONLY | OFlags::DIRECTORY)?))
+        Ok(Self(self.open_below(path, OFlags::RDONLY | OFlags::DIRECTORY)?.into()))
     }
 
     /// Opens a folder below this one. Creates it and its parents if they are missing.
@@ -84,7 +72,7 @@ impl Folder {
     /// Returns what exists at a path below this folder.
     pub(crate) fn kind_of(&self, path: &Path) -> io::Result<PathKind> {
         match self.open_below(path, OFlags::PATH) {
-            Ok(file) => Ok(match FileIdentity::from_file(&file)? {
+            Ok(file) => Ok(match file_identity(&file)? {
                 Some(identity) => PathKind::File(identity),
                 None if is_folder(&file)? => PathKind::Folder,
                 None => PathKind::Other,
@@ -113,7 +101,7 @@ impl Folder {
                 openat(&folder.0, file_name(path), flags | OFlags::CLOEXEC, Mode::from_raw_mode(0o666))?
             }
         };
-        if FileIdentity::from_file(&file)?.is_none() {
+        if file_identity(&file)?.is_none() {
             return Err(io::Error::other("not a regular file"));
         }
         Ok(file.into())
@@ -127,7 +115,7 @@ impl Folder {
             Err(Errno::LOOP | Errno::NXIO) => return Ok(None),
             Err(errno) => return Err(errno.into()),
         };
-        Ok(FileIdentity::from_file(&file)?.map(|identity| (file.into(), identity)))
+        Ok(file_identity(&file)?.map(|identity| (file.into(), identity)))
     }
 
     /// Creates a file without a name in this folder, if the file system supports it.
@@ -155,12 +143,17 @@ impl Folder {
     /// Renames a file within its own folder, unless the new name is taken.
     pub(crate) fn rename_no_replace(&self, from: &Path, to: &Path) -> io::Result<()> {
         let folder = self.open_child(parent(from))?;
-        storage::rename_no_replace((&folder.0, file_name(from)), (&folder.0, file_name(to)))
+        rename_between((&folder.0, file_name(from)), (&folder.0, file_name(to)))
+    }
+
+    /// Moves a file of this folder to another name in an open folder, unless that name is taken.
+    pub(crate) fn move_file(&self, name: &Path, (to_folder, to): (&Self, &Path)) -> io::Result<()> {
+        rename_between((&self.0, name), (&to_folder.0, to))
     }
 
     /// Makes the names in this folder durable.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::fsync(&self.0)?)
+        self.0.sync_all()
     }
 
     /// Makes everything on the file system of this folder durable.
@@ -170,8 +163,24 @@ impl Folder {
 
     /// Returns the number of free bytes on the file system of this folder.
     pub(crate) fn free_space(&self) -> io::Result<u64> {
-        let system = rustix::fs::fstatvfs(&self.0)?;
-        Ok(system.f_bavail.saturating_mul(system.f_frsize))
+        free_space_around(&self.0)
+    }
+
+    /// Returns what identifies the folder.
+    pub(crate) fn id(&self) -> io::Result<FileId> {
+        file_id(&self.0.metadata()?)
+    }
+
+    /// Returns the device of the folder and, if the kernel reports it, the mount. A rename between folders fails if they differ.
+    pub(crate) fn file_system_id(&self) -> io::Result<(u64, u64)> {
+        match rustix::fs::statx(&self.0, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID) {
+            Ok(found) => {
+                let device = (u64::from(found.stx_dev_major) << 32) | u64::from(found.stx_dev_minor);
+                Ok((device, found.stx_mnt_id))
+            }
+            Err(Errno::NOSYS) => Ok((self.id()?.device, 0)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Returns true if the folder is empty.
@@ -183,26 +192,12 @@ impl Folder {
     /// Locks the folder against other programs that lock it, until it is closed. Returns false if another program holds the
     /// lock.
     pub(crate) fn lock(&self) -> io::Result<bool> {
-        storage::lock(&self.0)
+        platform::lock(&self.0)
     }
 
     /// Releases the lock.
     pub(crate) fn unlock(&self) {
-        storage::unlock(&self.0);
-    }
-
-    /// Refuses files and folders of users who could change them behind our back: everyone but us, root, and the owner of this
-    /// folder, who could replace everything in it anyway.
-    fn check_owner(&self, opened: &OwnedFd) -> io::Result<()> {
-        let owner = rustix::fs::fstat(opened)?.st_uid;
-        let us = rustix::process::geteuid().as_raw();
-        if owner == us || owner == 0 || owner == rustix::fs::fstat(&self.0)?.st_uid {
-            return Ok(());
-        }
-        Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "owned by another user, who could change its contents",
-        ))
+        platform::unlock(&self.0);
     }
 
     /// Opens a path below this folder, in one system call where possible.
@@ -243,26 +238,10 @@ impl Folder {
                 },
                 (opened, _) => opened,
             };
-            at = Self(below?);
+            at = Self(below?.into());
         }
         Ok(at)
     }
-}
-
-impl AsFd for Folder {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// Returns a path to an open file or folder that need not have a name. It does not exist on systems without `/proc`.
-pub(crate) fn descriptor_path(file: &impl AsRawFd) -> PathBuf {
-    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
-}
-
-/// Returns true if a relative path leads to something below its starting folder.
-pub(crate) fn is_strictly_below(path: &Path) -> bool {
-    path.components().all(|component| matches!(component, Component::Normal(_)))
 }
 
 fn errno_of(error: &io::Error) -> Errno {

@@ -1,27 +1,15 @@
-//! Reads the kernel's measurements of a TCP connection (`TCP_INFO`, see tcp(7)) and enables pacing (`SO_MAX_PACING_RATE`,
-//! see socket(7)). None of the crates in use offers safe calls for these.
+//! The kernel's measurements of a TCP connection (`TCP_INFO`, see tcp(7)) and pacing (`SO_MAX_PACING_RATE`, see socket(7)). None
+//! of the crates in use offers safe calls for these.
 
+use std::io;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-/// The kernel's measurements of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TcpInfo {
-    /// Smoothed round-trip time.
-    pub(crate) rtt: Duration,
-    /// Minimum round-trip time of the last minutes; zero if unknown.
-    pub(crate) min_rtt: Duration,
-    /// Sent data segments, including retransmissions.
-    pub(crate) segments: u64,
-    /// Retransmitted segments.
-    pub(crate) retransmitted: u64,
-    /// Latest delivery rate in bytes per second; 0 if unknown.
-    pub(crate) delivery_rate: u64,
-}
+use super::super::TcpInfo;
 
 /// Returns the kernel's measurements, if there are any.
-#[cfg(target_os = "linux")]
 pub(crate) fn tcp_info(stream: &TcpStream) -> Option<TcpInfo> {
     let info = read(stream)?;
     let micros = |value: u32| Duration::from_micros(value.into());
@@ -35,10 +23,7 @@ pub(crate) fn tcp_info(stream: &TcpStream) -> Option<TcpInfo> {
     })
 }
 
-#[cfg(target_os = "linux")]
 fn read(stream: &TcpStream) -> Option<libc::tcp_info> {
-    use std::os::fd::AsRawFd;
-
     // SAFETY: the struct consists of integers, for which zeros are valid.
     #[expect(unsafe_code, reason = "no crate in use offers a safe call for TCP_INFO")]
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
@@ -63,13 +48,10 @@ fn read(stream: &TcpStream) -> Option<libc::tcp_info> {
 /// # Errors
 ///
 /// Fails if the kernel refuses the option.
-#[cfg(target_os = "linux")]
-pub(crate) fn pace(stream: &TcpStream) -> std::io::Result<()> {
-    use std::os::fd::AsRawFd;
-
+pub(crate) fn pace(stream: &TcpStream) -> io::Result<()> {
     // Any limit below the maximum value enables pacing; this one does not limit the rate.
     let limit: u32 = u32::MAX - 1;
-    let length = libc::socklen_t::try_from(size_of::<u32>()).map_err(std::io::Error::other)?;
+    let length = libc::socklen_t::try_from(size_of::<u32>()).map_err(io::Error::other)?;
     // SAFETY: the descriptor is open as long as `stream` is borrowed. The kernel reads `length` bytes of `limit`.
     #[expect(unsafe_code, reason = "no crate in use offers a safe call for SO_MAX_PACING_RATE")]
     let outcome = unsafe {
@@ -81,22 +63,10 @@ pub(crate) fn pace(stream: &TcpStream) -> std::io::Result<()> {
             length,
         )
     };
-    if outcome == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Returns the kernel's measurements; here always `None`.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn tcp_info(_stream: &TcpStream) -> Option<TcpInfo> {
-    None
-}
-
-/// Makes the kernel pace the connection; does nothing on this platform.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn pace(_stream: &TcpStream) -> std::io::Result<()> {
-    Ok(())
-}
-
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
