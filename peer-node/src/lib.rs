@@ -18,6 +18,7 @@ mod local_time;
 mod log;
 mod native;
 mod node;
+mod operations;
 mod rate_limiter;
 mod shared_torrents;
 mod source_address;

@@ -174,7 +174,7 @@ const INDEX_SERVER: [Imports; 30] = [
     ("words", &["keyed_hash", "text_table"]),
 ];
 
-const PEER_NODE: [Imports; 21] = [
+const PEER_NODE: [Imports; 22] = [
     ("account_file", &["storage"]),
     ("bittorrent", &["rate_limiter", "throttle", "transport", "view"]),
     ("configured", &["backoff", "local_time", "rate_limiter", "storage", "transfer", "transport", "view"]),
@@ -209,6 +209,7 @@ const PEER_NODE: [Imports; 21] = [
             "library",
             "log",
             "node",
+            "operations",
             "shared_torrents",
             "source_address",
             "state_dir",
@@ -248,6 +249,7 @@ const PEER_NODE: [Imports; 21] = [
             "view",
         ],
     ),
+    ("operations", &["node"]),
     (
         "shared_torrents",
         &["bittorrent", "download", "index_client", "library", "rate_limiter", "storage", "torrent", "view"],

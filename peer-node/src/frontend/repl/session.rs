@@ -14,12 +14,15 @@ use super::peers::SeenPeers;
 use super::row_list::{ListRow, RowList};
 use crate::frontend::console::output::ConsoleOutput;
 use crate::node::Node;
+use crate::operations::Operations;
 use crate::view::DownloadId;
 
 /// One session of a person or a script.
 pub(crate) struct ReplSession {
     /// The node.
     pub(crate) node: Arc<Node>,
+    /// What the node can be asked to do.
+    pub(crate) operations: Operations,
     /// The configured address of the index.
     pub(crate) index_address: String,
     /// The terminal or the streams of the script.
@@ -48,8 +51,10 @@ impl ReplSession {
     ) -> Self {
         let (last_list, peers) = (RowList::default(), SeenPeers::default());
         let (foreground, background) = (Vec::new(), Background::default());
+        let operations = Operations::new(Arc::clone(&node));
         Self {
             node,
+            operations,
             index_address: index,
             output,
             last_list,
