@@ -1,6 +1,8 @@
 //! Views of a node's downloads and uploads, as shown to users.
 
 mod queued_at;
+#[cfg(test)]
+mod test_view;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,6 +15,8 @@ use protocol::infohash::Infohash;
 use tokio::time::Instant;
 
 pub(crate) use queued_at::QueuedAt;
+#[cfg(test)]
+pub(crate) use test_view::test_view;
 
 /// The number of a download, from 1, valid as long as the node runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

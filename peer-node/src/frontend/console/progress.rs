@@ -88,4 +88,4 @@ fn ended_text(view: &DownloadView) -> Option<(Style, String)> {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(crate) use tests::view as test_view;
+pub(crate) use crate::view::test_view;

@@ -68,17 +68,17 @@ impl ReplSession {
 
     /// Updates the candidates for Tab completion.
     pub(crate) fn update_completions(&self) {
-        let hits = self.last_list.rows().iter().map(ListRow::path).take(1000).collect();
+        let hits = self.last_list.rows().iter().take(1000).map(ListRow::path).collect();
         let peers = self.peers.addresses().map(|address| address.to_string()).collect();
-        let views = self.node.downloads().views();
+        let views = self.operations.downloads();
         let running = views.into_iter().filter(|view| !view.state.is_settled() || view.state.is_failed());
-        let downloads = running.map(|view| (view.id.0, view.name)).collect();
+        let downloads = running.map(|view| (view.id.0, view.name.into())).collect();
         self.completions.update(|data| (data.hits, data.peers, data.downloads) = (hits, peers, downloads));
     }
 
     /// Formats a local path, relative to the node's folder if it is inside.
     pub(crate) fn display_own_path(&self, path: &Path) -> String {
-        display_path(path.strip_prefix(self.node.share_dir()).unwrap_or(path))
+        display_path(path.strip_prefix(self.operations.share_dir()).unwrap_or(path))
     }
 
     /// Warns how much is left out of the shared folders, if the user may not expect it.

@@ -13,11 +13,11 @@ use super::{
     BrowseArgs, ContentSelector, DownloadArgs, DownloadRef, DownloadSelector, LimitChange, ParseError,
     ReplCommand,
 };
-use crate::download::SaveOptions;
 use crate::frontend::repl::command_table::{CommandInfo, Verb, find_command};
 use crate::frontend::repl::number_ranges::NumberRanges;
 use crate::frontend::repl::words::{Word, split};
 use crate::frontend::time_limit::parse_time_limit;
+use crate::operations::SaveOptions;
 use crate::view::Priority;
 use options::check_options;
 use register::parse_register;
