@@ -1,3 +1,9 @@
+//! Parses a line into a command.
+//!
+//! This is no work for an argument parser of programs such as `clap`, which receives words without their quotes: here a quoted
+//! word is a name, never an option, keyword, number or digest. Keywords (`as`, `from`, `only`, `&`) stand between names; a name may
+//! begin with one dash while an unknown `--option` is refused; and a query is passed on as typed.
+
 mod options;
 mod register;
 mod torrent;
