@@ -50,7 +50,9 @@ pub(crate) use search::{HitPage, SearchRequest};
 pub(crate) use selection::{DownloadFilter, DownloadKey, DownloadSelection, SelectedDownloads};
 pub(crate) use sources::{KnownNode, SourceRow};
 pub(crate) use torrent::{AddedTorrent, NewTorrent, TorrentRequest};
-pub(crate) use transfers::Transfers;
+#[cfg(test)]
+pub(crate) use transfers::test_download;
+pub(crate) use transfers::{Download, Transfers, Upload};
 
 use crate::node::Node;
 

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::Operations;
 use super::as_text::as_text;
 use super::problem::{DownloadProblem, Problem};
-use crate::view::{DownloadId, DownloadView};
+use super::transfers::Download;
+use crate::view::DownloadId;
 
 /// Maximum time for a cancelled download to save its partial data.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,7 +19,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CancelledDownload {
     /// Its last state; `None` if it has left the list already.
-    pub(crate) view: Option<DownloadView>,
+    pub(crate) view: Option<Download>,
     /// Whether it had failed before, and was removed from the list.
     pub(crate) was_removed: bool,
     /// The torrent that is no longer offered, if the download served the torrent of a shared file.
@@ -60,9 +61,9 @@ impl Operations {
                 // A download that takes longer still stops later.
                 let stopped = view.wait_for(|view| view.state.is_over());
                 let _ = tokio::time::timeout(CANCEL_TIMEOUT, stopped).await;
-                Some(view.borrow().clone())
+                Some(view.borrow().clone().into())
             }
-            None => failed.map(|view| view.borrow().clone()),
+            None => failed.map(|view| view.borrow().clone().into()),
         };
         let withdrawn = withdrawal.map(|withdrawal| WithdrawnTorrent {
             infohash: withdrawal.infohash,
@@ -73,7 +74,7 @@ impl Operations {
 
     /// Stops those of the downloads that are still running, and waits at most 2 seconds until they have saved their data.
     /// Returns their last states.
-    pub(crate) async fn stop(&self, ids: Vec<DownloadId>, mode: StopMode) -> Vec<DownloadView> {
+    pub(crate) async fn stop(&self, ids: Vec<DownloadId>, mode: StopMode) -> Vec<Download> {
         let downloads = self.node.downloads();
         let mut stopped = Vec::new();
         for id in ids {
@@ -94,7 +95,7 @@ impl Operations {
         };
         // A download that takes longer still stops later.
         let _ = tokio::time::timeout(STOP_TIMEOUT, all_over).await;
-        stopped.into_iter().map(|view| view.borrow().clone()).collect()
+        stopped.into_iter().map(|view| view.borrow().clone().into()).collect()
     }
 
     /// Removes a download that has ended from the list. Its file or partial data stays.

@@ -16,7 +16,7 @@ use super::follow::AwaitedDownload;
 use super::problem::{DownloadProblem, Problem};
 use super::safe_name::SafeName;
 use crate::download::{DownloadTarget, NotStarted};
-use crate::view::{DownloadId, DownloadView};
+use crate::view::DownloadId;
 
 /// A request for files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,10 +96,5 @@ impl Operations {
     pub(super) fn started(&self, id: DownloadId, file: Option<Digest>) -> StartedDownload {
         let view = self.node.downloads().watch(id);
         StartedDownload { id, awaited: view.map(|view| AwaitedDownload::new(id, view, file)) }
-    }
-
-    /// Returns all downloads, running and finished, in the order in which they started.
-    pub(crate) fn downloads(&self) -> Vec<DownloadView> {
-        self.node.downloads().views()
     }
 }

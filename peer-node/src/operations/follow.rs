@@ -5,6 +5,7 @@ use tokio::sync::watch;
 
 use super::Operations;
 use super::safe_name::SafeName;
+use super::transfers::Download;
 use crate::view::{DownloadId, DownloadState, DownloadView};
 
 /// A download that somebody waits for. Its state is held from the start, because the list drops the oldest finished downloads.
@@ -50,8 +51,8 @@ impl AwaitedDownload {
     }
 
     /// Returns the current state, without its position in the queue.
-    pub(crate) fn view(&self) -> DownloadView {
-        self.view.borrow().clone()
+    pub(crate) fn view(&self) -> Download {
+        self.view.borrow().clone().into()
     }
 
     /// Waits for the next change of the state. Returns at once if the node has stopped. Cancel safe.
@@ -72,8 +73,8 @@ impl AwaitedDownload {
 
 impl Operations {
     /// Returns the current state of an awaited download, with its position in the queue.
-    pub(crate) fn ranked_view(&self, download: &AwaitedDownload) -> DownloadView {
-        self.node.downloads().with_rank(download.view())
+    pub(crate) fn ranked_view(&self, download: &AwaitedDownload) -> Download {
+        self.node.downloads().with_rank(download.view.borrow().clone()).into()
     }
 }
 

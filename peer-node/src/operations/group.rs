@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::Operations;
 use super::as_text::as_path_text;
 use super::safe_name::SafeName;
-use crate::view::{DownloadId, DownloadView};
+use super::transfers::Download;
+use crate::view::DownloadId;
 
 /// Downloads of one request that are counted together: a folder, or many files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,10 +72,10 @@ impl DownloadGroup {
     }
 
     /// Returns the totals, given the current states of the downloads.
-    pub(crate) fn totals(&self, views: &[DownloadView]) -> GroupTotals {
+    pub(crate) fn totals(&self, views: &[Download]) -> GroupTotals {
         let done = || views.iter().filter(|view| view.state.is_complete());
-        let files = |view: &DownloadView| self.file_counts.get(&view.id).copied().unwrap_or(1);
-        let size = |view: &DownloadView| view.size.unwrap_or(0).saturating_mul(files(view) as u64);
+        let files = |view: &Download| self.file_counts.get(&view.id).copied().unwrap_or(1);
+        let size = |view: &Download| view.size.unwrap_or(0).saturating_mul(files(view) as u64);
         let sources = done().flat_map(|view| &view.sources).filter(|source| source.bytes > 0);
         let mut sources: Vec<_> = sources.map(|source| source.address).collect();
         sources.sort_unstable();
@@ -95,13 +96,14 @@ impl DownloadGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::{DownloadState, test_view};
+    use crate::operations::transfers::test_download;
+    use crate::view::DownloadState;
 
     #[test]
     fn copies_and_existing_files_are_counted() {
         let state = DownloadState::Done { location: "/x".into(), renamed: None };
-        let done = DownloadView { size: Some(1024), bytes_fetched: 1000, state, ..test_view() };
-        let failed = DownloadView { id: DownloadId(99), state: DownloadState::Cancelled, ..test_view() };
+        let done = Download { size: Some(1024), bytes_fetched: 1000, state, ..test_download() };
+        let failed = Download { id: DownloadId(99), state: DownloadState::Cancelled, ..test_download() };
         let mut group = DownloadGroup::new("/srv/music".into());
         group.add_existing(3);
         group.set_file_count(done.id, 2);

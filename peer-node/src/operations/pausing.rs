@@ -3,8 +3,9 @@ use std::time::Duration;
 use super::Operations;
 use super::problem::{DownloadProblem, Problem};
 use super::selection::{DownloadFilter, DownloadSelection, SelectedDownloads};
+use super::transfers::Download;
 use crate::download::ChangeOutcome;
-use crate::view::{DownloadId, DownloadState, DownloadView};
+use crate::view::{DownloadId, DownloadState};
 
 /// Maximum time for a download to save its partial data, and for the next one to start.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,7 +23,7 @@ pub(crate) struct DownloadChanges {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ChangedDownload {
     /// Its state after the change.
-    pub(crate) view: DownloadView,
+    pub(crate) view: Download,
     /// Whether it was in the requested state before.
     pub(crate) was_so_already: bool,
 }
@@ -87,7 +88,7 @@ impl Operations {
         // A download that takes longer still changes later.
         let _ = tokio::time::timeout(CHANGE_TIMEOUT, all_visible).await;
         let visible = watched.into_iter().map(|(view, was_so_already)| {
-            let view = downloads.with_rank(view.borrow().clone());
+            let view = downloads.with_rank(view.borrow().clone()).into();
             ChangedDownload { view, was_so_already }
         });
         DownloadChanges { changed: visible.collect(), problems }

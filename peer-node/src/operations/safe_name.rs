@@ -60,6 +60,13 @@ impl From<String> for SafeName {
     }
 }
 
+/// Compares the name as received.
+impl PartialEq<str> for SafeName {
+    fn eq(&self, other: &str) -> bool {
+        self.original == other
+    }
+}
+
 impl fmt::Display for SafeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.shown())

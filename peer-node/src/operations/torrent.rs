@@ -12,6 +12,7 @@ use super::Operations;
 use super::as_text::{as_path_text, as_text};
 use super::download::StartedDownload;
 use super::problem::{Problem, TorrentProblem};
+use super::safe_name::SafeName;
 use crate::download::{NotStarted, TorrentError, WantedTorrent};
 use crate::storage::read_regular_file;
 use crate::torrent::dot_torrent::{self, DotTorrentError};
@@ -36,7 +37,7 @@ pub(crate) struct AddedTorrent {
     /// Whether the download is new, or was in progress before.
     pub(crate) is_new: bool,
     /// Why nothing may arrive: the torrent names no usable source, and its content cannot be fetched from nodes either.
-    pub(crate) without_source: Option<NoUsableSource>,
+    pub(crate) without_source: Option<SafeName>,
 }
 
 /// A `.torrent` that was created from a shared file.
@@ -48,8 +49,10 @@ pub(crate) struct NewTorrent {
     /// The infohash.
     #[serde(serialize_with = "as_text")]
     pub(crate) infohash: Infohash,
-    /// The announce URL, or why there is none.
-    pub(crate) tracker: Result<String, String>,
+    /// The announce URL, if there is one.
+    pub(crate) tracker: Option<SafeName>,
+    /// Why there is no announce URL.
+    pub(crate) no_tracker_reason: Option<SafeName>,
 }
 
 impl Operations {
@@ -68,7 +71,8 @@ impl Operations {
         let download = self.started(id, None);
         // A torrent with a known SHA-256 can also be fetched from nodes.
         let has_digest = download.awaited.as_ref().is_none_or(|awaited| awaited.view().digest.is_some());
-        Ok(AddedTorrent { download, is_new, without_source: no_source.filter(|_| !has_digest) })
+        let without_source = no_source.filter(|_| !has_digest).map(|none| none.to_string().into());
+        Ok(AddedTorrent { download, is_new, without_source })
     }
 
     /// Creates a torrent of a shared file, offers it at the index and seeds it. Writes the `.torrent` to `path`, or if that is
@@ -84,8 +88,11 @@ impl Operations {
         let bytes = created.metainfo.bytes().to_vec();
         let target = path.clone();
         run_blocking(&path, move || write_new(&target, &bytes)).await?;
-        let tracker = created.tracker.map_err(|reason| reason.to_string());
-        Ok(NewTorrent { path, infohash: created.metainfo.infohash(), tracker })
+        let (tracker, no_tracker_reason) = match created.tracker {
+            Ok(url) => (Some(url.into()), None),
+            Err(reason) => (None, Some(reason.to_string().into())),
+        };
+        Ok(NewTorrent { path, infohash: created.metainfo.infohash(), tracker, no_tracker_reason })
     }
 }
 

@@ -72,7 +72,7 @@ impl ReplSession {
         let peers = self.peers.addresses().map(|address| address.to_string()).collect();
         let views = self.operations.downloads();
         let running = views.into_iter().filter(|view| !view.state.is_settled() || view.state.is_failed());
-        let downloads = running.map(|view| (view.id.0, view.name.into())).collect();
+        let downloads = running.map(|view| (view.id.0, view.name)).collect();
         self.completions.update(|data| (data.hits, data.peers, data.downloads) = (hits, peers, downloads));
     }
 

@@ -1,5 +1,3 @@
-use protocol::escape::display_safe;
-
 use super::download::stopped_text;
 use super::selection::{report_problems, selection_of};
 use crate::frontend::repl::command::DownloadSelector;
@@ -28,11 +26,7 @@ pub(super) async fn cancel(session: &mut ReplSession, which: &DownloadSelector) 
 
 fn report_cancelled(session: &mut ReplSession, cancelled: &CancelledDownload) -> Result<(), CommandError> {
     if let Some(view) = &cancelled.view {
-        let text = if cancelled.was_removed {
-            format!("{}: removed", display_safe(&view.name))
-        } else {
-            stopped_text(view)
-        };
+        let text = if cancelled.was_removed { format!("{}: removed", view.name) } else { stopped_text(view) };
         session.output.line(text)?;
     }
     cancelled.withdrawn.map_or(Ok(()), |withdrawn| report_withdrawal(session, withdrawn))

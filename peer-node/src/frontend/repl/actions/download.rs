@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use protocol::digest::Digest;
-use protocol::escape::display_safe;
 
 use crate::frontend::repl::command::DownloadArgs;
 use crate::frontend::repl::command_error::CommandError;
@@ -168,7 +167,7 @@ fn report_names(
         awaited.iter().rev().map(|awaited| (awaited.file(), awaited)).collect();
     for (number, digest) in resolved.equally_named() {
         if let Some(download) = downloads.get(&Some(digest)) {
-            let name = display_safe(&download.view().name).into_owned();
+            let name = download.view().name.to_string();
             session.output.line(format!("{number} → {name}"))?;
         }
     }

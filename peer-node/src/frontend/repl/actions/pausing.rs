@@ -1,5 +1,3 @@
-use protocol::escape::display_safe;
-
 use super::download::stopped_text;
 use super::priority::queue_text;
 use super::selection::{report_problems, selection_of};
@@ -50,7 +48,7 @@ pub(super) fn report_changes(
 }
 
 fn paused_text(ChangedDownload { view, was_so_already }: &ChangedDownload) -> String {
-    let name = display_safe(&view.name);
+    let name = &view.name;
     match view.size {
         _ if *was_so_already => format!("{name}: already paused"),
         _ if view.state.is_over() => stopped_text(view),
@@ -62,7 +60,7 @@ fn paused_text(ChangedDownload { view, was_so_already }: &ChangedDownload) -> St
 }
 
 fn resumed_text(ChangedDownload { view, was_so_already }: &ChangedDownload) -> String {
-    let name = display_safe(&view.name);
+    let name = &view.name;
     if *was_so_already {
         format!("{name}: not paused")
     } else if view.state.is_over() {
@@ -73,7 +71,7 @@ fn resumed_text(ChangedDownload { view, was_so_already }: &ChangedDownload) -> S
 }
 
 fn retried_text(ChangedDownload { view, was_so_already }: &ChangedDownload) -> String {
-    let name = display_safe(&view.name);
+    let name = &view.name;
     if *was_so_already {
         format!("{name}: has not failed")
     } else if view.state.is_over() {

@@ -1,14 +1,12 @@
 use std::path::PathBuf;
 
-use protocol::escape::display_safe;
-
 use super::download::wait_for_torrent;
 use super::lookup::find_files;
 use crate::frontend::console::look::Style;
 use crate::frontend::repl::command::{ContentSelector, TorrentAction};
 use crate::frontend::repl::command_error::CommandError;
 use crate::frontend::repl::session::{ReplSession, display_path, expand_tilde, home_dir};
-use crate::operations::{AddedTorrent, DestinationProblem, NewTorrent, Problem, TorrentRequest};
+use crate::operations::{AddedTorrent, DestinationProblem, NewTorrent, Problem, SafeName, TorrentRequest};
 
 /// Downloads and seeds a torrent, or creates one.
 pub(super) async fn torrent(session: &mut ReplSession, order: TorrentAction) -> Result<(), CommandError> {
@@ -35,7 +33,7 @@ async fn add_torrent(
         session.output.line(format!("already under way as download {}", download.id.0))?;
     }
     if let (Some(reason), Some(awaited)) = (without_source, &download.awaited) {
-        session.output.warning(format!("{}: {reason}", display_safe(&awaited.view().name)));
+        session.output.warning(format!("{}: {reason}", awaited.view().name));
     }
     let timeout = session.timeout;
     wait_for_torrent(session, (download, is_new), background, timeout).await
@@ -62,7 +60,7 @@ async fn create_torrents(
 /// Reports a created torrent.
 fn report_created(session: &mut ReplSession, created: &NewTorrent) -> Result<(), CommandError> {
     let (infohash, path) = (created.infohash, display_path(&created.path));
-    let tracker = created.tracker.as_ref().map_or("without a tracker".into(), |url| display_safe(url));
+    let tracker = created.tracker.as_ref().map_or("without a tracker".into(), SafeName::shown);
     if session.output.is_for_person() {
         let made = session.output.look().paint(Style::Good, "made");
         session.output.line(format!("{made}  {path}"))?;
@@ -71,7 +69,7 @@ fn report_created(session: &mut ReplSession, created: &NewTorrent) -> Result<(),
     } else {
         session.output.line(format!("made\t{path}\tinfohash {infohash}\t{tracker}"))?;
     }
-    if let Err(why) = &created.tracker {
+    if let Some(why) = &created.no_tracker_reason {
         session.output.warning(format!("the torrent names no tracker: {why}"));
     }
     Ok(())

@@ -13,8 +13,8 @@ use crate::frontend::console::progress::{group_line, progress_lines};
 use crate::frontend::repl::command_error::CommandError;
 use crate::frontend::repl::session::{ReplSession, display_path, pluralize};
 use crate::frontend::repl::space_notices::SpaceNotices;
-use crate::operations::{AwaitedDownload, DownloadOutcome, SafeName, StopMode};
-use crate::view::{DownloadState, DownloadView};
+use crate::operations::{AwaitedDownload, Download, DownloadOutcome, SafeName, StopMode};
+use crate::view::DownloadState;
 use swarm::RateMeter;
 
 /// How often the progress is updated when nothing else happens.
@@ -30,7 +30,7 @@ const MAX_FAILURE_LINES: usize = 20;
 struct DownloadFollower {
     /// The unfinished downloads, in the requested order.
     pending: Vec<AwaitedDownload>,
-    finished: Vec<DownloadView>,
+    finished: Vec<Download>,
     /// The group under which they are shown together, if any.
     group: Option<ShownGroup>,
     group_rate: GroupRate,
@@ -98,7 +98,7 @@ pub(super) async fn follow(
     if let Some(group) = &following.group {
         let (audience, look) = (session.output.audience(), session.output.look());
         let unfinished = following.pending.iter().map(AwaitedDownload::view);
-        let views: Vec<DownloadView> = following.finished.iter().cloned().chain(unfinished).collect();
+        let views: Vec<Download> = following.finished.iter().cloned().chain(unfinished).collect();
         session.output.lines(group.summary(&views, started.elapsed(), audience, look))?;
     }
     let is_unfinished = following.leave_in_background(session)?;
@@ -161,7 +161,7 @@ impl DownloadFollower {
         }
         if !session.output.is_for_person() && self.wait_notes.is_due(self.last_check) {
             let operations = &session.operations;
-            let views: Vec<DownloadView> =
+            let views: Vec<Download> =
                 self.pending.iter().map(|pending| operations.ranked_view(pending)).collect();
             if let Some(note) = wait_note(&views) {
                 session.output.note(note);
@@ -173,7 +173,7 @@ impl DownloadFollower {
     fn report_finished(
         &mut self,
         session: &mut ReplSession,
-        view: &DownloadView,
+        view: &Download,
         outcome: DownloadOutcome,
     ) -> Result<(), CommandError> {
         let is_person = session.output.is_for_person();
@@ -198,14 +198,14 @@ impl DownloadFollower {
     fn report_complete(
         &self,
         session: &mut ReplSession,
-        view: &DownloadView,
+        view: &Download,
         renamed: Option<&(PathBuf, SafeName)>,
     ) -> Result<(), CommandError> {
         let renamed = renamed.map(|(place, why)| (display_path(place), why.to_string()));
         let renamed = renamed.as_ref().map(|(place, why)| (place.as_str(), why.as_str()));
         let is_one_of_many = self.group.is_some() && session.output.is_for_person();
         if let (true, Some((place, why))) = (is_one_of_many, renamed) {
-            let name = display_safe(&view.name);
+            let name = &view.name;
             session.output.line(format!("{name} saved as {place}: {why}"))?;
         } else if !is_one_of_many {
             let lines = done_lines(view, renamed, session.output.audience(), session.output.look());

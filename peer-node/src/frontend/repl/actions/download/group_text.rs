@@ -6,8 +6,7 @@ use super::messages::{average_rate, duration_text};
 use crate::frontend::console::look::{Look, Style};
 use crate::frontend::console::output::Audience;
 use crate::frontend::repl::session::{display_path, pluralize};
-use crate::operations::{DownloadGroup, GroupTotals, Operations, ResolvedFiles};
-use crate::view::DownloadView;
+use crate::operations::{Download, DownloadGroup, GroupTotals, Operations, ResolvedFiles};
 
 /// The maximum number of downloads in one command that are shown one by one.
 const MAX_UNGROUPED: usize = 5;
@@ -35,7 +34,7 @@ impl ShownGroup {
     /// Returns the summary of the group: counts, size, rate, sources and destination.
     pub(super) fn summary(
         &self,
-        views: &[DownloadView],
+        views: &[Download],
         elapsed: Duration,
         audience: Audience,
         look: Look,
@@ -79,7 +78,7 @@ impl ShownGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frontend::console::progress::test_view;
+    use crate::operations::test_download as test_view;
     use crate::view::DownloadState;
 
     #[test]
@@ -87,9 +86,9 @@ mod tests {
         let group =
             ShownGroup { name: "music/".into(), counted: DownloadGroup::new("/srv/share/music".into()) };
         let done = DownloadState::Done { location: "/x".into(), renamed: None };
-        let done = DownloadView { size: Some(1024), bytes_fetched: 1024, state: done, ..test_view() };
-        let failed = DownloadView { state: DownloadState::Cancelled, ..test_view() };
-        let summary = |group: &ShownGroup, views: &[DownloadView], audience| {
+        let done = Download { size: Some(1024), bytes_fetched: 1024, state: done, ..test_view() };
+        let failed = Download { state: DownloadState::Cancelled, ..test_view() };
+        let summary = |group: &ShownGroup, views: &[Download], audience| {
             group.summary(views, Duration::from_secs(2), audience, Look::PLAIN)
         };
         let both = [done.clone(), done.clone()];
