@@ -376,52 +376,6 @@ fn imports_are_found_however_they_are_written() {
     assert_eq!(named_modules("use super::{LIMIT, library::Library};", 1), ["LIMIT", "library"]);
 }
 
-/// Modules whose decisions no front end makes: it asks operations instead.
-const BEHIND_OPERATIONS: [&str; 3] = ["doctor", "finder", "shared_torrents"];
-
-#[test]
-fn operations_know_no_front_end() {
-    let found = imports("peer-node");
-    let used = reachable(&found, "operations");
-    assert!(used.contains("node") && used.contains("download"), "{used:?}");
-    assert!(!used.contains("frontend"), "operations use a front end");
-    let frontend = &found["frontend"];
-    assert!(frontend.contains("operations"));
-    let behind: Vec<_> = BEHIND_OPERATIONS.iter().filter(|module| frontend.contains(**module)).collect();
-    assert!(behind.is_empty(), "front ends use {behind:?} without operations");
-}
-
-/// The prompt's actions that still use the node itself; they may only become fewer.
-const ACTIONS_WITH_NODE: [&str; 6] =
-    ["files.rs", "limit.rs", "share.rs", "shares.rs", "status.rs", "transfers.rs"];
-
-#[test]
-fn commands_of_the_prompt_only_use_operations() {
-    let folder = Path::new("peer-node/src/frontend/repl/actions");
-    let mut with_node = BTreeSet::new();
-    for path in files_with_extension("rs") {
-        let Ok(inside) = path.strip_prefix(folder) else { continue };
-        let source = fs::read_to_string(workspace_root().join(&path)).expect("a readable source");
-        let code = without_unit_tests(&source);
-        let names = [
-            "session.node",
-            "crate::download",
-            "crate::finder",
-            "crate::index_client",
-            "crate::library",
-            "crate::node",
-            "crate::shared_torrents",
-            "crate::torrent",
-        ];
-        if names.iter().any(|name| code.contains(name)) {
-            with_node.insert(inside.to_string_lossy().into_owned());
-        }
-    }
-    let listed = ACTIONS_WITH_NODE.map(str::to_owned).into();
-    let extra: Vec<_> = with_node.difference(&listed).collect();
-    assert!(extra.is_empty(), "{extra:?} use the node without operations");
-}
-
 #[test]
 fn modules_use_only_the_modules_that_are_listed() {
     assert_imports("protocol", &PROTOCOL);
