@@ -16,6 +16,7 @@ mod local_time;
 mod log;
 mod native;
 mod node;
+mod operations;
 mod platform;
 mod rate_limiter;
 mod shared_torrents;

@@ -41,7 +41,6 @@ use on_demand::PendingLookups;
 use piece_hash_cache::{PieceHashCache, PieceLayout};
 use recent_cache::RecentCache;
 use served::ServedTorrents;
-pub(crate) use withdrawal::Withdrawal;
 use withdrawal::WithdrawnTorrents;
 
 /// Maximum number of saved torrents served from the start; the others are served on demand.

@@ -1,19 +1,17 @@
 //! `peer-node doctor`: starts a node, checks it and stops it again.
 
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+use std::sync::Arc;
 
 use clap::{Args, Parser};
 
 use super::basic_options::BasicOptions;
 use super::state_options::StateOptions;
 use super::{CliError, ProgramOptions};
-use crate::discovery::index_client::IndexStatus;
-use crate::discovery::index_client::Reachability;
-use crate::doctor::{Severity, run_checks};
 use crate::frontend::console::output::{Audience, ConsoleOutput};
 use crate::frontend::repl::show_findings;
 use crate::node::Node;
+use crate::operations::{Operations, Severity};
 use crate::platform::Signals;
 use crate::state_dir::{StateDir, StateError};
 
@@ -24,9 +22,6 @@ Examples:
 
 For a running node, type doctor at its prompt. Status 0: no problems; 1: problems found; 75: the node is
 running.";
-
-/// How long the index may take to answer and to probe the port.
-const INDEX_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The node to check.
 #[derive(Debug, Clone, Args)]
@@ -57,19 +52,10 @@ pub(super) async fn run(doctor: DoctorOptions) -> Result<u8, CliError> {
         StateError::InUse { path } => CliError::Running { folder: path },
         error => error.into(),
     })?;
-    let node = Node::start(options, state).await?;
-    let checks = async {
-        let mut status = node.index().status();
-        let is_decided = |status: &IndexStatus| match status {
-            IndexStatus::Online { reachable, .. } => *reachable != Reachability::Unknown,
-            IndexStatus::Connecting { .. } => false,
-            IndexStatus::Offline { .. } | IndexStatus::Stopped => true,
-        };
-        let _ = tokio::time::timeout(INDEX_TIMEOUT, status.wait_for(is_decided)).await;
-        run_checks(&node, &shown).await
-    };
+    let node = Arc::new(Node::start(options, state).await?);
+    let operations = Operations::new(Arc::clone(&node));
     let findings = tokio::select! {
-        findings = checks => Some(findings),
+        findings = operations.diagnose_new_node(&shown) => Some(findings),
         _ = signals.next() => None,
     };
     node.stop().await;

@@ -10,7 +10,8 @@ use super::session::{display_path, pluralize};
 use super::space_notices::SpaceNotices;
 use crate::download::Downloads;
 use crate::frontend::console::look::Style;
-use crate::view::{DownloadId, DownloadState, DownloadView};
+use crate::operations::Download;
+use crate::view::{DownloadId, DownloadState};
 
 /// The downloads in the background whose end was not reported yet.
 #[derive(Debug, Default)]
@@ -75,7 +76,7 @@ impl Background {
         downloads: &Downloads,
         space_notices: &mut SpaceNotices,
     ) -> Option<ReplNotice> {
-        let view = |id| downloads.watch(id).map(|view| view.borrow().clone());
+        let view = |id| downloads.watch(id).map(|view| Download::from(view.borrow().clone()));
         self.single_notice(view, space_notices).or_else(|| self.group_notice(view, space_notices))
     }
 
@@ -86,7 +87,7 @@ impl Background {
 
     fn single_notice(
         &mut self,
-        view: impl Fn(DownloadId) -> Option<DownloadView>,
+        view: impl Fn(DownloadId) -> Option<Download>,
         space_notices: &mut SpaceNotices,
     ) -> Option<ReplNotice> {
         let (mut notice, mut finished) = (None, Vec::new());
@@ -114,7 +115,7 @@ impl Background {
 
     fn group_notice(
         &mut self,
-        view: impl Fn(DownloadId) -> Option<DownloadView>,
+        view: impl Fn(DownloadId) -> Option<Download>,
         space_notices: &mut SpaceNotices,
     ) -> Option<ReplNotice> {
         for group in &mut self.groups {
@@ -155,8 +156,8 @@ impl BackgroundGroup {
 }
 
 /// Returns the notice for the end of one download.
-fn finished_download_notice(view: &DownloadView) -> ReplNotice {
-    let (number, name) = (view.id.0, display_safe(&view.name));
+fn finished_download_notice(view: &Download) -> ReplNotice {
+    let (number, name) = (view.id.0, &view.name);
     let (style, text) = match &view.state {
         DownloadState::Done { .. } => (Style::Good, format!("download {number} finished: {name}")),
         DownloadState::Seeding { .. } => {
@@ -173,7 +174,7 @@ fn finished_download_notice(view: &DownloadView) -> ReplNotice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frontend::console::progress::test_view;
+    use crate::operations::test_download as test_view;
 
     /// Returns the next notice if the downloads up to `done` are complete, except number 3, which has failed.
     fn next_text(background: &mut Background, done: u32) -> Option<String> {
@@ -183,7 +184,7 @@ mod tests {
                 number if number <= done => DownloadState::Done { location: "/x".into(), renamed: None },
                 _ => DownloadState::Fetching,
             };
-            Some(DownloadView { id, state, ..test_view() })
+            Some(Download { id, state, ..test_view() })
         };
         let mut space_notices = SpaceNotices::default();
         let notice = background

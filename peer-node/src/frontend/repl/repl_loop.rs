@@ -227,6 +227,10 @@ impl<'a> ReplLoop<'a> {
                 return Ok(LoopControl::Continue);
             }
             CommandError::AlreadyReported => {}
+            CommandError::Operation(problem) => {
+                tracing::debug!(kind = ?problem.kind(), %problem, "command failed");
+                self.session.output.error(failure);
+            }
             other => self.session.output.error(other),
         }
         self.outcome = ScriptOutcome::Failed;

@@ -19,13 +19,14 @@ use crate::frontend::cli::verbosity_option::VerbosityOption;
 use crate::frontend::console::output::ConsoleOutput;
 use crate::frontend::console::progress::progress_line;
 use crate::frontend::repl::done_lines;
+use crate::operations::Download;
 use crate::platform::{Signals, StopSignal};
 use crate::source_address::SourceAddress;
 use crate::throttle::Throttle;
 use crate::torrent::standalone::StandaloneTorrent;
 use crate::torrent::{NoUsableSource, TorrentSpec};
 use crate::transport::TransportConfig;
-use crate::view::{DownloadState, DownloadView};
+use crate::view::DownloadState;
 
 /// How often the progress is updated.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -166,7 +167,7 @@ async fn follow_torrent(
     output: &mut ConsoleOutput,
 ) -> Result<u8, TorrentCommandError> {
     loop {
-        let view = solo.view().borrow_and_update().clone();
+        let view = Download::from(solo.view().borrow_and_update().clone());
         if let Some(status) = reporter.report(&view, output)? {
             return Ok(status);
         }
@@ -178,7 +179,7 @@ async fn follow_torrent(
             changed = tokio::time::timeout(POLL_INTERVAL, solo.view().changed()) => {
                 if let Ok(Err(_)) = changed {
                     // The task has ended, so this view is the last.
-                    let view = solo.view().borrow().clone();
+                    let view = Download::from(solo.view().borrow().clone());
                     return Ok(reporter.report(&view, output)?.unwrap_or(1));
                 }
             }
@@ -206,7 +207,7 @@ impl TorrentReporter {
     /// Reports what has changed; returns the exit status if the torrent has ended.
     fn report(
         &mut self,
-        view: &DownloadView,
+        view: &Download,
         output: &mut ConsoleOutput,
     ) -> Result<Option<u8>, TorrentCommandError> {
         if self.reported_trouble != view.warning {

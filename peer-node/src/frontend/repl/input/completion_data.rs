@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::operations::SafeName;
+
 /// The candidates for Tab completion besides commands and local files, updated by the session and read by the prompt's thread.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SharedCompletions(Arc<Mutex<CompletionData>>);
@@ -10,11 +12,11 @@ pub(crate) struct SharedCompletions(Arc<Mutex<CompletionData>>);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CompletionData {
     /// The paths of the hits, in the order of their numbers from 1.
-    pub(crate) hits: Vec<String>,
+    pub(crate) hits: Vec<SafeName>,
     /// The addresses of peers.
     pub(crate) peers: Vec<String>,
     /// The numbers and names of unfinished downloads.
-    pub(crate) downloads: Vec<(u32, String)>,
+    pub(crate) downloads: Vec<(u32, SafeName)>,
 }
 
 impl SharedCompletions {

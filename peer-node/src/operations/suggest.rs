@@ -1,35 +1,27 @@
-use protocol::escape::display_safe;
 use protocol::fold::fold;
 use protocol::index::WordSuggestions;
 use protocol::query::Query;
 
-use crate::frontend::console::look::Style;
-use crate::frontend::repl::command_error::CommandError;
-use crate::frontend::repl::session::ReplSession;
+use super::Operations;
+use super::safe_name::SafeName;
 
 /// The maximum number of corrected queries that are tried.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// Reports that nothing was found, and suggests queries with similarly spelled words that have hits.
-pub(super) async fn report_no_hits(session: &mut ReplSession, query: &str) -> Result<(), CommandError> {
-    session.output.remark("no hits")?;
-    // Suggestions are optional: an error of the index is not reported.
-    let Ok(unknown) = session.node.index().suggest(query.to_owned()).await else { return Ok(()) };
-    let mut good = Vec::new();
-    for other in corrected_queries(query, &unknown) {
-        let finder = session.node.finder();
-        if finder.search(other.clone(), None, 1).await.is_ok_and(|page| !page.hits.is_empty()) {
-            good.push(other);
+impl Operations {
+    /// Returns queries that have hits, with similarly spelled words instead of those that occur in no name. Suggestions are
+    /// optional: an error of the index gives none.
+    pub(crate) async fn suggest_queries(&self, query: &str) -> Vec<SafeName> {
+        let unknown = self.node.index().suggest(query.to_owned()).await.unwrap_or_default();
+        let mut good = Vec::new();
+        for other in corrected_queries(query, &unknown) {
+            let found = self.node.finder().search(other.clone(), None, 1).await;
+            if found.is_ok_and(|page| !page.hits.is_empty()) {
+                good.push(other.into());
+            }
         }
+        good
     }
-    if good.is_empty() {
-        return Ok(());
-    }
-    let look = session.output.look();
-    let searches =
-        good.iter().map(|other| look.paint(Style::Accent, &format!("search {}", display_safe(other))));
-    let text = format!("did you mean: {}", searches.collect::<Vec<_>>().join(", "));
-    Ok(session.output.remark(text)?)
 }
 
 /// Returns corrected queries, the most likely first: each unknown word is replaced by a similarly spelled one.

@@ -1,9 +1,44 @@
 use std::collections::BTreeMap;
 
-use protocol::index::FileRecord;
+use protocol::index::{FileRecord, Share};
+use serde::Serialize;
 
-use crate::frontend::repl::natural_order::natural_order;
-use crate::frontend::repl::row_list::FolderEntry;
+use super::content::ListedContent;
+use super::natural_order::natural_order;
+use super::safe_name::SafeName;
+
+/// A direct entry of a folder of a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum FolderEntry {
+    /// A folder.
+    Folder {
+        /// The path.
+        path: SafeName,
+        /// The number of files below it.
+        files: u64,
+        /// The total size of these files.
+        bytes: u64,
+    },
+    /// A file.
+    File(PeerFile),
+}
+
+/// A file of a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct PeerFile {
+    /// The content and path.
+    #[serde(flatten)]
+    pub(crate) content: ListedContent,
+    /// Whether the peer has only a part of it.
+    pub(crate) is_partial: bool,
+}
+
+impl From<&FileRecord> for PeerFile {
+    fn from(record: &FileRecord) -> Self {
+        Self { content: ListedContent::from(record), is_partial: record.share == Share::Partial }
+    }
+}
 
 /// The direct entries of a folder, collected from all files below it.
 #[derive(Debug, Default)]
@@ -41,11 +76,12 @@ impl FolderLevel {
         folders.sort_by(|(one, _), (other, _)| natural_order(one, other));
         self.files.sort_by(|one, other| natural_order(&one.path, &other.path));
         let folder = |(name, (files, bytes))| FolderEntry::Folder {
-            path: format!("{}{name}", self.folder),
+            path: format!("{}{name}", self.folder).into(),
             files,
             bytes,
         };
-        folders.into_iter().map(folder).chain(self.files.into_iter().map(FolderEntry::File)).collect()
+        let files = self.files.iter().map(|file| FolderEntry::File(PeerFile::from(file)));
+        folders.into_iter().map(folder).chain(files).collect()
     }
 }
 
@@ -65,7 +101,7 @@ mod tests {
         }
         let shown = |entry| match entry {
             FolderEntry::Folder { path, files, bytes } => (format!("{path}/ {files}"), bytes),
-            FolderEntry::File(file) => (file.path, file.size),
+            FolderEntry::File(file) => (file.content.path.to_string(), file.content.size.unwrap()),
         };
         level.entries().into_iter().map(shown).collect()
     }
