@@ -199,7 +199,6 @@ const PEER_NODE: [Imports; 22] = [
         "frontend",
         &[
             "account_file",
-            "addresses",
             "configured",
             "doctor",
             "download",
@@ -249,7 +248,7 @@ const PEER_NODE: [Imports; 22] = [
             "view",
         ],
     ),
-    ("operations", &["node"]),
+    ("operations", &["addresses", "download", "index_client", "library", "node", "state_dir", "view"]),
     (
         "shared_torrents",
         &["bittorrent", "download", "index_client", "library", "rate_limiter", "storage", "torrent", "view"],

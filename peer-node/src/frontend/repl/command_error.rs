@@ -9,7 +9,7 @@ use super::row_list::RowNumberError;
 use crate::download::TorrentError;
 use crate::frontend::console::output::OutputError;
 use crate::index_client::IndexError;
-use crate::library::LibraryError;
+use crate::operations::shares::ShareProblem;
 use crate::shared_torrents::SharedTorrentError;
 use crate::torrent::dot_torrent::DotTorrentError;
 
@@ -31,14 +31,14 @@ pub(crate) enum CommandError {
     /// The index does not answer, or refuses the request.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// The library refuses the request.
+    /// The shares cannot be changed in this way.
     #[error(transparent)]
-    Library(LibraryError),
+    Share(ShareProblem),
     /// The command needs a confirmation.
     #[error("{error}; add --yes to share it anyway")]
     Unconfirmed {
         /// The reason to confirm.
-        error: LibraryError,
+        error: ShareProblem,
     },
     /// The requested content, folder or path does not exist.
     #[error("nothing found: {what}")]
@@ -140,11 +140,11 @@ pub(crate) enum CommandError {
     AlreadyReported,
 }
 
-impl From<LibraryError> for CommandError {
-    fn from(error: LibraryError) -> Self {
+impl From<ShareProblem> for CommandError {
+    fn from(error: ShareProblem) -> Self {
         match error {
-            LibraryError::Unconfirmed { .. } => Self::Unconfirmed { error },
-            error => Self::Library(error),
+            ShareProblem::Unconfirmed(_) => Self::Unconfirmed { error },
+            error => Self::Share(error),
         }
     }
 }
