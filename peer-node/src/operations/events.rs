@@ -52,3 +52,6 @@ impl Operations {
         self.node.downloads().views().iter().map(DownloadEvent::current).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
