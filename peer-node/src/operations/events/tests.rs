@@ -12,6 +12,7 @@ use crate::identity::ExposedKeyPolicy;
 use crate::lan::LanSettings;
 use crate::node::NodeOptions;
 use crate::operations::limits::LimitUpdate;
+use crate::operations::shares::ShareRequest;
 use crate::state_dir::StateDir;
 use crate::transport::AddressLimits;
 
@@ -71,9 +72,12 @@ async fn node_publishes_what_changes() {
     let node = Node::start(options(), StateDir::open(folder.path()).unwrap()).await.unwrap();
     let operations = Operations::new(Arc::new(node));
     let bus = operations.events().clone();
-    find(&bus, |event| matches!(event, Event::HashingFinished { files: 1, .. })).await;
     find(&bus, |event| matches!(event, Event::SharesChanged { files: 1, bytes: 7, .. })).await;
     find(&bus, |event| matches!(event, Event::Index(IndexNews::Unavailable { .. }))).await;
+
+    fs::write(folder.path().join("b"), "more").unwrap();
+    operations.share(ShareRequest::default()).await.unwrap();
+    find(&bus, |event| matches!(event, Event::HashingFinished { files: 2, .. })).await;
 
     let digest = operations.files().iter().next().unwrap().digest;
     let wanted = WantedFile {
