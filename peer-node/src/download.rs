@@ -55,6 +55,7 @@ use crate::transport::Transport;
 use crate::view::{DownloadId, DownloadState, DownloadView, Priority};
 use download_list::DownloadList;
 use download_table::DownloadTable;
+pub(crate) use download_table::TableVersion;
 pub(crate) use folder_syncer::FolderSyncer;
 use listed_download::ListedDownload;
 pub(crate) use part_folders::PartFolders;
@@ -204,6 +205,16 @@ impl Downloads {
     /// Returns a receiver that follows one download.
     pub(crate) fn watch(&self, id: DownloadId) -> Option<watch::Receiver<DownloadView>> {
         self.inner.table.lock().watch(id)
+    }
+
+    /// Returns receivers that follow the downloads with larger numbers than `id`.
+    pub(crate) fn watch_after(&self, id: DownloadId) -> Vec<(DownloadId, watch::Receiver<DownloadView>)> {
+        self.inner.table.lock().watch_after(id)
+    }
+
+    /// Returns a receiver that follows additions to the list of downloads and removals from it.
+    pub(crate) fn table_version(&self) -> watch::Receiver<TableVersion> {
+        self.inner.table.lock().version()
     }
 
     /// Cancels a download and keeps its partial data. A failed download is removed from the list. Returns true if the

@@ -225,6 +225,14 @@ impl Node {
         transport.uploads().totals(links.connected() + wires.total_connections())
     }
 
+    /// Runs a task until it ends or the node stops.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let cancel = self.cancel.clone();
+        self.tracker.spawn(async move {
+            cancel.run_until_cancelled(task).await;
+        });
+    }
+
     /// Stops everything in order: downloads record what they have, then connections close.
     pub(crate) async fn stop(&self) {
         self.cancel.cancel();

@@ -8,21 +8,30 @@ mod as_text;
 mod browse;
 mod cancel;
 mod content;
+pub(crate) mod display_text;
 mod doctor;
 mod download;
+pub(crate) mod events;
+pub(crate) mod files;
 mod folder_level;
 mod folder_listing;
 mod follow;
 mod group;
+pub(crate) mod index_state;
+pub(crate) mod left_out;
+pub(crate) mod limits;
 mod lookup;
 mod natural_order;
 mod pausing;
 mod priority;
 mod problem;
+pub(crate) mod readiness;
 mod safe_name;
 mod search;
 mod selection;
+pub(crate) mod shares;
 mod sources;
+pub(crate) mod status;
 mod suggest;
 mod torrent;
 mod transfers;
@@ -55,17 +64,21 @@ pub(crate) use transfers::test_download;
 pub(crate) use transfers::{Download, Transfers, Upload};
 
 use crate::node::Node;
+use events::EventBus;
 
 /// What a node can be asked to do. Cheap to clone. If the future of a call is dropped, what it started continues.
 #[derive(Debug, Clone)]
 pub(crate) struct Operations {
     node: Arc<Node>,
+    events: EventBus,
 }
 
 impl Operations {
-    /// Returns the operations of a running node.
-    pub(crate) const fn new(node: Arc<Node>) -> Self {
-        Self { node }
+    /// Returns the operations of a running node, and starts to publish its events. A node has one set of operations; further
+    /// front ends get clones.
+    pub(crate) fn new(node: Arc<Node>) -> Self {
+        let events = events::start(&node);
+        Self { node, events }
     }
 
     /// Returns the node's folder, an absolute path.

@@ -2,6 +2,8 @@
 
 mod record;
 
+pub(in crate::operations) use record::{content_key, state_name};
+
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 

@@ -203,7 +203,6 @@ const PEER_NODE: [Imports; 20] = [
         "frontend",
         &[
             "account_file",
-            "addresses",
             "configured",
             "discovery",
             "doctor",

@@ -4,7 +4,7 @@ use super::problem_hints::hint;
 use super::row_list::RowNumberError;
 use crate::discovery::index_client::IndexError;
 use crate::frontend::console::output::OutputError;
-use crate::library::LibraryError;
+use crate::operations::shares::ShareProblem;
 use crate::operations::{Problem, SafeName};
 
 /// Why a command failed.
@@ -28,14 +28,14 @@ pub(crate) enum CommandError {
     /// The index does not answer, or refuses the request.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// The library refuses the request.
+    /// The shares cannot be changed in this way.
     #[error(transparent)]
-    Library(LibraryError),
+    Share(ShareProblem),
     /// The command needs a confirmation.
     #[error("{error}; add --yes to share it anyway")]
     Unconfirmed {
         /// The reason to confirm.
-        error: LibraryError,
+        error: ShareProblem,
     },
     /// A number selects a folder where a file is needed.
     #[error("{path} is a folder; name one of its files")]
@@ -54,11 +54,11 @@ pub(crate) enum CommandError {
     AlreadyReported,
 }
 
-impl From<LibraryError> for CommandError {
-    fn from(error: LibraryError) -> Self {
+impl From<ShareProblem> for CommandError {
+    fn from(error: ShareProblem) -> Self {
         match error {
-            LibraryError::Unconfirmed { .. } => Self::Unconfirmed { error },
-            error => Self::Library(error),
+            ShareProblem::Unconfirmed(_) => Self::Unconfirmed { error },
+            error => Self::Share(error),
         }
     }
 }

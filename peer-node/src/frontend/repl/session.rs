@@ -66,14 +66,11 @@ impl ReplSession {
         }
     }
 
-    /// Updates the candidates for Tab completion.
+    /// Updates the candidates for Tab completion, except downloads, which follow events.
     pub(crate) fn update_completions(&self) {
         let hits = self.last_list.rows().iter().take(1000).map(ListRow::path).collect();
         let peers = self.peers.addresses().map(|address| address.to_string()).collect();
-        let views = self.operations.downloads();
-        let running = views.into_iter().filter(|view| !view.state.is_settled() || view.state.is_failed());
-        let downloads = running.map(|view| (view.id.0, view.name)).collect();
-        self.completions.update(|data| (data.hits, data.peers, data.downloads) = (hits, peers, downloads));
+        self.completions.update(|data| (data.hits, data.peers) = (hits, peers));
     }
 
     /// Formats a local path, relative to the node's folder if it is inside.
@@ -83,9 +80,8 @@ impl ReplSession {
 
     /// Warns how much is left out of the shared folders, if the user may not expect it.
     pub(crate) fn warn_of_left_out(&mut self) {
-        let overview = self.node.library().overview();
-        if let Some(text) = left_out_text(&overview).filter(|_| overview.has_unexpected()) {
-            self.output.warning(text);
+        if let Some(left_out) = self.operations.left_out().filter(|left_out| left_out.has_unexpected) {
+            self.output.warning(left_out_text(&left_out));
         }
     }
 

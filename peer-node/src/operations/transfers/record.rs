@@ -173,7 +173,7 @@ impl Serialize for Upload {
 }
 
 /// Returns the key of a content: `sha256:` or `btih:`, and its digits.
-fn content_key(content: &ContentId) -> String {
+pub(in crate::operations) fn content_key(content: &ContentId) -> String {
     match content {
         ContentId::File(digest) => format!("sha256:{digest}"),
         ContentId::Torrent(infohash) => format!("btih:{infohash}"),
@@ -186,7 +186,7 @@ fn path_text(path: &Path) -> String {
 }
 
 /// Returns the name of a state. The names are stable.
-const fn state_name(state: &DownloadState) -> &'static str {
+pub(in crate::operations) const fn state_name(state: &DownloadState) -> &'static str {
     match state {
         DownloadState::Queued => "queued",
         DownloadState::Paused => "paused",

@@ -34,7 +34,7 @@ pub(super) fn list_transfers(session: &mut ReplSession) -> Result<(), CommandErr
     });
     let mut lines = DownloadRows { views: &downloads, root: &root }.lines(width, look);
     lines.extend(upload_rows(&sent, width, look));
-    lines.extend(limits_text(&session.node).map(|text| look.paint(Style::Faint, &text)));
+    lines.extend(limits_text(&session.operations.limits()).map(|text| look.paint(Style::Faint, &text)));
     if lines.is_empty() {
         return Ok(session.output.remark("no transfers")?);
     }
