@@ -10,7 +10,7 @@ use super::session::pluralize;
 use super::state_dir_notices::state_folder_notice;
 use crate::frontend::console::look::Style;
 use crate::operations::Operations;
-use crate::operations::events::{DownloadEvent, Event, EventStream, IndexNews};
+use crate::operations::events::{Event, EventStream, IndexNews};
 use crate::operations::left_out::LeftOutSummary;
 
 /// An event to report above the prompt.
@@ -122,7 +122,9 @@ impl Notices {
         let downloads = self.operations.download_events();
         self.completions.update(|data| {
             data.downloads.clear();
-            downloads.iter().for_each(|event: &DownloadEvent| data.apply(event));
+            for event in &downloads {
+                data.apply(event);
+            }
         });
         let library = self.operations.library_status();
         if library.hashing.is_settled {

@@ -31,7 +31,7 @@ fn options() -> NodeOptions {
         lan: LanSettings {
             announce_port: 0,
             chunk_port: 0,
-            period: Duration::from_secs(60),
+            period: Duration::from_mins(1),
             chunk_count: ChunkCount::default(),
             broadcast: None,
             host: Ipv4Addr::LOCALHOST,

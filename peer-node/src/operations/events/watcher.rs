@@ -61,7 +61,9 @@ impl NodeWatcher {
                 Ok(()) = self.generation.changed() => self.shares_changed(),
                 Ok(()) = self.state_folder.0.changed() => self.state_folder_changed(),
                 events = self.downloads.next() => {
-                    events.into_iter().for_each(|event| self.bus.publish(Event::Download(event)));
+                    for event in events {
+                        self.bus.publish(Event::Download(event));
+                    }
                 }
             }
         }
@@ -70,7 +72,9 @@ impl NodeWatcher {
     fn index_changed(&mut self) {
         let (status, reporter) = &mut self.index;
         let news = reporter.news(&status.borrow_and_update());
-        news.into_iter().for_each(|news| self.bus.publish(Event::Index(news)));
+        for news in news {
+            self.bus.publish(Event::Index(news));
+        }
     }
 
     fn hashing_changed(&mut self) {
@@ -99,7 +103,9 @@ impl NodeWatcher {
         let health = health.borrow_and_update().clone();
         let news = state_folder_news(reported, &health);
         *reported = health;
-        news.into_iter().for_each(|news| self.bus.publish(Event::StateFolder(news)));
+        for news in news {
+            self.bus.publish(Event::StateFolder(news));
+        }
     }
 }
 

@@ -91,12 +91,12 @@ impl Operations {
     pub(crate) fn find_shared_place(&self, name: &str, path: &Path, working_dir: &Path) -> Option<PathBuf> {
         let overview = self.node.library().overview();
         let candidates = [working_dir.join(path), self.node.share_dir().join(path)];
-        find_place(&overview, name, candidates)
+        find_place(&overview, name, &candidates)
     }
 }
 
 /// Finds a shared place by its name, or the first candidate at or below one.
-fn find_place(overview: &ShareOverview, name: &str, candidates: [PathBuf; 2]) -> Option<PathBuf> {
+fn find_place(overview: &ShareOverview, name: &str, candidates: &[PathBuf; 2]) -> Option<PathBuf> {
     let name = name.trim_end_matches('/');
     let is_named = |place: &&SharedPlace| place.name.as_ref().is_some_and(|of| of.as_str() == name);
     if let Some(place) = overview.places.iter().find(is_named) {
@@ -126,10 +126,10 @@ mod tests {
             places: vec![place("", None), place("data", Some("music"))],
             ..ShareOverview::default()
         };
-        let find = |name: &str| find_place(&overview, name, [root.join("no").join(name), root.join(name)]);
+        let find = |name: &str| find_place(&overview, name, &[root.join("no").join(name), root.join(name)]);
         assert_eq!(find("music/").unwrap(), root.join("data"));
         assert_eq!(find("./music").unwrap(), root.join("music"));
         assert_eq!(find("unknown"), None);
-        assert_eq!(find_place(&overview, "/", ["/".into(), "/".into()]), None);
+        assert_eq!(find_place(&overview, "/", &["/".into(), "/".into()]), None);
     }
 }
