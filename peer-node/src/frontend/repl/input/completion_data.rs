@@ -48,6 +48,7 @@ impl SharedCompletions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operations::display_text::DisplayText;
     use crate::operations::events::DownloadChange;
 
     #[test]
@@ -61,7 +62,7 @@ mod tests {
         apply(2, DownloadChange::Added);
         assert_eq!(apply(1, DownloadChange::Added), [1, 2]);
         assert_eq!(apply(2, DownloadChange::Finished { is_seeding: true }), [1]);
-        assert_eq!(apply(1, DownloadChange::Failed { reason: SafeName::new("x") }), [1]);
+        assert_eq!(apply(1, DownloadChange::Failed { reason: DisplayText::new("x") }), [1]);
         assert_eq!(apply(1, DownloadChange::Removed), [0; 0]);
     }
 }

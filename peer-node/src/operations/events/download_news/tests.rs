@@ -1,3 +1,4 @@
+use crate::view::ContentId;
 use protocol::digest::Digest;
 
 use super::*;
