@@ -7,6 +7,7 @@ mod configured;
 mod discovery;
 mod doctor;
 mod download;
+mod essential_task;
 mod frontend;
 mod identity;
 mod lan;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bittorrent::Wires;
+use crate::essential_task::EssentialTask;
 use crate::native::Links;
 use crate::transport::{AdmissionPermit, PeerStream, Transport, accept_all, log_refusal};
 use sniffing::SniffedDialect;
@@ -33,6 +34,7 @@ pub(crate) struct PeerListener {
 impl PeerListener {
     /// Accepts connections over TCP and uTP until the token is cancelled.
     pub(crate) async fn run(self, listener: TcpListener) {
+        let _essential = EssentialTask::begin("listener");
         if let Ok(address) = listener.local_addr() {
             self.tracker.spawn(self.clone().accept_utp(address));
         }

@@ -2,6 +2,8 @@
 
 #[path = "stories/changing_files.rs"]
 mod changing_files;
+#[path = "stories/clock_jumps.rs"]
+mod clock_jumps;
 #[path = "stories/configured_leftovers.rs"]
 mod configured_leftovers;
 #[path = "stories/configured_mistakes.rs"]
@@ -24,6 +26,8 @@ mod delivery;
 mod doctor;
 #[path = "stories/downloads.rs"]
 mod downloads;
+#[path = "stories/failed_tasks.rs"]
+mod failed_tasks;
 #[path = "stories/fair_slots.rs"]
 mod fair_slots;
 #[path = "stories/faults.rs"]
@@ -126,6 +130,8 @@ mod signals;
 mod spreading;
 #[path = "stories/spreading_simulated.rs"]
 mod spreading_simulated;
+#[path = "stories/starved_programs.rs"]
+mod starved_programs;
 #[path = "stories/state_folder.rs"]
 mod state_folder;
 #[path = "stories/stopping.rs"]

@@ -62,6 +62,11 @@ enum ActorEvent {
 
 impl<B: StoreBackend> Actor<B> {
     pub(super) fn run(mut self) {
+        #[cfg(debug_assertions)]
+        assert!(
+            std::env::var_os("PEERDEX_TEST_PANIC").is_none_or(|chosen| chosen != "registrar"),
+            "registrar: chosen by PEERDEX_TEST_PANIC"
+        );
         let runtime = Handle::current();
         loop {
             // A timer can only be created inside the runtime.

@@ -22,6 +22,7 @@ use tokio::runtime::Runtime;
 
 pub(crate) use options::{ProgramCommand, ProgramOptions};
 
+use crate::essential_task;
 use crate::frontend::console::output::OutputError;
 use crate::frontend::repl::{self, ReplEnd, ScriptOutcome};
 use crate::identity::IdentityError;
@@ -35,6 +36,9 @@ const EXIT_IN_USE: u8 = 75;
 
 /// Exit status if downloads of a script are unfinished; they resume when the node runs again.
 const EXIT_UNFINISHED: u8 = 7;
+
+/// Exit status after an internal error.
+const EXIT_INTERNAL: u8 = 70;
 
 /// Exit status after a second Ctrl-C.
 const EXIT_FORCED: u8 = 130;
@@ -107,6 +111,13 @@ pub fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "peer-node: {error}{}", error.hint());
         error.exit_code()
     });
+    if let Some(task) = essential_task::failed_task() {
+        let _ = writeln!(
+            io::stderr(),
+            "peer-node: internal error: the {task} stopped unexpectedly; received data is kept, start the node again"
+        );
+        return ExitCode::from(EXIT_INTERNAL);
+    }
     ExitCode::from(code)
 }
 

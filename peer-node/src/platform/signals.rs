@@ -7,6 +7,6 @@ pub(crate) use super::system::signals::Signals;
 pub(crate) enum StopSignal {
     /// Ctrl-C: interrupt the current command.
     Interrupt,
-    /// SIGTERM or SIGHUP: shut down cleanly.
+    /// SIGTERM or SIGHUP, or an essential task has panicked: shut down cleanly.
     Terminate,
 }

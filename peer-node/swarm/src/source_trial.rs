@@ -4,8 +4,9 @@
 //! many liars slow a download only a little. Every valid piece earns a source pieces of its own, so an honest source soon
 //! gets all that its path can carry, while a source that lies occasionally never holds much. A source on trial that holds a
 //! piece for too long loses its trial slot, though not the piece, so that silent or trickling sources do not delay others.
-//! Where much data was bad and some source is proven, untested sources are tried one piece at a time. A piece that failed goes
-//! to the source with the best record, since many may lie about the same piece.
+//! Where much data was bad, a source is trusted only after more valid pieces in a row than the others delivered before a bad one;
+//! while some source is trusted, all others together are tried one piece at a time. A piece that failed goes to the source with
+//! the best record, since many may lie about the same piece.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -69,6 +70,15 @@ impl Verdicts {
         !self.failed.contains(&piece) || !sources.values().any(is_better)
     }
 
+    /// Returns how many valid pieces in a row prove a source if much data was bad: more than sources usually deliver before an
+    /// invalid one.
+    const fn distinctive_run(&self) -> u32 {
+        match self.valid.checked_div(self.invalid) {
+            Some(usual) => 2 * usual + 1,
+            None => 1,
+        }
+    }
+
     /// Returns true if more pieces were invalid than `few` and than a small share of the valid ones.
     const fn has_many_errors(&self, few: u32) -> bool {
         self.invalid > few && self.invalid > self.valid / POISONED_RATIO
@@ -79,7 +89,19 @@ impl Swarm {
     /// Returns the number of trial slots, if trials are enabled.
     fn trial_slots(&self) -> Option<usize> {
         self.config.max_on_trial?;
-        Some(if self.is_poisoned() && self.is_any_proven() { 1 } else { self.max_trial_slots() as usize })
+        let is_any_trusted = || self.sources.values().any(|source| self.is_trusted(source));
+        Some(if self.is_poisoned() && is_any_trusted() { 1 } else { self.max_trial_slots() as usize })
+    }
+
+    /// Returns true if a source is proven, and where much data was bad, by a run of valid pieces that sets it apart.
+    fn is_trusted(&self, source: &SwarmSource) -> bool {
+        source.is_proven()
+            && (!self.is_poisoned() || source.valid_in_a_row() >= self.verdicts.distinctive_run())
+    }
+
+    /// Returns how many pieces a source has earned to have in progress.
+    fn earned_by(&self, source: &SwarmSource) -> usize {
+        if self.is_trusted(source) { source.valid_in_a_row() as usize * EARNED_PER_PIECE } else { 0 }
     }
 
     fn max_trial_slots(&self) -> u32 {
@@ -99,7 +121,7 @@ impl Swarm {
         let Some(places) = self.trial_slots() else { return true };
         let Some(source) = self.sources.get(&id) else { return false };
         // Earned pieces need no slot, so honest sources are not held back by those on trial.
-        let earned = earned_by(source);
+        let earned = self.earned_by(source);
         // Fast path: hardly any source contributes to all pieces in progress.
         if self.active.len() < earned {
             return true;
@@ -110,12 +132,12 @@ impl Swarm {
             return true;
         }
         if is_late(source, now) {
-            return source.is_proven() && moved < earned + places;
+            return self.is_trusted(source) && moved < earned + places;
         }
         // Late sources have lost their slots, so that the others can use them.
         let holders = self.sources.iter().filter(|(_, source)| !is_late(source, now));
-        let held =
-            holders.map(|(id, source)| self.active.count_moving_by(*id).saturating_sub(earned_by(source)));
+        let held = holders
+            .map(|(id, source)| self.active.count_moving_by(*id).saturating_sub(self.earned_by(source)));
         held.sum::<usize>() < places
     }
 
@@ -186,11 +208,6 @@ impl Swarm {
             self.active.requested(id, block);
         }
     }
-}
-
-/// Returns how many pieces a source has earned to have in progress.
-const fn earned_by(source: &SwarmSource) -> usize {
-    source.valid_in_a_row() as usize * EARNED_PER_PIECE
 }
 
 /// Returns true if a source has owed a block for longer than it may hold a trial slot.

@@ -15,6 +15,7 @@ use super::session_core::IndexSessionCore;
 use super::session_error::IndexSessionError;
 use super::status_channel::StatusPublisher;
 use super::{IndexConfig, IndexError, IndexStatus};
+use crate::essential_task::EssentialTask;
 use crate::identity::Identity;
 use crate::native::ProbeKey;
 
@@ -42,6 +43,7 @@ impl Actor {
     /// Connects and reconnects until cancelled.
     #[tracing::instrument(name = "index", skip_all, fields(address = %self.context.config.address))]
     pub(super) async fn run(mut self, cancel: CancellationToken) {
+        let _essential = EssentialTask::begin("index client");
         let mut attempt = 0_u32;
         let mut last_reason = String::new();
         loop {

@@ -3,6 +3,7 @@ use std::io;
 use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, ctrl_break, ctrl_c, ctrl_close};
 
 use super::super::StopSignal;
+use crate::essential_task;
 
 /// The events of the console that end the program or interrupt a command.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ impl Signals {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
             _ = self.terminate.recv() => StopSignal::Terminate,
             _ = self.close.recv() => StopSignal::Terminate,
+            () = essential_task::failure() => StopSignal::Terminate,
         }
     }
 

@@ -4,6 +4,7 @@ use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::super::StopSignal;
+use crate::essential_task;
 
 /// Signals whose default action ends a program although they are no request to stop: the two user-defined ones, and the one for a
 /// write beyond the file size limit, which then fails with an error.
@@ -38,6 +39,7 @@ impl Signals {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
             _ = self.terminate.recv() => StopSignal::Terminate,
             _ = self.hangup.recv() => StopSignal::Terminate,
+            () = essential_task::failure() => StopSignal::Terminate,
         }
     }
 
