@@ -192,7 +192,7 @@ pub(crate) enum TorrentProblem {
     },
 }
 
-/// What a problem means for whoever asked, whatever its details. One kind maps to one exit status and one HTTP status.
+/// What a problem means for the requester, regardless of its details. One kind maps to one exit status and one HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ProblemKind {

@@ -138,7 +138,7 @@ pub(crate) const fn has_data(_file: &File, _range: Range<u64>) -> bool {
 /// Returns the ranges of a file that are not known to be holes: all of it.
 pub(crate) fn data_ranges(file: &File) -> Vec<Range<u64>> {
     let length = file.metadata().map_or(u64::MAX, |file| file.len());
-    vec![0..length]
+    std::iter::once(0..length).collect()
 }
 
 /// Makes a file share the data of another one: not supported here.
