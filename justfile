@@ -1,5 +1,5 @@
 # Run the checks of `.ci/run`; `just --list` shows the other recipes.
-ci: fmt lint spelling deny doc previous test
+ci: fmt lint windows-check spelling deny doc previous test
 
 # Check the formatting.
 fmt:
@@ -8,6 +8,12 @@ fmt:
 # Run Clippy and deny warnings.
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
+
+# Check that both programs compile for Windows. Skipped with a message without Rust's target or the C compiler for it.
+windows-check:
+    @if rustup target list --installed | grep -q x86_64-pc-windows-gnu && command -v x86_64-w64-mingw32-gcc >/dev/null; then \
+     cargo clippy --workspace --exclude tests --target x86_64-pc-windows-gnu -- -D warnings; \
+     else echo "SKIPPED: needs rustup target add x86_64-pc-windows-gnu, and the package gcc-mingw-w64-x86-64"; fi
 
 # Check the dependencies: bans, licences, sources. Skipped with a message if cargo-deny is not installed.
 deny:

@@ -1,12 +1,21 @@
 //! Byte budgets for file lists: per node, per address, and in total in memory and on disk. Pure.
 
 use protocol::index::Refusal;
+use protocol::limits::MAX_FILES_PER_NODE;
 
 const MIB: u64 = 1 << 20;
 
 /// Estimated bytes in memory and on disk per byte of an encoded list, used until a list is stored and can be counted exactly.
 pub(crate) const MEMORY_PER_BYTE: u64 = 4;
 pub(crate) const DISK_PER_BYTE: u64 = 3;
+
+/// The default limits of a node's list and of the lists at one address.
+const NODE_BYTES: u64 = 128 * MIB;
+const ADDRESS_BYTES: u64 = 256 * MIB;
+const _: () =
+    assert!(NODE_BYTES >= 102 * MAX_FILES_PER_NODE as u64, "as many ordinary names as a node may share fit");
+const _: () = assert!(ADDRESS_BYTES >= NODE_BYTES, "an address has room for the list of a node");
+const _: () = assert!(MEMORY_PER_BYTE >= 1 && DISK_PER_BYTE >= 1, "a list takes at least its own bytes");
 
 /// Byte limits for lists; 0 means unlimited. `per_node` and `per_address` count bytes of encoded lists, `memory` and `disk` the
 /// bytes that all lists occupy.
@@ -24,7 +33,7 @@ pub struct BudgetLimits {
 
 impl Default for BudgetLimits {
     fn default() -> Self {
-        Self { per_node: 128 * MIB, per_address: 256 * MIB, memory: 0, disk: 0 }
+        Self { per_node: NODE_BYTES, per_address: ADDRESS_BYTES, memory: 0, disk: 0 }
     }
 }
 
@@ -101,12 +110,15 @@ impl BudgetLimits {
     #[must_use]
     pub(crate) fn with_slack(self) -> Self {
         let lower = |limit: u64| limit - (limit / 64).min(16 * MIB);
-        Self {
+        let lowered = Self {
             per_node: self.per_node,
             per_address: lower(self.per_address),
             memory: lower(self.memory),
             disk: lower(self.disk),
-        }
+        };
+        // A limit of 0 would mean unlimited.
+        debug_assert!(Budget::ALL.iter().all(|budget| (self.of(*budget) == 0) == (lowered.of(*budget) == 0)));
+        lowered
     }
 }
 
@@ -171,10 +183,5 @@ mod tests {
         let limits = BudgetLimits { per_node: 64, per_address: 128, memory: 63, disk: 1 << 40 }.with_slack();
         assert_eq!((limits.per_node, limits.per_address, limits.memory), (64, 126, 63));
         assert_eq!(limits.disk, (1 << 40) - 16 * MIB);
-    }
-
-    #[test]
-    fn million_ordinary_names_fit_a_node_budget() {
-        assert!(BudgetLimits::default().per_node >= 102 * u64::from(protocol::limits::MAX_FILES_PER_NODE));
     }
 }

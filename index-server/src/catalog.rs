@@ -41,7 +41,7 @@ pub(crate) use holding::Holding;
 pub(crate) use indexing::IndexBatch;
 pub(crate) use list_bytes::encoded_len_of_all;
 pub(crate) use name::NameNo;
-pub(crate) use packing::BlockNo;
+pub(crate) use packing::{BLOCK_LEN, BlockNo};
 pub(crate) use restore::{StoredFileList, VerifiedList};
 pub(crate) use writes::{ListHeader, ListWrites};
 
@@ -95,8 +95,11 @@ impl Catalog {
         };
         // Reuse a free number if there is one.
         let number = self.free_numbers.pop().or_else(next)?;
+        debug_assert!(number.0 < Holdings::MAX_NODES, "a node number overlaps a mark");
         self.node_numbers.insert(id, number);
-        self.lists.insert(number, FileList::new(id));
+        let previous = self.lists.insert(number, FileList::new(id));
+        debug_assert!(previous.is_none(), "number {number:?} is free and in use");
+        debug_assert_eq!(self.node_numbers.len(), self.lists.len(), "each node has one list");
         Some(number)
     }
 
@@ -106,7 +109,9 @@ impl Catalog {
         self.node_numbers.remove(&list.id());
         self.lists.remove(&node);
         self.holdings.address_groups.leave(node);
+        debug_assert!(self.free_numbers.last() != Some(&node), "number {node:?} is freed twice");
         self.free_numbers.push(node);
+        debug_assert_eq!(self.node_numbers.len(), self.lists.len(), "each node has one list");
     }
 
     /// Collects the unused numbers after lists were restored one by one.
@@ -118,6 +123,10 @@ impl Catalog {
             expected = number.0.saturating_add(1);
         }
         self.free_numbers.reverse();
+        debug_assert!(
+            self.free_numbers.is_sorted_by(|one, next| one > next),
+            "the lowest free number is used first"
+        );
     }
 
     /// Returns a node's number.

@@ -5,6 +5,7 @@
 
 mod greeting;
 mod pending_offers;
+mod replies;
 mod requests;
 
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +21,7 @@ use protocol::preamble::Version;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, info, warn};
+use tracing::{Instrument, debug, error, info, warn};
 
 use crate::directory::NodeSession;
 use crate::metrics::Histogram;
@@ -31,9 +32,11 @@ use crate::net::log_throttle::LogThrottle;
 use crate::quotas::RequestClass;
 use crate::reachability::{ProbeTarget, probe_until_reachable};
 use crate::service::IndexService;
-use crate::session::{ClientSession, SessionAction, is_final};
+use crate::session::{ImmediateAction, OpenSession, SessionAction, is_final};
 use greeting::WelcomedNode;
 use pending_offers::{OfferRequest, PendingOffers};
+#[cfg(test)]
+pub(crate) use replies::{hits_reply, listing_reply};
 
 /// The prober sends notices one at a time; a few may queue while a request is being answered.
 const NOTICE_BACKLOG: usize = 4;
@@ -176,7 +179,7 @@ struct ReceivedRequest {
 /// Decodes and admits a message; the scan worker does this for long ones.
 async fn receive(
     body: MessageBody,
-    session: &mut ClientSession,
+    session: &mut OpenSession,
     requester: (NodeId, IpAddr),
     service: &Arc<IndexService>,
 ) -> Result<ReceivedRequest, FrameStreamError> {
@@ -185,15 +188,20 @@ async fn receive(
     }
     let (mut own, shared) = (session.clone(), Arc::clone(service));
     let work = move || (admit_request(body, &mut own, requester, &shared), own);
-    // There is no worker once the index is shutting down.
-    let (received, session_after) = service.scan_worker.run(work).await.ok_or(FrameStreamError::Closed)?;
+    let Some((received, session_after)) = service.scan_worker.run(work).await else {
+        // There is no worker once the index is shutting down.
+        if !service.stop.is_cancelled() {
+            error!(node = %requester.0.short(), "internal error: a long message was not decoded");
+        }
+        return Err(FrameStreamError::Closed);
+    };
     *session = session_after;
     received
 }
 
 fn admit_request(
     body: MessageBody,
-    session: &mut ClientSession,
+    session: &mut OpenSession,
     requester: (NodeId, IpAddr),
     service: &IndexService,
 ) -> Result<ReceivedRequest, FrameStreamError> {
@@ -226,7 +234,7 @@ async fn handle_request(
     wire: &mut FrameStream,
     body: MessageBody,
     (session, offers, node_session, requester): (
-        &mut ClientSession,
+        &mut OpenSession,
         &mut PendingOffers,
         &NodeSession,
         (NodeId, IpAddr),
@@ -238,13 +246,15 @@ async fn handle_request(
         Ok(received) => received,
         Err(error) => return Err(refuse_unreadable(wire, error, service).await),
     };
-    if let Ok(SessionAction::Offer(offer)) = action {
-        offers.push(
-            OfferRequest { id, received_at },
-            requests::begin_offer(offer, node_session, requester, service).await,
-        );
-        return Ok(());
-    }
+    let action = match action {
+        Ok(SessionAction::Offer(offer)) => {
+            let answer = requests::begin_offer(offer, node_session, requester, service).await;
+            offers.push(OfferRequest { id, received_at }, answer);
+            return Ok(());
+        }
+        Ok(SessionAction::Immediate(action)) => Ok(action),
+        Err(refusal) => Err(refusal),
+    };
     // Replies are sent in the order of the requests.
     while !offers.is_empty() {
         let (request, result) = offers.next().await;
@@ -252,20 +262,16 @@ async fn handle_request(
     }
     let reply = match action {
         Err(refusal) => return refuse(wire, id, refusal, service).await,
-        Ok(SessionAction::Change(change)) => {
+        Ok(ImmediateAction::Change(change)) => {
             let result = service.registrar.change(node_session, change).await;
-            requests::list_reply(result.map_err(|refusal| requests::refusal_for(refusal, session.features())))
+            replies::list_reply(result.map_err(|refusal| requests::refusal_for(refusal, session.features())))
         }
-        Ok(SessionAction::Renew) => requests::list_reply(
-            service.directory.summary(node_session.node).ok_or(Refusal::StoreUnavailable),
-        ),
-        Ok(SessionAction::Read(request)) => {
+        Ok(ImmediateAction::Renew) => {
+            replies::list_reply(service.directory.summary(node_session.node).ok_or(Refusal::StoreUnavailable))
+        }
+        Ok(ImmediateAction::Read(request)) => {
             let any_names = session.features().contains(IndexFeatures::ANY_NAMES);
             requests::reply_to(request, (node_session.node, requester, any_names), service).await
-        }
-        // An open session has refused the greeting requests already, and offers are handled above.
-        Ok(SessionAction::Challenge { .. } | SessionAction::Welcome { .. } | SessionAction::Offer(_)) => {
-            Reply::Refused(Refusal::NoSuchPeer)
         }
     };
     let metrics = &service.metrics;
@@ -284,7 +290,7 @@ async fn send_offer_reply(
     result: Result<u32, Refusal>,
     (node_session, service): (&NodeSession, &IndexService),
 ) -> Result<(), ConnectionEnd> {
-    let reply = requests::offers_reply(result, service);
+    let reply = replies::offers_reply(result, service.tracker_location.as_ref());
     send_reply(wire, (id, reply), (&service.metrics.queries, received_at), (node_session, service)).await
 }
 

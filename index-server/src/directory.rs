@@ -12,10 +12,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
-use protocol::index::{
-    ContentSource, HitWithSources, ListSummary, NodeAddress, PeerRef, Refusal, Reply, Share, Statistics,
-    TorrentHint, WordSuggestions,
-};
+use protocol::index::{ListSummary, NodeAddress, PeerRef, Share, TorrentHint};
 use protocol::infohash::Infohash;
 use protocol::limits::{
     MAX_ALTERNATIVES, MAX_NODES_FOUND, MAX_QUERY_TERMS, MAX_SOURCED_HITS, MAX_TORRENT_HINTS,
@@ -31,8 +28,10 @@ use crate::catalog::{Catalog, FileList};
 use crate::clock::IndexClock;
 use crate::ids::NodeNo;
 use crate::offers::TorrentOffers;
-use crate::replies::{self, ListingPage};
 use crate::request::{HitDetail, OfferChange};
+use crate::results::{
+    self, DirectoryStatistics, FoundHits, FoundSource, ListedNode, Listing, ListingPage, UnknownWord,
+};
 use crate::roster::{AddressFull, ListingRules, ProbeContext, Roster, SessionId};
 use crate::search::{SCAN_COST_LIMIT, Search};
 use crate::words::words;
@@ -253,19 +252,23 @@ impl Directory {
         self.0.state.read().catalog.summary(node)
     }
 
-    /// Continues a search for less than a millisecond; returns the reply if the search is done.
-    pub(crate) fn advance(&self, mut search: Box<Search>, detail: HitDetail) -> Result<Reply, Box<Search>> {
+    /// Continues a search for less than a millisecond; returns the hits if the search is done.
+    pub(crate) fn advance(
+        &self,
+        mut search: Box<Search>,
+        detail: HitDetail,
+    ) -> Result<FoundHits, Box<Search>> {
         let state = self.0.state.read();
         search.advance(&state.catalog, SEARCH_STEP);
         if search.is_done() { Ok(self.build_page(*search, detail, state)) } else { Err(search) }
     }
 
-    /// Runs a search until it is done or times out, and returns the reply.
-    pub(crate) fn run_to_end(&self, mut search: Box<Search>, detail: HitDetail) -> Reply {
+    /// Runs a search until it is done or times out, and returns the hits.
+    pub(crate) fn run_to_end(&self, mut search: Box<Search>, detail: HitDetail) -> FoundHits {
         let deadline = Instant::now() + SEARCH_TIMEOUT;
         while Instant::now() < deadline {
             match self.advance(search, detail) {
-                Ok(reply) => return reply,
+                Ok(found) => return found,
                 Err(unfinished) => search = unfinished,
             }
         }
@@ -279,42 +282,35 @@ impl Directory {
         search: Search,
         detail: HitDetail,
         mut state: RwLockReadGuard<'_, DirectoryState>,
-    ) -> Reply {
+    ) -> FoundHits {
         let timed_out = !search.is_done();
         let (query, ranked_hits, more, sent_hits) = search.finish();
         let (mut hits, mut locked_since) = (Vec::with_capacity(ranked_hits.len()), Instant::now());
         for ranked in &ranked_hits {
-            let Some(hit) = replies::hit(&state.catalog, &query, ranked) else { continue };
-            let sources = match detail {
-                HitDetail::WithSources { seed } if hits.len() < MAX_SOURCED_HITS => {
-                    replies::sources_for_hit(&state.catalog, &state.roster, hit.digest, seed)
-                }
-                _ => Vec::new(),
-            };
-            hits.push(HitWithSources { hit, sources });
+            let Some(mut hit) = results::found_hit(&state.catalog, &query, ranked) else { continue };
+            if let HitDetail::WithSources { seed } = detail
+                && hits.len() < MAX_SOURCED_HITS
+            {
+                hit.sources = results::sources_for_hit(&state.catalog, &state.roster, hit.digest, seed);
+            }
+            hits.push(hit);
             if locked_since.elapsed() >= MAX_LOCK_TIME {
                 RwLockReadGuard::bump(&mut state);
                 locked_since = Instant::now();
             }
         }
         let contents = || ranked_hits.iter().filter_map(|hit| state.catalog.contents().get(hit.content));
-        let cursor = if more { sent_hits.extended_by(contents()) } else { None };
+        let more_after = if more { sent_hits.extended_by(contents()) } else { None };
         drop(state);
         self.0.searches.fetch_add(1, Ordering::Relaxed);
-        let truncated = timed_out || (more && cursor.is_none());
-        match detail {
-            HitDetail::WithSources { .. } => Reply::HitsWithSources { hits, more: cursor, truncated },
-            HitDetail::Hits => {
-                let hits = hits.into_iter().map(|sourced| sourced.hit).collect();
-                Reply::Hits { hits, more: cursor, truncated }
-            }
-        }
+        let truncated = timed_out || (more && more_after.is_none());
+        FoundHits { hits, more: more_after, truncated }
     }
 
     /// Returns the online sources of a content, in an order that `seed` determines.
-    pub(crate) fn locate(&self, digest: Digest, limit: usize, seed: u64) -> Vec<ContentSource> {
+    pub(crate) fn locate(&self, digest: Digest, limit: usize, seed: u64) -> Vec<FoundSource> {
         let state = self.0.state.read();
-        replies::sources(&state.catalog, &state.roster, digest, (limit, seed))
+        results::sources(&state.catalog, &state.roster, digest, (limit, seed))
     }
 
     /// Returns the addresses of online nodes that have the complete content of a torrent, in an order that `seed` determines.
@@ -328,36 +324,33 @@ impl Directory {
         digests.dedup();
         // A false hint to a popular content must not crowd out the sources of the right one.
         let per_content = limit.div_ceil(digests.len().max(1));
-        let sources = |digest| replies::sources(&state.catalog, &state.roster, digest, (per_content, seed));
+        let sources = |digest| results::sources(&state.catalog, &state.roster, digest, (per_content, seed));
         let complete = digests.into_iter().flat_map(sources).filter(|source| source.share == Share::Complete);
         let mut unique = HashSet::new();
         complete.map(|source| source.address).filter(|address| unique.insert(*address)).take(limit).collect()
     }
 
-    /// Lists a page of the files of a listed node.
-    pub(crate) fn browse(&self, peer: PeerRef, page: ListingPage<'_>) -> Reply {
+    /// Returns a page of the files of a listed node; `None` if there is no such node.
+    pub(crate) fn browse(&self, peer: PeerRef, page: ListingPage<'_>) -> Option<Listing> {
         let state = self.0.state.read();
         let node = match peer {
             PeerRef::Node(id) => state.catalog.number(&id).filter(|node| state.roster.is_listed(*node)),
             PeerRef::Address(address) => state.roster.node_at(address),
         };
-        match node {
-            Some(node) => replies::listing(&state.catalog, node, page),
-            None => Reply::Refused(Refusal::NoSuchPeer),
-        }
+        results::listing(&state.catalog, node?, page)
     }
 
     /// Returns the words of a query that occur in no name, each with similarly spelled words. Looks up at most
     /// [`MAX_QUERY_TERMS`] words, and releases the lock between two words.
-    pub(crate) fn suggest(&self, query: &Query) -> Vec<WordSuggestions> {
+    pub(crate) fn suggest(&self, query: &Query) -> Vec<UnknownWord> {
         let parts = query.compounds().iter().flat_map(Compound::words);
         let texts = query.words().iter().map(String::as_str).chain(parts);
-        let mut unknown: Vec<WordSuggestions> = Vec::new();
+        let mut unknown: Vec<UnknownWord> = Vec::new();
         for word in texts.flat_map(words).take(MAX_QUERY_TERMS) {
             let state = self.0.state.read();
             let known = state.catalog.words();
             if unknown.iter().all(|before| before.word != word) && !known.occurs(word) {
-                unknown.push(WordSuggestions {
+                unknown.push(UnknownWord {
                     word: word.to_owned(),
                     alternatives: known.similar_words(word, MAX_ALTERNATIVES),
                 });
@@ -370,22 +363,20 @@ impl Directory {
     }
 
     /// Returns listed nodes whose id starts with a prefix.
-    pub(crate) fn find_nodes(&self, prefix: &DigestPrefix) -> Vec<NodeAddress> {
+    pub(crate) fn find_nodes(&self, prefix: &DigestPrefix) -> Vec<ListedNode> {
         let (low, high) = prefix.range();
         let state = self.0.state.read();
         let matching = |(number, address)| {
-            let node = state.catalog.list(number)?.id();
-            (low..=high).contains(node.as_bytes()).then_some(NodeAddress { node, address })
+            let id = state.catalog.list(number)?.id();
+            (low..=high).contains(id.as_bytes()).then_some(ListedNode { id, address })
         };
         state.roster.listed().filter_map(matching).take(MAX_NODES_FOUND).collect()
     }
 
-    pub(crate) fn statistics(&self) -> Statistics {
+    /// Returns the counters of the directory.
+    pub(crate) fn statistics(&self) -> DirectoryStatistics {
         let state = self.0.state.read();
-        Statistics {
-            searches: self.0.searches.load(Ordering::Relaxed),
-            uptime: self.0.started.elapsed().as_secs(),
-            ..replies::statistics(&state.catalog, &state.roster)
-        }
+        let searches = self.0.searches.load(Ordering::Relaxed);
+        DirectoryStatistics::count(&state.catalog, &state.roster, searches, self.0.started.elapsed())
     }
 }

@@ -5,6 +5,9 @@
 //! answers reads; the `registrar` applies changes, and writes them to the `store` before it confirms them. `reachability`
 //! probes which nodes can be reached. The `tracker` serves BitTorrent clients and is independent of the rest.
 
+#[macro_use]
+mod internal_error;
+
 mod access;
 mod address_group;
 mod availability;
@@ -13,7 +16,6 @@ mod budgets;
 mod catalog;
 mod clock;
 mod connection;
-mod cpu_time;
 mod directory;
 mod hash_index;
 mod ids;
@@ -22,6 +24,7 @@ mod limits;
 mod metrics;
 mod net;
 mod offers;
+mod platform;
 mod prefetch;
 pub mod program;
 mod quotas;
@@ -32,9 +35,9 @@ mod reachability;
 mod recheck;
 mod registrar;
 mod regular_file;
-mod replies;
 mod reports;
 mod request;
+mod results;
 mod roster;
 mod scan_worker;
 mod search;
@@ -45,7 +48,6 @@ mod session;
 mod slab;
 mod store;
 mod text_table;
-mod thread_priority;
 mod tracker;
 mod words;
 

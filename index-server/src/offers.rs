@@ -16,7 +16,7 @@ use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
 use protocol::index::{Refusal, TorrentHint};
 use protocol::infohash::Infohash;
-use protocol::limits::{MAX_TORRENT_BYTES_PER_NODE, MAX_TORRENTS_PER_NODE};
+use protocol::limits::{MAX_TORRENT_BYTES_PER_NODE, MAX_TORRENT_HINTS, MAX_TORRENTS_PER_NODE};
 use protocol::node_id::NodeId;
 
 use crate::address_group::AddressGroup;
@@ -27,6 +27,10 @@ const MAX_HINT_BYTES: u64 = 256 << 20;
 
 /// Maximum number of hints about one torrent or content that are ranked, since anyone may make up more.
 const MAX_HINTS_COMPARED: usize = 1024;
+const _: () = assert!(MAX_HINTS_COMPARED >= MAX_TORRENT_HINTS, "a reply can be full");
+const _: () = assert!(MAX_OFFERS > MAX_TORRENTS_PER_NODE as usize, "no node can take all offers");
+const _: () =
+    assert!(MAX_HINT_BYTES > MAX_TORRENT_BYTES_PER_NODE as u64, "no node can take all bytes of offers");
 
 /// Identifies an offer: its node and its torrent.
 pub(crate) type OfferKey = (NodeId, Infohash);
@@ -78,6 +82,7 @@ impl HintVotes {
     }
 
     fn remove(&mut self, origin: Option<AddressGroup>) {
+        debug_assert!(self.0.contains_key(&origin), "a vote is withdrawn that was not cast");
         match self.0.get_mut(&origin) {
             Some(nodes) if *nodes > 1 => *nodes -= 1,
             _ => drop(self.0.remove(&origin)),
@@ -140,6 +145,11 @@ impl TorrentOffers {
         }
         self.remove_offer(&key);
         let hint = self.insert(node, origin, hint);
+        debug_assert!(
+            self.count(&node) <= MAX_TORRENTS_PER_NODE && self.offers.len() <= MAX_OFFERS,
+            "too many offers"
+        );
+        debug_assert!(self.bytes <= MAX_HINT_BYTES, "the offers take too many bytes");
         self.pending_writes += 1;
         Ok(Some(OfferWrite { key, hint: Some(hint) }))
     }
@@ -222,7 +232,9 @@ impl TorrentOffers {
 
     /// Updates the address group of an offer's node.
     fn move_to(&mut self, key: &OfferKey, origin: Option<AddressGroup>) {
-        let Some(made) = self.offers.get_mut(key) else { return };
+        let Some(made) = self.offers.get_mut(key) else {
+            return impossible!("an unknown offer moves", torrent = key.1);
+        };
         let before = std::mem::replace(&mut made.origin, origin);
         if before != origin
             && let Some(voters) = self.votes.get_mut(&made.hint)
@@ -240,7 +252,9 @@ impl TorrentOffers {
         self.votes.entry(Arc::clone(&hint)).or_default().add(origin);
         self.by_digest.insert((hint.digest, Arc::clone(&hint)));
         self.by_torrent_key.insert(TorrentKey::of(hint.infohash), hint.infohash);
-        self.offers.insert((node, hint.infohash), HeldOffer { hint: Arc::clone(&hint), origin });
+        let made = HeldOffer { hint: Arc::clone(&hint), origin };
+        let replaced = self.offers.insert((node, hint.infohash), made);
+        debug_assert!(replaced.is_none(), "an offer is inserted before the previous one is removed");
         let usage = self.by_node.entry(node).or_default();
         usage.count += 1;
         usage.bytes = usage.bytes.saturating_add(bytes);
@@ -262,13 +276,16 @@ impl TorrentOffers {
             }
         }
         if let Some(usage) = self.by_node.get_mut(&key.0) {
+            debug_assert!(usage.count > 0 && bytes <= usage.bytes, "a node withdraws more than it offered");
             usage.count = usage.count.saturating_sub(1);
             usage.bytes = usage.bytes.saturating_sub(bytes);
             if usage.count == 0 {
                 self.by_node.remove(&key.0);
             }
         }
+        debug_assert!(u64::from(bytes) <= self.bytes, "more bytes of offers are removed than were added");
         self.bytes = self.bytes.saturating_sub(bytes.into());
+        debug_assert!(self.votes.len() == self.by_digest.len(), "each distinct hint has votes and a content");
         Some(())
     }
 }

@@ -3,7 +3,6 @@
 mod arguments;
 mod listening;
 mod log;
-mod machine;
 mod maintenance;
 mod panics;
 mod signals;
@@ -16,13 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::access::Access;
+use crate::platform::raise_descriptor_limit;
 use crate::server::{Listeners, ServerConfig};
 use crate::store::{Store, StoreError};
 use arguments::{Arguments, StoreTask};
@@ -95,15 +94,6 @@ fn start(arguments: &Arguments) -> Result<ExitCode, ProgramError> {
     });
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
     result
-}
-
-/// Raises the limit of file descriptors to the maximum and returns it: the usual default is a tenth of the connections served.
-fn raise_descriptor_limit() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    // If this fails, fewer connections are served.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    let allowed = getrlimit(Resource::Nofile).current;
-    allowed.map_or(usize::MAX, |allowed| usize::try_from(allowed).unwrap_or(usize::MAX))
 }
 
 /// Loads the store and serves. Metrics and health checks are available from the start.

@@ -50,6 +50,7 @@ impl TopHits {
         {
             *last = hit;
         }
+        debug_assert!(self.heap.len() <= self.limit + 1, "more hits are kept than wanted");
     }
 
     /// Returns the rank that a hit must exceed to be among the top hits.

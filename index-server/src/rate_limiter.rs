@@ -1,8 +1,9 @@
-//! Token buckets for many clients. Pure: the time is an argument.
+//! Rates of requests and budgets of processor time for many clients. Pure: the time is an argument.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
+
+use protocol::rate_limiter::{KeyedBuckets, RateLimit};
 
 use crate::limits::RequestRate;
 
@@ -12,62 +13,24 @@ const MAX_CLIENTS: usize = 1 << 16;
 /// The wait when the table is full, and the minimum interval between two sweeps of it.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// When each client's debt will be paid off. Clients that are not in the table have none.
+/// Request rates, the same for all clients.
 #[derive(Debug)]
 pub(crate) struct RateLimiter<K> {
-    clear_at: HashMap<K, Instant>,
-    last_swept: Option<Instant>,
-    cost: Duration,
-    credit: Duration,
+    clients: KeyedBuckets<K>,
+    limit: RateLimit,
 }
 
 impl<K: Copy + Eq + Hash> RateLimiter<K> {
     /// Creates a limiter with the same rate for all clients; a rate of 0 means unlimited.
     pub(crate) fn new(RequestRate { per_second, burst }: RequestRate) -> Self {
-        let cost = Duration::from_secs(1).checked_div(per_second).unwrap_or_default();
-        Self { clear_at: HashMap::new(), last_swept: None, cost, credit: cost.saturating_mul(burst) }
+        let interval = Duration::from_secs(1).checked_div(per_second).unwrap_or_default();
+        let clients = KeyedBuckets::new(MAX_CLIENTS, SWEEP_INTERVAL);
+        Self { clients, limit: RateLimit { interval, burst } }
     }
 
     /// Counts a request of a client; returns how long to wait if it exceeds the rate.
     pub(crate) fn try_acquire(&mut self, now: Instant, client: K) -> Result<(), Duration> {
-        if self.cost.is_zero() {
-            return Ok(());
-        }
-        self.admit(now, client, self.cost)?;
-        self.charge(now, client, self.cost);
-        Ok(())
-    }
-
-    /// Returns how long a client has to wait if a request of this cost exceeds its credit.
-    fn admit(&mut self, now: Instant, client: K, cost: Duration) -> Result<(), Duration> {
-        // A new client needs a free slot, possibly after a sweep.
-        if !self.clear_at.contains_key(&client) && self.clear_at.len() >= MAX_CLIENTS {
-            self.sweep(now);
-            if self.clear_at.len() >= MAX_CLIENTS {
-                return Err(SWEEP_INTERVAL);
-            }
-        }
-        let owed = self.clear_at.get(&client).map(|clear_at| clear_at.saturating_duration_since(now));
-        let debt = owed.unwrap_or_default().saturating_add(cost);
-        if debt > self.credit { Err(debt.saturating_sub(self.credit)) } else { Ok(()) }
-    }
-
-    /// Adds a cost to a client's debt; ignored if the table is full and does not contain the client.
-    fn charge(&mut self, now: Instant, client: K, cost: Duration) {
-        if cost.is_zero() || (self.clear_at.len() >= MAX_CLIENTS && !self.clear_at.contains_key(&client)) {
-            return;
-        }
-        let clear_at = self.clear_at.entry(client).or_insert(now);
-        if let Some(new_clear_at) = (*clear_at).max(now).checked_add(cost) {
-            *clear_at = new_clear_at;
-        }
-    }
-
-    fn sweep(&mut self, now: Instant) {
-        if self.last_swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_INTERVAL) {
-            self.last_swept = Some(now);
-            self.clear_at.retain(|_, clear_at| *clear_at > now);
-        }
+        if self.limit.interval.is_zero() { Ok(()) } else { self.clients.try_take(client, self.limit, now) }
     }
 }
 
@@ -78,32 +41,30 @@ const TIME_CREDIT: Duration = Duration::from_secs(10);
 /// budget waits before its next request.
 #[derive(Debug)]
 pub(crate) struct TimeBudgets<K> {
-    debts: RateLimiter<K>,
+    clients: KeyedBuckets<K>,
     per_second: u32,
 }
 
 impl<K: Copy + Eq + Hash> TimeBudgets<K> {
     /// Creates budgets of this many milliseconds per second; 0 means unlimited.
     pub(crate) fn new(per_second: u32) -> Self {
-        let debts = RateLimiter {
-            clear_at: HashMap::new(),
-            last_swept: None,
-            cost: Duration::ZERO,
-            credit: TIME_CREDIT,
-        };
-        Self { debts, per_second }
+        Self { clients: KeyedBuckets::new(MAX_CLIENTS, SWEEP_INTERVAL), per_second }
     }
 
     /// Returns how long a client that has used up its budget has to wait.
     pub(crate) fn admit(&mut self, now: Instant, client: K) -> Result<(), Duration> {
-        if self.per_second == 0 { Ok(()) } else { self.debts.admit(now, client, Duration::ZERO) }
+        if self.per_second == 0 {
+            Ok(())
+        } else {
+            self.clients.check(client, Duration::ZERO, TIME_CREDIT, now)
+        }
     }
 
     /// Charges a client for the time of a request.
     pub(crate) fn charge(&mut self, now: Instant, client: K, cpu_time: Duration) {
         // Scale to wall-clock time: a millisecond of cost takes as long as accruing a millisecond of budget.
         if let Some(cost) = cpu_time.saturating_mul(1000).checked_div(self.per_second) {
-            self.debts.charge(now, client, cost);
+            self.clients.charge(client, cost, now);
         }
     }
 }
@@ -124,7 +85,7 @@ mod tests {
         assert_eq!(budgets.admit(now + Duration::from_millis(200), 1), Ok(()));
         let mut unlimited = TimeBudgets::new(0);
         unlimited.charge(now, 1, Duration::from_hours(1));
-        assert_eq!((unlimited.admit(now, 1), unlimited.debts.clear_at.len()), (Ok(()), 0));
+        assert_eq!((unlimited.admit(now, 1), unlimited.clients.len()), (Ok(()), 0));
     }
 
     #[test]
@@ -132,7 +93,7 @@ mod tests {
         let (now, many) = (Instant::now(), u32::try_from(MAX_CLIENTS).unwrap());
         let mut budgets = TimeBudgets::new(1);
         (0..=many).for_each(|client| budgets.charge(now, client, Duration::from_millis(1)));
-        assert_eq!(budgets.debts.clear_at.len(), MAX_CLIENTS);
+        assert_eq!(budgets.clients.len(), MAX_CLIENTS);
         assert_eq!(budgets.admit(now, many), Err(SWEEP_INTERVAL));
         assert_eq!(budgets.admit(now + Duration::from_secs(2), many), Ok(()));
     }
@@ -156,7 +117,7 @@ mod tests {
         let mut rates = RateLimiter::new(RequestRate { per_second: 0, burst: 0 });
         let now = Instant::now();
         assert!((0..10_000).all(|_| rates.try_acquire(now, 1).is_ok()));
-        assert!(rates.clear_at.is_empty());
+        assert!(rates.clients.is_empty());
     }
 
     #[test]
@@ -171,6 +132,6 @@ mod tests {
         assert_eq!(rates.try_acquire(now, 0), Ok(()));
         let later = now + Duration::from_secs(2);
         assert_eq!(rates.try_acquire(later, many), Ok(()));
-        assert_eq!(rates.clear_at.len(), 1);
+        assert_eq!(rates.clients.len(), 1);
     }
 }

@@ -67,7 +67,9 @@ async fn check_node(target: ProbeTarget, context: ProbeContext, service: &IndexS
         return;
     };
     service.metrics.count_rechecked(false);
-    let pause = service.reports.lock().record_failure(target.session.node);
+    // Without randomness only the jitter is lost.
+    let random = getrandom::u64().unwrap_or(0);
+    let pause = service.reports.lock().record_failure(target.session.node, random);
     service.directory.demote(&target.session);
     info!(address = %target.address, %error, pause = pause.as_secs(), "reported node does not answer");
     let notice = Notice::Unreachable { address: target.address, reason: error.to_string() };

@@ -16,6 +16,7 @@ mod offer_changes;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use protocol::index::{ListSummary, Refusal};
@@ -67,6 +68,7 @@ enum Command {
 pub(crate) struct Registrar {
     commands: mpsc::Sender<Command>,
     commit_stuck: CancellationToken,
+    panicked: CancellationToken,
 }
 
 impl Registrar {
@@ -98,8 +100,20 @@ impl Registrar {
             expiry,
             orphans: BTreeSet::new(),
         };
-        tracker.spawn_blocking(move || actor.run());
-        Self { commands: sender, commit_stuck }
+        let panicked = CancellationToken::new();
+        let report = panicked.clone();
+        tracker.spawn_blocking(move || {
+            // The panic hook has logged the panic. Without the registrar, the index must not continue.
+            if catch_unwind(AssertUnwindSafe(|| actor.run())).is_err() {
+                report.cancel();
+            }
+        });
+        Self { commands: sender, commit_stuck, panicked }
+    }
+
+    /// Returns a token that is cancelled when the registrar has panicked, after which nothing can be registered.
+    pub(crate) fn panicked(&self) -> CancellationToken {
+        self.panicked.clone()
     }
 
     /// Returns a token that is cancelled when a commit times out, after which nothing can be written.

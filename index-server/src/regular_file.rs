@@ -3,20 +3,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
-use rustix::io::Errno;
+use crate::platform::open_without_waiting;
 
 /// Opens a regular file with `options`.
 pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = match options.custom_flags(flags.bits().cast_signed()).open(path) {
-        // A socket, or a pipe without a reader.
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => return Err(not_regular()),
-        opened => opened?,
-    };
+    let file = open_without_waiting(path, options)?.ok_or_else(not_regular)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
 }
 

@@ -9,6 +9,8 @@ mod tests;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use protocol::backoff::BackoffRange;
+
 use crate::address_group::AddressGroup;
 use crate::ids::NodeNo;
 use crate::limits::RequestRate;
@@ -20,9 +22,8 @@ const REPORT_WINDOW: Duration = Duration::from_mins(10);
 /// The minimum interval between two probes of a node because of reports.
 const PROBE_INTERVAL: Duration = Duration::from_mins(1);
 
-/// How long a node is unlisted after the first unanswered probe; doubled each time up to the maximum.
-const MIN_DEMOTION: Duration = Duration::from_mins(1);
-const MAX_DEMOTION: Duration = Duration::from_hours(1);
+/// How long a node is unlisted after an unanswered probe: minimum and maximum.
+const DEMOTIONS: BackoffRange = BackoffRange::new(Duration::from_mins(1), Duration::from_hours(1));
 
 /// A node's history is discarded after this time without a report.
 const RETENTION: Duration = Duration::from_hours(2);
@@ -113,12 +114,12 @@ impl UnreachableReports {
         ReportVerdict::Probe
     }
 
-    /// Records an unanswered probe; returns how long the node is unlisted.
-    pub(crate) fn record_failure(&mut self, node: NodeNo) -> Duration {
-        let Some(reported) = self.nodes.get_mut(&node) else { return MIN_DEMOTION };
-        let doubled = 2_u32.saturating_pow(reported.failures);
+    /// Records an unanswered probe; returns how long the node is unlisted. `random` adds jitter.
+    pub(crate) fn record_failure(&mut self, node: NodeNo, random: u64) -> Duration {
+        let Some(reported) = self.nodes.get_mut(&node) else { return DEMOTIONS.delay(0, random) };
+        let demotion = DEMOTIONS.delay(reported.failures, random);
         reported.failures = reported.failures.saturating_add(1);
-        MIN_DEMOTION.saturating_mul(doubled).min(MAX_DEMOTION)
+        demotion
     }
 
     fn has_room(&mut self, now: Instant, node: NodeNo) -> bool {

@@ -2,7 +2,7 @@
 
 use protocol::bittorrent::mse::TorrentKey;
 use protocol::digest::Digest;
-use protocol::index::{FileRecord, NodeAddress, PeerRef, SearchCursor, TorrentHint};
+use protocol::index::{FileRecord, NodeAddress, PeerRef, TorrentHint};
 use protocol::infohash::Infohash;
 use protocol::query::{DigestPrefix, Query};
 
@@ -18,7 +18,7 @@ pub(crate) enum ListChange {
 /// A validated read request with limits applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReadRequest {
-    Search { query: Query, after: Option<SearchCursor>, limit: usize, with_sources: bool },
+    Search { query: Query, after: SentMarks, limit: usize, with_sources: bool },
     Locate { digest: Digest, limit: usize },
     Browse { peer: PeerRef, after: Option<String>, limit: usize },
     FindTorrent { infohash: Infohash },
@@ -28,6 +28,34 @@ pub(crate) enum ReadRequest {
     FindNodes { prefix: DigestPrefix },
     Statistics,
     ReportUnreachable { nodes: Vec<NodeAddress> },
+}
+
+/// The marks of the hits that earlier pages of a search have sent, in order: its position. Empty before the first page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct SentMarks(Vec<u64>);
+
+impl SentMarks {
+    /// Returns the marks.
+    pub(crate) fn as_slice(&self) -> &[u64] {
+        &self.0
+    }
+
+    /// Adds the marks of a page.
+    pub(crate) fn extend(&mut self, page: impl Iterator<Item = u64>) {
+        self.0.extend(page);
+    }
+}
+
+impl From<Vec<u64>> for SentMarks {
+    fn from(marks: Vec<u64>) -> Self {
+        Self(marks)
+    }
+}
+
+impl From<SentMarks> for Vec<u64> {
+    fn from(marks: SentMarks) -> Self {
+        marks.0
+    }
 }
 
 /// A change of a node's torrent offer.

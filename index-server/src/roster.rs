@@ -92,6 +92,8 @@ impl ListedSet {
         if let Some(word) = self.words.get_mut(index) {
             *word ^= 1 << (node.0 % 64);
         }
+        debug_assert!(listed || self.count > 0, "more nodes are unlisted than were listed");
+        debug_assert_eq!(self.contains(node), listed, "the flag of a node is set");
         self.count = if listed { self.count.saturating_add(1) } else { self.count.saturating_sub(1) };
     }
 }

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use crate::thread_priority;
+use crate::platform::lower_thread_priority;
 
 /// Enough to keep the worker busy; further senders wait, which throttles their connections.
 const BACKLOG: usize = 64;
@@ -47,7 +47,7 @@ impl ScanWorker {
 
 impl Actor {
     fn run(mut self) {
-        thread_priority::lower_current_thread();
+        lower_thread_priority();
         while let Some(work) = self.commands.blocking_recv() {
             // The panic hook has logged the panic; the caller gets no result.
             let _ = catch_unwind(AssertUnwindSafe(work));

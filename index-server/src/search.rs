@@ -16,13 +16,13 @@ mod tests;
 use std::collections::HashSet;
 
 use protocol::fold::fold_into;
-use protocol::index::SearchCursor;
 use protocol::query::{Fit, Query};
 
 use crate::catalog::{Catalog, DigestHead, NameNo};
 use crate::ids::{ContentNo, TitleNo};
 use crate::keyed_hash::KeyedState;
 use crate::ranking::{RankedHit, TopHits};
+use crate::request::SentMarks;
 use crate::sent_hits::SentHits;
 use crate::words::WordNo;
 use cost_budget::CostBudget;
@@ -41,6 +41,8 @@ const DIGEST_COST: usize = 16;
 /// Titles gathered before the first is examined. The data of a title is in four distant places in memory; prefetching a batch
 /// overlaps the cache misses (docs/performance.md).
 const TITLE_BATCH: usize = 8;
+const _: () =
+    assert!(TITLE_COST >= 1 && DIGEST_COST >= 1 && PLAN_COST >= TITLE_COST, "every step costs something");
 
 /// A search in progress.
 #[derive(Debug)]
@@ -66,7 +68,7 @@ pub(crate) struct Search {
 
 impl Search {
     /// Starts a search for the first `limit` contents that were not sent yet.
-    pub(crate) fn new(query: Query, after: Option<&SearchCursor>, limit: usize) -> Self {
+    pub(crate) fn new(query: Query, after: SentMarks, limit: usize) -> Self {
         Self {
             query,
             sent_hits: SentHits::new(after),
@@ -93,6 +95,7 @@ impl Search {
         while remaining > 0
             && let Some(fit) = self.fit
         {
+            // A plan outlives a step, so that the next step continues where this one stopped.
             let mut plan = self.plan.take().unwrap_or_else(|| {
                 remaining = remaining.saturating_sub(PLAN_COST);
                 QueryPlan::new(&self.query, fit, catalog)
@@ -101,12 +104,16 @@ impl Search {
             if self.cost_budget.remaining() == 0 && plan.can_intersect() {
                 plan.intersect(self.cost_budget.min_titles, catalog);
             }
+            // While an intersection is still possible, a step ends where walking becomes more expensive than it.
             let granted =
                 if plan.can_intersect() { remaining.min(self.cost_budget.remaining()) } else { remaining };
             let mut unspent = granted;
             self.execute(&mut plan, catalog, &mut unspent);
+            // Both budgets are charged: that of the step, and that of walking in this fit.
+            debug_assert!(unspent <= granted, "a step returned more budget than it was granted");
             remaining -= granted - unspent;
             self.cost_budget.spend(granted - unspent);
+            // All titles of this fit were examined; the next worse fit needs a plan of its own.
             if plan.sources.is_empty() {
                 self.end_fit(fit);
             } else {
@@ -118,8 +125,10 @@ impl Search {
     /// Ends the search; returns the query, the hits in order, whether there are more, and the hits sent so far.
     pub(crate) fn finish(mut self) -> (Query, Vec<RankedHit>, bool, SentHits) {
         self.take_top();
+        // One hit more than requested is kept, only to know whether there are more.
         let more = self.found.len() > self.limit;
         self.found.truncate(self.limit);
+        debug_assert!(self.found.len() < 64 || self.found.len() <= self.matched.len(), "a hit did not match");
         (self.query, self.found, more, self.sent_hits)
     }
 
@@ -131,8 +140,10 @@ impl Search {
     /// Continues with the next worse fit, unless there are enough hits.
     fn end_fit(&mut self, fit: Fit) {
         self.take_top();
+        // Hits of a worse fit rank below all found so far, so only the missing ones are collected.
         let missing = (self.limit + 1).saturating_sub(self.found.len());
         self.fit = fit.next_worse(&self.query).filter(|_| missing > 0);
+        debug_assert!(self.found.len() <= self.limit + 1, "more hits are kept than wanted");
         self.top = TopHits::new(missing.saturating_sub(1));
         self.cost_budget.begin_fit();
     }
@@ -142,14 +153,17 @@ impl Search {
         while *budget > 0
             && let Some(source) = plan.sources.last_mut()
         {
+            // Borrowed apart from the source, which is borrowed mutably below.
             let position = (&mut plan.next, plan.filters.as_slice());
             let ended = match source {
                 TitleSource::Digests { from, name, high } => {
                     self.scan_digest((from, name, *high), catalog, budget)
                 }
+                // Every number is a candidate; numbers without a title are skipped by their rank.
                 TitleSource::Everything => self.scan_titles(Some, position, catalog, budget),
                 TitleSource::Words(words) => self.scan_word(words, position, catalog, budget),
                 TitleSource::Candidates(candidates) => {
+                    // The bitmap may take several steps to build before the first title can be read from it.
                     candidates.build(catalog, budget)
                         && self.scan_titles(|number| candidates.next_from(number), position, catalog, budget)
                 }
@@ -170,6 +184,7 @@ impl Search {
     ) -> bool {
         let titles = |word: &WordNo| catalog.words().titles(*word);
         if let Some(set) = words.last().and_then(titles) {
+            // Two sorted sets are followed together, which skips most titles without reading them.
             let other =
                 filters.iter().find_map(|words| if let [word] = **words { titles(&word) } else { None });
             let position = (&mut *next, filters);
@@ -179,6 +194,7 @@ impl Search {
                 }
                 None => self.scan_titles(|number| set.next_from(number), position, catalog, budget),
             };
+            // The budget is used up: the word stays last, and the next step resumes at `next`.
             if !ended {
                 return false;
             }
@@ -199,7 +215,9 @@ impl Search {
     ) -> bool {
         let mut ended = false;
         while *budget > 0 && !ended {
+            // Titles are gathered first and examined later, so that their cache misses overlap.
             ended = self.fill_batch(&next_title, (next, filters), catalog, budget);
+            // Taken out because examining a title needs the whole search.
             let mut batch = std::mem::take(&mut self.batch);
             catalog.prefetch_titles(&batch);
             batch.drain(..).for_each(|title| self.match_title(title, catalog, budget));
@@ -219,13 +237,16 @@ impl Search {
         while *budget > 0 && self.batch.len() < TITLE_BATCH {
             *budget -= 1;
             let Some(number) = next_title(*next) else { return true };
+            // Once there are enough hits, whole blocks of lower ranks are skipped.
             let Some(candidate) = catalog.titles().next_above(number, self.top.min_rank()) else {
                 return true;
             };
+            // The candidate need not be in the set, so the set is asked again from there on.
             if candidate > number {
                 *next = candidate;
                 continue;
             }
+            // Checking a set is much cheaper than reading and folding a name.
             let contains = |words: &Vec<_>| {
                 words.iter().any(|word| catalog.words().titles(*word).is_some_and(|set| set.contains(number)))
             };
@@ -245,6 +266,7 @@ impl Search {
         budget: &mut usize,
     ) -> bool {
         let Some(next) = catalog.contents().next_by_digest(*from, high) else { return true };
+        // A new content begins with its first name; otherwise the last step stopped within its names.
         if next != *from {
             (*from, *name) = (next, NameNo(0));
         }
@@ -258,6 +280,7 @@ impl Search {
                 *name = NameNo(title.name.0.saturating_add(1));
             }
         }
+        // All names were examined, so the next content starts with its first.
         *name = NameNo(0);
         from.1 = ContentNo(next.1.0.saturating_add(1));
         *budget = budget.saturating_sub(DIGEST_COST);
@@ -267,20 +290,27 @@ impl Search {
     /// Examines a title, and adds its content to the hits if it matches.
     fn match_title(&mut self, number: TitleNo, catalog: &Catalog, budget: &mut usize) {
         let Some(title) = catalog.titles().get(number) else { return };
-        let Some(content) = catalog.contents().get(title.content) else { return };
+        // The cheap tests come first: a name is read only if its content can still be a hit.
+        let Some(content) = catalog.contents().get(title.content) else {
+            return impossible!("a title has no content", title = number, content = title.content);
+        };
         if title.listed_groups() == 0
             || content.availability.rank() <= self.top.min_rank()
             || self.matched.contains(&title.content)
         {
             return;
         }
-        let Some(path) = catalog.names().path(title.name) else { return };
+        let Some(path) = catalog.names().path(title.name) else {
+            return impossible!("a title has no name", title = number, name = title.name);
+        };
         *budget = budget.saturating_sub(TITLE_COST + path.len() / BYTES_PER_COST);
         fold_into(path, &mut self.folded);
+        // A title that fits better was a hit of an earlier plan; one that fits worse follows later.
         let is_match = self.query.matches(&self.folded, content.size, &content.digest)
             && Some(Fit::of(&self.query, &self.folded, &content.digest)) == self.fit;
         if is_match {
             self.matched.insert(title.content);
+            // Counted as matched even if it was sent before, so that no other title of it is examined.
             if !self.sent_hits.contains(content) {
                 self.top.push(RankedHit {
                     availability: content.availability,

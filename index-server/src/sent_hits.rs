@@ -5,23 +5,22 @@
 
 use std::collections::HashSet;
 
-use protocol::index::SearchCursor;
 use protocol::limits::MAX_CURSOR_HITS;
 use protocol::sha256::sha256;
 
 use crate::catalog::Content;
+use crate::request::SentMarks;
 
 /// The contents that were sent.
 #[derive(Debug, Default)]
 pub(crate) struct SentHits {
     marks: HashSet<u64>,
-    in_order: Vec<u64>,
+    in_order: SentMarks,
 }
 
 impl SentHits {
-    pub(crate) fn new(cursor: Option<&SearchCursor>) -> Self {
-        let in_order = cursor.map(|cursor| cursor.sent.clone()).unwrap_or_default();
-        Self { marks: in_order.iter().copied().collect(), in_order }
+    pub(crate) fn new(in_order: SentMarks) -> Self {
+        Self { marks: in_order.as_slice().iter().copied().collect(), in_order }
     }
 
     /// Returns true if a content was sent.
@@ -29,10 +28,10 @@ impl SentHits {
         !self.marks.is_empty() && self.marks.contains(&mark(content))
     }
 
-    /// Adds a page of contents; returns the cursor behind it, or `None` if the maximum is reached.
-    pub(crate) fn extended_by<'a>(mut self, page: impl Iterator<Item = &'a Content>) -> Option<SearchCursor> {
+    /// Adds a page of contents; returns the position behind it, or `None` if the maximum is reached.
+    pub(crate) fn extended_by<'a>(mut self, page: impl Iterator<Item = &'a Content>) -> Option<SentMarks> {
         self.in_order.extend(page.map(mark));
-        (self.in_order.len() < MAX_CURSOR_HITS).then_some(SearchCursor { sent: self.in_order })
+        (self.in_order.as_slice().len() < MAX_CURSOR_HITS).then_some(self.in_order)
     }
 }
 

@@ -80,7 +80,8 @@ pub struct ServerConfig {
 ///
 /// # Errors
 ///
-/// Returns [`StoreError::Stuck`] if a write to the store timed out, which also shuts the index down.
+/// Returns [`StoreError::Stuck`] if a write to the store timed out, and [`StoreError::Internal`] if the registrar panicked; both
+/// also shut the index down.
 pub async fn run(
     listeners: Listeners,
     mut store: Store,
@@ -92,7 +93,7 @@ pub async fn run(
     let directory = Directory::new(store.take_catalog(), store.take_offers(), limits.quotas.listing_rules());
     metrics.set_directory(directory.clone());
     let registrar = Registrar::start(store, directory.clone(), (&limits, Arc::clone(&metrics)), &workers);
-    let stuck = registrar.commit_stuck();
+    let (stuck, panicked) = (registrar.commit_stuck(), registrar.panicked());
     let searches = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let service = Arc::new(IndexService {
         directory,
@@ -118,6 +119,7 @@ pub async fn run(
         () = serve_tracker(listeners.tracker, &service) => {}
         () = shutdown.cancelled() => {}
         () = stuck.cancelled() => {}
+        () = panicked.cancelled() => {}
     }
     info!("stopping");
     metrics.set_health(Health::Stopping);
@@ -133,7 +135,11 @@ pub async fn run(
     if timeout_at(Instant::now() + SHUTDOWN_TIMEOUT, workers.wait()).await.is_err() {
         warn!("the store did not close in time, acknowledged changes are safe");
     }
-    if stuck.is_cancelled() { Err(StoreError::Stuck) } else { Ok(()) }
+    match (panicked.is_cancelled(), stuck.is_cancelled()) {
+        (true, _) => Err(StoreError::Internal),
+        (false, true) => Err(StoreError::Stuck),
+        (false, false) => Ok(()),
+    }
 }
 
 impl TrackerListener {

@@ -1,62 +1,63 @@
 //! The protocol state of one node's session. Pure: no socket, no clock, and the nonce is an argument.
 //!
-//! A greeting, a proof, and then requests in any order, except that a list must be started before it is ended. Violations are
-//! refused; [`is_final`] determines which refusals close the connection.
+//! A [`GreetingSession`] takes a greeting and a proof, which makes it an [`OpenSession`]. That takes requests in any order, except
+//! that a list must be started before it is ended. Violations are refused; [`is_final`] determines which refusals close the
+//! connection.
+
+mod greeting;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 
-use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::features::IndexFeatures;
-use protocol::index::{FileRecord, Refusal, Request, SearchCursor, proof_text};
-use protocol::limits::{
-    MAX_AGENT, MAX_BATCH, MAX_CURSOR_HITS, MAX_HITS, MAX_LISTING, MAX_REPORTED, MAX_SOURCES,
-};
-use protocol::node_id::NodeId;
+use protocol::index::{FileRecord, Refusal, Request, SearchCursor};
+use protocol::limits::{MAX_BATCH, MAX_CURSOR_HITS, MAX_HITS, MAX_LISTING, MAX_REPORTED, MAX_SOURCES};
 use protocol::preamble::Version;
 use protocol::query::{DigestPrefix, Query};
 use protocol::share_path::SharePath;
 
+pub(crate) use greeting::{GreetingAction, GreetingSession};
+
 use crate::bad_record::{bad_record, conflicting_sizes};
 use crate::keyed_hash::KeyedState;
-use crate::request::{ListChange, OfferChange, ReadRequest};
+use crate::request::{ListChange, OfferChange, ReadRequest, SentMarks};
 
-/// The state of one connection.
+/// The state of a connection whose node has proven its identity.
 #[derive(Debug, Clone)]
-pub(crate) struct ClientSession {
+pub(crate) struct OpenSession {
     version: Version,
-    nonce: [u8; 32],
-    /// A port that cannot be the node's, since the index itself listens on it.
-    reserved_port: Option<u16>,
     /// The features that the node announced in its greeting.
     features: IndexFeatures,
-    phase: SessionPhase,
+    /// Whether a list was started and not ended.
+    is_listing: bool,
 }
 
-#[derive(Debug, Clone)]
-enum SessionPhase {
-    Greeting,
-    Proving { node: NodeId, port: u16 },
-    Open { listing: bool },
-}
-
-/// What to do about a request.
+/// What to do about a request of an open session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SessionAction {
-    /// Reply with this challenge.
-    Challenge { nonce: [u8; 32] },
-    /// The node has proven its identity: welcome it.
-    Welcome { node: NodeId, port: u16 },
+    /// Change the node's torrent offers, and reply with their number. The next request need not wait for that.
+    Offer(OfferChange),
+    /// Reply before the next request is read.
+    Immediate(ImmediateAction),
+}
+
+/// An action whose reply is sent before the next request is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ImmediateAction {
     /// Change the node's list, and reply with its summary.
     Change(ListChange),
     /// Reply with the list's summary.
     Renew,
-    /// Change the node's torrent offers, and reply with their number.
-    Offer(OfferChange),
     /// Answer a read request.
     Read(ReadRequest),
+}
+
+impl From<ImmediateAction> for SessionAction {
+    fn from(action: ImmediateAction) -> Self {
+        Self::Immediate(action)
+    }
 }
 
 /// Returns true if a refusal closes the connection.
@@ -79,11 +80,7 @@ pub(crate) const fn is_final(refusal: &Refusal) -> bool {
     }
 }
 
-impl ClientSession {
-    pub(crate) const fn new(version: Version, nonce: [u8; 32], reserved_port: Option<u16>) -> Self {
-        Self { version, nonce, reserved_port, features: IndexFeatures::NONE, phase: SessionPhase::Greeting }
-    }
-
+impl OpenSession {
     /// Returns the protocol version of the connection.
     pub(crate) const fn version(&self) -> Version {
         self.version
@@ -96,104 +93,69 @@ impl ClientSession {
 
     /// Handles a request; returns what to do about it.
     pub(crate) fn handle(&mut self, request: Request) -> Result<SessionAction, Refusal> {
-        match (&mut self.phase, request) {
-            (SessionPhase::Greeting, Request::Hello { node, port, agent })
-                if self.version == Version::One =>
-            {
-                self.hello(node, port, &agent)
-            }
-            (SessionPhase::Greeting, Request::Greet { node, port, agent, features })
-                if self.version >= Version::Two =>
-            {
-                self.features = features;
-                self.hello(node, port, &agent)
-            }
-            (SessionPhase::Greeting, _) => Err(out_of_order("a greeting")),
-            (SessionPhase::Proving { node, port }, Request::Proof { signature }) => {
-                let (node, port) = (*node, *port);
-                check_proof(&self.nonce, &node, port, &signature)?;
-                self.phase = SessionPhase::Open { listing: false };
-                Ok(SessionAction::Welcome { node, port })
-            }
-            (SessionPhase::Proving { .. }, _) => Err(out_of_order("a proof")),
-            (SessionPhase::Open { listing }, request) => {
-                check_names(&request, self.features)?;
-                handle_open(listing, request)
-            }
-        }
-    }
-
-    fn hello(&mut self, node: NodeId, port: u16, agent: &str) -> Result<SessionAction, Refusal> {
-        if agent.len() > MAX_AGENT {
-            return Err(Refusal::Malformed { reason: format!("the agent is longer than {MAX_AGENT} bytes") });
-        }
-        if port == 0 || Some(port) == self.reserved_port {
-            return Err(Refusal::BadPort { port });
-        }
-        self.phase = SessionPhase::Proving { node, port };
-        Ok(SessionAction::Challenge { nonce: self.nonce })
+        check_names(&request, self.features)?;
+        handle_open(&mut self.is_listing, request)
     }
 }
 
-fn handle_open(listing: &mut bool, request: Request) -> Result<SessionAction, Refusal> {
+fn handle_open(is_listing: &mut bool, request: Request) -> Result<SessionAction, Refusal> {
     let action = match request {
         Request::BeginList => {
-            *listing = true;
-            SessionAction::Change(ListChange::Begin)
+            *is_listing = true;
+            ImmediateAction::Change(ListChange::Begin)
         }
-        Request::EndList if !*listing => return Err(out_of_order("the beginning of a list before its end")),
+        Request::EndList if !*is_listing => {
+            return Err(out_of_order("the beginning of a list before its end"));
+        }
         Request::EndList => {
-            *listing = false;
-            SessionAction::Change(ListChange::End)
+            *is_listing = false;
+            ImmediateAction::Change(ListChange::End)
         }
         Request::Register { files } => {
             check_batch(files.len())?;
             files.iter().try_for_each(check_file)?;
             check_sizes(&files)?;
-            SessionAction::Change(ListChange::Register(files))
+            ImmediateAction::Change(ListChange::Register(files))
         }
         Request::Unregister { paths } => {
             check_batch(paths.len())?;
-            SessionAction::Change(ListChange::Unregister(paths))
+            ImmediateAction::Change(ListChange::Unregister(paths))
         }
-        Request::Renew => SessionAction::Renew,
+        Request::Renew => ImmediateAction::Renew,
         Request::Search { query, after, limit } => search(&query, after, limit, false)?,
         Request::SearchWithSources { query, after, limit } => search(&query, after, limit, true)?,
         Request::Locate { digest, limit } => {
-            SessionAction::Read(ReadRequest::Locate { digest, limit: clamp(limit, MAX_SOURCES) })
+            ImmediateAction::Read(ReadRequest::Locate { digest, limit: clamp(limit, MAX_SOURCES) })
         }
         Request::Browse { peer, after, limit } => {
-            SessionAction::Read(ReadRequest::Browse { peer, after, limit: clamp(limit, MAX_LISTING) })
+            ImmediateAction::Read(ReadRequest::Browse { peer, after, limit: clamp(limit, MAX_LISTING) })
         }
-        Request::Statistics => SessionAction::Read(ReadRequest::Statistics),
+        Request::Statistics => ImmediateAction::Read(ReadRequest::Statistics),
         Request::OfferTorrent { hint } => {
             hint.check().map_err(|error| bad_record(&hint.name, &error))?;
-            SessionAction::Offer(OfferChange::Add(hint))
+            return Ok(SessionAction::Offer(OfferChange::Add(hint)));
         }
-        Request::WithdrawTorrent { infohash } => SessionAction::Offer(OfferChange::Withdraw(infohash)),
-        Request::FindTorrent { infohash } => SessionAction::Read(ReadRequest::FindTorrent { infohash }),
-        Request::FindTorrentByKey { key } => SessionAction::Read(ReadRequest::FindTorrentByKey { key }),
-        Request::TorrentsOf { digest } => SessionAction::Read(ReadRequest::TorrentsOf { digest }),
-        Request::Suggest { query } => SessionAction::Read(ReadRequest::Suggest { query: parse(&query)? }),
+        Request::WithdrawTorrent { infohash } => {
+            return Ok(SessionAction::Offer(OfferChange::Withdraw(infohash)));
+        }
+        Request::FindTorrent { infohash } => ImmediateAction::Read(ReadRequest::FindTorrent { infohash }),
+        Request::FindTorrentByKey { key } => ImmediateAction::Read(ReadRequest::FindTorrentByKey { key }),
+        Request::TorrentsOf { digest } => ImmediateAction::Read(ReadRequest::TorrentsOf { digest }),
+        Request::Suggest { query } => ImmediateAction::Read(ReadRequest::Suggest { query: parse(&query)? }),
         Request::FindNodes { prefix } => {
             let prefix = DigestPrefix::parse(&prefix)
                 .map_err(|error| Refusal::BadQuery { reason: error.to_string() })?;
-            SessionAction::Read(ReadRequest::FindNodes { prefix })
+            ImmediateAction::Read(ReadRequest::FindNodes { prefix })
         }
         Request::ReportUnreachable { nodes } => {
-            if nodes.len() > MAX_REPORTED {
-                return Err(Refusal::TooMany {
-                    what: "nodes in one report".into(),
-                    limit: MAX_REPORTED as u64,
-                });
-            }
-            SessionAction::Read(ReadRequest::ReportUnreachable { nodes })
+            check_report(nodes.len())?;
+            ImmediateAction::Read(ReadRequest::ReportUnreachable { nodes })
         }
         Request::Hello { .. } | Request::Greet { .. } | Request::Proof { .. } => {
             return Err(out_of_order("anything but a greeting"));
         }
     };
-    Ok(action)
+    Ok(action.into())
 }
 
 fn search(
@@ -201,27 +163,33 @@ fn search(
     after: Option<SearchCursor>,
     limit: u16,
     with_sources: bool,
-) -> Result<SessionAction, Refusal> {
+) -> Result<ImmediateAction, Refusal> {
     let query = parse(query)?;
-    if after.as_ref().is_some_and(|after| after.sent.len() > MAX_CURSOR_HITS) {
+    let sent = after.map(|after| after.sent).unwrap_or_default();
+    if sent.len() > MAX_CURSOR_HITS {
         return Err(Refusal::TooMany { what: "hits of one search".into(), limit: MAX_CURSOR_HITS as u64 });
     }
-    Ok(SessionAction::Read(ReadRequest::Search { query, after, limit: clamp(limit, MAX_HITS), with_sources }))
+    let after = SentMarks::from(sent);
+    Ok(ImmediateAction::Read(ReadRequest::Search {
+        query,
+        after,
+        limit: clamp(limit, MAX_HITS),
+        with_sources,
+    }))
 }
 
 fn parse(query: &str) -> Result<Query, Refusal> {
     Query::parse(query).map_err(|error| Refusal::BadQuery { reason: error.to_string() })
 }
 
-fn check_proof(nonce: &[u8; 32], node: &NodeId, port: u16, signature: &[u8; 64]) -> Result<(), Refusal> {
-    let key = VerifyingKey::from_bytes(node.as_bytes()).map_err(|_| Refusal::BadProof)?;
-    let text = proof_text(nonce, node, port);
-    key.verify_strict(&text, &Signature::from_bytes(signature)).map_err(|_| Refusal::BadProof)
-}
-
 fn check_batch(len: usize) -> Result<(), Refusal> {
     let too_many = || Refusal::TooMany { what: "files in one message".into(), limit: MAX_BATCH as u64 };
     (len <= MAX_BATCH).then_some(()).ok_or_else(too_many)
+}
+
+fn check_report(len: usize) -> Result<(), Refusal> {
+    let too_many = || Refusal::TooMany { what: "nodes in one report".into(), limit: MAX_REPORTED as u64 };
+    (len <= MAX_REPORTED).then_some(()).ok_or_else(too_many)
 }
 
 /// Refuses names that release 0.1.0 does not accept, if the node has not announced that it accepts them: it would not accept

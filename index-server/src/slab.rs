@@ -2,6 +2,7 @@
 
 /// Values per page. Growing page by page avoids moving the whole table while others wait for the lock.
 const PAGE_LEN: usize = 4096;
+const _: () = assert!(PAGE_LEN.is_power_of_two(), "finding a page is a shift, not a division");
 
 /// Values under numbers from 0 up; the number freed last is reused first.
 #[derive(Debug)]
@@ -21,10 +22,16 @@ impl<T> Slab<T> {
     /// Inserts a value and returns its number; `None` if all numbers are in use.
     pub(crate) fn insert(&mut self, value: T) -> Option<u32> {
         if let Some(number) = self.free.pop() {
-            *self.slot(number)? = Some(value);
+            let slot = self.slot(number)?;
+            debug_assert!(slot.is_none(), "number {number} is free and in use");
+            *slot = Some(value);
             return Some(number);
         }
         let number = u32::try_from(self.slots()).ok()?;
+        debug_assert!(
+            self.pages.iter().rev().nth(1).is_none_or(|page| page.len() == PAGE_LEN),
+            "all pages but the last are full"
+        );
         if self.pages.last().is_none_or(|page| page.len() == PAGE_LEN) {
             self.pages.push(Vec::new());
         }
@@ -52,6 +59,7 @@ impl<T> Slab<T> {
     pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
         let value = self.slot(number)?.take()?;
         self.free.push(number);
+        debug_assert!(self.free.len() <= self.slots(), "more numbers are free than exist");
         Some(value)
     }
 

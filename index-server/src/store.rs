@@ -22,6 +22,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::thread;
+use std::time::SystemTime;
 
 pub use error::StoreError;
 pub(crate) use export::export;
@@ -70,6 +71,10 @@ impl Store {
         let unwritable = |source| StoreError::Unwritable { path: dir.to_owned(), source };
         data_folder::make_private(dir).map_err(unwritable)?;
         let dir = fs::canonicalize(dir).map_err(unwritable)?;
+        // The database stamps its files, and cannot represent such a time.
+        if SystemTime::now() < SystemTime::UNIX_EPOCH {
+            return Err(StoreError::ClockBefore1970);
+        }
         let lock = DataFolderLock::acquire(&dir)?;
         let (catalog, engine) = thread::scope(|scope| {
             // One thread reads while others build the catalog.

@@ -49,6 +49,7 @@ impl<T> TextTable<T> {
         let number = self.texts.insert((text.into(), value()))?;
         self.hash_index.insert(hash, number, &self.texts);
         self.text_bytes += text.len() as u64;
+        debug_assert_eq!(self.find_hashed(hash, text), Some(number), "a new text is found");
         Some((number, true))
     }
 
@@ -90,8 +91,13 @@ impl<T> TextTable<T> {
     /// Removes a text and frees its number.
     pub(crate) fn remove(&mut self, number: u32) -> Option<(Arc<str>, T)> {
         let (text, value) = self.texts.remove(number)?;
+        debug_assert!(
+            text.len() as u64 <= self.text_bytes,
+            "more bytes of text are removed than were inserted"
+        );
         self.text_bytes = self.text_bytes.saturating_sub(text.len() as u64);
         self.hash_index.remove(self.hash_index.hash(&*text), number);
+        debug_assert_eq!(self.find(&text), None, "a removed text is not found");
         Some((text, value))
     }
 

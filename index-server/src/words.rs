@@ -18,7 +18,7 @@ use crate::text_table::TextTable;
 pub(crate) use bulk_index::WordIndexBuilder;
 pub(crate) use number_set::{Bitmap, NumberSet};
 use trigrams::TrigramIndex;
-pub(crate) use word_batch::WordBatch;
+pub(crate) use word_batch::{SortedWords, WordBatch};
 pub(crate) use word_pattern::{PatternPosition, WordPattern, words};
 
 /// A word's number in memory.
@@ -58,6 +58,7 @@ impl WordIndex {
             let Some(number) = self.table.find(word) else { continue };
             let Some(titles) = self.table.get_mut(number) else { continue };
             titles.remove(title);
+            debug_assert!(!titles.contains(title), "a removed title is still in its word");
             if titles.len() == 0 {
                 self.table.remove(number);
                 self.trigrams.remove(word, number);

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Block, Geometry};
-use swarm::{Have, OverduePolicy, PieceOrder, SeededRandom, SourceId, Swarm, SwarmAction, SwarmConfig};
+use protocol::seeded_random::SeededRandom;
+use swarm::{Have, OverduePolicy, PieceOrder, SourceId, Swarm, SwarmAction, SwarmConfig};
 
 const SIZE: u64 = 1 << 30;
 const CONFIG: SwarmConfig = SwarmConfig {

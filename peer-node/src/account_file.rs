@@ -2,17 +2,16 @@
 //! depends on it: a missing or damaged file counts as empty, and a file of a later version is not touched.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::platform::{open_lock_file, private_folder_builder, try_lock};
 use crate::storage::read_regular_file;
 use crate::storage::replace_file;
 
@@ -75,7 +74,7 @@ impl AccountFile {
         change: impl FnOnce(&mut Record) -> bool,
     ) -> io::Result<()> {
         if let Some(around) = self.path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(around)?;
+            private_folder_builder().recursive(true).create(around)?;
         }
         let _lock = self.lock()?;
         let mut stored = self.read()?;
@@ -89,12 +88,11 @@ impl AccountFile {
 
     fn lock(&self) -> io::Result<File> {
         // The lock is a separate file, because writing the record replaces its file.
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let lock = rustix::fs::open(self.path.with_extension("lock"), flags, Mode::RUSR | Mode::WUSR)?;
+        let lock = open_lock_file(&self.path.with_extension("lock"))?;
         let (tries, pause) = LOCK_TRIES;
         for _ in 0..tries {
-            if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                return Ok(File::from(lock));
+            if try_lock(&lock).is_ok_and(|is_locked| is_locked) {
+                return Ok(lock);
             }
             thread::sleep(pause);
         }

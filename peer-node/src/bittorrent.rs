@@ -19,7 +19,6 @@ mod membership;
 mod message_handler;
 mod offering;
 mod outbound;
-mod peer_stream;
 mod reader;
 mod receive_buffer;
 mod request_handler;
@@ -30,6 +29,7 @@ mod tests;
 mod wire;
 mod wire_error;
 mod wire_starter;
+mod wire_stream;
 mod wires;
 mod writer;
 

@@ -13,7 +13,7 @@ mod watching;
 
 pub(crate) use finding::{Finding, Severity};
 
-use crate::index_client::IndexStatus;
+use crate::discovery::index_client::IndexStatus;
 use crate::node::Node;
 
 /// Runs all checks. Network checks take a few seconds altogether.

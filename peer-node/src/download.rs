@@ -43,8 +43,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::finder::Finder;
-use crate::index_client::IndexClient;
+use crate::discovery::finder::Finder;
+use crate::discovery::index_client::IndexClient;
 use crate::library::Library;
 use crate::native::Links;
 use crate::native::partials::Partials;
@@ -53,9 +53,9 @@ use crate::torrent::TorrentConfig;
 use crate::transfer::queue::DownloadQueue;
 use crate::transport::Transport;
 use crate::view::{DownloadId, DownloadState, DownloadView, Priority};
-pub(crate) use disk_space::free_space;
 use download_list::DownloadList;
 use download_table::DownloadTable;
+pub(crate) use download_table::TableVersion;
 pub(crate) use folder_syncer::FolderSyncer;
 use listed_download::ListedDownload;
 pub(crate) use part_folders::PartFolders;
@@ -205,6 +205,16 @@ impl Downloads {
     /// Returns a receiver that follows one download.
     pub(crate) fn watch(&self, id: DownloadId) -> Option<watch::Receiver<DownloadView>> {
         self.inner.table.lock().watch(id)
+    }
+
+    /// Returns receivers that follow the downloads with larger numbers than `id`.
+    pub(crate) fn watch_after(&self, id: DownloadId) -> Vec<(DownloadId, watch::Receiver<DownloadView>)> {
+        self.inner.table.lock().watch_after(id)
+    }
+
+    /// Returns a receiver that follows additions to the list of downloads and removals from it.
+    pub(crate) fn table_version(&self) -> watch::Receiver<TableVersion> {
+        self.inner.table.lock().version()
     }
 
     /// Cancels a download and keeps its partial data. A failed download is removed from the list. Returns true if the

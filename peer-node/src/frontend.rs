@@ -3,5 +3,4 @@
 pub(crate) mod cli;
 mod console;
 mod repl;
-mod signals;
 mod time_limit;

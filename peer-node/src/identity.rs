@@ -1,15 +1,14 @@
 //! The node's identity: an ed25519 key, created once and stored in the state folder.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::{Signer, SigningKey};
 use protocol::node_id::NodeId;
-use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::Errno;
 
+use crate::platform::{LinkPolicy, exposed_mode, is_unfollowed_link, open_nonblocking};
 use crate::storage::replace_file;
 
 const SEED_LEN: usize = 32;
@@ -113,19 +112,16 @@ impl fmt::Debug for Identity {
 fn read(path: &Path, exposure: ExposedKeyPolicy) -> Result<Option<[u8; SEED_LEN]>, IdentityError> {
     let not_a_key = || IdentityError::NotAKey { path: path.to_owned() };
     let failed = |source: io::Error| IdentityError::Io { path: path.to_owned(), source };
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Ok(None),
-        Err(Errno::LOOP) => return Err(not_a_key()),
-        Err(errno) => return Err(failed(errno.into())),
+    let file = match open_nonblocking(path, OpenOptions::new().read(true), LinkPolicy::Refuse) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if is_unfollowed_link(&error) => return Err(not_a_key()),
+        opened => opened.map_err(failed)?,
     };
-    let stat = rustix::fs::fstat(&file).map_err(|errno| failed(errno.into()))?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
         return Err(not_a_key());
     }
-    let mode = stat.st_mode & 0o777;
-    if mode & 0o077 != 0 {
+    if let Some(mode) = exposed_mode(&metadata) {
         if exposure == ExposedKeyPolicy::Refused {
             return Err(IdentityError::Exposed { path: path.to_owned(), mode });
         }

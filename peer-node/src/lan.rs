@@ -20,7 +20,6 @@ mod file_type;
 mod hashing_writer;
 mod log_file;
 mod merge;
-mod neighbours;
 mod port_holders;
 mod reorder_buffer;
 mod requested_content;
@@ -36,9 +35,8 @@ pub(crate) use chunk_folder_error::ChunkFolderError;
 pub(crate) use discovery::discover;
 pub(crate) use downloader::{DownloadedFile, LanDownloadError, download};
 pub(crate) use event::LanEvent;
-pub(crate) use settings::{AnnounceTrigger, LanSettings};
+pub(crate) use settings::{AnnounceTrigger, DATAGRAM_LIMITS, LanSettings};
 pub(crate) use socket::{announce_socket, broadcast_targets, chunk_listener, local_networks, receive_socket};
 pub(crate) use uploader::upload;
 
 use announced_chunks::AnnouncedChunks;
-pub(crate) use neighbours::{NeighbourFiles, Neighbours, NeighboursConfig};

@@ -2,15 +2,14 @@
 
 mod account_file;
 mod addresses;
-mod backoff;
 mod bittorrent;
 mod configured;
+mod discovery;
 mod doctor;
 mod download;
-mod finder;
+mod essential_task;
 mod frontend;
 mod identity;
-mod index_client;
 mod lan;
 mod library;
 mod listener;
@@ -18,8 +17,11 @@ mod local_time;
 mod log;
 mod native;
 mod node;
+mod operations;
+mod platform;
 mod rate_limiter;
 mod shared_torrents;
+mod sorted_chunks;
 mod source_address;
 mod state_dir;
 mod storage;
@@ -30,8 +32,10 @@ mod transport;
 mod used_folders;
 mod view;
 
+pub use discovery::index_client::{
+    IndexClient, IndexConfig, IndexStatus, ShareChanges, ShareRecords, ShareSource,
+};
 pub use frontend::cli::main;
 pub use identity::{ExposedKeyPolicy, Identity};
-pub use index_client::{IndexClient, IndexConfig, IndexStatus, ShareChanges, ShareSource};
 pub use native::ProbeKey;
 pub use source_address::SourceAddress;

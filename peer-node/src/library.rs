@@ -29,6 +29,7 @@ mod overview;
 mod publisher;
 mod report;
 mod scan_scheduler;
+mod share_entry;
 mod share_target;
 mod shares;
 mod shares_error;
@@ -62,6 +63,7 @@ pub(crate) use overview::{LeftOutFile, ShareCount, ShareOverview, SharedPlace};
 pub(crate) use report::ShareReport;
 #[cfg(test)]
 pub(crate) use report::SkipReason;
+pub(crate) use share_entry::ShareEntry;
 pub(crate) use stored_path::StoredPath;
 pub(crate) use watcher::WatchStatus;
 

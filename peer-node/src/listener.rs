@@ -1,20 +1,20 @@
 //! Accepts connections, limits their number, and passes each to the dialect that its first bytes show.
 
 mod sniffing;
-mod tcp_pair;
 mod utp;
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bittorrent::Wires;
+use crate::essential_task::EssentialTask;
 use crate::native::Links;
-use crate::transport::{AdmissionPermit, Transport, accept_all, log_refusal};
+use crate::transport::{AdmissionPermit, PeerStream, Transport, accept_all, log_refusal};
 use sniffing::SniffedDialect;
 
 /// Maximum time to receive the first bytes of a connection.
@@ -34,6 +34,7 @@ pub(crate) struct PeerListener {
 impl PeerListener {
     /// Accepts connections over TCP and uTP until the token is cancelled.
     pub(crate) async fn run(self, listener: TcpListener) {
+        let _essential = EssentialTask::begin("listener");
         if let Ok(address) = listener.local_addr() {
             self.tracker.spawn(self.clone().accept_utp(address));
         }
@@ -41,7 +42,7 @@ impl PeerListener {
         accept_all(listener, self.transport.admission(), (&self.tracker, &self.cancel), handle).await;
     }
 
-    async fn handle_connection(self, mut stream: TcpStream, from: SocketAddr, permit: AdmissionPermit) {
+    async fn handle_connection(self, mut stream: PeerStream, from: SocketAddr, permit: AdmissionPermit) {
         let read = tokio::time::timeout(SNIFF_TIMEOUT, SniffedDialect::read(&mut stream)).await;
         let opening = read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         match (opening, self.links) {

@@ -22,7 +22,16 @@ use crate::storage::at_path;
 /// or disturbs the program.
 pub(crate) fn init(log_dir: &Path, verbosity: u8) -> io::Result<()> {
     let directives = std::env::var(FILTER_VARIABLE).ok();
-    subscriber(log_dir, verbosity, directives.as_deref())?.try_init().map_err(io::Error::other)
+    subscriber(log_dir, verbosity, directives.as_deref())?.try_init().map_err(io::Error::other)?;
+    log_panics();
+    Ok(())
+}
+
+/// Logs every panic from now on, in one line, instead of writing it across the prompt.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        tracing::error!(panic = %protocol::escape::display_safe(&info.to_string()), "internal error");
+    }));
 }
 
 /// Sends log events to stderr if `verbosity` is not 0, for commands without a state folder.

@@ -14,11 +14,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::discovery::finder::Finder;
+use crate::discovery::index_client::IndexClient;
+use crate::discovery::neighbours::Neighbours;
 use crate::download::Downloads;
-use crate::finder::Finder;
 use crate::identity::{ExposedKeyPolicy, Identity, IdentityError};
-use crate::index_client::IndexClient;
-use crate::lan::{LanSettings, Neighbours};
+use crate::lan::LanSettings;
 use crate::library::{Library, LibraryError};
 use crate::shared_torrents::SharedTorrents;
 use crate::source_address::SourceAddress;
@@ -222,6 +223,14 @@ impl Node {
     pub(crate) fn totals(&self) -> TransferTotals {
         let Services { transport, links, wires, .. } = &self.services;
         transport.uploads().totals(links.connected() + wires.total_connections())
+    }
+
+    /// Runs a task until it ends or the node stops.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let cancel = self.cancel.clone();
+        self.tracker.spawn(async move {
+            cancel.run_until_cancelled(task).await;
+        });
     }
 
     /// Stops everything in order: downloads record what they have, then connections close.

@@ -28,8 +28,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bittorrent::Wires;
+use crate::discovery::index_client::{IndexClient, IndexError};
 use crate::download::{Downloads, NotStarted};
-use crate::index_client::{IndexClient, IndexError};
 use crate::library::Library;
 use crate::storage::replace_file;
 use crate::torrent::dot_torrent;
@@ -41,7 +41,6 @@ use on_demand::PendingLookups;
 use piece_hash_cache::{PieceHashCache, PieceLayout};
 use recent_cache::RecentCache;
 use served::ServedTorrents;
-pub(crate) use withdrawal::Withdrawal;
 use withdrawal::WithdrawnTorrents;
 
 /// Maximum number of saved torrents served from the start; the others are served on demand.
@@ -89,7 +88,7 @@ pub(crate) enum NoAnnounceUrl {
     #[error(transparent)]
     Index(#[from] IndexError),
     /// The index runs no tracker.
-    #[error("the index runs no tracker (start index-server with --tracker)")]
+    #[error("the index runs no tracker")]
     IndexIsNoTracker,
 }
 

@@ -8,16 +8,14 @@ mod health;
 mod permissions;
 mod watchdog;
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
 use tokio::sync::watch;
 
+use crate::platform::{Folder, is_not_a_folder, is_same_file, private_folder_builder, try_lock};
 pub(crate) use health::StateHealth;
 use permissions::restrict_to_owner;
 pub(crate) use watchdog::run_watchdog;
@@ -86,11 +84,7 @@ impl StateDir {
     /// Returns true if the folder is still the one that was opened and contains everything that a node needs.
     pub(crate) fn is_intact(&self) -> bool {
         // A removed or replaced folder contains another lock file, or none.
-        let identity = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
-        let held = rustix::fs::fstat(&*self.lock.lock()).map(identity);
-        let found = rustix::fs::lstat(self.path.join(LOCK_FILE)).map(identity);
-        let is_locked = matches!((held, found), (Ok(held), Ok(found)) if held == found);
-        is_locked
+        self.holds_lock_file()
             && SUBFOLDERS.iter().all(|folder| self.path.join(folder).is_dir())
             && [self.identity_key(), self.hash_cache()].iter().all(|file| file.is_file())
     }
@@ -101,17 +95,20 @@ impl StateDir {
         let failed = |source| StateError::Io { path: self.share_dir.clone(), source };
         fs::create_dir_all(&self.share_dir).map_err(failed)?;
         create_state_folder(&self.path)?;
-        let is_held = |stat: rustix::fs::Stat| {
-            rustix::fs::fstat(&*self.lock.lock())
-                .is_ok_and(|held| (held.st_dev, held.st_ino) == (stat.st_dev, stat.st_ino))
-        };
         // Locking the file again through a second descriptor would fail.
-        if !rustix::fs::lstat(self.path.join(LOCK_FILE)).is_ok_and(is_held) {
+        if !self.holds_lock_file() {
             let LockedFolder { lock, exposed_mode: exposure } = lock_folder(&self.path)?;
             *self.lock.lock() = lock;
             self.update_health(|health| health.exposed_mode = exposure);
         }
         create_subfolders(&self.path)
+    }
+
+    /// Returns true if the lock is held on the lock file that exists now.
+    fn holds_lock_file(&self) -> bool {
+        let held = self.lock.lock().metadata();
+        let found = fs::symlink_metadata(self.path.join(LOCK_FILE));
+        matches!((held, found), (Ok(held), Ok(found)) if is_same_file(&held, &found))
     }
 
     /// Returns a receiver of the folder's health.
@@ -191,7 +188,7 @@ impl StateDir {
 
 /// Creates the state folder unless the path exists.
 fn create_state_folder(path: &Path) -> Result<(), StateError> {
-    match DirBuilder::new().mode(0o700).create(path) {
+    match private_folder_builder().create(path) {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
             Err(StateError::Io { path: path.to_owned(), source })
         }
@@ -203,7 +200,7 @@ fn create_state_folder(path: &Path) -> Result<(), StateError> {
 fn create_subfolders(path: &Path) -> Result<(), StateError> {
     for folder in SUBFOLDERS {
         let folder = path.join(folder);
-        match DirBuilder::new().mode(0o700).create(&folder) {
+        match private_folder_builder().create(&folder) {
             Err(source) if !folder.is_dir() => return Err(StateError::Io { path: folder, source }),
             _ => {}
         }
@@ -220,26 +217,20 @@ struct LockedFolder {
 
 /// Opens the state folder without following a link, restricts it to its owner and locks it.
 fn lock_folder(path: &Path) -> Result<LockedFolder, StateError> {
-    let failed = |source: Errno| StateError::Io { path: path.to_owned(), source: source.into() };
+    let failed = |source: io::Error| StateError::Io { path: path.to_owned(), source };
     let not_locked = |source: io::Error| StateError::Io { path: path.join(LOCK_FILE), source };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(folder) => folder,
-        Err(Errno::NOTDIR | Errno::LOOP) => return Err(StateError::NotAFolder { path: path.to_owned() }),
-        Err(errno) => return Err(failed(errno)),
-    };
+    let folder = Folder::open_no_follow(path).map_err(|error| {
+        if is_not_a_folder(&error) { StateError::NotAFolder { path: path.to_owned() } } else { failed(error) }
+    })?;
     let exposure = restrict_to_owner(&folder).map_err(failed)?;
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let lock = rustix::fs::openat(&folder, LOCK_FILE, flags, Mode::RUSR | Mode::WUSR);
-    let lock = lock.map_err(|errno| not_locked(errno.into()))?;
-    let kind = rustix::fs::fstat(&lock).map_err(|errno| not_locked(errno.into()))?.st_mode;
-    if FileType::from_raw_mode(kind) != FileType::RegularFile {
+    let lock = folder.open_lock_file(LOCK_FILE).map_err(not_locked)?;
+    if !lock.metadata().map_err(not_locked)?.is_file() {
         return Err(not_locked(io::Error::other("not a regular file")));
     }
-    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(LockedFolder { lock: File::from(lock), exposed_mode: exposure }),
-        Err(Errno::WOULDBLOCK) => Err(StateError::InUse { path: path.to_owned() }),
-        Err(errno) => Err(not_locked(errno.into())),
+    if try_lock(&lock).map_err(not_locked)? {
+        Ok(LockedFolder { lock, exposed_mode: exposure })
+    } else {
+        Err(StateError::InUse { path: path.to_owned() })
     }
 }
 

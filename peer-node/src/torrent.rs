@@ -3,7 +3,6 @@
 //! A parsed `.torrent` is a [`Metainfo`](protocol::metainfo::Metainfo), fully validated by `protocol`. Only this module
 //! of the dialect accesses files. It is driven by a command of the program or by a download.
 
-pub(crate) mod announcer;
 pub(crate) mod dot_torrent;
 pub(crate) mod files;
 mod fresh_peer_id;

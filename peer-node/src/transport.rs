@@ -4,6 +4,7 @@
 //! A node has one [`Transport`]. It does not know what is sent on a connection.
 
 mod accept;
+mod address_counts;
 mod address_limits;
 mod admission;
 mod buffers;
@@ -14,7 +15,7 @@ mod refusals;
 mod send_file;
 mod slot_status;
 mod slots;
-mod tcp_options;
+mod stream;
 mod tuning;
 mod uploads;
 
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use accept::accept_all;
+pub(crate) use address_counts::AddressCounts;
 pub(crate) use address_limits::AddressLimits;
 pub(crate) use address_limits::CONNECTIONS_PER_ADDRESS;
 pub(crate) use admission::AdmissionPermit;
@@ -32,10 +34,11 @@ pub(crate) use buffers::{Buffer, BufferPool};
 pub(crate) use outstanding_requests::{AnswerKind, OutstandingRequests, RequestStep};
 pub(crate) use peer_pieces::PeerPieces;
 pub(crate) use refusals::{log_expected_refusal, log_refusal};
-pub(crate) use send_file::{MAX_SEND, prefetch, send_some};
+pub(crate) use send_file::MAX_SEND;
 pub(crate) use slot_status::SlotStatus;
 pub(crate) use slots::{ChokeTarget, SlotClaim, Slots};
-pub(crate) use tuning::{PathGauge, SocketTuner, shrink_receive_buffer};
+pub(crate) use stream::{PeerReadHalf, PeerStream, PeerWriteHalf};
+pub(crate) use tuning::PathGauge;
 pub(crate) use uploads::UploadGuard;
 pub(crate) use uploads::{TransferTotals, Uploads};
 

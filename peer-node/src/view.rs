@@ -1,7 +1,10 @@
 //! Views of a node's downloads and uploads, as shown to users.
 
 mod queued_at;
+#[cfg(test)]
+mod test_view;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +16,8 @@ use protocol::infohash::Infohash;
 use tokio::time::Instant;
 
 pub(crate) use queued_at::QueuedAt;
+#[cfg(test)]
+pub(crate) use test_view::test_view;
 
 /// The number of a download, from 1, valid as long as the node runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,9 +55,9 @@ impl ContentId {
     }
 }
 
-/// State and progress of a download.
+/// State and progress of a download. `N` is the type of its name, which may come from the network.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct DownloadView {
+pub(crate) struct DownloadView<N = String> {
     /// Number of the download.
     pub id: DownloadId,
     /// The content.
@@ -61,7 +66,7 @@ pub(crate) struct DownloadView {
     /// one.
     pub digest: Option<Digest>,
     /// Final name of the file, relative to the node's folder if it is below that.
-    pub name: String,
+    pub name: N,
     /// Size of the content in bytes, once known.
     pub size: Option<u64>,
     /// Current state.
@@ -164,17 +169,20 @@ pub(crate) enum Priority {
     Low,
 }
 
-impl DownloadView {
+impl<N: PartialEq<str>> DownloadView<N> {
     /// Returns the path of a complete torrent that could not be saved under its own name.
     pub(crate) fn saved_as(&self) -> Option<&Path> {
         let (DownloadState::Done { location, .. } | DownloadState::Seeding { location }) = &self.state else {
             return None;
         };
         let is_torrent = matches!(self.content, ContentId::Torrent(_));
-        let has_name = location.file_name().is_none_or(|name| name == self.name.as_str());
+        let is_own = |name: &OsStr| name.to_str().is_some_and(|name| self.name == *name);
+        let has_name = location.file_name().is_none_or(is_own);
         (is_torrent && !has_name).then_some(location)
     }
+}
 
+impl<N> DownloadView<N> {
     /// Returns true if this is the download of `content`.
     pub(crate) fn matches(&self, content: &ContentId) -> bool {
         match content {
@@ -312,15 +320,15 @@ pub(crate) struct SourceView {
     pub disconnect_reason: Option<String>,
 }
 
-/// An upload of a content to one peer.
+/// An upload of a content to one peer. `N` is the type of its name.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct UploadView {
+pub(crate) struct UploadView<N = String> {
     /// The peer.
     pub peer: SocketAddr,
     /// The content.
     pub content: ContentId,
     /// Name under which it is shared here.
-    pub name: String,
+    pub name: N,
     /// Size of the content in bytes.
     pub size: u64,
     /// Bytes sent to this peer.

@@ -42,6 +42,7 @@ impl Bitfield {
         if let Some(last) = all.bytes.last_mut() {
             *last = !spare_mask(all.pieces);
         }
+        debug_assert!(all.is_full(), "a full bitfield has every piece");
         all
     }
 
@@ -63,7 +64,9 @@ impl Bitfield {
         if bytes.last().is_some_and(|last| last & spare_mask(pieces) != 0) {
             return Err(BitfieldError::SpareBits);
         }
-        Ok(Self { bytes, pieces })
+        let field = Self { bytes, pieces };
+        debug_assert!(field.count() <= pieces, "more bits are set than there are pieces");
+        Ok(field)
     }
 
     /// Returns the encoded bytes.
@@ -79,6 +82,7 @@ impl Bitfield {
 
     /// Adds a piece; returns true if it was missing.
     pub fn insert(&mut self, piece: PieceIndex) -> bool {
+        debug_assert!(piece.get() < self.pieces, "a piece of another content");
         let (byte, mask) = bit_position(piece);
         self.bytes.get_mut(byte).is_some_and(|bits| {
             let was_missing = *bits & mask == 0;
@@ -102,6 +106,10 @@ impl Bitfield {
 
     /// Returns true if all pieces are in the set.
     pub fn is_full(&self) -> bool {
+        debug_assert!(
+            self.bytes.last().is_none_or(|last| last & spare_mask(self.pieces) == 0),
+            "a spare bit is set"
+        );
         self.count() == self.pieces
     }
 }

@@ -1,9 +1,10 @@
 //! Digests: the SHA-256 hashes that identify contents.
 
 use std::fmt;
-use std::str::FromStr;
 
 use bincode::{Decode, Encode};
+
+use crate::hex::hex_text;
 
 /// The SHA-256 of a complete content, which identifies it on the network; displayed as by `sha256sum`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -24,57 +25,18 @@ impl Digest {
     /// The number of hexadecimal digits of the short form for display.
     pub const SHORT_LEN: usize = 12;
 
-    /// Wraps 32 bytes as a digest.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// Returns the digest's bytes.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
     /// Returns the first [`Digest::SHORT_LEN`] hexadecimal digits.
     pub fn short(&self) -> String {
-        let mut text = self.to_string();
-        text.truncate(Self::SHORT_LEN);
-        text
+        format!("{self:.len$}", len = Self::SHORT_LEN)
     }
 }
 
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
+hex_text!(Digest, 32, ParseDigestError);
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Digest({self})")
     }
-}
-
-impl FromStr for Digest {
-    type Err = ParseDigestError;
-
-    /// Parses exactly 64 hexadecimal digits of either case, without surrounding whitespace.
-    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
-        parse_hex(text).map(Self).ok_or(ParseDigestError)
-    }
-}
-
-/// Parses exactly two hexadecimal digits per byte.
-pub(crate) fn parse_hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
-    if text.len() != 2 * BYTES {
-        return None;
-    }
-    let mut bytes = [0; BYTES];
-    let mut digits = text.chars().map(|digit| digit.to_digit(16));
-    for byte in &mut bytes {
-        let (high, low) = (digits.next()??, digits.next()??);
-        *byte = u8::try_from(high << 4 | low).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

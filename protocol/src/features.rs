@@ -68,6 +68,9 @@ feature_set! {
         /// [`PeerMessage::Widen`](crate::peer::PeerMessage::Widen) and
         /// [`PeerMessage::Join`](crate::peer::PeerMessage::Join).
         PARALLEL_CONNECTIONS = 4,
+        /// The peer lists its files in answer to [`PeerMessage::Browse`](crate::peer::PeerMessage::Browse). The lists contain
+        /// every [`SharePath`](crate::share_path::SharePath), not only those of release 0.1.0.
+        BROWSE = 5,
     }
 }
 
@@ -114,6 +117,7 @@ mod tests {
     fn feature_bits_are_frozen() {
         assert_frozen(&PeerFeatures::from_bits(258), "0000000000000102");
         assert_frozen(&PeerFeatures::DETAILS, "0000000000000008");
+        assert_frozen(&PeerFeatures::BROWSE, "0000000000000020");
         assert_frozen(&IndexFeatures::SEARCH_WITH_SOURCES, "0000000000000001");
         assert_frozen(&IndexFeatures::BUDGETS, "0000000000000080");
         assert_eq!(format!("{:?}", PeerFeatures::from_bits(17)), "PeerFeatures(0x11)");

@@ -12,6 +12,7 @@ use crate::limits::MAX_FRAME;
 
 /// The length of a frame's header in bytes.
 pub const HEADER_LEN: usize = 4;
+const _: () = assert!(HEADER_LEN == size_of::<u32>(), "the header is the length of the body");
 
 const CONFIG: Configuration<BigEndian, Fixint, Limit<MAX_FRAME>> =
     bincode::config::standard().with_big_endian().with_fixed_int_encoding().with_limit::<MAX_FRAME>();
@@ -55,6 +56,11 @@ pub fn encode_frame(message: &impl Encode, out: &mut Vec<u8>) -> Result<(), Fram
             return Err(FrameError::TooLong);
         }
     };
+    debug_assert_eq!(
+        out.len(),
+        start + HEADER_LEN + length as usize,
+        "the header tells the length of the body"
+    );
     if let Some(header) = out.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
         *header = length.to_be_bytes();
     }
@@ -132,6 +138,7 @@ impl FrameBuffer {
         }
         let Some(body) = rest.get(..body_len) else { return Ok(None) };
         self.start += HEADER_LEN + body_len;
+        debug_assert!(self.start <= self.data.len(), "more is consumed than was received");
         Ok(Some(body))
     }
 
@@ -150,6 +157,7 @@ impl FrameBuffer {
     pub fn take_raw(&mut self, max_len: usize) -> &[u8] {
         let from = self.start;
         self.start = self.data.len().min(from.saturating_add(max_len));
+        debug_assert!(from <= self.start, "consumed bytes are taken again");
         self.data.get(from..self.start).unwrap_or_default()
     }
 

@@ -3,11 +3,18 @@
 //! Every index and range from the network is checked by a [`Geometry`]. A [`PieceIndex`] or [`Block`] is inside the
 //! content by construction.
 
-use crate::limits::{MAX_BLOCK, MAX_FILE_SIZE};
+use crate::limits::{MAX_BLOCK, MAX_FILE_SIZE, MAX_STATES};
 
 const MIN_PIECE_LENGTH: u32 = 256 << 10;
 const MAX_PIECE_LENGTH: u32 = 16 << 20;
 const TARGET_PIECE_COUNT: u64 = 4096;
+const _: () = assert!(MIN_PIECE_LENGTH.is_power_of_two() && MAX_PIECE_LENGTH.is_power_of_two());
+const _: () = assert!(MIN_PIECE_LENGTH <= MAX_PIECE_LENGTH);
+const _: () = assert!(MIN_PIECE_LENGTH.is_multiple_of(64), "a piece ends with a block of SHA-256");
+const _: () =
+    assert!(TARGET_PIECE_COUNT <= MAX_STATES as u64, "one message holds the states of most manifests");
+const _: () =
+    assert!(MAX_FILE_SIZE / MAX_PIECE_LENGTH as u64 <= u32::MAX as u64, "every allowed size has a geometry");
 
 /// The index of a piece that exists in the geometry that created it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,8 +32,10 @@ impl PieceIndex {
     }
 }
 
-/// A range of bytes inside one piece, requested and sent as a unit.
+/// A range of bytes inside one piece, requested and sent as a unit. Only the constructors of this module make one, so that it
+/// is never empty. Blocks are ordered by their position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct Block {
     /// The piece.
     pub piece: PieceIndex,
@@ -34,6 +43,22 @@ pub struct Block {
     pub begin: u32,
     /// Its length in bytes, never 0.
     pub length: u32,
+}
+
+impl Block {
+    /// Creates a block, unless it is empty or ends beyond what fits in 32 bits. Whether it is inside its piece is checked by
+    /// [`Geometry::block`].
+    pub const fn new(piece: PieceIndex, begin: u32, length: u32) -> Option<Self> {
+        match begin.checked_add(length) {
+            Some(_) if length > 0 => Some(Self { piece, begin, length }),
+            _ => None,
+        }
+    }
+
+    /// Returns the first byte of a piece, which no other block of the piece precedes in the order of blocks.
+    pub const fn first_byte(piece: PieceIndex) -> Self {
+        Self { piece, begin: 0, length: 1 }
+    }
 }
 
 /// The size of a content and the length of its pieces.
@@ -90,6 +115,7 @@ impl Geometry {
         while piece_length < MAX_PIECE_LENGTH && size.div_ceil(u64::from(piece_length)) > TARGET_PIECE_COUNT {
             piece_length *= 2;
         }
+        debug_assert!((MIN_PIECE_LENGTH..=MAX_PIECE_LENGTH).contains(&piece_length));
         Self::new(size, piece_length)
     }
 
@@ -103,6 +129,11 @@ impl Geometry {
             return Err(bad);
         }
         let pieces = u32::try_from(size.div_ceil(u64::from(piece_length))).map_err(|_| bad)?;
+        let capacity = u64::from(pieces) * u64::from(piece_length);
+        debug_assert!(
+            size <= capacity && capacity - size < u64::from(piece_length),
+            "the pieces tile the content"
+        );
         Ok(Self { size, piece_length, pieces })
     }
 
@@ -153,8 +184,16 @@ impl Geometry {
         let (length, block_length) = (self.length_of(piece), block_length.max(1));
         (0..length.div_ceil(block_length)).map(move |number| {
             let begin = number * block_length;
+            debug_assert!(begin < length, "a block is empty");
             Block { piece, begin, length: (length - begin).min(block_length) }
         })
+    }
+
+    /// Returns a whole piece as one block.
+    pub fn whole_piece(&self, piece: PieceIndex) -> Block {
+        let length = self.length_of(piece);
+        debug_assert!(length > 0, "a piece of this geometry is not empty");
+        Block { piece, begin: 0, length: length.max(1) }
     }
 
     /// Checks a range from the network: it must be inside one piece, not empty, and at most [`MAX_BLOCK`] bytes long.

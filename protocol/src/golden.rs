@@ -1,19 +1,17 @@
 //! Helpers for golden tests, which freeze the bytes of messages.
 
-use std::fmt::{Debug, Write};
+use std::fmt::Debug;
 
 use bincode::{Decode, Encode};
 
 use crate::frame::{decode_body, encode_body};
+use crate::hex::HexDigits;
 
 /// Thirty-two bytes of `aa`.
 pub(crate) const AA: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    })
+    HexDigits(bytes).to_string()
 }
 
 /// Asserts that `message` encodes to `expected`, hexadecimal digits with optional whitespace, and decodes from it.

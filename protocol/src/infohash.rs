@@ -1,12 +1,11 @@
 //! Infohashes, which identify torrents.
 
 use std::fmt;
-use std::str::FromStr;
 
 use bincode::{Decode, Encode};
 use sha1::{Digest as _, Sha1};
 
-use crate::digest::parse_hex;
+use crate::hex::hex_text;
 
 /// The SHA-1 of the original bytes of a torrent's `info` dictionary (BEP 3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -18,40 +17,17 @@ pub struct Infohash([u8; 20]);
 pub struct ParseInfohashError;
 
 impl Infohash {
-    /// Wraps 20 bytes as an infohash.
-    pub const fn from_bytes(bytes: [u8; 20]) -> Self {
-        Self(bytes)
-    }
-
     /// Hashes an `info` dictionary: the original bytes, from its `d` to its `e`.
     pub fn of(info: &[u8]) -> Self {
         Self(Sha1::digest(info).into())
     }
-
-    /// Returns the infohash's bytes.
-    pub const fn as_bytes(&self) -> &[u8; 20] {
-        &self.0
-    }
 }
 
-impl fmt::Display for Infohash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
+hex_text!(Infohash, 20, ParseInfohashError);
 
 impl fmt::Debug for Infohash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Infohash({self})")
-    }
-}
-
-impl FromStr for Infohash {
-    type Err = ParseInfohashError;
-
-    /// Parses exactly 40 hexadecimal digits of either case, without surrounding whitespace.
-    fn from_str(text: &str) -> Result<Self, ParseInfohashError> {
-        parse_hex(text).map(Self).ok_or(ParseInfohashError)
     }
 }
 

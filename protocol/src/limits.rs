@@ -54,6 +54,9 @@ pub const MAX_NODES_FOUND: usize = 10;
 /// Maximum number of files in one page of a peer's list.
 pub const MAX_LISTING: u16 = 1000;
 
+/// Maximum size of the records in a page that a peer sends of its own list, in bytes (256 KiB). One record always fits.
+pub const MAX_LISTING_BYTES: usize = 256 << 10;
+
 /// Maximum number of files in one registration.
 pub const MAX_BATCH: usize = 1000;
 
@@ -186,3 +189,46 @@ pub const MAX_CHUNK_REQUEST: usize = 1024;
 
 /// Maximum number of stored addresses per chunk of the LAN dialect.
 pub const MAX_CHUNK_HOLDERS: usize = 32;
+
+// Relations between the limits: what is allowed to exist must also fit where it is sent.
+
+const _: () = assert!(MAX_FRAME <= u32::MAX as usize, "the header of a frame has four bytes");
+const _: () = assert!(
+    MAX_COMPONENT <= MAX_PATH && 2 * MAX_PATH_DEPTH - 1 <= MAX_PATH,
+    "a path can be as deep as allowed"
+);
+const _: () = assert!(2 * (MAX_PATH + 64) <= MAX_FRAME, "a record with the longest path fits a frame");
+const _: () =
+    assert!(MAX_QUERY + 8 * MAX_CURSOR_HITS + 64 <= MAX_FRAME, "a search for the last page fits a frame");
+const _: () = assert!(MAX_QUERY_TERMS <= MAX_QUERY, "each term takes a byte");
+const _: () = assert!(MAX_CURSOR_HITS >= MAX_HITS as usize, "a search has at least one page");
+const _: () = assert!(MAX_SOURCED_HITS <= MAX_HITS as usize, "no more hits have sources than there are");
+const _: () =
+    assert!(MAX_HIT_SOURCES <= MAX_SOURCES as usize, "a search does not replace a request for sources");
+const _: () = assert!(64 * MAX_SOURCES as usize <= MAX_FRAME, "a reply with all sources fits a frame");
+const _: () = assert!(MAX_BATCH <= MAX_FILES_PER_NODE as usize, "a list holds a full message");
+const _: () = assert!(32 * MAX_STATES as usize + 64 <= MAX_FRAME, "all states of a message fit a frame");
+const _: () = assert!(MAX_BLOCK as u64 <= MAX_FILE_SIZE, "the largest file has the longest block");
+const _: () = assert!(MODIFIED_SECONDS.0 < 0 && 0 < MODIFIED_SECONDS.1, "1970 is an allowed time");
+const _: () = assert!(MAX_BITTORRENT_BLOCK <= MAX_BLOCK, "each block of a torrent is a block");
+const _: () = assert!(MAX_BITTORRENT_BLOCK <= MAX_TORRENT_PIECE, "a piece of a torrent can be requested");
+const _: () =
+    assert!(MAX_EXTENDED <= MAX_SKIPPED_MESSAGE, "no message is skipped that would be too long to read");
+const _: () = assert!(MAX_TORRENT_FILES <= MAX_TORRENT, "each file of a torrent takes a byte");
+const _: () = assert!(
+    18 * MAX_TRACKED_PEERS + MAX_TRACKER_MESSAGE + MAX_TRACKER_ID < MAX_TRACKER_REPLY,
+    "a full reply is read"
+);
+const _: () =
+    assert!(71 * MAX_SCRAPED < MAX_TRACKER_QUERY, "a request to scrape as many torrents as allowed is read");
+const _: () = assert!(MAX_TORRENT_HINTS <= MAX_TORRENTS_PER_NODE as usize, "one node can make a full reply");
+const _: () = assert!(
+    MAX_CONFIGURED_PIECE as u64 * MAX_CONFIGURED_PIECES as u64 <= MAX_FILE_SIZE,
+    "a configured file is a file"
+);
+const _: () = assert!(MAX_CONFIGURED_PEERS <= MAX_CONFIG, "each peer of a configuration takes a byte");
+const _: () = assert!(MAX_ANNOUNCEMENT_SENT <= MAX_ANNOUNCEMENT, "neighbours read what is sent");
+const _: () = assert!(
+    MAX_CHUNK_NAME <= MAX_COMPONENT && MAX_CHUNK_NAME < MAX_CHUNK_REQUEST,
+    "a chunk can be stored and requested"
+);

@@ -13,6 +13,8 @@ use crate::digest::Digest;
 use crate::geometry::{Geometry, GeometryError, PieceIndex};
 use crate::sha256::{Sha256Hasher, Sha256State, sha256};
 
+const _: () = assert!(size_of::<Sha256State>() == size_of::<Digest>(), "a state is stored like a digest");
+
 /// The states between the pieces of one content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
@@ -115,7 +117,9 @@ impl Manifest {
         }
         let last = self.states.iter().zip(&other.states).rposition(|(own, others)| own != others)?;
         // `states[0]` is the state at the start of piece 1.
-        self.geometry.piece(u32::try_from(last).ok()?.checked_add(1)?)
+        let piece = self.geometry.piece(u32::try_from(last).ok()?.checked_add(1)?);
+        debug_assert!(piece.is_some(), "each state starts a piece");
+        piece
     }
 
     /// Returns true if the concatenated parts are the bytes of the piece.
@@ -193,6 +197,10 @@ impl ManifestBuilder {
     /// Hashes the next bytes, in fragments of any length.
     pub fn update(&mut self, mut data: &[u8]) {
         let piece_length = u64::from(self.geometry.piece_length());
+        debug_assert!(
+            self.states.len() <= state_count(&self.geometry) as usize,
+            "more states than boundaries"
+        );
         while !data.is_empty() {
             let to_boundary = piece_length - self.hashed % piece_length;
             let taken = usize::try_from(to_boundary).map_or(data.len(), |length| length.min(data.len()));
@@ -202,7 +210,14 @@ impl ManifestBuilder {
             data = rest;
             // At a boundary between pieces; the end of the content has no state of its own.
             if self.hashed.is_multiple_of(piece_length) && self.hashed < self.geometry.size() {
-                self.states.extend(self.hasher.state());
+                let state = self.hasher.state();
+                debug_assert!(state.is_some(), "a piece ends with a block of SHA-256");
+                self.states.extend(state);
+                debug_assert_eq!(
+                    self.states.len() as u64,
+                    self.hashed / piece_length,
+                    "one state at each boundary"
+                );
             }
         }
     }

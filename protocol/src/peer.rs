@@ -14,6 +14,7 @@
 //! | [`Interested`](PeerMessage::Interested), [`NotInterested`](PeerMessage::NotInterested) | |
 //! | [`WrongPiece`](PeerMessage::WrongPiece) | |
 //! | [`Search`](PeerMessage::Search), without a channel | [`Found`](PeerMessage::Found) |
+//! | [`Browse`](PeerMessage::Browse), without a channel | [`Listing`](PeerMessage::Listing) or [`BrowseLater`](PeerMessage::BrowseLater) |
 //!
 //! A sharing side has a limited number of upload slots. [`PeerMessage::Unchoke`] starts and [`PeerMessage::Choke`]
 //! stops serving all requests on a connection, as in BitTorrent (BEP 3, "peer messages"). Every connection starts
@@ -229,6 +230,33 @@ pub enum PeerMessage {
     Join {
         /// The key of the link.
         key: ConnectionKey,
+    },
+    /// Requests a page of the files that the other side shares. Only to a side that announced [`PeerFeatures::BROWSE`].
+    Browse {
+        /// The request's number, repeated by the answer.
+        number: u32,
+        /// The path before the first file, in the order of the bytes of UTF-8; the list starts at the beginning if `None`.
+        /// At most [`MAX_PATH`](crate::limits::MAX_PATH) bytes.
+        after: Option<String>,
+        /// The maximum number of files: 1 to [`MAX_LISTING`](crate::limits::MAX_LISTING).
+        limit: u16,
+    },
+    /// The answer to a [`Browse`](PeerMessage::Browse): files that this side shares.
+    Listing {
+        /// The request's number.
+        number: u32,
+        /// Valid records, sorted by path, each path once: at most as many as the request's limit, and at most
+        /// [`MAX_LISTING_BYTES`](crate::limits::MAX_LISTING_BYTES) in total.
+        files: Vec<FileRecord>,
+        /// True if more follow the last file; never true without files.
+        more: bool,
+    },
+    /// The answer to a [`Browse`](PeerMessage::Browse) that exceeds this side's rate limit; the request may be repeated.
+    BrowseLater {
+        /// The request's number.
+        number: u32,
+        /// Time to wait in milliseconds.
+        milliseconds: u32,
     },
 }
 

@@ -92,6 +92,13 @@ impl IndexProcess {
         Self::start_with_setup(&format!("umask {umask}"), data.to_owned(), None, &[])
     }
 
+    /// Starts an index with an empty data folder, in a shell that first runs `setup`.
+    pub fn start_after(setup: &str, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().to_owned();
+        Self::start_with_setup(setup, data, Some(folder), options)
+    }
+
     /// Starts an index in a shell that first runs `setup`.
     fn start_with_setup(setup: &str, data: PathBuf, folder: Option<TempDir>, options: &[&str]) -> Self {
         let options: Vec<String> = options.iter().copied().map(String::from).collect();

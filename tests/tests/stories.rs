@@ -2,6 +2,8 @@
 
 #[path = "stories/changing_files.rs"]
 mod changing_files;
+#[path = "stories/clock_jumps.rs"]
+mod clock_jumps;
 #[path = "stories/configured_leftovers.rs"]
 mod configured_leftovers;
 #[path = "stories/configured_mistakes.rs"]
@@ -24,6 +26,8 @@ mod delivery;
 mod doctor;
 #[path = "stories/downloads.rs"]
 mod downloads;
+#[path = "stories/failed_tasks.rs"]
+mod failed_tasks;
 #[path = "stories/fair_slots.rs"]
 mod fair_slots;
 #[path = "stories/faults.rs"]
@@ -56,6 +60,8 @@ mod index_metrics;
 mod index_restarts;
 #[path = "stories/index_tracker.rs"]
 mod index_tracker;
+#[path = "stories/lan_browse.rs"]
+mod lan_browse;
 #[path = "stories/lan_chunks.rs"]
 mod lan_chunks;
 #[path = "stories/lan_logs.rs"]
@@ -102,6 +108,8 @@ mod previous_release;
 mod prompt;
 #[path = "stories/queue.rs"]
 mod queue;
+#[path = "stories/report_figures.rs"]
+mod report_figures;
 #[path = "stories/resuming.rs"]
 mod resuming;
 #[path = "stories/round_trips.rs"]
@@ -122,6 +130,8 @@ mod signals;
 mod spreading;
 #[path = "stories/spreading_simulated.rs"]
 mod spreading_simulated;
+#[path = "stories/starved_programs.rs"]
+mod starved_programs;
 #[path = "stories/state_folder.rs"]
 mod state_folder;
 #[path = "stories/stopping.rs"]

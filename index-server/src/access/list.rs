@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use protocol::escape::excerpt;
 use protocol::node_id::NodeId;
 
-use super::network::IpNetwork;
+use super::network::parse_network;
 
 /// Networks and nodes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct AccessList {
-    networks: Vec<IpNetwork>,
+    networks: Vec<IpNet>,
     nodes: HashSet<NodeId>,
 }
 
@@ -30,7 +31,7 @@ impl AccessList {
             if entry.is_empty() {
                 continue;
             }
-            if let Ok(network) = entry.parse::<IpNetwork>() {
+            if let Some(network) = parse_network(entry) {
                 list.networks.push(network);
                 continue;
             }
@@ -48,7 +49,8 @@ impl AccessList {
 
     /// Returns true if a network of the list contains the address.
     pub(super) fn contains_address(&self, address: IpAddr) -> bool {
-        self.networks.iter().any(|network| network.contains(address))
+        let address = address.to_canonical();
+        self.networks.iter().any(|network| network.contains(&address))
     }
 
     /// Returns true if the list contains the node.

@@ -21,7 +21,9 @@ impl AddressGroups {
         }
         self.by_node.insert(node, group);
         if let AddressGroup::Address(_) = group {
-            self.members.entry(group).or_default().push(node);
+            let members = self.members.entry(group).or_default();
+            debug_assert!(!members.contains(&node), "a node without a group is a member");
+            members.push(node);
         }
         true
     }
@@ -30,7 +32,9 @@ impl AddressGroups {
     pub(super) fn leave(&mut self, node: NodeNo) {
         let Some(group) = self.by_node.remove(&node) else { return };
         let Some(members) = self.members.get_mut(&group) else { return };
+        let before = members.len();
         members.retain(|member| *member != node);
+        debug_assert_eq!(members.len() + 1, before, "a node is a member of its group once");
         if members.is_empty() {
             self.members.remove(&group);
         }
@@ -48,7 +52,6 @@ impl AddressGroups {
     }
 
     /// Returns a node's group.
-    #[cfg(test)]
     pub(super) fn group_of(&self, node: NodeNo) -> Option<AddressGroup> {
         self.by_node.get(&node).copied()
     }

@@ -2,6 +2,7 @@
 
 /// Titles per block, and blocks per region, as a power of two.
 const BLOCK_BITS: u32 = 6;
+const _: () = assert!(2 * BLOCK_BITS < u32::BITS, "a region holds fewer titles than there can be");
 
 /// The maximum rank per block and region: an upper bound, never lower than the true maximum.
 #[derive(Debug, Default)]
@@ -15,6 +16,14 @@ impl BlockMaxRanks {
     pub(super) fn raise(&mut self, title: u32, rank: u64) {
         raise_at(&mut self.blocks, title >> BLOCK_BITS, rank);
         raise_at(&mut self.regions, title >> (2 * BLOCK_BITS), rank);
+        debug_assert!(rank <= self.bound_of(title), "a bound is below a rank");
+    }
+
+    /// Returns the upper bound of a title's rank.
+    pub(super) fn bound_of(&self, title: u32) -> u64 {
+        let peak = |peaks: &[u64], index: u32| peaks.get(index as usize).copied().unwrap_or_default();
+        let (block, region) = (title >> BLOCK_BITS, title >> (2 * BLOCK_BITS));
+        peak(&self.blocks, block).min(peak(&self.regions, region))
     }
 
     /// Records that a title no longer has a rank; `rank_of` returns the current ranks of the titles in its block.
@@ -23,12 +32,15 @@ impl BlockMaxRanks {
         // Only a title at the block's maximum can lower it.
         let Some(peak) = self.blocks.get_mut(block as usize).filter(|peak| **peak == rank) else { return };
         let first = block << BLOCK_BITS;
-        *peak = (first..first + (1 << BLOCK_BITS)).map(rank_of).max().unwrap_or_default();
+        *peak = (first..=first + ((1 << BLOCK_BITS) - 1)).map(rank_of).max().unwrap_or_default();
+        debug_assert!(*peak <= rank, "a block had a title above its bound");
         // Recompute the region's maximum from its blocks.
         let first = (block >> BLOCK_BITS << BLOCK_BITS) as usize;
         let blocks = self.blocks.iter().skip(first).take(1 << BLOCK_BITS);
         if let Some(region) = self.regions.get_mut((block >> BLOCK_BITS) as usize) {
-            *region = blocks.copied().max().unwrap_or_default();
+            let highest = blocks.copied().max().unwrap_or_default();
+            debug_assert!(highest <= *region, "a region had a block above its bound");
+            *region = highest;
         }
     }
 

@@ -12,6 +12,9 @@ use crate::address_group::AddressGroup;
 use crate::ids::TitleNo;
 use crate::ids::{ContentNo, NodeNo};
 
+/// Maximum number of nodes with a content whose availability is recounted in debug builds.
+const MAX_RECOUNTED: usize = 16;
+
 /// The key of a file in the tables.
 pub(super) type HoldingKey = (ContentNo, NodeNo, NameNo);
 
@@ -51,13 +54,21 @@ impl Catalog {
         }
         self.replace_holding(title, None, Some(Holding::new(key, share, listed)));
         self.titles.raise_rank(title, &self.contents);
+        debug_assert!(
+            !is_new
+                || self.contents.rank_bound(content) == 0
+                || self.titles.next_above(title.0, 0) == Some(title.0),
+            "a search skips a new title"
+        );
         Some((title, is_new))
     }
 
     /// Removes the holding of a list entry, and the rows that no other file needs.
     pub(super) fn release_entry(&mut self, node: NodeNo, entry: &FileEntry) {
         let (content, name) = (entry.content, entry.name);
-        let Some(title) = self.titles.number(content, name) else { return };
+        let Some(title) = self.titles.number(content, name) else {
+            return impossible!("a file has no title", node = node, content = content, name = name);
+        };
         let holding = Holding::new((content, node, name), entry.share, entry.listed);
         self.replace_holding(title, Some(holding), None);
         if let Some(removed) = self.titles.release(content, name) {
@@ -96,10 +107,12 @@ impl Catalog {
         let (listed, changed, done) = list.sync_listed(max_files);
         for entry in changed {
             let key = (entry.content, node, entry.name);
-            if let Some(title) = self.titles.number(entry.content, entry.name) {
-                let [before, after] = [!listed, listed].map(|listed| Holding::new(key, entry.share, listed));
-                self.replace_holding(title, Some(before), Some(after));
-            }
+            let Some(title) = self.titles.number(entry.content, entry.name) else {
+                impossible!("a file has no title", node = node, content = entry.content, name = entry.name);
+                continue;
+            };
+            let [before, after] = [!listed, listed].map(|listed| Holding::new(key, entry.share, listed));
+            self.replace_holding(title, Some(before), Some(after));
         }
         if done && !listed {
             self.holdings.address_groups.leave(node);
@@ -132,5 +145,12 @@ impl Catalog {
             self.contents.update_availability(content, offered_before, offered_after);
             self.titles.rerank(content, None, peak, &self.contents);
         }
+        debug_assert!(self.is_counted_right(content), "the availability differs from a recount");
+    }
+
+    /// Returns true if the availability of a content equals a recount, or many nodes have the content.
+    fn is_counted_right(&self, content: ContentNo) -> bool {
+        let counted = self.contents.get(content).map(|content| content.availability);
+        self.holdings.recount(content, MAX_RECOUNTED).is_none_or(|recounted| counted == Some(recounted))
     }
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use protocol::digest::Digest;
 use protocol::index::{FileRecord, Share};
 
-use super::sorted_runs::{DigestKey, SortedRuns};
+use super::sorted_runs::{DigestKey, SortedRun, SortedRuns};
 use crate::availability::Availability;
 use crate::hash_index::{HashIndex, KeySource};
 use crate::ids::ContentNo;
@@ -94,6 +94,11 @@ impl Contents {
         })?;
         self.hash_index.insert(hash, number, &self.table);
         self.bytes += u128::from(size);
+        debug_assert_eq!(
+            self.find_hashed(hash, &digest, size),
+            Some(ContentNo(number)),
+            "a new content is found"
+        );
         Some(ContentNo(number))
     }
 
@@ -107,8 +112,8 @@ impl Contents {
         self.get(number).map(|content| (digest_head(&content.digest), number))
     }
 
-    /// Adds sorted keys; some may be present already. The caller then calls [`Contents::merge_keys`].
-    pub(super) fn add_keys(&mut self, keys: Vec<DigestKey>) {
+    /// Adds keys; some may be present already. The caller then calls [`Contents::merge_keys`].
+    pub(super) fn add_keys(&mut self, keys: SortedRun) {
         self.sorted_runs.push_run(keys);
     }
 
@@ -140,12 +145,21 @@ impl Contents {
 
     /// Counts one file less; removes a content without files.
     pub(super) fn release(&mut self, number: ContentNo) {
-        let Some(content) = self.table.get_mut(number.0) else { return };
+        let Some(content) = self.table.get_mut(number.0) else {
+            return impossible!("an unknown content is released", number = number);
+        };
         if let Some(uses) = NonZeroU32::new(content.use_count.get() - 1) {
             content.use_count = uses;
             return;
         }
         let Some(content) = self.table.remove(number.0) else { return };
+        debug_assert_eq!(content.name_count, 0, "a content without files has a name");
+        debug_assert_eq!(
+            content.availability,
+            Availability::default(),
+            "a content without files has a source"
+        );
+        debug_assert!(u128::from(content.size) <= self.bytes, "more bytes are removed than were added");
         self.bytes = self.bytes.saturating_sub(u128::from(content.size));
         self.sorted_runs.record_removed();
         self.hash_index.remove(self.hash_index.hash(content.digest), number.0);
@@ -154,6 +168,7 @@ impl Contents {
     /// Adds or removes one name of a content.
     pub(super) fn count_name(&mut self, number: ContentNo, named: bool) {
         if let Some(content) = self.table.get_mut(number.0) {
+            debug_assert!(named || content.name_count > 0, "a content loses a name that it did not have");
             content.name_count =
                 if named { content.name_count + 1 } else { content.name_count.saturating_sub(1) };
         }
@@ -171,9 +186,13 @@ impl Contents {
         before: Option<Share>,
         after: Option<Share>,
     ) {
-        let Some(content) = self.table.get_mut(number.0) else { return };
+        debug_assert_ne!(before, after, "nothing changes");
+        let Some(content) = self.table.get_mut(number.0) else {
+            return impossible!("an unknown content is offered", number = number);
+        };
         if let Some(share) = before {
             let count = content.availability.count_mut(share);
+            debug_assert!(*count > 0, "an address group leaves that was not counted");
             *count = count.saturating_sub(1);
         }
         if let Some(share) = after {

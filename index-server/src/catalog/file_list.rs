@@ -16,6 +16,9 @@ use crate::ids::ContentNo;
 /// Longer lists are not packed, because packing would block others.
 const MAX_PACKED_LEN: usize = 4096;
 
+/// Maximum length of a list whose flags are checked in debug builds.
+const MAX_RECOUNTED: usize = 64;
+
 /// The entry of one path in a list.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FileEntry {
@@ -171,6 +174,12 @@ impl FileList {
         }
         // A step without files has reached the end.
         let done = last.is_none();
+        debug_assert!(
+            !done
+                || self.files.len() > MAX_RECOUNTED
+                || self.files.values().all(|file| file.listed == listed),
+            "a file was missed"
+        );
         self.listed_state = ListedState { listed, is_out_of_sync: !done, synced_to: last };
         (listed, changed, done)
     }
@@ -225,7 +234,14 @@ impl FileList {
         let block = self.packing.assign(name, path.len(), block);
         self.summary.add(file);
         let entry = self.new_entry(content, name, file.share, block);
-        self.files.insert(path, entry);
+        let replaced = self.files.insert(path, entry);
+        debug_assert!(replaced.is_none(), "a file is inserted before the previous one is removed");
+        debug_assert!(self.is_counted(), "the summary counts other files");
+    }
+
+    /// Returns true if the summary counts as many files as there are.
+    fn is_counted(&self) -> bool {
+        self.summary.files as usize == self.files.len()
     }
 
     /// Rebuilds the tree if the list has more than doubled since it was last packed: insertion in order, as nodes send files,
@@ -250,8 +266,11 @@ impl FileList {
 
     /// Removes a file but keeps its block on disk.
     pub(super) fn remove(&mut self, path: &str, content: &Content) {
-        let Some((path, entry)) = self.files.remove_entry(path) else { return };
+        let Some((path, entry)) = self.files.remove_entry(path) else {
+            return impossible!("an unknown file is removed", node = self.id.short());
+        };
         self.summary.remove(&super::record::record(&path, entry.share, content));
+        debug_assert!(self.is_counted(), "the summary counts other files");
     }
 
     /// Records that a file moved to another block.
@@ -263,6 +282,7 @@ impl FileList {
 
     /// Fills the empty list with files loaded from disk.
     pub(super) fn load(&mut self, rows: Vec<LoadedFile>, header: &ListHeader) {
+        debug_assert!(self.files.is_empty() && self.packing.bytes() == 0, "a list is loaded twice");
         for row in &rows {
             self.packing.restore(row.name, row.path.len(), row.block);
         }

@@ -1,11 +1,14 @@
 //! Which node holds which content under which name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use protocol::index::Share;
+use protocol::limits::MAX_FILES_PER_NODE;
 
 use super::NameNo;
 use super::address_groups::AddressGroups;
+use crate::address_group::AddressGroup;
+use crate::availability::Availability;
 use crate::ids::{ContentNo, NodeNo};
 
 /// Marks the holding of an unlisted node, which does not count.
@@ -26,6 +29,7 @@ pub(crate) struct Holding {
 }
 
 const _: () = assert!(size_of::<Holding>() == 12, "keep holdings small: there are millions");
+const _: () = assert!(MAX_FILES_PER_NODE < Holdings::MAX_NAMES, "the list of one node fits");
 
 impl Holding {
     pub(super) fn new(
@@ -33,6 +37,10 @@ impl Holding {
         share: Share,
         listed: bool,
     ) -> Self {
+        debug_assert!(
+            node.0 < Holdings::MAX_NODES && name.0 < Holdings::MAX_NAMES,
+            "a number overlaps a mark"
+        );
         let mark = |set, mark| if set { mark } else { 0 };
         let (node, name) =
             (node.0 | mark(!listed, UNLISTED), name.0 | mark(share == Share::Partial, PARTIAL));
@@ -63,6 +71,11 @@ impl Holding {
     /// Returns true if the node was listed when this holding was last updated.
     pub(crate) const fn is_listed(self) -> bool {
         self.node & UNLISTED == 0
+    }
+
+    /// Returns which file this is a holding of.
+    const fn file(self) -> (u32, u32, u32) {
+        (self.content().0, self.node().0, self.name().0)
     }
 
     /// Returns true if both have the same content, node and listed flag.
@@ -98,12 +111,37 @@ impl Holdings {
     pub(super) const MAX_NAMES: u32 = PARTIAL;
     pub(super) const MAX_NODES: u32 = UNLISTED;
 
+    /// Recounts the address groups of listed nodes that have a content, or returns `None` if more than `max_nodes` nodes do.
+    pub(super) fn recount(&self, content: ContentNo, max_nodes: usize) -> Option<Availability> {
+        let mut shares: HashMap<Option<AddressGroup>, Share> = HashMap::new();
+        for (seen, holding) in self.of(content).enumerate() {
+            if seen == max_nodes {
+                return None;
+            }
+            let share = shares.entry(self.address_groups.group_of(holding.node())).or_insert(holding.share());
+            *share = holding.share().min(*share);
+        }
+        let mut counted = Availability::default();
+        for share in shares.into_values() {
+            *counted.count_mut(share) += 1;
+        }
+        Some(counted)
+    }
+
     /// Replaces one holding with another.
     pub(super) fn replace(&mut self, before: Option<Holding>, after: Option<Holding>) {
+        debug_assert!(
+            before.zip(after).is_none_or(|(before, after)| before.file() == after.file()),
+            "a holding is replaced by that of another file"
+        );
         if let Some(before) = before {
-            self.by_content.remove(&before);
+            let was_present = self.by_content.remove(&before);
+            debug_assert!(was_present, "an unknown holding is removed: {before:?}");
         }
-        self.by_content.extend(after);
+        if let Some(after) = after {
+            let is_new = self.by_content.insert(after);
+            debug_assert!(is_new, "a holding is inserted twice: {after:?}");
+        }
     }
 
     /// Iterates over the listed nodes that hold a content, each with the holding that counts. Skips the other names of a node

@@ -6,9 +6,9 @@
 use protocol::fold::fold;
 
 use super::Catalog;
-use super::sorted_runs::DigestKey;
+use super::sorted_runs::{DigestKey, SortedRun};
 use crate::ids::TitleNo;
-use crate::words::WordBatch;
+use crate::words::{SortedWords, WordBatch};
 
 /// Titles per batch where nobody waits for the lock.
 const BATCH_LEN: usize = 8192;
@@ -16,7 +16,7 @@ const BATCH_LEN: usize = 8192;
 /// Digest keys merged per step for each word entry of that step; moving a key is far cheaper than indexing a word.
 const KEYS_PER_WORD: usize = 16;
 
-/// Index entries for new titles.
+/// Unsorted index entries for new titles.
 #[derive(Debug, Default)]
 pub(crate) struct IndexBatch {
     words: WordBatch,
@@ -35,12 +35,17 @@ impl IndexBatch {
         }
     }
 
-    /// Sorts the entries before they are indexed.
-    pub(crate) fn sort(&mut self) {
-        self.digest_keys.sort_unstable();
-        self.digest_keys.dedup();
-        self.words.sort();
+    /// Sorts the entries, after which they can be indexed.
+    pub(crate) fn sort(self) -> SortedIndexBatch {
+        SortedIndexBatch { words: self.words.sort(), digest_keys: SortedRun::sort(self.digest_keys) }
     }
+}
+
+/// Sorted index entries for new titles, of which some may be indexed already.
+#[derive(Debug)]
+pub(crate) struct SortedIndexBatch {
+    words: SortedWords,
+    digest_keys: SortedRun,
 }
 
 impl Catalog {
@@ -50,8 +55,8 @@ impl Catalog {
         std::mem::take(&mut self.unindexed)
     }
 
-    /// Indexes up to `max_words` word entries of a sorted batch; returns true when the batch is done.
-    pub(crate) fn index(&mut self, fresh: &mut IndexBatch, max_words: usize) -> bool {
+    /// Indexes up to `max_words` word entries of a batch; returns true when the batch is done.
+    pub(crate) fn index(&mut self, fresh: &mut SortedIndexBatch, max_words: usize) -> bool {
         if !fresh.digest_keys.is_empty() {
             self.contents.add_keys(std::mem::take(&mut fresh.digest_keys));
             return false;
@@ -62,10 +67,11 @@ impl Catalog {
 
     /// Indexes all new titles.
     pub(crate) fn index_all(&mut self) {
-        let (titles, mut fresh) = (self.take_unindexed(), IndexBatch::default());
+        let titles = self.take_unindexed();
         for titles in titles.chunks(BATCH_LEN) {
+            let mut fresh = IndexBatch::default();
             fresh.gather(titles, self);
-            fresh.sort();
+            let mut fresh = fresh.sort();
             while !self.index(&mut fresh, usize::MAX) {}
         }
     }

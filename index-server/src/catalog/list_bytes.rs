@@ -45,6 +45,7 @@ impl ListBytes {
         if let Some(address) = address.filter(|_| bytes > 0) {
             *self.by_address.entry(address).or_default() += bytes;
         }
+        self.check();
     }
 
     /// Subtracts what a list lost.
@@ -52,13 +53,25 @@ impl ListBytes {
         debug_assert!(bytes <= self.total && files <= self.files, "more bytes or files removed than added");
         self.files = self.files.saturating_sub(files);
         self.total = self.total.saturating_sub(bytes);
+        self.check();
         let Some(address) = address else { return };
+        debug_assert!(
+            bytes <= self.by_address.get(&address).copied().unwrap_or_default(),
+            "more bytes removed at an address than added"
+        );
         if let Some(total) = self.by_address.get_mut(&address) {
             *total = total.saturating_sub(bytes);
             if *total == 0 {
                 self.by_address.remove(&address);
             }
         }
+    }
+}
+
+impl ListBytes {
+    /// Asserts that each file has at least its overhead.
+    fn check(&self) {
+        debug_assert!(self.total >= self.files * FILE_OVERHEAD as u64, "files without bytes");
     }
 }
 

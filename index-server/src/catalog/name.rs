@@ -61,7 +61,10 @@ impl NameTable {
 
     /// Counts one file less; removes an unused path.
     pub(super) fn release(&mut self, number: NameNo) {
-        let Some(uses) = self.0.get_mut(number.0) else { return };
+        let Some(uses) = self.0.get_mut(number.0) else {
+            return impossible!("an unknown name is released", number = number);
+        };
+        debug_assert!(*uses > 0, "an unused name is kept");
         *uses = uses.saturating_sub(1);
         if *uses == 0 {
             self.0.remove(number.0);

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::limits::MAX_PATH;
+
 use super::NameNo;
 
 /// A block's number in its node's list.
@@ -18,6 +20,15 @@ pub(crate) const BLOCK_LEN: usize = 6 << 10;
 
 /// Bytes that a file takes in its block beside its path.
 pub(crate) const FILE_OVERHEAD: usize = 49;
+
+/// The values on a page of the store's tree, and its length from which on it is a separate file.
+const PAGE_VALUES: usize = 16;
+const MAX_PAGE_LEN: usize = 128 << 10;
+const _: () = assert!(
+    (PAGE_VALUES + 1) * (BLOCK_LEN + 64) < MAX_PAGE_LEN,
+    "a page of blocks stays in the database file"
+);
+const _: () = assert!(MAX_PATH + FILE_OVERHEAD <= BLOCK_LEN, "the longest path fits a block");
 
 /// Which files are in which block, and which blocks have changed since they were last written. The block of a file is stored
 /// with its list entry only.
@@ -45,6 +56,7 @@ impl Packing {
     /// Marks the file's block as changed, or assigns one; returns the block.
     pub(super) fn assign(&mut self, name: NameNo, path_len: usize, block: Option<BlockNo>) -> BlockNo {
         if let Some(block) = block {
+            debug_assert!(self.blocks.contains_key(&block), "a file is in a block that does not exist");
             self.dirty.insert(block);
             return block;
         }
@@ -56,9 +68,20 @@ impl Packing {
     /// Removes a file from its block. Returns the files that moved to another block, and that block.
     pub(super) fn remove(&mut self, name: NameNo, number: BlockNo) -> Vec<(NameNo, BlockNo)> {
         self.dirty.insert(number);
-        let Some(block) = self.blocks.get_mut(&number) else { return Vec::new() };
-        if let Some(index) = block.files.iter().position(|(other, _)| *other == name) {
+        let Some(block) = self.blocks.get_mut(&number) else {
+            impossible!("a file was in a block that does not exist", name = name, block = number);
+            return Vec::new();
+        };
+        let index = block.files.iter().position(|(other, _)| *other == name);
+        if index.is_none() {
+            impossible!("a file is not in its block", name = name, block = number);
+        }
+        if let Some(index) = index {
             let (_, len) = block.files.swap_remove(index);
+            debug_assert!(
+                len as usize <= block.len && u64::from(len) <= self.bytes,
+                "a block is longer than counted"
+            );
             block.len = block.len.saturating_sub(len as usize);
             self.bytes = self.bytes.saturating_sub(len.into());
         }
@@ -102,6 +125,7 @@ impl Packing {
         let block = self.blocks.entry(number).or_default();
         block.len += len;
         block.files.push((name, u32::try_from(len).unwrap_or(u32::MAX)));
+        debug_assert!(block.len <= BLOCK_LEN || block.files.len() == 1, "a block is too long");
         self.dirty.insert(number);
         number
     }

@@ -9,10 +9,28 @@ use crate::ids::ContentNo;
 /// A content's position in digest order.
 pub(crate) type DigestKey = (DigestHead, ContentNo);
 
+/// Keys in strictly ascending order.
+#[derive(Debug, Default)]
+pub(super) struct SortedRun(Vec<DigestKey>);
+
+impl SortedRun {
+    /// Sorts keys and removes duplicates.
+    pub(super) fn sort(mut keys: Vec<DigestKey>) -> Self {
+        keys.sort_unstable();
+        keys.dedup();
+        Self(keys)
+    }
+
+    /// Returns true if there is no key.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// The keys of all contents, and stale keys of removed ones. After [merging](SortedRuns::merge), at most half are stale.
 #[derive(Debug, Default)]
 pub(super) struct SortedRuns {
-    runs: Vec<Vec<DigestKey>>,
+    runs: Vec<SortedRun>,
     merging: Option<RunMerge>,
     /// An upper bound of the number of stale keys.
     stale_count: usize,
@@ -30,15 +48,15 @@ struct RunMerge {
 
 impl SortedRuns {
     /// Sorts keys into a single run.
-    pub(super) fn from_keys(mut keys: Vec<DigestKey>) -> Self {
-        keys.sort_unstable();
-        Self { runs: vec![keys], ..Self::default() }
+    pub(super) fn from_keys(keys: Vec<DigestKey>) -> Self {
+        Self { runs: vec![SortedRun::sort(keys)], ..Self::default() }
     }
 
-    /// Adds a run of sorted keys; some may be present already.
-    pub(super) fn push_run(&mut self, keys: Vec<DigestKey>) {
-        if !keys.is_empty() {
-            self.runs.push(keys);
+    /// Adds a run of keys, of which some may be present already. No merge may be in progress.
+    pub(super) fn push_run(&mut self, run: SortedRun) {
+        debug_assert!(self.merging.is_none(), "a run is added during a merge of the last two");
+        if !run.is_empty() {
+            self.runs.push(run);
         }
     }
 
@@ -49,6 +67,7 @@ impl SortedRuns {
 
     /// Merges up to `max_keys` keys; returns true when no merge is due. Nothing may be added until then.
     pub(super) fn merge(&mut self, max_keys: usize, exists: impl Fn(DigestKey) -> bool) -> bool {
+        // A merge spans several calls, so that none holds the lock for long.
         let Some(mut merging) = self.merging.take().or_else(|| self.next_merge()) else { return true };
         let (longer, last) = self.last_two();
         for _ in 0..max_keys {
@@ -56,6 +75,8 @@ impl SortedRuns {
                 self.replace(merging);
                 return false;
             };
+            // A key may be in both runs if its content was removed and added again.
+            debug_assert!(merging.merged.last() <= Some(&key), "a merge of sorted runs is out of order");
             if merging.merged.last() != Some(&key) && (!merging.purges_stale || exists(key)) {
                 merging.merged.push(key);
             }
@@ -66,15 +87,18 @@ impl SortedRuns {
 
     /// Returns the first key from `from` on whose digest head is at most `high`.
     pub(super) fn next(&self, from: DigestKey, high: DigestHead) -> Option<DigestKey> {
-        let first = |run: &Vec<DigestKey>| run.get(run.partition_point(|key| *key < from)).copied();
+        // The runs are few, so a binary search in each is cheaper than keeping them merged.
+        let first = |SortedRun(run): &SortedRun| run.get(run.partition_point(|key| *key < from)).copied();
         self.runs.iter().filter_map(first).min().filter(|(start, _)| *start <= high)
     }
 
     /// Counts the keys with digest heads from `low` to `high`.
     pub(super) fn count_between(&self, low: DigestHead, high: DigestHead) -> usize {
-        let between = |run: &Vec<DigestKey>| {
+        let between = |SortedRun(run): &SortedRun| {
             let end = run.partition_point(|(start, _)| *start <= high);
-            end.saturating_sub(run.partition_point(|(start, _)| *start < low))
+            let begin = run.partition_point(|(start, _)| *start < low);
+            debug_assert!(begin <= end || low > high, "a run is out of order");
+            end.saturating_sub(begin)
         };
         self.runs.iter().map(between).sum()
     }
@@ -82,10 +106,12 @@ impl SortedRuns {
     /// Starts merging the last two runs, if due.
     fn next_merge(&self) -> Option<RunMerge> {
         let (longer, last) = self.last_two();
-        let all: usize = self.runs.iter().map(Vec::len).sum();
+        let all: usize = self.runs.iter().map(|run| run.0.len()).sum();
         // If most keys are stale, merge down to a single run without them.
         let purges = self.stale_count > all / 2;
+        // Merging when the longer run is less than twice as long keeps the number of runs logarithmic.
         let is_due = purges || (!longer.is_empty() && longer.len() < 2 * last.len());
+        // Most keys are about to disappear, so the space for all would be wasted.
         let capacity = if purges { 0 } else { longer.len() + last.len() };
         is_due.then(|| RunMerge {
             merged: Vec::with_capacity(capacity),
@@ -96,18 +122,20 @@ impl SortedRuns {
 
     fn last_two(&self) -> (&[DigestKey], &[DigestKey]) {
         match self.runs.as_slice() {
-            [.., longer, last] => (longer, last),
-            [last] => (&[], last),
+            [.., longer, last] => (&longer.0, &last.0),
+            [last] => (&[], &last.0),
             [] => (&[], &[]),
         }
     }
 
     fn replace(&mut self, RunMerge { merged, purges_stale: purges, .. }: RunMerge) {
         self.runs.truncate(self.runs.len().saturating_sub(2));
+        // Only a merge down to a single run has seen every stale key.
         if purges && self.runs.is_empty() {
             self.stale_count = 0;
         }
-        self.push_run(merged);
+        debug_assert!(merged.is_sorted_by(|one, next| one < next), "a merge of sorted runs is sorted");
+        self.push_run(SortedRun(merged));
     }
 }
 
@@ -163,7 +191,7 @@ mod tests {
                 break;
             }
         }
-        let lengths: Vec<usize> = runs.runs.iter().map(Vec::len).collect();
+        let lengths: Vec<usize> = runs.runs.iter().map(|run| run.0.len()).collect();
         assert!(lengths.is_sorted_by(|longer, shorter| *longer >= 2 * shorter), "{lengths:?}");
         assert!(
             runs.stale_count <= lengths.iter().sum::<usize>() / 2,
@@ -195,7 +223,7 @@ mod tests {
                 let keys: Vec<DigestKey> = keys.into_iter().map(|(start, number)| (start, ContentNo(number))).collect();
                 if is_added {
                     model.extend(keys.iter().copied());
-                    runs.push_run(keys);
+                    runs.push_run(SortedRun::sort(keys));
                 } else {
                     keys.iter().filter(|key| model.remove(key)).for_each(|_| runs.record_removed());
                 }

@@ -55,6 +55,7 @@ impl Titles {
                 let title = Title { content, name, use_count: NonZeroU32::MIN, listed_groups: 0 };
                 let number = TitleNo(self.table.insert(title)?);
                 vacant.insert(number);
+                debug_assert_eq!(self.numbers.len(), self.table.len(), "each title has one number");
                 Some((number, true))
             }
         }
@@ -69,13 +70,19 @@ impl Titles {
             return None;
         }
         self.numbers.remove(&(content, name));
-        self.table.remove(number.0);
+        let removed = self.table.remove(number.0);
+        debug_assert!(
+            removed.is_some_and(|title| title.listed_groups == 0),
+            "a title without files is listed"
+        );
+        debug_assert_eq!(self.numbers.len(), self.table.len(), "each title has one number");
         Some(number)
     }
 
     /// Adds or removes one address group of listed nodes.
     pub(super) fn count_listed(&mut self, number: TitleNo, listed: bool) {
         if let Some(title) = self.table.get_mut(number.0) {
+            debug_assert!(listed || title.listed_groups > 0, "a title is unlisted more often than listed");
             title.listed_groups =
                 if listed { title.listed_groups + 1 } else { title.listed_groups.saturating_sub(1) };
         }
@@ -85,6 +92,7 @@ impl Titles {
     pub(super) fn raise_rank(&mut self, number: TitleNo, contents: &Contents) {
         if let Some(title) = self.table.get(number.0) {
             self.block_max.raise(number.0, contents.rank_bound(title.content));
+            debug_assert!(self.block_max.bound_of(number.0) >= contents.rank_bound(title.content));
         }
     }
 

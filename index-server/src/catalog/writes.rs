@@ -56,13 +56,29 @@ impl Catalog {
         node: NodeNo,
         ChangedBlocks(blocks, has_new_attendance): ChangedBlocks,
     ) -> Option<ListWrites> {
-        let list = self.lists.get(&node)?;
+        let Some(list) = self.lists.get(&node) else {
+            impossible!("a list disappeared before its changes were written", node = node);
+            return None;
+        };
         let file = |name| {
             let path = self.path(name)?;
             list.files.get(path).and_then(|entry| self.record_of(path, entry))
         };
-        let blocks = blocks.into_iter().map(|(no, names)| (no, names.into_iter().filter_map(file).collect()));
-        Some(ListWrites { node, header: list.header(), blocks: blocks.collect(), has_new_attendance })
+        let assemble = |(block, names): (BlockNo, Vec<NameNo>)| {
+            let expected = names.len();
+            let files: Vec<FileRecord> = names.into_iter().filter_map(file).collect();
+            if files.len() != expected {
+                impossible!(
+                    "a block has files without records",
+                    node = node,
+                    block = block,
+                    files = expected
+                );
+            }
+            (block, files)
+        };
+        let blocks = blocks.into_iter().map(assemble).collect();
+        Some(ListWrites { node, header: list.header(), blocks, has_new_attendance })
     }
 
     /// Takes the changed blocks and assembles their writes.
@@ -90,6 +106,7 @@ impl Catalog {
 impl FileList {
     fn header(&self) -> Option<ListHeader> {
         let Visits { last_seen, attendance, .. } = self.visits;
+        debug_assert_eq!(self.summary().files as usize, self.len(), "the summary counts other files");
         let header = ListHeader { id: self.id(), summary: self.summary(), last_seen, attendance };
         (self.len() > 0).then_some(header)
     }

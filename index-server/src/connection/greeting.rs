@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use protocol::features::IndexFeatures;
-use protocol::index::{IndexMessage, Refusal, Reply, RequestEnvelope, RequestId};
+use protocol::index::{IndexMessage, Reply, RequestEnvelope, RequestId};
 use protocol::limits::MAX_FRAME;
 use protocol::node_id::NodeId;
 use protocol::preamble::{self, PreambleError, Service as Kind, Version};
@@ -18,7 +18,7 @@ use crate::directory::NodeSession;
 use crate::net::frame_stream::{FrameStream, FrameStreamError, FrameTimeouts};
 use crate::reachability::ProbeTarget;
 use crate::service::IndexService;
-use crate::session::{ClientSession, SessionAction};
+use crate::session::{GreetingAction, GreetingSession, OpenSession};
 
 /// Maximum length in bytes of a message from a client that is not authenticated.
 const MAX_GREETING_LEN: usize = 1024;
@@ -34,7 +34,7 @@ const FEATURES: IndexFeatures = IndexFeatures::SEARCH_WITH_SOURCES
 
 /// A node that has been welcomed.
 pub(super) struct WelcomedNode {
-    pub(super) session: ClientSession,
+    pub(super) session: OpenSession,
     pub(super) id: NodeId,
     pub(super) node_session: NodeSession,
     pub(super) probe_target: ProbeTarget,
@@ -52,7 +52,7 @@ pub(super) fn greeting_stream(stream: TcpStream, service: &IndexService) -> Fram
 
 /// A node that has proven its identity.
 struct ProvenNode {
-    session: ClientSession,
+    session: OpenSession,
     nonce: [u8; 32],
     node: NodeId,
     address: SocketAddr,
@@ -72,7 +72,8 @@ pub(super) async fn greet(
         .unwrap_or(Err(FrameStreamError::Idle(limit).into()))?;
     let ProvenNode { session, nonce, node, address, id } = proven;
     if let Err(refusal) = service.access.check_node(&node) {
-        refuse(wire, id, refusal, service).await?;
+        refuse(wire, id, refusal.clone(), service).await?;
+        return Err(ConnectionEnd::Refused(refusal));
     }
     let node_session =
         service.directory.start_session(node, address).ok_or(ConnectionEnd::Exhausted("node numbers"))?;
@@ -101,28 +102,19 @@ async fn identify(
     let version = exchange_preambles(wire).await?;
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|_| ConnectionEnd::Exhausted("random numbers"))?;
-    let mut session = ClientSession::new(version, nonce, wire.local_port_seen_at(peer.ip()));
+    let mut session = GreetingSession::new(version, nonce, wire.local_port_seen_at(peer.ip()));
     loop {
         let RequestEnvelope { id, request } = match wire.next().await {
             Ok(message) => message,
             Err(error) => return Err(refuse_unreadable(wire, error, service).await),
         };
         match session.handle(request) {
-            Ok(SessionAction::Challenge { nonce }) => {
+            Ok(GreetingAction::Challenge { nonce }) => {
                 wire.send(&IndexMessage::Reply { id, reply: challenge(version, nonce) }).await?;
             }
-            Ok(SessionAction::Welcome { node, port }) => {
-                return Ok(ProvenNode {
-                    session,
-                    nonce,
-                    node,
-                    address: SocketAddr::new(peer.ip(), port),
-                    id,
-                });
-            }
-            // A session that is not open yet returns no other action.
-            Ok(_) => {
-                return Err(ConnectionEnd::Refused(Refusal::OutOfOrder { expected: "a greeting".into() }));
+            Ok(GreetingAction::Welcome { node, port, session }) => {
+                let address = SocketAddr::new(peer.ip(), port);
+                return Ok(ProvenNode { session, nonce, node, address, id });
             }
             Err(refusal) => refuse(wire, id, refusal, service).await?,
         }

@@ -5,26 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::features::IndexFeatures;
-use protocol::index::{ListSummary, Refusal, Reply};
+use protocol::index::{Refusal, Reply};
 use protocol::node_id::NodeId;
 use tokio::sync::oneshot;
+use tracing::error;
 
+use super::replies;
 use crate::budgets::downgraded_refusal;
-use crate::cpu_time::with_cpu_time;
 use crate::directory::{Directory, NodeSession};
 use crate::ids::NodeNo;
+use crate::platform::with_cpu_time;
 use crate::quotas::RequestClass;
 use crate::recheck::handle_reports;
-use crate::replies::{ListingPage, with_basic_names};
-use crate::request::HitDetail;
-use crate::request::{OfferChange, ReadRequest};
+use crate::request::{HitDetail, OfferChange, ReadRequest};
+use crate::results::{FoundHits, ListingPage, retain_basic_hints};
 use crate::search::Search;
 use crate::service::IndexService;
-
-/// Returns the reply to a change or a renewal.
-pub(super) fn list_reply(result: Result<ListSummary, Refusal>) -> Reply {
-    result.map_or_else(Reply::Refused, Reply::List)
-}
 
 /// Returns a refusal that a node with these features understands.
 pub(super) fn refusal_for(refusal: Refusal, features: IndexFeatures) -> Refusal {
@@ -52,14 +48,6 @@ pub(super) async fn begin_offer(
     answer
 }
 
-/// Returns the reply to an offer of a torrent or its withdrawal.
-pub(super) fn offers_reply(result: Result<u32, Refusal>, service: &IndexService) -> Reply {
-    match result {
-        Ok(torrents) => Reply::Offers { torrents, tracker: service.tracker_location.clone() },
-        Err(refusal) => Reply::Refused(refusal),
-    }
-}
-
 /// Refuses a search if the node or its address has used up its budget of processor time.
 pub(super) fn admit_search(
     class: RequestClass,
@@ -83,7 +71,7 @@ pub(super) async fn reply_to(
 ) -> Reply {
     let (reply, cpu_time) = timed_reply(request, (asker, requester.1, any_names), service).await;
     service.quotas.charge_search(Instant::now(), requester, cpu_time);
-    if any_names { reply } else { with_basic_names(reply) }
+    reply
 }
 
 /// Returns the reply, and the processor time used if the request is a search.
@@ -93,34 +81,43 @@ async fn timed_reply(
     service: &Arc<IndexService>,
 ) -> (Reply, Duration) {
     let directory = &service.directory;
+    let torrents = |mut hints| {
+        if !any_names {
+            retain_basic_hints(&mut hints);
+        }
+        Reply::Torrents { hints }
+    };
     let reply = match request {
         ReadRequest::Search { query, after, limit, with_sources } => {
             let detail = if with_sources { HitDetail::WithSources { seed: seed() } } else { HitDetail::Hits };
-            return search(Search::new(query, after.as_ref(), limit), detail, service).await;
+            let (found, cpu_time) = search(Search::new(query, after, limit), detail, service).await;
+            let reply = |mut found: FoundHits| {
+                if !any_names {
+                    found.retain_basic_names();
+                }
+                replies::hits_reply(found, with_sources)
+            };
+            return (found.map_or_else(Reply::Refused, reply), cpu_time);
         }
         ReadRequest::Locate { digest, limit } => {
-            Reply::Sources { sources: directory.locate(digest, limit, seed()) }
+            replies::sources_reply(directory.locate(digest, limit, seed()))
         }
         ReadRequest::Browse { peer, after, limit } => {
-            directory.browse(peer, ListingPage { after: after.as_deref(), limit, allow_any_names: any_names })
+            let page = ListingPage { after: after.as_deref(), limit, allow_any_names: any_names };
+            replies::listing_reply(directory.browse(peer, page))
         }
-        ReadRequest::FindTorrent { infohash } => {
-            Reply::Torrents { hints: directory.find_torrent(&infohash, asker) }
-        }
-        ReadRequest::FindTorrentByKey { key } => {
-            Reply::Torrents { hints: directory.find_torrent_by_key(&key, asker) }
-        }
-        ReadRequest::TorrentsOf { digest } => Reply::Torrents { hints: directory.torrents_of(&digest) },
+        ReadRequest::FindTorrent { infohash } => torrents(directory.find_torrent(&infohash, asker)),
+        ReadRequest::FindTorrentByKey { key } => torrents(directory.find_torrent_by_key(&key, asker)),
+        ReadRequest::TorrentsOf { digest } => torrents(directory.torrents_of(&digest)),
         ReadRequest::Suggest { query } => {
-            let suggest =
-                move |directory: &Directory| Reply::Suggestions { words: directory.suggest(&query) };
-            return on_blocking_thread(service, suggest).await;
+            let (unknown, cpu_time) = on_blocking_thread(service, move |index| index.suggest(&query)).await;
+            return (unknown.map_or_else(Reply::Refused, replies::suggestions_reply), cpu_time);
         }
         ReadRequest::FindNodes { prefix } => {
-            let find = move |directory: &Directory| Reply::Nodes { nodes: directory.find_nodes(&prefix) };
-            return on_blocking_thread(service, find).await;
+            let (nodes, cpu_time) = on_blocking_thread(service, move |index| index.find_nodes(&prefix)).await;
+            return (nodes.map_or_else(Reply::Refused, replies::nodes_reply), cpu_time);
         }
-        ReadRequest::Statistics => Reply::Statistics(directory.statistics()),
+        ReadRequest::Statistics => replies::statistics_reply(directory.statistics()),
         ReadRequest::ReportUnreachable { nodes } => {
             Reply::Checking { nodes: handle_reports(&nodes, (asker, address), service) }
         }
@@ -134,26 +131,39 @@ fn seed() -> u64 {
     getrandom::u64().unwrap_or_default()
 }
 
-/// Searches, first on this thread, then on a blocking thread if the search takes longer.
-async fn search(search: Search, detail: HitDetail, service: &IndexService) -> (Reply, Duration) {
+/// Searches, first on this thread, then on a blocking thread if the search takes longer. Returns the hits and the processor
+/// time used.
+async fn search(
+    search: Search,
+    detail: HitDetail,
+    service: &IndexService,
+) -> (Result<FoundHits, Refusal>, Duration) {
     let (first, cpu_time) = with_cpu_time(|| service.directory.advance(Box::new(search), detail));
     let search = match first {
-        Ok(reply) => return (reply, cpu_time),
+        Ok(found) => return (Ok(found), cpu_time),
         Err(unfinished) => unfinished,
     };
-    let (reply, rest) =
+    let (found, rest) =
         on_blocking_thread(service, move |directory| directory.run_to_end(search, detail)).await;
-    (reply, cpu_time + rest)
+    (found, cpu_time + rest)
 }
 
-/// Runs a long search on a blocking thread once a search permit is free. Returns the reply and the processor time used.
-async fn on_blocking_thread(
+/// Runs a long search on a blocking thread once a search permit is free. Returns the result and the processor time used; the
+/// result is a refusal if the search panicked.
+async fn on_blocking_thread<T: Send + 'static>(
     service: &IndexService,
-    work: impl FnOnce(&Directory) -> Reply + Send + 'static,
-) -> (Reply, Duration) {
+    work: impl FnOnce(&Directory) -> T + Send + 'static,
+) -> (Result<T, Refusal>, Duration) {
     // The semaphore is never closed; if it were, the work would run without a permit.
-    let _permit = service.search_permits.acquire().await;
+    let permit = service.search_permits.acquire().await;
+    debug_assert!(permit.is_ok(), "nothing closes the semaphore of searches");
     let directory = service.directory.clone();
     let working = tokio::task::spawn_blocking(move || with_cpu_time(|| work(&directory)));
-    working.await.unwrap_or((Reply::Refused(Refusal::StoreUnavailable), Duration::ZERO))
+    match working.await {
+        Ok((found, cpu_time)) => (Ok(found), cpu_time),
+        Err(error) => {
+            error!(%error, "internal error: a search did not complete");
+            (Err(Refusal::StoreUnavailable), Duration::ZERO)
+        }
+    }
 }

@@ -103,7 +103,12 @@ fn write_counts(out: &mut String, directory: &Directory) -> fmt::Result {
         "Estimated disk space used by lists in bytes.",
         usage.disk,
     )?;
-    write_metric(out, ("counter", "index_uptime_seconds"), "Seconds since the start.", counts.uptime)
+    write_metric(
+        out,
+        ("counter", "index_uptime_seconds"),
+        "Seconds since the start.",
+        counts.uptime.as_secs(),
+    )
 }
 
 fn write_refusals(out: &mut String, metrics: &IndexMetrics) -> fmt::Result {

@@ -3,36 +3,30 @@
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use protocol::rate_limiter::{RateBucket, RateLimit};
 
-/// Maximum number of lines logged per second.
-const MAX_LINES_PER_SECOND: u32 = 10;
+/// Ten lines per second.
+const LINES: RateLimit = RateLimit { interval: Duration::from_millis(100), burst: 10 };
 
 /// Passes a few lines per second, and counts the rest.
 #[derive(Debug, Default)]
-pub(crate) struct LogThrottle(Mutex<ThrottleWindow>);
+pub(crate) struct LogThrottle(Mutex<LineCounts>);
 
 #[derive(Debug, Default)]
-struct ThrottleWindow {
-    started: Option<Instant>,
-    passed: u32,
+struct LineCounts {
+    passed: RateBucket,
     suppressed: u32,
 }
 
 impl LogThrottle {
     /// Returns `Some` if the line may be logged, with the number of lines suppressed since the last one.
     pub(crate) fn admit(&self, now: Instant) -> Option<u32> {
-        let mut window = self.0.lock();
-        let is_over = |started| now.saturating_duration_since(started) >= Duration::from_secs(1);
-        if window.started.is_none_or(is_over) {
-            window.started = Some(now);
-            window.passed = 0;
-        }
-        if window.passed >= MAX_LINES_PER_SECOND {
-            window.suppressed = window.suppressed.saturating_add(1);
+        let mut counts = self.0.lock();
+        if counts.passed.try_take(LINES, now).is_err() {
+            counts.suppressed = counts.suppressed.saturating_add(1);
             return None;
         }
-        window.passed += 1;
-        Some(std::mem::take(&mut window.suppressed))
+        Some(std::mem::take(&mut counts.suppressed))
     }
 }
 

@@ -6,10 +6,10 @@ use protocol::index::TrackerLocation;
 use protocol::limits::MAX_FILES_PER_NODE;
 use protocol::units::parse_size;
 
-use super::machine;
 use crate::access::AccessFiles;
 use crate::budgets::BudgetLimits;
 use crate::limits::{IndexLimits, QuotaLimits, TrackerLimits};
+use crate::platform;
 
 /// Index server of a Peerdex network: nodes register their files here and search those of others
 ///
@@ -208,8 +208,8 @@ impl Arguments {
         BudgetLimits {
             per_node: bytes_per_node,
             per_address: bytes_per_address,
-            memory: max_memory.unwrap_or_else(|| half(machine::available_memory())),
-            disk: max_disk.unwrap_or_else(|| half(machine::disk_size(&self.data_dir))),
+            memory: max_memory.unwrap_or_else(|| half(platform::available_memory())),
+            disk: max_disk.unwrap_or_else(|| half(platform::disk_size(&self.data_dir))),
         }
     }
 

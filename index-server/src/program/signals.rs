@@ -1,15 +1,10 @@
 use std::io;
 
-use rustix::process::Signal as Number;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::access::Access;
-
-/// Signals that would terminate the program unless caught, but do not request a shutdown: the two user signals, and the one for
-/// a write beyond the file size limit, which then fails with an error instead.
-const IGNORED_SIGNALS: [Number; 3] = [Number::USR1, Number::USR2, Number::XFSZ];
+use crate::platform::{ServiceSignal, ServiceSignals};
 
 /// A second stop signal, received before the shutdown was complete.
 #[derive(Debug, Clone, Copy)]
@@ -18,27 +13,19 @@ pub(super) struct SecondSignal {
     pub(super) status: u8,
 }
 
-/// Cancels `shutdown` on the first stop signal; the returned future completes on the second. SIGHUP reloads the access lists.
+/// Cancels `shutdown` on the first stop signal; the returned future completes on the second. A reload signal (SIGHUP) reloads the access lists.
 pub(super) fn watch(
     shutdown: CancellationToken,
     access: Access,
 ) -> io::Result<impl Future<Output = SecondSignal> + Send + 'static> {
-    for number in IGNORED_SIGNALS {
-        // Once caught, the signal stays caught even though nobody waits for it.
-        drop(signal(SignalKind::from_raw(number.as_raw()))?);
-    }
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let mut hangup = signal(SignalKind::hangup())?;
+    let mut signals = ServiceSignals::listen()?;
     Ok(async move {
-        loop {
-            tokio::select! {
-                _ = next_stop_signal(&mut interrupt, &mut terminate) => break,
-                _ = hangup.recv() => reload_access(&access).await,
-            }
+        while signals.next().await == ServiceSignal::Reload {
+            reload_access(&access).await;
         }
         info!("shutdown requested");
         shutdown.cancel();
-        let status = next_stop_signal(&mut interrupt, &mut terminate).await;
+        let status = next_stop_signal(&mut signals).await;
         warn!("second stop signal, stopping at once");
         SecondSignal { status }
     })
@@ -53,9 +40,11 @@ async fn reload_access(access: &Access) {
     }
 }
 
-async fn next_stop_signal(interrupt: &mut Signal, terminate: &mut Signal) -> u8 {
-    tokio::select! {
-        _ = interrupt.recv() => 130,
-        _ = terminate.recv() => 143,
+/// Waits for a stop signal and returns its exit status.
+async fn next_stop_signal(signals: &mut ServiceSignals) -> u8 {
+    loop {
+        if let ServiceSignal::Stop { status } = signals.next().await {
+            return status;
+        }
     }
 }

@@ -73,6 +73,8 @@ const fn store_status(error: &StoreError) -> u8 {
     match error {
         StoreError::Missing { .. } => 66,
         StoreError::Unwritable { .. } | StoreError::NotEmpty { .. } => 73,
+        StoreError::Internal => 70,
+        StoreError::ClockBefore1970 => 71,
         StoreError::Failed { .. } | StoreError::Stuck | StoreError::Closed => 74,
         StoreError::Locked { .. } => 75,
         StoreError::Damaged { .. } | StoreError::UnknownFormat { .. } => 78,

@@ -62,14 +62,21 @@ enum ActorEvent {
 
 impl<B: StoreBackend> Actor<B> {
     pub(super) fn run(mut self) {
+        #[cfg(debug_assertions)]
+        assert!(
+            std::env::var_os("PEERDEX_TEST_PANIC").is_none_or(|chosen| chosen != "registrar"),
+            "registrar: chosen by PEERDEX_TEST_PANIC"
+        );
         let runtime = Handle::current();
         loop {
             // A timer can only be created inside the runtime.
             match runtime.block_on(self.next()) {
                 ActorEvent::Command(command) => self.handle(command),
                 ActorEvent::Committed(committed) => self.finish_commit(committed),
-                ActorEvent::Due if self.outage.is_some() => self.reopen_store(),
-                ActorEvent::Due => self.expire_lists(),
+                ActorEvent::Due => match self.outage {
+                    Some((failures, _)) => self.reopen_store(failures),
+                    None => self.expire_lists(),
+                },
                 ActorEvent::Closed => return self.drain(),
             }
             self.submit_pending();
@@ -152,7 +159,7 @@ impl<B: StoreBackend> Actor<B> {
         for titles in titles.chunks(GATHER_STEP) {
             self.directory.read(|state| fresh.gather(titles, &state.catalog));
         }
-        fresh.sort();
+        let mut fresh = fresh.sort();
         while !self.directory.write(|state| state.catalog.index(&mut fresh, INDEX_STEP)) {}
     }
 
@@ -181,24 +188,26 @@ impl<B: StoreBackend> Actor<B> {
     }
 
     /// Sends the replies for a finished commit.
-    fn finish_commit(&mut self, FinishedCommit { group, result, took }: FinishedCommit) {
-        if let Err(error) = result {
-            return self.fail_commit(group, &error);
-        }
-        if let Some(took) = took {
+    fn finish_commit(&mut self, finished: FinishedCommit) {
+        let committed = match finished {
+            FinishedCommit::OnDisk(committed) => committed,
+            FinishedCommit::Failed(group, error) => return self.fail_commit(group, &error),
+        };
+        let group = committed.group();
+        if let Some(took) = committed.took() {
             self.metrics.commits.record(took);
-            debug!(lists = group.writes.len(), offers = group.offers.len(), "committed");
+            debug!(lists = group.writes().len(), offers = group.offers().len(), "committed");
         }
-        if !group.offers.is_empty() {
-            self.directory.write(|state| state.offers.confirm_writes(group.offers.len()));
+        if !group.offers().is_empty() {
+            self.directory.write(|state| state.offers.confirm_writes(group.offers().len()));
         }
-        if !group.departed.is_empty() {
+        if !group.departed().is_empty() {
             self.directory.write(|DirectoryState { catalog, roster, .. }| {
-                let absent = group.departed.iter().filter(|node| !roster.is_present(**node));
+                let absent = group.departed().iter().filter(|node| !roster.is_present(**node));
                 absent.for_each(|node| catalog.remove_if_empty(*node));
             });
         }
-        group.accept();
+        committed.accept();
     }
 
     /// Refuses the changes of a failed commit, and those made since.
@@ -214,7 +223,7 @@ impl<B: StoreBackend> Actor<B> {
         self.outage = Some((0, self.next_retry(0)));
         for group in [group, std::mem::take(&mut self.pending)] {
             let doubt = |DirectoryState { catalog, .. }: &mut DirectoryState| {
-                group.writes.iter().for_each(|write| catalog.mark_doubtful(write.node));
+                group.writes().iter().for_each(|write| catalog.mark_doubtful(write.node));
             };
             self.directory.write(doubt);
             group.refuse();
@@ -290,9 +299,8 @@ impl<B: StoreBackend> Actor<B> {
         self.directory.read(|state| state.catalog.writes(node, changed))
     }
 
-    /// Reopens the store and reads everything back from it.
-    fn reopen_store(&mut self) {
-        let Some((failures, _)) = self.outage else { return };
+    /// Reopens the store after some failed attempts, and reads everything back from it.
+    fn reopen_store(&mut self, failures: usize) {
         let restored = self.committer.reopen().and_then(|StoredData { lists, offers }| {
             let restore = self.directory.write(|state| {
                 state.offers = TorrentOffers::restore(offers);

@@ -120,8 +120,8 @@ impl<B: StoreBackend> Actor<B> {
             };
             bytes_expired += self.directory.read(|state| state.catalog.list(next).map_or(0, FileList::bytes));
             let writes = self.expire_list(next, |_| Some(ExpiryReason::Capacity));
-            self.pending.writes.extend(writes);
-            self.pending.departed.push(next);
+            self.pending.add_writes(writes);
+            self.pending.add_departed([next]);
         }
     }
 

@@ -4,6 +4,7 @@ use std::panic::resume_unwind;
 use std::time::{Duration, Instant};
 
 use protocol::index::{ListSummary, Refusal};
+use protocol::limits::MAX_BATCH;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
@@ -16,15 +17,17 @@ use crate::store::{StoreBackend, StoreError, StoredData};
 
 /// Maximum number of files and offers per commit, which bounds its memory to a few MiB.
 const MAX_ROWS: usize = 8192;
+const _: () = assert!(MAX_ROWS >= MAX_BATCH, "a message of any length fits a commit");
 
 /// Changes committed together.
 #[derive(Default)]
 pub(super) struct CommitGroup {
-    pub(super) writes: Vec<ListWrites>,
-    pub(super) offers: Vec<OfferWrite>,
-    pub(super) waiters: Vec<CommitWaiter>,
+    writes: Vec<ListWrites>,
+    offers: Vec<OfferWrite>,
+    waiters: Vec<CommitWaiter>,
     /// Nodes that have left; removed after the commit if they share nothing.
-    pub(super) departed: Vec<NodeNo>,
+    departed: Vec<NodeNo>,
+    /// The number of files in all writes.
     files: usize,
 }
 
@@ -60,17 +63,49 @@ impl CommitWaiter {
 }
 
 impl CommitGroup {
+    /// Adds the writes of a list change and the client that waits for it.
     pub(super) fn add(&mut self, writes: Option<ListWrites>, waiter: CommitWaiter) {
-        if let Some(writes) = writes {
-            self.files += writes.blocks.iter().map(|(_, files)| files.len()).sum::<usize>();
-            self.writes.push(writes);
-        }
+        self.add_writes(writes);
         self.waiters.push(waiter);
     }
 
+    /// Adds writes of lists for which nobody waits.
+    pub(super) fn add_writes(&mut self, writes: impl IntoIterator<Item = ListWrites>) {
+        for writes in writes {
+            self.files += writes.blocks.iter().map(|(_, files)| files.len()).sum::<usize>();
+            self.writes.push(writes);
+        }
+    }
+
+    /// Adds the write of an offer and the client that waits for it.
     pub(super) fn add_offer(&mut self, write: Option<OfferWrite>, waiter: CommitWaiter) {
-        self.offers.extend(write);
+        self.add_offers(write);
         self.waiters.push(waiter);
+    }
+
+    /// Adds writes of offers for which nobody waits.
+    pub(super) fn add_offers(&mut self, writes: impl IntoIterator<Item = OfferWrite>) {
+        self.offers.extend(writes);
+    }
+
+    /// Adds nodes that have left.
+    pub(super) fn add_departed(&mut self, nodes: impl IntoIterator<Item = NodeNo>) {
+        self.departed.extend(nodes);
+    }
+
+    /// Returns the writes of lists.
+    pub(super) fn writes(&self) -> &[ListWrites] {
+        &self.writes
+    }
+
+    /// Returns the writes of offers.
+    pub(super) fn offers(&self) -> &[OfferWrite] {
+        &self.offers
+    }
+
+    /// Returns the nodes that have left.
+    pub(super) fn departed(&self) -> &[NodeNo] {
+        &self.departed
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -85,23 +120,41 @@ impl CommitGroup {
         self.writes.is_empty() && self.offers.is_empty()
     }
 
-    /// Replies to all waiting clients that their changes are on disk.
-    pub(super) fn accept(self) {
-        self.waiters.into_iter().for_each(CommitWaiter::accept);
-    }
-
     /// Replies to all waiting clients that their changes may not be on disk.
     pub(super) fn refuse(self) {
         self.waiters.into_iter().for_each(CommitWaiter::refuse);
     }
 }
 
-/// A group whose commit has ended.
-pub(super) struct FinishedCommit {
-    pub(super) group: CommitGroup,
-    pub(super) result: Result<(), StoreError>,
+/// A commit that has ended.
+pub(super) enum FinishedCommit {
+    OnDisk(CommittedGroup),
+    /// The changes may or may not be on disk.
+    Failed(CommitGroup, StoreError),
+}
+
+/// A group that is on disk. Only a successful commit creates it, so no change is acknowledged before.
+pub(super) struct CommittedGroup {
+    group: CommitGroup,
     /// The duration of the commit, if there was anything to write.
-    pub(super) took: Option<Duration>,
+    took: Option<Duration>,
+}
+
+impl CommittedGroup {
+    /// Returns the changes.
+    pub(super) const fn group(&self) -> &CommitGroup {
+        &self.group
+    }
+
+    /// Returns the duration of the commit, if there was anything to write.
+    pub(super) const fn took(&self) -> Option<Duration> {
+        self.took
+    }
+
+    /// Replies to all waiting clients that their changes are on disk.
+    pub(super) fn accept(self) {
+        self.group.waiters.into_iter().for_each(CommitWaiter::accept);
+    }
 }
 
 /// Commits groups to disk.
@@ -121,19 +174,30 @@ impl<B: StoreBackend> Committer<B> {
         matches!(self, Self::Busy { .. })
     }
 
-    /// Starts a commit, unless there is nothing to write; it counts as stuck after `timeout`. Must not be called while another
-    /// commit is in progress.
+    /// Starts a commit, unless there is nothing to write; it counts as stuck after `timeout`. While another commit is in
+    /// progress, the group fails with an internal error.
     pub(super) fn start(&mut self, group: CommitGroup, timeout: Option<Duration>) -> Option<FinishedCommit> {
         if group.has_nothing_to_write() {
-            return Some(FinishedCommit { group, result: Ok(()), took: None });
+            return Some(FinishedCommit::OnDisk(CommittedGroup { group, took: None }));
         }
-        let Self::Idle(mut backing) = std::mem::replace(self, Self::Lost) else {
-            return Some(FinishedCommit { group, result: Err(StoreError::Closed), took: None });
+        let mut backing = match std::mem::replace(self, Self::Lost) {
+            Self::Idle(backing) => backing,
+            Self::Lost => return Some(FinishedCommit::Failed(group, StoreError::Closed)),
+            busy @ Self::Busy { .. } => {
+                *self = busy;
+                impossible!("a commit starts while another one is in progress", lists = group.writes.len());
+                let what = "internal error: two commits at a time".into();
+                return Some(FinishedCommit::Failed(group, StoreError::Failed { what }));
+            }
         };
         let commit = tokio::task::spawn_blocking(move || {
             let started = Instant::now();
             let result = backing.commit(&group.writes, &group.offers);
-            (backing, FinishedCommit { group, result, took: Some(started.elapsed()) })
+            let finished = match result {
+                Ok(()) => FinishedCommit::OnDisk(CommittedGroup { group, took: Some(started.elapsed()) }),
+                Err(error) => FinishedCommit::Failed(group, error),
+            };
+            (backing, finished)
         });
         *self = Self::Busy { commit, deadline: timeout.map(|timeout| tokio::time::Instant::now() + timeout) };
         None
@@ -150,11 +214,7 @@ impl<B: StoreBackend> Committer<B> {
         let Ok(ended) = ended else {
             // The thread of a stuck commit still holds the store.
             *self = Self::Lost;
-            return FinishedCommit {
-                group: CommitGroup::default(),
-                result: Err(StoreError::Stuck),
-                took: None,
-            };
+            return FinishedCommit::Failed(CommitGroup::default(), StoreError::Stuck);
         };
         match ended {
             Ok((backing, committed)) => {
@@ -166,7 +226,7 @@ impl<B: StoreBackend> Committer<B> {
                 if let Ok(panic) = error.try_into_panic() {
                     resume_unwind(panic);
                 }
-                FinishedCommit { group: CommitGroup::default(), result: Err(StoreError::Closed), took: None }
+                FinishedCommit::Failed(CommitGroup::default(), StoreError::Closed)
             }
         }
     }

@@ -27,8 +27,8 @@ impl<B: StoreBackend> Actor<B> {
         if is_broken {
             return;
         }
-        self.pending.writes.extend(writes);
-        self.pending.departed.push(node);
+        self.pending.add_writes(writes);
+        self.pending.add_departed([node]);
     }
 
     /// Expires the lists of nodes not seen for long, and records which other nodes are online.
@@ -42,8 +42,8 @@ impl<B: StoreBackend> Actor<B> {
         for nodes in candidates.chunks(BACKLOG) {
             let writes: Vec<ListWrites> =
                 nodes.iter().filter_map(|node| self.expire_or_record_seen(*node, &times)).collect();
-            self.pending.writes.extend(writes);
-            self.pending.departed.extend(nodes);
+            self.pending.add_writes(writes);
+            self.pending.add_departed(nodes.iter().copied());
             self.drain();
             if self.outage.is_some() {
                 return;

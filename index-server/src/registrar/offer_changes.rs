@@ -61,7 +61,7 @@ impl<B: StoreBackend> Actor<B> {
                 };
                 keys.iter().filter_map(withdraw).collect()
             });
-            self.pending.offers.extend(writes);
+            self.pending.add_offers(writes);
             self.drain();
             if self.outage.is_some() {
                 return;

@@ -49,12 +49,12 @@ fn repeated_demotions_last_longer() {
     let (mut reports, now) = (reports(), Instant::now());
     let mut demoted = |now| {
         assert_eq!(reports.record(now, DEAD, from(1)), ReportVerdict::Probe);
-        reports.record_failure(DEAD)
+        reports.record_failure(DEAD, 0)
     };
     let times: Vec<u64> =
         (0..8).map(|number| demoted(now + number * REPORT_WINDOW)).map(|time| time.as_secs() / 60).collect();
-    assert_eq!(times, [1, 2, 4, 8, 16, 32, 60, 60]);
-    assert_eq!(demoted(now + 8 * REPORT_WINDOW + RETENTION), MIN_DEMOTION);
+    assert_eq!(times, [1, 2, 4, 8, 16, 30, 30, 30]);
+    assert_eq!(demoted(now + 8 * REPORT_WINDOW + RETENTION), DEMOTIONS.min());
 }
 
 #[test]

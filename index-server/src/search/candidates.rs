@@ -38,9 +38,11 @@ impl Candidates {
         let weight = |words: &Vec<WordNo>| words.iter().map(|word| count(*word, catalog)).sum::<usize>();
         let mut weighed: Vec<(usize, Vec<WordNo>)> =
             requirements.drain(..).map(|words| (weight(&words), words)).collect();
+        // The smallest requirement bounds the result, so it determines which others are worth adding.
         weighed.sort_by_key(|(weight, _)| *weight);
         let smallest = weighed.first()?.0;
         let max_weight = smallest.saturating_mul(MAX_SIZE_RATIO);
+        // A very common requirement excludes few titles and costs most; the names are checked anyway.
         weighed.retain(|(weight, words)| words.len() <= FEW_WORDS || *weight <= max_weight);
         if smallest < min_titles || weighed.len() < 2 {
             return None;
@@ -55,11 +57,13 @@ impl Candidates {
             if *budget == 0 {
                 return false;
             }
+            // The requirement is complete: its titles are intersected with those of the earlier ones.
             let Some(word) = words.pop() else {
                 self.pending.pop();
                 self.end_requirement();
                 continue;
             };
+            // Charged before the work, because a single word may exceed what is left.
             *budget = budget.saturating_sub(1 + count(word, catalog) / BITS_PER_COST);
             if let Some(titles) = catalog.words().titles(word) {
                 titles.add_to(&mut self.current);
@@ -72,6 +76,7 @@ impl Candidates {
         match &mut self.intersection {
             Some(intersection) => {
                 intersection.intersect(&self.current);
+                // Cleared instead of dropped, to reuse its memory for the next requirement.
                 self.current.clear();
             }
             none => *none = Some(std::mem::take(&mut self.current)),

@@ -6,6 +6,10 @@ pub(crate) const SCAN_COST_LIMIT: usize = 8192;
 
 /// The minimum budget of each later fit.
 const LATER_FIT_COST: usize = 2048;
+const _: () = assert!(
+    0 < LATER_FIT_COST && LATER_FIT_COST <= SCAN_COST_LIMIT,
+    "a later fit costs no more than the first"
+);
 
 /// The remaining budget.
 #[derive(Debug, Clone, Copy)]

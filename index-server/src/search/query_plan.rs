@@ -55,7 +55,9 @@ pub(super) struct QueryPlan {
 impl QueryPlan {
     /// Finds the cheapest plan.
     pub(super) fn new(query: &Query, fit: Fit, catalog: &Catalog) -> Self {
+        // A digest in the query names few contents and usually beats every word.
         let mut shortest = plan_by_digest(query, fit, catalog);
+        // A title has one of the wanted extensions, so their words form one requirement together.
         let alternatives = query.extensions().filter_map(|endings| words_with_endings(endings, catalog));
         let patterns = required_patterns(query, fit);
         let mut found: Vec<Vec<WordNo>> =
@@ -67,12 +69,14 @@ impl QueryPlan {
         let mut filters: Vec<(usize, Vec<WordNo>)> = Vec::new();
         for words in found {
             let is_filter = words.len() <= FEW_WORDS && !is_only;
+            // Counting stops at the best weight so far, unless the exact weight orders the filters.
             let lowest = shortest.as_ref().map_or(usize::MAX, |(weight, _)| *weight);
             let weight = if is_only {
                 0
             } else {
                 count_titles(&words, catalog, if is_filter { usize::MAX } else { lowest })
             };
+            // Requirements of few words can be checked for each title at little cost.
             if is_filter {
                 filters.push((weight, words.clone()));
             }
@@ -87,6 +91,7 @@ impl QueryPlan {
         } else {
             requirements.clear();
         }
+        // The rarest filter rejects most titles, so it comes first; further ones hardly help.
         filters.sort_by_key(|(weight, _)| *weight);
         filters.truncate(MAX_FILTERS);
         let filters = filters.into_iter().map(|(_, words)| words).collect();
@@ -100,6 +105,7 @@ impl QueryPlan {
 
     /// Switches to the intersection of all requirements and starts over, unless a requirement has fewer titles than `min_titles`.
     pub(super) fn intersect(&mut self, min_titles: usize, catalog: &Catalog) {
+        // Tried once: if an intersection is not worthwhile now, it will not be later.
         let requirements = std::mem::take(&mut self.requirements);
         if let Some(candidates) = Candidates::intersect(requirements, min_titles, catalog) {
             self.sources = vec![TitleSource::Candidates(candidates)];
@@ -115,6 +121,7 @@ fn plan_by_digest(query: &Query, fit: Fit, catalog: &Catalog) -> Option<(usize, 
     let hashes = query.hash_words().filter_map(|hash| {
         let words = find_words(patterns_of(hash.word(), open_sides(fit)).first()?, catalog)?;
         let (weight, mut sources) = digest_source(hash.prefix(), catalog);
+        // The word may also be part of a name, so both kinds of titles are scanned.
         let weight = weight + count_titles(&words, catalog, usize::MAX);
         sources.push(TitleSource::Words(words));
         Some((weight, sources))
@@ -133,6 +140,7 @@ fn required_patterns(query: &Query, fit: Fit) -> Vec<WordPattern> {
     let all = words.chain(parts);
     let (mut whole_words, mut parts): (Vec<WordPattern>, Vec<WordPattern>) =
         all.partition(|pattern| pattern.position == PatternPosition::Whole);
+    // Long parts occur in few words, while short ones match too many to be useful.
     parts.sort_by_key(|pattern| Reverse(pattern.text.len()));
     parts.truncate(MAX_PARTS);
     whole_words.append(&mut parts);
@@ -150,6 +158,7 @@ fn patterns_of(word: &str, [loose_before, loose_behind]: [bool; 2]) -> Vec<WordP
     let texts: Vec<&str> = words(word).collect();
     let last = texts.len().saturating_sub(1);
     let pattern = |(index, text): (usize, &&str)| {
+        // Only the outer ends of a text can lie within a longer word; inner words are whole.
         let may_begin_before = index == 0 && before && loose_before;
         let may_end_behind = index == last && behind && loose_behind;
         let position = match (may_begin_before, may_end_behind) {

@@ -93,10 +93,10 @@ fn found(catalog: &Catalog, query: &Query) -> BTreeMap<ContentIdentity, Fit> {
 fn page(
     catalog: &Catalog,
     query: &Query,
-    after: Option<&SearchCursor>,
+    after: Option<SentMarks>,
     (wanted, budget): (usize, usize),
-) -> (Vec<ContentIdentity>, Option<SearchCursor>) {
-    let mut search = Search::new(query.clone(), after, wanted);
+) -> (Vec<ContentIdentity>, Option<SentMarks>) {
+    let mut search = Search::new(query.clone(), after.unwrap_or_default(), wanted);
     // Odd budgets intersect requirements early, even ones rarely.
     if budget % 2 == 1 {
         search.cost_budget = CostBudget::with_cost(budget / 4);
@@ -119,7 +119,7 @@ fn pages(
 ) -> Vec<ContentIdentity> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let (hits, more) = page(catalog, query, after.as_ref(), sizes);
+        let (hits, more) = page(catalog, query, after.take(), sizes);
         all.extend(hits);
         if more.is_none() {
             return all;
@@ -201,7 +201,7 @@ fn shared(names: impl Iterator<Item = String>) -> Catalog {
 /// Returns the number of single-step advances that a search takes.
 fn cost(catalog: &Catalog, query: &str) -> usize {
     let mut steps = 0;
-    let mut search = Search::new(Query::parse(query).unwrap(), None, 20);
+    let mut search = Search::new(Query::parse(query).unwrap(), SentMarks::default(), 20);
     while !search.is_done() {
         search.advance(catalog, 1);
         steps += 1;

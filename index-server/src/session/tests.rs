@@ -3,7 +3,10 @@ use protocol::digest::Digest;
 use protocol::index::NodeAddress;
 use protocol::index::Share;
 use protocol::index::TorrentHint;
+use protocol::index::proof_text;
 use protocol::infohash::Infohash;
+use protocol::limits::MAX_AGENT;
+use protocol::node_id::NodeId;
 
 use super::*;
 
@@ -25,11 +28,23 @@ fn proof(nonce: &[u8; 32], port: u16) -> Request {
     Request::Proof { signature: key().sign(&proof_text(nonce, &node(), port)).to_bytes() }
 }
 
-fn open() -> ClientSession {
-    let mut session = ClientSession::new(Version::One, NONCE, None);
-    assert_eq!(session.handle(hello(7)), Ok(SessionAction::Challenge { nonce: NONCE }));
-    assert_eq!(session.handle(proof(&NONCE, 7)), Ok(SessionAction::Welcome { node: node(), port: 7 }));
-    session
+/// Opens a session with a greeting and a proof.
+fn opened(version: Version, greeting: Request) -> OpenSession {
+    let mut session = GreetingSession::new(version, NONCE, None);
+    assert!(matches!(session.handle(greeting), Ok(GreetingAction::Challenge { nonce: NONCE })));
+    match session.handle(proof(&NONCE, 7)) {
+        Ok(GreetingAction::Welcome { node: proven, port: 7, session }) if proven == node() => session,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn open() -> OpenSession {
+    opened(Version::One, hello(7))
+}
+
+/// Returns the refusal of a greeting or a proof.
+fn refused(result: Result<GreetingAction, Refusal>) -> Refusal {
+    result.expect_err("a refusal")
 }
 
 fn file(path: &str) -> FileRecord {
@@ -38,18 +53,17 @@ fn file(path: &str) -> FileRecord {
 
 #[test]
 fn greeting_comes_first_and_only_once() {
-    let out_of_order =
-        |result| matches!(result, Err(refusal @ Refusal::OutOfOrder { .. }) if is_final(&refusal));
+    let out_of_order = |refusal| matches!(refusal, Refusal::OutOfOrder { .. }) && is_final(&refusal);
     for request in [Request::Renew, Request::Statistics, Request::EndList, proof(&NONCE, 7)] {
-        assert!(out_of_order(ClientSession::new(Version::One, NONCE, None).handle(request)));
+        assert!(out_of_order(refused(GreetingSession::new(Version::One, NONCE, None).handle(request))));
     }
     for request in [Request::Renew, hello(7)] {
-        let mut session = ClientSession::new(Version::One, NONCE, None);
+        let mut session = GreetingSession::new(Version::One, NONCE, None);
         session.handle(hello(7)).unwrap();
-        assert!(out_of_order(session.handle(request)));
+        assert!(out_of_order(refused(session.handle(request))));
     }
     for request in [hello(7), proof(&NONCE, 7), Request::EndList] {
-        assert!(out_of_order(open().handle(request)));
+        assert!(out_of_order(open().handle(request).unwrap_err()));
     }
 }
 
@@ -57,44 +71,42 @@ fn greeting_comes_first_and_only_once() {
 fn version_2_greeting_announces_features() {
     let features = IndexFeatures::from_bits(6);
     let greet = || Request::Greet { node: node(), port: 7, agent: "test".into(), features };
-    let mut session = ClientSession::new(Version::Two, NONCE, None);
-    assert_eq!(session.handle(greet()), Ok(SessionAction::Challenge { nonce: NONCE }));
-    assert_eq!(session.features(), features);
+    assert_eq!(opened(Version::Two, greet()).features(), features);
     for (version, greeting) in [(Version::One, greet()), (Version::Two, hello(7))] {
-        let refused = ClientSession::new(version, NONCE, None).handle(greeting);
-        assert!(matches!(refused, Err(Refusal::OutOfOrder { .. })), "{refused:?}");
+        let refusal = refused(GreetingSession::new(version, NONCE, None).handle(greeting));
+        assert!(matches!(refusal, Refusal::OutOfOrder { .. }), "{refusal:?}");
     }
 }
 
 #[test]
 fn proof_is_bound_to_key_nonce_and_port() {
     for (nonce, port) in [([6; 32], 7), (NONCE, 8)] {
-        let mut session = ClientSession::new(Version::One, NONCE, None);
+        let mut session = GreetingSession::new(Version::One, NONCE, None);
         session.handle(hello(7)).unwrap();
-        assert_eq!(session.handle(proof(&nonce, port)), Err(Refusal::BadProof));
+        assert_eq!(refused(session.handle(proof(&nonce, port))), Refusal::BadProof);
     }
     // The neutral element of the curve, for which one signature is valid for every message.
     let mut weak = [0; 32];
     weak[0] = 1;
-    let mut session = ClientSession::new(Version::One, NONCE, None);
+    let mut session = GreetingSession::new(Version::One, NONCE, None);
     let hello = Request::Hello { node: NodeId::from_bytes(weak), port: 7, agent: String::new() };
     session.handle(hello).unwrap();
     let mut signature = [0; 64];
     signature[0] = 1;
-    assert_eq!(session.handle(Request::Proof { signature }), Err(Refusal::BadProof));
+    assert_eq!(refused(session.handle(Request::Proof { signature })), Refusal::BadProof);
 }
 
 #[test]
 fn bad_ports_and_long_agent_names_are_refused() {
     for port in [0, 1313] {
         assert_eq!(
-            ClientSession::new(Version::One, NONCE, Some(1313)).handle(hello(port)),
-            Err(Refusal::BadPort { port })
+            refused(GreetingSession::new(Version::One, NONCE, Some(1313)).handle(hello(port))),
+            Refusal::BadPort { port }
         );
     }
     let hello = Request::Hello { node: node(), port: 7, agent: "x".repeat(MAX_AGENT + 1) };
     assert!(matches!(
-        ClientSession::new(Version::One, NONCE, None).handle(hello),
+        GreetingSession::new(Version::One, NONCE, None).handle(hello),
         Err(Refusal::Malformed { .. })
     ));
 }
@@ -137,8 +149,8 @@ fn batches_and_pages_have_limits() {
     assert!(report(MAX_REPORTED).is_ok() && too_many(report(MAX_REPORTED + 1)));
     for (requested, granted) in [(0, 1), (5, 5), (u16::MAX, 200)] {
         let locate = Request::Locate { digest: Digest::EMPTY, limit: requested };
-        let action = SessionAction::Read(ReadRequest::Locate { digest: Digest::EMPTY, limit: granted });
-        assert_eq!(open().handle(locate), Ok(action));
+        let action = ImmediateAction::Read(ReadRequest::Locate { digest: Digest::EMPTY, limit: granted });
+        assert_eq!(open().handle(locate), Ok(action.into()));
     }
 }
 
@@ -157,9 +169,9 @@ fn invalid_search_is_refused_not_final() {
 #[test]
 fn list_ends_once_per_start() {
     let mut session = open();
-    assert_eq!(session.handle(Request::BeginList), Ok(SessionAction::Change(ListChange::Begin)));
-    assert_eq!(session.handle(Request::Renew), Ok(SessionAction::Renew));
-    assert_eq!(session.handle(Request::EndList), Ok(SessionAction::Change(ListChange::End)));
+    assert_eq!(session.handle(Request::BeginList), Ok(ImmediateAction::Change(ListChange::Begin).into()));
+    assert_eq!(session.handle(Request::Renew), Ok(ImmediateAction::Renew.into()));
+    assert_eq!(session.handle(Request::EndList), Ok(ImmediateAction::Change(ListChange::End).into()));
     assert!(session.handle(Request::EndList).is_err());
 }
 
@@ -195,11 +207,12 @@ fn names_that_are_not_basic_need_the_feature() {
         matches!(&refused, Err(refusal @ Refusal::BadRecord { .. }) if !is_final(refusal)),
         "{refused:?}"
     );
-    let mut session = ClientSession::new(Version::Two, NONCE, None);
     let (node, agent, features) = (node(), "test".to_owned(), IndexFeatures::ANY_NAMES);
-    assert!(session.handle(Request::Greet { node, port: 7, agent, features }).is_ok());
-    assert!(session.handle(proof(&NONCE, 7)).is_ok());
-    assert!(matches!(session.handle(register()), Ok(SessionAction::Change(ListChange::Register(_)))));
+    let mut session = opened(Version::Two, Request::Greet { node, port: 7, agent, features });
+    assert!(matches!(
+        session.handle(register()),
+        Ok(SessionAction::Immediate(ImmediateAction::Change(ListChange::Register(_))))
+    ));
     let bad = session.handle(Request::Register { files: vec![file("../x")] });
     assert!(matches!(bad, Err(Refusal::BadRecord { .. })), "{bad:?}");
 }

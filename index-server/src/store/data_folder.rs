@@ -1,18 +1,16 @@
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use tracing::warn;
 
-/// The mode of the data folder: accessible to its owner only.
-const MODE: u32 = 0o700;
+use crate::platform;
 
 /// Creates the data folder if missing, and closes it to other users, because it contains the lists of all nodes.
 pub(super) fn make_private(dir: &Path) -> io::Result<()> {
     // Parent folders need no protection.
     dir.parent().map_or(Ok(()), fs::create_dir_all)?;
-    match DirBuilder::new().mode(MODE).create(dir) {
+    match platform::create_private_folder(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
@@ -20,13 +18,11 @@ pub(super) fn make_private(dir: &Path) -> io::Result<()> {
     if !found.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
     }
-    if mode(&found) == MODE {
+    if platform::is_private(&found) {
         return Ok(());
     }
-    // Changed by path, since the folder may be unreadable: the umask may have removed its owner's rights as well.
-    let close = fs::set_permissions(dir, Permissions::from_mode(MODE));
-    let found = mode(&File::open(dir)?.metadata()?);
-    if found & !MODE != 0 {
+    let close = platform::make_private(dir);
+    if let Some(found) = platform::exposed_mode(&File::open(dir)?.metadata()?) {
         let reason =
             close.err().map_or_else(|| "the file system has no modes".to_owned(), |error| error.to_string());
         warn!(folder = %dir.display(), mode = format_args!("{found:03o}"), reason, "data folder is open to other users");
@@ -34,16 +30,17 @@ pub(super) fn make_private(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn mode(found: &fs::Metadata) -> u32 {
-    found.permissions().mode() & 0o777
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
+    const MODE: u32 = 0o700;
+
     fn mode_of(path: &Path) -> u32 {
-        mode(&fs::metadata(path).unwrap())
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
     #[test]

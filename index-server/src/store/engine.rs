@@ -24,6 +24,7 @@ use super::side_tree::TreeError;
 use crate::catalog::{BlockNo, ListHeader, ListWrites, StoredFileList};
 use crate::ids::NodeNo;
 use crate::offers::{OfferWrite, StoredOffer};
+use crate::platform::{disk_error_kind, sync_folder};
 use crate::regular_file::check_folder;
 use protocol::index::FileRecord;
 
@@ -93,7 +94,7 @@ impl Engine {
             engine.commit(&[], group)?;
         }
         engine.close();
-        let rename = || fs::rename(&new, &path).and_then(|()| File::open(dir)?.sync_all());
+        let rename = || fs::rename(&new, &path).and_then(|()| sync_folder(dir));
         rename().map_err(unwritable)
     }
 
@@ -155,6 +156,10 @@ impl Engine {
         }
         let offers = if offers.is_empty() { None } else { Some(offer_tree::batch(offers)?) };
         self.apply(batch, [offers, attendance_tree::batch(lists)?])?;
+        debug_assert!(
+            self.mark.as_ref().is_none_or(|mark| mark.commits() <= self.commits),
+            "the mark is ahead"
+        );
         self.commits = commits;
         if let Some(Err(error)) = self.mark.as_mut().map(|mark| mark.advance(commits)) {
             // The change itself is durable; the mark is merely older than it could be.
@@ -318,6 +323,11 @@ fn add(batch: &mut sled::Batch, writes: &ListWrites) -> Result<(), StoreError> {
         Some(header) => batch.insert(&node, rows::encode(&NodeRow::from(header)).ok_or_else(too_long)?),
         None => batch.remove(&node),
     }
+    debug_assert!(writes.blocks.is_sorted_by_key(|(block, _)| *block), "each block is written once");
+    debug_assert!(
+        writes.header.is_some() || writes.blocks.iter().all(|(_, files)| files.is_empty()),
+        "an empty list has files"
+    );
     for (block, files) in &writes.blocks {
         let key = RowKey::Block(writes.node, *block).to_bytes();
         if files.is_empty() {
@@ -374,7 +384,7 @@ pub(super) fn classify_error(dir: &Path, path: &Path, error: sled::Error) -> Sto
 fn is_io_trouble(kind: ErrorKind) -> bool {
     use ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     // `ErrorKind` has no stable name for an I/O error of the disk. The database creates no errors of that kind itself.
-    let of_disk = std::io::Error::from(rustix::io::Errno::IO).kind();
+    let of_disk = disk_error_kind();
     kind == of_disk
         || matches!(kind, NotFound | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
 }

@@ -64,6 +64,14 @@ pub enum StoreError {
     /// A write did not complete in time.
     #[error("a write to the store is stuck; check the disk, then restart the index")]
     Stuck,
+    /// The clock of the machine is set to a time that the database does not support.
+    #[error("the clock of this machine is set to a time before 1970; set it, then start the index again")]
+    ClockBefore1970,
+    /// The owner of the store has panicked.
+    #[error(
+        "internal error: the registrar stopped unexpectedly; restart the index (acknowledged changes are safe)"
+    )]
+    Internal,
     /// An earlier failure has closed the store.
     #[error("the store is closed after a failure")]
     Closed,

@@ -2,9 +2,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
-
 use super::StoreError;
+use crate::platform::try_lock;
 use crate::regular_file::open_regular;
 
 /// The exclusive lock on a data folder, released on drop or when the process ends.
@@ -20,10 +19,10 @@ impl DataFolderLock {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         let file = open_regular(&path, &mut options).map_err(unwritable)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::Locked { path: dir.to_owned() }),
-            Err(error) => Err(unwritable(error.into())),
+        if try_lock(&file).map_err(unwritable)? {
+            Ok(Self { _file: file })
+        } else {
+            Err(StoreError::Locked { path: dir.to_owned() })
         }
     }
 }

@@ -6,11 +6,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::StoreError;
 use super::rows::FORMAT;
+use crate::platform::{sync_folder, write_all_at};
 use crate::regular_file::{open_regular, read_regular};
 
 const NAME: &str = "mark";
@@ -19,6 +19,7 @@ const CHANGE: &str = ", change ";
 
 /// Maximum number of bytes read; a valid mark is shorter.
 const MAX_LEN: u64 = 4096;
+const _: () = assert!(MAX_LEN > (INTRO.len() + 10 + CHANGE.len() + 21) as u64, "a mark is read completely");
 
 /// The mark of a data folder.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl CommitMark {
             file.write_all(line(commits).as_bytes())?;
             file.sync_all()?;
             fs::rename(&new, &path)?;
-            File::open(dir)?.sync_all()?;
+            sync_folder(dir)?;
             Ok(Self { file, commits })
         };
         create().map_err(|source| StoreError::Unwritable { path: path.clone(), source })
@@ -72,8 +73,9 @@ impl CommitMark {
 
     /// Records that a change is on disk. The mark need not be synced, since an older one is still a valid lower bound.
     pub(super) fn advance(&mut self, commits: u64) -> io::Result<()> {
+        debug_assert!(commits > self.commits, "changes are counted up");
         self.commits = commits;
-        self.file.write_all_at(line(commits).as_bytes(), 0)
+        write_all_at(&self.file, line(commits).as_bytes(), 0)
     }
 }
 

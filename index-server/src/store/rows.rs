@@ -18,9 +18,10 @@ use protocol::digest::Digest;
 use protocol::frame;
 use protocol::index::list_hash::ListHash;
 use protocol::index::{FileRecord, ListSummary, Share};
+use protocol::limits::MAX_PATH;
 use protocol::node_id::NodeId;
 
-use crate::catalog::{Attendance, BlockNo, ListHeader};
+use crate::catalog::{Attendance, BLOCK_LEN, BlockNo, ListHeader};
 use crate::ids::NodeNo;
 
 /// The only format that is written and read.
@@ -28,6 +29,8 @@ pub(super) const FORMAT: u32 = 1;
 
 /// Maximum length of a value in bytes.
 const MAX_VALUE: usize = 64 << 10;
+const _: () =
+    assert!(MAX_VALUE >= 4 * BLOCK_LEN && MAX_VALUE >= 2 * MAX_PATH, "a block of any files fits a value");
 
 const CONFIG: Configuration<BigEndian, Fixint, Limit<MAX_VALUE>> =
     bincode::config::standard().with_big_endian().with_fixed_int_encoding().with_limit::<MAX_VALUE>();
@@ -96,9 +99,11 @@ pub(super) struct FileRow {
 impl From<&ListHeader> for NodeRow {
     fn from(header: &ListHeader) -> Self {
         let mut hash = [0; 32];
-        for (ours, theirs) in
-            hash.iter_mut().zip(frame::encode_body(&header.summary.hash).unwrap_or_default())
-        {
+        let encoded = frame::encode_body(&header.summary.hash).unwrap_or_default();
+        if encoded.len() != hash.len() {
+            impossible!("the hash of a list has another length", len = encoded.len());
+        }
+        for (ours, theirs) in hash.iter_mut().zip(encoded) {
             *ours = theirs;
         }
         let (id, files) = (*header.id.as_bytes(), header.summary.files);

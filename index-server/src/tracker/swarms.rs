@@ -132,8 +132,12 @@ impl Swarms {
     }
 
     fn remove(&mut self, sequence: u64) {
-        let Some(entry) = self.announce_order.remove(sequence) else { return };
-        let Some(swarm) = self.torrents.get_mut(&entry.infohash) else { return };
+        let Some(entry) = self.announce_order.remove(sequence) else {
+            return impossible!("an unknown announce is removed", sequence = sequence);
+        };
+        let Some(swarm) = self.torrents.get_mut(&entry.infohash) else {
+            return impossible!("a peer has no swarm", torrent = entry.infohash);
+        };
         swarm.remove(entry.address);
         if swarm.is_empty() {
             self.torrents.remove(&entry.infohash);

@@ -1,5 +1,7 @@
 //! Builds a word index from many titles at once.
 
+use protocol::limits::MAX_PATH;
+
 use super::WordIndex;
 use super::word_batch::WordBatch;
 
@@ -8,6 +10,8 @@ const MAX_BATCH_WORDS: usize = 1 << 19;
 
 /// Maximum total length of these words in bytes.
 const MAX_BATCH_BYTES: usize = 16 << 20;
+const _: () =
+    assert!(MAX_BATCH_BYTES + MAX_PATH * 4 < u32::MAX as usize, "positions in the text fit 32 bits");
 
 /// Builds a word index from titles in order of their numbers. Gathering the words of many titles first is much faster than
 /// looking them up one by one (docs/performance.md).
@@ -34,8 +38,7 @@ impl WordIndexBuilder {
     }
 
     fn flush_batch(&mut self) {
-        self.batch.sort();
-        self.batch.flush_into(&mut self.words, usize::MAX);
+        self.batch = std::mem::take(&mut self.batch).sort().flush_all_into(&mut self.words);
     }
 }
 

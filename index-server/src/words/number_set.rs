@@ -11,6 +11,7 @@ use containers::Containers;
 
 /// Minimum size of a set that is split into containers.
 const MANY_MIN_LEN: usize = 512;
+const _: () = assert!(MANY_MIN_LEN / 2 > 3, "a shrinking set does not skip a representation");
 
 /// A sorted set of numbers. Most words occur in few names: sets of up to three numbers need no allocation.
 #[derive(Debug)]
@@ -64,11 +65,18 @@ impl NumberSet {
                 } else if let Err(position) = list.binary_search(&number) {
                     list.insert(position, number);
                 }
+                debug_assert!(
+                    list.binary_search(&number).is_ok()
+                        && list.first() <= Some(&number)
+                        && list.last() >= Some(&number),
+                    "the numbers of a set are sorted"
+                );
                 if list.len() >= MANY_MIN_LEN {
                     let mut containers = Containers::default();
                     for number in list.iter() {
                         containers.insert(*number);
                     }
+                    debug_assert_eq!(containers.len, list.len(), "splitting a set keeps its numbers");
                     *self = Self::Many(Box::new(containers));
                 }
             }
@@ -117,7 +125,9 @@ impl NumberSet {
             Self::Many(containers) => {
                 containers.remove(number);
                 if containers.len < MANY_MIN_LEN / 2 {
-                    *self = Self::Some(containers.list());
+                    let list = containers.list();
+                    debug_assert!(list.is_sorted_by(|one, next| one < next) && list.len() == containers.len);
+                    *self = Self::Some(list);
                 }
             }
         }

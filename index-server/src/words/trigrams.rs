@@ -63,6 +63,7 @@ impl TrigramIndex {
     /// Removes a word.
     pub(super) fn remove(&mut self, word: &str, number: u32) {
         for gram in trigrams_of(with_edges(word)) {
+            // A word may contain a trigram twice.
             let Some(words) = self.word_sets.get_mut(&gram) else { continue };
             words.remove(number);
             if words.len() == 0 {

@@ -12,7 +12,13 @@ pub(crate) struct WordBatch {
     /// The words, concatenated.
     text: String,
     occurrences: Vec<WordOccurrence>,
-    /// How many sorted occurrences are indexed already.
+}
+
+/// The words of some titles in the order in which they are indexed.
+#[derive(Debug)]
+pub(crate) struct SortedWords {
+    batch: WordBatch,
+    /// How many occurrences are indexed already.
     flushed: usize,
 }
 
@@ -28,6 +34,11 @@ struct WordOccurrence {
 }
 
 impl WordOccurrence {
+    /// Returns the position in the order in which words are indexed.
+    fn position(&self) -> u64 {
+        u64::from(self.sort_key) << 32 | u64::from(self.title)
+    }
+
     fn word(self, text: &str) -> &str {
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
@@ -53,35 +64,48 @@ impl WordBatch {
         (self.occurrences.len(), self.text.len())
     }
 
-    /// Sorts the batch before it is flushed.
-    pub(crate) fn sort(&mut self) {
-        self.occurrences.sort_unstable_by_key(|occurrence| {
-            u64::from(occurrence.sort_key) << 32 | u64::from(occurrence.title)
-        });
-        self.flushed = 0;
+    /// Sorts the occurrences by word, then by title.
+    pub(crate) fn sort(mut self) -> SortedWords {
+        self.occurrences.sort_unstable_by_key(WordOccurrence::position);
+        SortedWords { batch: self, flushed: 0 }
     }
 
-    /// Indexes up to `limit` further occurrences; returns true when all are done, and then the batch is empty.
+    /// Removes all words, but keeps the memory.
+    fn clear(&mut self) {
+        self.occurrences.clear();
+        self.text.clear();
+    }
+}
+
+impl SortedWords {
+    /// Indexes up to `limit` further occurrences; returns true when all are done.
     pub(crate) fn flush_into(&mut self, words: &mut WordIndex, limit: usize) -> bool {
-        let Self { text, occurrences, flushed } = self;
+        let Self { batch: WordBatch { text, occurrences }, flushed } = self;
         let next = occurrences.get(*flushed..).unwrap_or_default();
         let next = next.get(..limit).unwrap_or(next);
         for same in
             next.chunk_by(|one, other| one.sort_key == other.sort_key && one.word(text) == other.word(text))
         {
             let number = same.first().and_then(|occurrence| words.number_of(occurrence.word(text)));
+            debug_assert!(
+                same.is_sorted_by_key(|occurrence| occurrence.title),
+                "the titles of a word are sorted"
+            );
             if let Some(titles) = number.and_then(|number| words.table.get_mut(number)) {
                 titles.append(same.iter().map(|occurrence| occurrence.title));
             }
         }
         *flushed += next.len();
-        if *flushed < occurrences.len() {
-            return false;
-        }
-        occurrences.clear();
-        text.clear();
-        *flushed = 0;
-        true
+        debug_assert!(*flushed <= occurrences.len(), "more words are indexed than gathered");
+        *flushed == occurrences.len()
+    }
+
+    /// Indexes all further occurrences; returns the empty batch, to reuse its memory.
+    pub(super) fn flush_all_into(mut self, words: &mut WordIndex) -> WordBatch {
+        self.flush_into(words, usize::MAX);
+        let mut batch = self.batch;
+        batch.clear();
+        batch
     }
 }
 
@@ -109,7 +133,7 @@ mod tests {
     fn partial_flushes_insert_every_word() {
         let (mut batch, mut words) = (WordBatch::default(), WordIndex::default());
         (0..10).for_each(|title| batch.insert(&format!("all some{} one{title}", title % 3), title));
-        batch.sort();
+        let mut batch = batch.sort();
         let last = (1..100).find(|_| batch.flush_into(&mut words, 4));
         assert_eq!(last, Some(8), "30 occurrences, 4 at a time");
         let titles = |text: &str| {
@@ -118,7 +142,7 @@ mod tests {
         };
         assert_eq!(titles("all"), (0..10).collect::<Vec<_>>());
         assert_eq!((titles("some2"), titles("one7")), (vec![2, 5, 8], vec![7]));
-        assert!(batch.flush_into(&mut words, 4), "the batch is empty");
+        assert!(batch.flush_into(&mut words, 4), "all words are indexed");
     }
 
     #[test]
@@ -127,7 +151,7 @@ mod tests {
         assert_eq!(sort_key(one), sort_key(other));
         let (mut batch, mut words) = (WordBatch::default(), WordIndex::default());
         (0..10).for_each(|title| batch.insert(if title % 2 == 0 { one } else { other }, title));
-        batch.sort();
+        let mut batch = batch.sort();
         assert!(batch.flush_into(&mut words, usize::MAX));
         let titles = |text: &str| {
             let number = words.table.find(text).unwrap();

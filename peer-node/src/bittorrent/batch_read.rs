@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use protocol::bittorrent::block_head;
 use protocol::geometry::Block;
-use rustix::io::Errno;
 
 use super::offering::{BlockSegment, TorrentOffering};
+use crate::platform::{FileAt, read_slices_at};
 
 /// Appends blocks with their heads to `out`. On an error `out` is unchanged; a changed file is an error.
 pub(super) fn read_blocks(offering: &TorrentOffering, blocks: &[Block], out: &mut Vec<u8>) -> io::Result<()> {
@@ -51,12 +51,6 @@ fn try_read_blocks(offering: &TorrentOffering, blocks: &[Block], out: &mut Vec<u
         }
     }
     run.read()
-}
-
-/// Returns true if the system lacks a resource for the moment, rather than the file being at fault.
-pub(super) fn is_transient(error: &io::Error) -> bool {
-    let transient = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR, Errno::AGAIN];
-    Errno::from_io_error(error).is_some_and(|errno| transient.contains(&errno))
 }
 
 /// The unfilled rest of the output buffer.
@@ -120,19 +114,12 @@ fn read_at(file: &File, mut offset: u64, mut buffers: Vec<&mut [u8]>) -> io::Res
     Ok(())
 }
 
-#[cfg(target_os = "linux")]
 fn read_some(file: &File, offset: u64, buffers: &mut [&mut [u8]]) -> io::Result<usize> {
     let mut slices: Vec<io::IoSliceMut<'_>> =
         buffers.iter_mut().map(|buffer| io::IoSliceMut::new(buffer)).collect();
-    Ok(rustix::io::preadv(file, &mut slices, offset)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn read_some(_file: &File, _offset: u64, _buffers: &mut [&mut [u8]]) -> io::Result<usize> {
-    Ok(0)
+    read_slices_at(file, &mut slices, offset)
 }
 
 fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    use std::os::unix::fs::FileExt;
     if bytes.is_empty() { Ok(()) } else { file.read_exact_at(bytes, offset) }
 }

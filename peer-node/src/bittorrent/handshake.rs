@@ -9,12 +9,12 @@ use protocol::bittorrent::{
     BitTorrentHandshake, BitTorrentHandshakeError, HANDSHAKE_HEAD_LEN, PeerId, ReservedBits,
 };
 use protocol::infohash::Infohash;
-use tokio::net::TcpStream;
 
 use super::joined_torrent::JoinedTorrent;
 use super::key_exchange;
 use super::outbound::ConnectMode;
-use super::peer_stream::PeerStream;
+use super::wire_stream::WireStream;
+use crate::transport::PeerStream;
 
 /// Time limit for the peer's part of the handshake, including a key exchange.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -84,16 +84,16 @@ impl PeerHandshake {
 
 /// Performs the handshake with a peer that we dialled.
 pub(super) async fn initiate(
-    stream: TcpStream,
+    stream: PeerStream,
     mode: ConnectMode,
     infohash: Infohash,
     own_id: PeerId,
-) -> Result<(PeerStream, PeerHandshake), PeerHandshakeError> {
+) -> Result<(WireStream, PeerHandshake), PeerHandshakeError> {
     with_timeout(async {
         let ours = encode_handshake(infohash, own_id);
         let mut channel = match mode {
             ConnectMode::Plain => {
-                let mut channel = PeerStream::without_key_exchange(stream, &[]);
+                let mut channel = WireStream::without_key_exchange(stream, &[]);
                 channel.write_all(&ours).await.map_err(PeerHandshakeError::before_first_byte)?;
                 channel
             }
@@ -112,20 +112,20 @@ pub(super) async fn initiate(
 /// Accepts the handshake of an inbound connection; `find` looks up the torrent. A peer that asks for an unknown torrent
 /// gets no answer.
 pub(super) async fn accept(
-    channel: PeerStream,
+    channel: WireStream,
     own_id: PeerId,
     find: impl AsyncFnOnce(Infohash) -> Option<Arc<JoinedTorrent>>,
-) -> Result<(PeerStream, PeerHandshake, Arc<JoinedTorrent>), PeerHandshakeError> {
+) -> Result<(WireStream, PeerHandshake, Arc<JoinedTorrent>), PeerHandshakeError> {
     with_timeout(receive_handshake(channel, own_id, find)).await
 }
 
 /// Accepts the key exchange and the handshake of an inbound connection; `find` looks up the torrent.
 pub(super) async fn accept_encrypted(
-    stream: TcpStream,
+    stream: PeerStream,
     opening: &[u8],
     own_id: PeerId,
     find: impl AsyncFnOnce(TorrentKey) -> Option<Arc<JoinedTorrent>>,
-) -> Result<(PeerStream, PeerHandshake, Arc<JoinedTorrent>), PeerHandshakeError> {
+) -> Result<(WireStream, PeerHandshake, Arc<JoinedTorrent>), PeerHandshakeError> {
     with_timeout(async {
         let (channel, torrent) = key_exchange::respond(stream, opening, find).await?;
         let expected = torrent.offering.infohash();
@@ -138,10 +138,10 @@ pub(super) async fn accept_encrypted(
 }
 
 async fn receive_handshake(
-    mut channel: PeerStream,
+    mut channel: WireStream,
     own_id: PeerId,
     find: impl AsyncFnOnce(Infohash) -> Option<Arc<JoinedTorrent>>,
-) -> Result<(PeerStream, PeerHandshake, Arc<JoinedTorrent>), PeerHandshakeError> {
+) -> Result<(WireStream, PeerHandshake, Arc<JoinedTorrent>), PeerHandshakeError> {
     let (reserved, infohash) = read_head(&mut channel).await?;
     let found = find(infohash).await.ok_or(PeerHandshakeError::UnknownTorrent(infohash))?;
     // Some clients send their peer id only after our handshake.
@@ -154,7 +154,7 @@ fn encode_handshake(infohash: Infohash, own_id: PeerId) -> [u8; 68] {
     BitTorrentHandshake { reserved: ReservedBits::ours(), infohash, peer_id: own_id }.encode()
 }
 
-async fn read_head(channel: &mut PeerStream) -> Result<(ReservedBits, Infohash), PeerHandshakeError> {
+async fn read_head(channel: &mut WireStream) -> Result<(ReservedBits, Infohash), PeerHandshakeError> {
     let mut head = [0; HANDSHAKE_HEAD_LEN];
     let (first, rest) = head.split_at_mut(1);
     channel.read_exact(first).await.map_err(PeerHandshakeError::before_first_byte)?;
@@ -162,7 +162,7 @@ async fn read_head(channel: &mut PeerStream) -> Result<(ReservedBits, Infohash),
     Ok(BitTorrentHandshake::decode_head(&head)?)
 }
 
-async fn read_peer_id(channel: &mut PeerStream) -> io::Result<PeerId> {
+async fn read_peer_id(channel: &mut WireStream) -> io::Result<PeerId> {
     let mut bytes = [0; 20];
     channel.read_exact(&mut bytes).await?;
     Ok(PeerId::from_bytes(bytes))

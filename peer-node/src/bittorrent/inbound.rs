@@ -5,22 +5,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use protocol::bittorrent::PROTOCOL;
-use tokio::net::TcpStream;
 
 use super::handshake::{self, PeerHandshake, PeerHandshakeError};
 use super::joined_torrent::JoinedTorrent;
-use super::peer_stream::PeerStream;
 use super::wire::WirePeer;
+use super::wire_stream::WireStream;
 use super::wires::Wires;
-use crate::transport::{AdmissionPermit, log_expected_refusal, log_refusal};
+use crate::transport::{AdmissionPermit, PeerStream, log_expected_refusal, log_refusal};
 
 /// A peer whose handshake was accepted.
-type AcceptedPeer = (PeerStream, PeerHandshake, Arc<JoinedTorrent>);
+type AcceptedPeer = (WireStream, PeerHandshake, Arc<JoinedTorrent>);
 
 impl Wires {
     /// Accepts a connection that began with a handshake, whose first 20 bytes have been read.
-    pub(crate) async fn accept(&self, stream: TcpStream, from: SocketAddr, permit: AdmissionPermit) {
-        let channel = PeerStream::without_key_exchange(stream, &PROTOCOL);
+    pub(crate) async fn accept(&self, stream: PeerStream, from: SocketAddr, permit: AdmissionPermit) {
+        let channel = WireStream::without_key_exchange(stream, &PROTOCOL);
         let find = async |infohash| self.find(infohash).await;
         self.admit(handshake::accept(channel, self.peer_id(), find).await, from, permit);
     }
@@ -28,7 +27,7 @@ impl Wires {
     /// Accepts a connection that began with a key exchange, whose first bytes are `opening`.
     pub(crate) async fn accept_encrypted(
         &self,
-        stream: TcpStream,
+        stream: PeerStream,
         opening: &[u8],
         from: SocketAddr,
         permit: AdmissionPermit,

@@ -8,23 +8,23 @@ use protocol::bittorrent::mse::{
 };
 use protocol::infohash::Infohash;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::handshake::PeerHandshakeError;
 use super::joined_torrent::JoinedTorrent;
-use super::peer_stream::PeerStream;
+use super::wire_stream::WireStream;
+use crate::transport::PeerStream;
 
 /// Read size: usually more than one direction of an exchange.
 const READ_SIZE: usize = 1 << 10;
 
 /// Performs the key exchange with a peer that we dialled; `payload` is sent as the first bytes of the connection.
 pub(super) async fn initiate(
-    mut stream: TcpStream,
+    mut stream: PeerStream,
     infohash: Infohash,
     payload: &[u8],
-) -> Result<PeerStream, PeerHandshakeError> {
+) -> Result<WireStream, PeerHandshakeError> {
     let (mut initiator, opening) = Initiator::begin(random_secret()?, infohash, payload);
-    stream.set_nodelay(true)?;
+    stream.send_at_once()?;
     stream.write_all(&opening).await.map_err(PeerHandshakeError::before_first_byte)?;
     let mut portion = [0; READ_SIZE];
     let mut received =
@@ -33,7 +33,7 @@ pub(super) async fn initiate(
         let progress = initiator.receive(received)?;
         stream.write_all(&progress.send).await?;
         if let Some(established) = progress.done {
-            return Ok(PeerStream::from_key_exchange(stream, established));
+            return Ok(WireStream::from_key_exchange(stream, established));
         }
         received = read_some(&mut stream, &mut portion).await?;
     }
@@ -41,12 +41,12 @@ pub(super) async fn initiate(
 
 /// Performs the key exchange of an inbound connection that began with `opening`; `identify` looks up the torrent.
 pub(super) async fn respond(
-    mut stream: TcpStream,
+    mut stream: PeerStream,
     opening: &[u8],
     identify: impl AsyncFnOnce(TorrentKey) -> Option<Arc<JoinedTorrent>>,
-) -> Result<(PeerStream, Arc<JoinedTorrent>), PeerHandshakeError> {
+) -> Result<(WireStream, Arc<JoinedTorrent>), PeerHandshakeError> {
     let mut responder = Responder::new(random_secret()?);
-    stream.set_nodelay(true)?;
+    stream.send_at_once()?;
     let mut portion = [0; READ_SIZE];
     let mut answer = responder.receive(opening)?;
     let key = loop {
@@ -62,14 +62,14 @@ pub(super) async fn respond(
         let ResponderOutput { send, next } = answer;
         stream.write_all(&send).await?;
         if let ResponderNext::Done(established) = next {
-            return Ok((PeerStream::from_key_exchange(stream, established), torrent));
+            return Ok((WireStream::from_key_exchange(stream, established), torrent));
         }
         answer = responder.receive(read_some(&mut stream, &mut portion).await?)?;
     }
 }
 
 /// Reads at least one byte.
-async fn read_some<'a>(stream: &mut TcpStream, portion: &'a mut [u8]) -> io::Result<&'a [u8]> {
+async fn read_some<'a>(stream: &mut PeerStream, portion: &'a mut [u8]) -> io::Result<&'a [u8]> {
     let count = stream.read(portion).await?;
     if count == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());

@@ -1,12 +1,13 @@
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use protocol::address_group::address_group;
+use protocol::rate_limiter::RateLimit;
 
-use crate::rate_limiter::{AddressRateLimiter, RateLimit};
+use crate::rate_limiter::AddressRateLimiter;
+use crate::transport::AddressCounts;
 
 /// Key exchanges per address. The limit bounds the CPU time that one address can consume.
 const PER_ADDRESS: RateLimit = RateLimit { interval: Duration::from_millis(250), burst: 32 };
@@ -32,7 +33,7 @@ struct KeyExchangeCounts {
     remote: AddressRateLimiter,
     loopback: AddressRateLimiter,
     /// Exchanges in progress, per address; bounded by the number of connections.
-    running: HashMap<IpAddr, usize>,
+    running: AddressCounts,
 }
 
 /// A key exchange in progress; released on drop.
@@ -52,7 +53,7 @@ impl KeyExchangeLimit {
             counts: Arc::new(Mutex::new(KeyExchangeCounts {
                 remote: others,
                 loopback: here,
-                running: HashMap::new(),
+                running: AddressCounts::default(),
             })),
         }
     }
@@ -61,28 +62,21 @@ impl KeyExchangeLimit {
     pub(super) fn begin(&self, from: IpAddr, now: Instant) -> Option<KeyExchangePermit> {
         let (from, is_loopback) = (address_group(from), from.is_loopback());
         let mut table = self.counts.lock();
-        let running = table.running.get(&from).copied().unwrap_or(0);
-        if running >= if is_loopback { MAX_CONCURRENT_LOOPBACK } else { MAX_CONCURRENT } {
+        if table.running.of(from) >= if is_loopback { MAX_CONCURRENT_LOOPBACK } else { MAX_CONCURRENT } {
             return None;
         }
         let gate = if is_loopback { &mut table.loopback } else { &mut table.remote };
         if !gate.admit(from, now) {
             return None;
         }
-        table.running.insert(from, running + 1);
+        table.running.add(from);
         Some(KeyExchangePermit { from, counts: Arc::clone(&self.counts) })
     }
 }
 
 impl Drop for KeyExchangePermit {
     fn drop(&mut self) {
-        let mut table = self.counts.lock();
-        if let Some(running) = table.running.get_mut(&self.from) {
-            *running -= 1;
-            if *running == 0 {
-                table.running.remove(&self.from);
-            }
-        }
+        self.counts.lock().running.remove(self.from);
     }
 }
 
@@ -101,7 +95,7 @@ mod tests {
         running.pop();
         assert!(limit.begin(FAR, now).is_some());
         drop(running);
-        assert!(limit.counts.lock().running.is_empty());
+        assert!(limit.counts.lock().running.total() == 0);
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! Dials peers, in plaintext or with a key exchange.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::handshake::{self, PeerHandshake};
 use super::joined_torrent::JoinedTorrent;
-use super::peer_stream::PeerStream;
 use super::wire::WirePeer;
 use super::wire_error::PeerWireError;
+use super::wire_stream::WireStream;
 use super::wires::Wires;
+use crate::transport::PeerStream;
 
 /// Allows for a round-trip time of one second, a full send queue and a lost packet.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,10 +74,9 @@ impl Wires {
         torrent: &Arc<JoinedTorrent>,
         address: SocketAddr,
         mode: ConnectMode,
-    ) -> Result<(PeerStream, PeerHandshake), PeerWireError> {
-        let connecting = self.config().transport.source_address().connect(address);
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, connecting);
-        let connected = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    ) -> Result<(WireStream, PeerHandshake), PeerWireError> {
+        let source = self.config().transport.source_address();
+        let connected = PeerStream::connect(source, address, CONNECT_TIMEOUT).await;
         let stream = connected.map_err(|source| PeerWireError::Connect { address, source })?;
         let peer_handshake =
             handshake::initiate(stream, mode, torrent.offering.infohash(), self.peer_id()).await;

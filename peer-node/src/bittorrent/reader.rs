@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use protocol::bittorrent::BitTorrentDecoder;
 use protocol::bittorrent::mse::StreamCipher;
 use tokio::io::AsyncReadExt;
-use tokio::net::tcp::OwnedReadHalf;
 
 use super::close_reason::{CloseReason, IDLE_TIMEOUT};
 use super::event::WireEvent;
@@ -15,7 +14,7 @@ use super::joined_torrent::WireReporter;
 use super::message_handler::WireMessageHandler;
 use super::receive_buffer::WireReceiveBuffer;
 use crate::throttle::PeerLimiter;
-use crate::transport::{SlotClaim, Uploads};
+use crate::transport::{PeerReadHalf, SlotClaim, Uploads};
 
 /// How often an idle connection is checked.
 const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
@@ -26,7 +25,7 @@ const BITFIELD_TIMEOUT: Duration = Duration::from_secs(2);
 /// The reading half of a connection.
 #[derive(Debug)]
 pub(super) struct WireReader {
-    pub(super) stream: OwnedReadHalf,
+    pub(super) stream: PeerReadHalf,
     /// Decrypts incoming bytes on an encrypted connection.
     pub(super) cipher: Option<StreamCipher>,
     pub(super) decoder: BitTorrentDecoder,

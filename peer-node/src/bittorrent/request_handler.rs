@@ -9,7 +9,8 @@ use protocol::limits::{MAX_BITTORRENT_BLOCK, MAX_BITTORRENT_REQUESTS};
 use super::close_reason::CloseReason;
 use super::offering::{BlockSegment, TorrentOffering};
 use super::send_queue::{BlockPushOutcome, WireSendQueue};
-use crate::transport::{SlotClaim, prefetch};
+use crate::platform::prefetch;
+use crate::transport::SlotClaim;
 
 /// Validates a peer's requests and queues the blocks.
 #[derive(Debug)]
@@ -108,7 +109,7 @@ impl BlockRequestHandler {
         if self.read_ahead_piece.replace(piece) == Some(piece) {
             return;
         }
-        let whole = Block { piece, begin: 0, length: self.offering.geometry().length_of(piece) };
+        let whole = self.offering.geometry().whole_piece(piece);
         // Errors do not matter here: the read of the block reports them.
         for segment in self.offering.segments(whole).ok().flatten().unwrap_or_default() {
             if let BlockSegment::File { file, offset, length } = segment {

@@ -23,7 +23,7 @@ pub(crate) enum PeerWireError {
         source: PeerHandshakeError,
     },
     /// The connection limit is reached.
-    #[error("cannot connect to {address}: the maximum of {max} connections is open (--max-connections)")]
+    #[error("cannot connect to {address}: the maximum of {max} connections is open")]
     TooManyConnections {
         /// The address.
         address: SocketAddr,

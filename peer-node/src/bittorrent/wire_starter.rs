@@ -9,14 +9,14 @@ use super::block_assembler::BlockAssembler;
 use super::event_batch::WireEventBatch;
 use super::joined_torrent::{JoinedTorrent, WireReporter};
 use super::message_handler::{MessageHandlerState, WireMessageHandler};
-use super::peer_stream::PeerStream;
 use super::reader::WireReader;
 use super::receive_buffer::WireReceiveBuffer;
 use super::request_handler::BlockRequestHandler;
 use super::wire::{WirePeer, WireState};
+use super::wire_stream::WireStream;
 use super::wires::WiresConfig;
 use super::writer::{SendBudget, WireWriter};
-use crate::transport::{AdmissionPermit, ChokeTarget, SlotClaim, SocketTuner, shrink_receive_buffer};
+use crate::transport::{AdmissionPermit, ChokeTarget, PeerReadHalf, PeerWriteHalf, SlotClaim};
 use crate::view::ContentId;
 
 /// Starts the tasks of a torrent's connections.
@@ -28,21 +28,20 @@ pub(super) struct WireStarter<'a> {
 
 impl WireStarter<'_> {
     /// Starts the tasks of a connection. Returns false if another connection to the same peer is kept.
-    pub(super) fn start(self, channel: PeerStream, peer: WirePeer, permit: AdmissionPermit) -> bool {
-        let PeerStream { stream, ciphers, received, .. } = channel;
+    pub(super) fn start(self, channel: WireStream, peer: WirePeer, permit: AdmissionPermit) -> bool {
+        let WireStream { stream, ciphers, received, .. } = channel;
         let offering = &self.torrent.offering;
         let wire = Arc::new(WireState::new(peer, offering.geometry(), self.torrent.closed.child_token()));
         let Some(reporter) = self.torrent.add(&wire, self.config.peer_id) else { return false };
-        let tuner = SocketTuner::begin(&stream, peer.address.ip(), Arc::clone(&wire.path));
-        shrink_receive_buffer(&stream, peer.address.ip());
+        stream.shrink_receive_buffer(peer.address.ip());
         let (have, cursor) = offering.subscribe(wire.queue.filled());
         send_extended_handshake(&wire);
         send_pieces(&wire, &have);
         let choke_target = Arc::clone(&wire.queue) as Arc<dyn ChokeTarget>;
         let claim = Arc::new(self.config.transport.slots().claim(choke_target, wire.peer.address.ip()));
-        let (read_half, write_half) = stream.into_split();
+        let (read_half, write_half) = stream.split(peer.address.ip(), Arc::clone(&wire.path));
         let (incoming, outgoing) = ciphers.map(|ciphers| (ciphers.incoming, ciphers.outgoing)).unzip();
-        let mut writer = self.writer((write_half, tuner), &wire, &reporter, &claim, cursor);
+        let mut writer = self.writer(write_half, &wire, &reporter, &claim, cursor);
         writer.cipher = outgoing;
         let mut reader = self.reader(read_half, &wire, reporter, claim);
         (reader.cipher, reader.buffer) = (incoming, WireReceiveBuffer::with_received(received));
@@ -58,7 +57,7 @@ impl WireStarter<'_> {
 
     fn writer(
         &self,
-        (stream, tuner): (tokio::net::tcp::OwnedWriteHalf, SocketTuner),
+        stream: PeerWriteHalf,
         wire: &Arc<WireState>,
         reporter: &WireReporter,
         claim: &Arc<SlotClaim>,
@@ -70,7 +69,6 @@ impl WireStarter<'_> {
         WireWriter {
             stream,
             cipher: None,
-            tuner,
             wire: Arc::clone(wire),
             reporter: reporter.clone(),
             claim: Arc::clone(claim),
@@ -88,7 +86,7 @@ impl WireStarter<'_> {
 
     fn reader(
         &self,
-        stream: tokio::net::tcp::OwnedReadHalf,
+        stream: PeerReadHalf,
         wire: &Arc<WireState>,
         reporter: WireReporter,
         claim: Arc<SlotClaim>,

@@ -8,16 +8,16 @@ use protocol::bittorrent::BitTorrentMessage;
 use protocol::bittorrent::mse::StreamCipher;
 use protocol::geometry::Block;
 use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::OwnedWriteHalf;
 
-use super::batch_read::{is_transient, read_blocks};
+use super::batch_read::read_blocks;
 use super::close_reason::CloseReason;
 use super::event::WireEvent;
 use super::joined_torrent::WireReporter;
 use super::offering::TorrentOffering;
 use super::wire::WireState;
+use crate::platform::is_transient;
 use crate::throttle::PeerLimiter;
-use crate::transport::{SlotClaim, SocketTuner, UploadGuard};
+use crate::transport::{PeerWriteHalf, SlotClaim, UploadGuard};
 
 /// How long the peer may accept no data.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -49,10 +49,9 @@ const MAX_HAVES_PER_READ: usize = 1024;
 /// The writing half of a connection.
 #[derive(Debug)]
 pub(super) struct WireWriter {
-    pub(super) stream: OwnedWriteHalf,
+    pub(super) stream: PeerWriteHalf,
     /// Encrypts outgoing bytes on an encrypted connection.
     pub(super) cipher: Option<StreamCipher>,
-    pub(super) tuner: SocketTuner,
     pub(super) wire: Arc<WireState>,
     pub(super) reporter: WireReporter,
     pub(super) claim: Arc<SlotClaim>,
@@ -186,7 +185,6 @@ impl WireWriter {
             let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the peer reads nothing");
             let writing = tokio::time::timeout(WRITE_TIMEOUT, self.stream.write(rest));
             let count = writing.await.map_err(|_| stuck())??;
-            self.tuner.sent(self.stream.as_ref(), count);
             written += count;
             // Heads and messages are small, so a proportional share is accurate enough until everything is written.
             let share = content * written / bytes.len();

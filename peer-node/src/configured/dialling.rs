@@ -3,19 +3,19 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use protocol::backoff::{Backoff, BackoffRange};
 use protocol::configured::{ConfiguredPeerId, ListedPeer};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::handshake::{GroupHandshakeError, exchange_handshakes};
 use super::link::GroupConnection;
-use crate::backoff::Backoff;
+use crate::transport::PeerStream;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Minimum and maximum delay between two attempts.
-const RETRY_DELAYS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
+const RETRY_DELAYS: BackoffRange = BackoffRange::new(Duration::from_millis(100), Duration::from_secs(4));
 
 /// After a connection that lasted this long, the delay is reset.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ pub(super) async fn keep_dialling(
     connections: mpsc::Sender<GroupConnection>,
     cancel: CancellationToken,
 ) {
-    let mut backoff = Backoff::between(RETRY_DELAYS.0, RETRY_DELAYS.1);
+    let mut backoff = Backoff::new(RETRY_DELAYS);
     loop {
         let begun = Instant::now();
         match dial(own_id, &target, &cancel).await {
@@ -65,10 +65,9 @@ async fn dial(
     cancel: &CancellationToken,
 ) -> Result<GroupConnection, GroupDialError> {
     let target_address = (target.host.as_str(), target.port);
-    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(target_address)).await;
-    let connected = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let connected = PeerStream::connect_host(target_address, CONNECT_TIMEOUT).await;
     let mut stream = connected.map_err(GroupDialError::Connect)?;
-    let address = stream.peer_addr().map_err(GroupDialError::Connect)?;
+    let address = stream.peer_address().map_err(GroupDialError::Connect)?;
     let judge = |claimed| if claimed == target.id { Ok(()) } else { Err("is not the expected peer") };
     let peer = exchange_handshakes(&mut stream, own_id, judge).await?;
     Ok(GroupConnection { stream, address, peer, is_inbound: false, closed: cancel.child_token() })

@@ -16,7 +16,7 @@ pub(super) enum GroupDisconnectReason {
     Message(#[from] ConfiguredMessageError),
     #[error("protocol violation: {0}")]
     Bitfield(#[from] BitfieldError),
-    #[error("it uses {theirs} framing (use --framing {theirs} to start with it)")]
+    #[error("it uses {theirs} framing")]
     OtherFraming { theirs: Framing },
     #[error("connection lost: {0}")]
     Io(#[from] io::Error),

@@ -21,6 +21,8 @@ pub(crate) struct GroupConfig {
     pub(crate) framing: Option<Framing>,
     /// Warnings about the configuration files, one line each.
     pub(crate) warnings: Vec<String>,
+    /// Words the advice to start this peer with another framing, in the terms of the front end.
+    pub(crate) framing_advice: fn(Framing) -> String,
 }
 
 /// Why a configuration is unusable.
@@ -60,7 +62,14 @@ impl GroupConfig {
             (Ok(list), Ok((settings, warnings))) => {
                 let text = ConfigWarning::display_all(&warnings, &common.to_string_lossy()).to_string();
                 let warnings = text.lines().map(str::to_owned).collect();
-                Ok(Self { common: settings, peer_list: list, dir: dir.to_owned(), framing: None, warnings })
+                Ok(Self {
+                    common: settings,
+                    peer_list: list,
+                    dir: dir.to_owned(),
+                    framing: None,
+                    warnings,
+                    framing_advice: |framing| format!("try {framing} framing"),
+                })
             }
             (list, settings) => {
                 let errors = [(peers, list.err()), (common, settings.err())].into_iter();

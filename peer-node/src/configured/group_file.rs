@@ -2,19 +2,17 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use protocol::bitfield::Bitfield;
 use protocol::configured::ListedPeer;
 use protocol::geometry::{Geometry, PieceIndex};
-use rustix::fs::{CWD, OFlags};
 
 use super::group_config::GroupConfig;
 use super::part_file::{GroupPartFile, with_suffix};
 use super::receipt::Receipt;
-use crate::storage::rename_no_replace;
+use crate::platform::{LinkPolicy, open_nonblocking, rename_no_replace};
 
 /// Maximum number of unverified files that are moved aside.
 const MAX_UNVERIFIED: u32 = 1000;
@@ -205,7 +203,7 @@ fn open_received(
 fn move_aside(target: &Path) -> Result<PathBuf, GroupFileError> {
     for number in 1..=MAX_UNVERIFIED {
         let candidate = with_suffix(target, &format!(".unverified-{number}"));
-        match rename_no_replace((CWD, target), (CWD, &candidate)) {
+        match rename_no_replace(target, &candidate) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             moved => {
                 moved.map_err(GroupFileError::at(target))?;
@@ -219,9 +217,7 @@ fn move_aside(target: &Path) -> Result<PathBuf, GroupFileError> {
 
 /// Opens a regular file. Returns `None` if it does not exist.
 fn open_regular(path: &Path) -> Result<Option<(File, Metadata)>, GroupFileError> {
-    // Opening must not block, for instance on a pipe.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+    let file = match open_nonblocking(path, OpenOptions::new().read(true), LinkPolicy::Follow) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(GroupFileError::at(path))?,
     };

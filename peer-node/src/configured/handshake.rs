@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use protocol::configured::{ConfiguredHandshake, ConfiguredHandshakeError, ConfiguredPeerId, HANDSHAKE_LEN};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+
+use crate::transport::PeerStream;
 
 /// Maximum time of a handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,7 +30,7 @@ pub(super) enum GroupHandshakeError {
 
 /// Sends our id and receives the peer's. `judge` returns the reason to refuse that id.
 pub(super) async fn exchange_handshakes(
-    stream: &mut TcpStream,
+    stream: &mut PeerStream,
     own_id: ConfiguredPeerId,
     judge: impl FnOnce(ConfiguredPeerId) -> Result<(), &'static str>,
 ) -> Result<ConfiguredPeerId, GroupHandshakeError> {

@@ -7,7 +7,6 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use protocol::configured::{ConfiguredPeerId, Framing};
 use protocol::geometry::Geometry;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,13 +16,13 @@ use super::peer_framings::PeerFramings;
 use super::reader::{GroupEvent, GroupReader};
 use super::send_queue::{GroupSendQueue, OutgoingMessage};
 use super::writer::GroupWriter;
-use crate::transport::{BufferPool, OutstandingRequests, SocketTuner};
+use crate::transport::{BufferPool, OutstandingRequests, PeerStream};
 use swarm::SourceId;
 
 /// A connection after the handshake.
 #[derive(Debug)]
 pub(super) struct GroupConnection {
-    pub(super) stream: TcpStream,
+    pub(super) stream: PeerStream,
     pub(super) address: SocketAddr,
     pub(super) peer: ConfiguredPeerId,
     /// Whether the peer opened it.
@@ -74,7 +73,6 @@ impl GroupLink {
         common: &LinkContext,
     ) -> Self {
         let GroupConnection { stream, address, peer, closed, .. } = connection;
-        let tuner = SocketTuner::begin(&stream, address.ip(), Arc::default());
         let shared = Arc::new(GroupLinkState {
             queue: GroupSendQueue::new(&common.geometry),
             // Without the fast extension: a choke drops pending requests without rejecting them.
@@ -84,12 +82,11 @@ impl GroupLink {
             end_reason: Mutex::default(),
             closed,
         });
-        let (read, write) = stream.into_split();
+        let (read, write) = stream.split(address.ip(), Arc::default());
         let state = Arc::clone(&shared);
         let reader = GroupReader::new(read, peer, Arc::clone(&state), common, Instant::now());
         let writer = GroupWriter {
             stream: write,
-            tuner,
             state,
             geometry: common.geometry,
             file: Arc::clone(&common.file),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use protocol::configured::ConfiguredPeerId;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::group_config::GroupConfig;
 use super::handshake::exchange_handshakes;
 use super::link::GroupConnection;
-use crate::transport::{AddressLimits, AdmissionPermit, PeerAdmission, accept_all, log_refusal};
+use crate::transport::{AddressLimits, AdmissionPermit, PeerAdmission, PeerStream, accept_all, log_refusal};
 
 /// Number of connections that may be without a handshake, in addition to one per listed peer.
 const MAX_UNIDENTIFIED: usize = 64;
@@ -49,7 +49,7 @@ impl GroupListener {
 
     /// Exchanges handshakes. The permit is released afterwards: the number of identified neighbours is limited by the peer
     /// list.
-    async fn handle_connection(self, mut stream: TcpStream, address: SocketAddr, _permit: AdmissionPermit) {
+    async fn handle_connection(self, mut stream: PeerStream, address: SocketAddr, _permit: AdmissionPermit) {
         match exchange_handshakes(&mut stream, self.own_id, |claimed| self.check_peer(claimed)).await {
             Ok(peer) => {
                 let closed = self.cancel.child_token();

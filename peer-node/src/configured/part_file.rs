@@ -1,20 +1,18 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::Geometry;
-use rustix::fs::{CWD, OFlags};
 use serde::{Deserialize, Serialize};
 
 use super::group_file::GroupFileError;
 use super::receipt::Receipt;
+use crate::platform::{LinkPolicy, file_id, lock, open_nonblocking, rename_no_replace, sync_folder};
 use crate::storage::{
-    allocate, is_disk_full, load_record, lock, pieces_from_digits, pieces_to_digits, remove_record,
-    rename_no_replace, save_record,
+    allocate, is_disk_full, load_record, pieces_from_digits, pieces_to_digits, remove_record, save_record,
 };
 
 /// The partial file of a peer, `<name>.part`, and the record beside it.
@@ -55,7 +53,8 @@ impl GroupPartFile {
         }
         let is_same = !is_new && metadata.len() == geometry.size();
         let record: Option<GroupPartRecord> = load_record(&record_path(&path)).filter(|_| is_same);
-        let have = record.and_then(|record| record.pieces(&geometry, metadata.ino()));
+        let inode = file_id(&metadata).map_err(&at)?.inode;
+        let have = record.and_then(|record| record.pieces(&geometry, inode));
         if have.is_none() {
             // Unrecorded bytes must never be mistaken for pieces.
             remove_record(&record_path(&path));
@@ -68,7 +67,7 @@ impl GroupPartFile {
                 at(source)
             }
         })?;
-        let part = Self { geometry, inode: metadata.ino(), file: Arc::new(file), path: path.clone() };
+        let part = Self { geometry, inode, file: Arc::new(file), path: path.clone() };
         Ok((part, have.unwrap_or_else(|| Bitfield::empty(&geometry))))
     }
 
@@ -91,9 +90,9 @@ impl GroupPartFile {
         if let Err(error) = Receipt::write(target, &self.file) {
             tracing::warn!(%error, file = %target.display(), "receipt of the received file not written");
         }
-        rename_no_replace((CWD, &self.path), (CWD, target)).map_err(GroupFileError::at(target))?;
+        rename_no_replace(&self.path, target).map_err(GroupFileError::at(target))?;
         let folder = target.parent().unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(GroupFileError::at(folder))?;
+        sync_folder(folder).map_err(GroupFileError::at(folder))?;
         remove_record(&record_path(&self.path));
         Ok(())
     }
@@ -117,10 +116,10 @@ impl GroupPartRecord {
 /// Opens the part file. Returns true if it was created.
 fn open(path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    options.read(true).write(true).custom_flags(flags.bits().cast_signed());
-    match options.clone().create_new(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok((options.open(path)?, false)),
+    options.read(true).write(true);
+    let open = |options: &mut OpenOptions| open_nonblocking(path, options, LinkPolicy::Refuse);
+    match open(options.clone().create_new(true)) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok((open(&mut options)?, false)),
         created => Ok((created?, true)),
     }
 }

@@ -7,12 +7,11 @@ use protocol::bitfield::Bitfield;
 use protocol::configured::{ConfiguredDecoder, ConfiguredItem, ConfiguredMessage, ConfiguredPeerId, Framing};
 use protocol::geometry::{Block, Geometry, PieceIndex};
 use tokio::io::AsyncReadExt;
-use tokio::net::tcp::OwnedReadHalf;
 
 use super::disconnect_reason::{GroupDisconnectReason, MIN_RATE};
 use super::link::{GroupEventSender, GroupLinkState, LinkContext};
 use super::peer_framings::PeerFramings;
-use crate::transport::{AnswerKind, Buffer, BufferPool};
+use crate::transport::{AnswerKind, Buffer, BufferPool, PeerReadHalf};
 use swarm::SourceId;
 
 /// Size of one read.
@@ -58,7 +57,7 @@ impl GroupEvent {
 /// The reading half of a connection.
 #[derive(Debug)]
 pub(super) struct GroupReader {
-    stream: OwnedReadHalf,
+    stream: PeerReadHalf,
     peer: ConfiguredPeerId,
     state: Arc<GroupLinkState>,
     geometry: Geometry,
@@ -88,7 +87,7 @@ pub(super) struct GroupEventReader {
 
 impl GroupReader {
     pub(super) fn new(
-        stream: OwnedReadHalf,
+        stream: PeerReadHalf,
         peer: ConfiguredPeerId,
         state: Arc<GroupLinkState>,
         common: &LinkContext,
@@ -253,5 +252,5 @@ impl GroupEventReader {
 
 /// Returns the only block of a piece: this dialect requests whole pieces.
 pub(super) fn piece_block(geometry: &Geometry, piece: PieceIndex) -> Block {
-    Block { piece, begin: 0, length: geometry.length_of(piece) }
+    geometry.whole_piece(piece)
 }

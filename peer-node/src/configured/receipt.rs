@@ -2,11 +2,11 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::platform::{file_id, modified_time};
 use crate::storage::{load_record, remove_record, save_record};
 
 /// The contents of `.<name>.done.json`. This dialect has no hashes, so any change of the file, or any other file with its
@@ -24,20 +24,21 @@ pub(super) struct Receipt {
 impl Receipt {
     const VERSION: u32 = 1;
 
-    fn from_metadata(metadata: &Metadata) -> Self {
-        let mtime = (metadata.mtime(), metadata.mtime_nsec());
-        Self { version: Self::VERSION, size: metadata.len(), inode: metadata.ino(), mtime }
+    fn from_metadata(metadata: &Metadata) -> io::Result<Self> {
+        let (inode, mtime) = (file_id(metadata)?.inode, modified_time(metadata));
+        Ok(Self { version: Self::VERSION, size: metadata.len(), inode, mtime })
     }
 
     /// Records that the file with this final name was received completely.
     pub(super) fn write(target: &Path, file: &File) -> io::Result<()> {
-        save_record(&receipt_path(target), &Self::from_metadata(&file.metadata()?), |_| false)
+        save_record(&receipt_path(target), &Self::from_metadata(&file.metadata()?)?, |_| false)
     }
 
     /// Returns true if the file with this name is the received one.
     pub(super) fn matches(target: &Path, metadata: &Metadata) -> bool {
-        load_record(&receipt_path(target))
-            .is_some_and(|receipt: Self| receipt == Self::from_metadata(metadata))
+        let is_of_file =
+            |receipt: Self| Self::from_metadata(metadata).is_ok_and(|of_file| receipt == of_file);
+        load_record(&receipt_path(target)).is_some_and(is_of_file)
     }
 
     /// Removes the record of a file, if it exists.

@@ -9,13 +9,12 @@ use std::time::Duration;
 use protocol::configured::Framing;
 use protocol::geometry::{Geometry, PieceIndex};
 use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::OwnedWriteHalf;
 
 use super::disconnect_reason::GroupDisconnectReason;
 use super::link::GroupLinkState;
 use super::peer_framings::PeerFramings;
 use super::send_queue::OutgoingMessage;
-use crate::transport::{MAX_SEND, SocketTuner, send_some};
+use crate::transport::{MAX_SEND, PeerWriteHalf};
 
 /// Time to wait for the neighbour's first message, which shows its framing: the first value applies if other peers have sent
 /// messages, the second if none has.
@@ -27,8 +26,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The writing half of a connection.
 #[derive(Debug)]
 pub(super) struct GroupWriter {
-    pub(super) stream: OwnedWriteHalf,
-    pub(super) tuner: SocketTuner,
+    pub(super) stream: PeerWriteHalf,
     pub(super) state: Arc<GroupLinkState>,
     pub(super) geometry: Geometry,
     pub(super) file: Arc<File>,
@@ -80,9 +78,8 @@ impl GroupWriter {
         let (mut offset, mut remaining) =
             (self.geometry.piece_offset(piece), self.geometry.length_of(piece) as usize);
         while remaining > 0 {
-            let sending = send_some(self.stream.as_ref(), &self.file, offset, remaining.min(MAX_SEND));
+            let sending = self.stream.send_file(&self.file, offset, remaining.min(MAX_SEND));
             let sent = with_timeout(sending).await?;
-            self.tuner.sent(self.stream.as_ref(), sent);
             offset += sent as u64;
             remaining -= sent;
             self.state.sent.fetch_add(sent as u64, Ordering::Relaxed);

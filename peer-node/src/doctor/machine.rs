@@ -3,9 +3,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use protocol::units::{DisplayDuration, DisplaySize};
-use rustix::process::{Resource, getrlimit};
 
 use super::Finding;
+use crate::platform;
 
 /// Plausible times of a clock that is set: the beginnings of 2025 and 2100, in seconds since 1970.
 const PLAUSIBLE_TIMES: (u64, u64) = (1_735_689_600, 4_102_444_800);
@@ -46,7 +46,7 @@ pub(super) fn clock(now: SystemTime, index_ahead: Option<i64>) -> Finding {
 
 /// Checks the free space of the node's folder.
 pub(super) fn free_space(folder: &Path) -> Finding {
-    match crate::download::free_space(folder) {
+    match platform::free_space(folder) {
         Ok(free) if free >= LOW_SPACE => Finding::ok("free space", DisplaySize(free).to_string()),
         Ok(free) => Finding::warning(
             "free space",
@@ -61,8 +61,7 @@ pub(super) fn free_space(folder: &Path) -> Finding {
 
 /// Checks the limit of open files and connections.
 pub(super) fn descriptors() -> Finding {
-    let limit = getrlimit(Resource::Nofile).current;
-    match limit {
+    match platform::descriptor_limit() {
         Some(limit) if limit < MIN_DESCRIPTORS => Finding::warning(
             "open files",
             format!("at most {limit}"),

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use super::Finding;
 use crate::addresses::{ListenerFault, listener_fault};
-use crate::index_client::{IndexStatus, Reachability};
+use crate::discovery::index_client::{IndexStatus, Reachability};
 
 /// Checks whether the index is usable.
 pub(super) fn index(index: &str, status: &IndexStatus) -> Finding {
@@ -64,8 +64,8 @@ pub(super) fn port(own: SocketAddr, status: &IndexStatus) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discovery::index_client::IndexInfo;
     use crate::doctor::Severity;
-    use crate::index_client::IndexInfo;
 
     fn online(reachable: Reachability) -> IndexStatus {
         let seen_address = "10.0.0.7:12349".parse().unwrap();

@@ -1,6 +1,5 @@
-use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
-
 use super::Finding;
+use crate::platform::{FileSystemType, file_system_type, is_read_only_file_system};
 use crate::state_dir::{StateDir, StateHealth};
 
 const CHECK: &str = "state folder";
@@ -23,15 +22,13 @@ enum FileSystemKind {
 /// Checks the node's state folder and its file system.
 pub(super) fn state_folder(state: &StateDir) -> Finding {
     let health = state.health().borrow().clone();
-    let kind =
-        statfs(state.path()).map(|stat| file_system_kind(u64::from_ne_bytes(stat.f_type.to_ne_bytes())));
-    let is_read_only =
-        statvfs(state.path()).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY));
+    let kind = file_system_type(state.path()).map(file_system_kind);
+    let is_read_only = is_read_only_file_system(state.path());
     match kind {
         Ok(kind) => assess(&state.path().display().to_string(), &health, kind, is_read_only),
         Err(error) => Finding::problem(
             CHECK,
-            format!("{}: {}", state.path().display(), std::io::Error::from(error)),
+            format!("{}: {error}", state.path().display()),
             "check that the share folder exists and is writable; the node recreates the rest",
         ),
     }
@@ -76,21 +73,21 @@ fn assess(path: &str, health: &StateHealth, kind: FileSystemKind, is_read_only: 
     }
 }
 
-/// Returns the kind of a file system from its magic number (statfs(2)).
-fn file_system_kind(magic: u64) -> FileSystemKind {
-    match magic & 0xffff_ffff {
-        0x0102_1994 => FileSystemKind::Memory("tmpfs"),
-        0x8584_58f6 => FileSystemKind::Memory("ramfs"),
-        0x6969 => FileSystemKind::Network("NFS"),
-        0xff53_4d42 | 0xfe53_4d42 | 0x517b => FileSystemKind::Network("SMB"),
-        0x0102_1997 => FileSystemKind::Network("9p"),
-        0x6573_5546 => FileSystemKind::Network("FUSE"),
-        0x00c3_6400 => FileSystemKind::Network("Ceph"),
-        0x5346_414f => FileSystemKind::Network("AFS"),
-        0x794c_7630 => FileSystemKind::Overlay,
-        0x4d44 => FileSystemKind::NoPermissions("FAT"),
-        0x2011_bab0 => FileSystemKind::NoPermissions("exFAT"),
-        _ => FileSystemKind::Ordinary,
+/// Returns what a type of file systems means for a node's state.
+const fn file_system_kind(found: FileSystemType) -> FileSystemKind {
+    match found {
+        FileSystemType::Tmpfs => FileSystemKind::Memory("tmpfs"),
+        FileSystemType::Ramfs => FileSystemKind::Memory("ramfs"),
+        FileSystemType::Nfs => FileSystemKind::Network("NFS"),
+        FileSystemType::Smb => FileSystemKind::Network("SMB"),
+        FileSystemType::NineP => FileSystemKind::Network("9p"),
+        FileSystemType::Fuse => FileSystemKind::Network("FUSE"),
+        FileSystemType::Ceph => FileSystemKind::Network("Ceph"),
+        FileSystemType::Afs => FileSystemKind::Network("AFS"),
+        FileSystemType::Overlay => FileSystemKind::Overlay,
+        FileSystemType::Fat => FileSystemKind::NoPermissions("FAT"),
+        FileSystemType::ExFat => FileSystemKind::NoPermissions("exFAT"),
+        FileSystemType::Ntfs | FileSystemType::Ordinary => FileSystemKind::Ordinary,
     }
 }
 
@@ -102,16 +99,19 @@ mod tests {
     #[test]
     fn every_file_system_kind_has_a_severity() {
         let healthy = StateHealth::default();
-        for (magic, severity, word) in [
-            (0xef53, Severity::Ok, "/s"),
-            (0x0102_1994, Severity::Warning, "tmpfs"),
-            (0x6969, Severity::Warning, "NFS"),
-            (0x794c_7630, Severity::Warning, "overlay"),
-            (0x4d44, Severity::Warning, "FAT"),
+        for (found_type, severity, word) in [
+            (FileSystemType::Ordinary, Severity::Ok, "/s"),
+            (FileSystemType::Tmpfs, Severity::Warning, "tmpfs"),
+            (FileSystemType::Nfs, Severity::Warning, "NFS"),
+            (FileSystemType::Overlay, Severity::Warning, "overlay"),
+            (FileSystemType::Fat, Severity::Warning, "FAT"),
         ] {
-            let found = assess("/s", &healthy, file_system_kind(magic), false);
+            let found = assess("/s", &healthy, file_system_kind(found_type), false);
             assert!(found.severity == severity && found.detail.contains(word), "{found:?}");
-            assert_eq!(assess("/s", &healthy, file_system_kind(magic), true).severity, Severity::Problem);
+            assert_eq!(
+                assess("/s", &healthy, file_system_kind(found_type), true).severity,
+                Severity::Problem
+            );
         }
         let open = StateHealth { exposed_mode: Some(0o755), ..StateHealth::default() };
         let found = assess("/s", &open, FileSystemKind::Ordinary, false);

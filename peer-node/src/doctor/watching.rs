@@ -1,17 +1,12 @@
-use std::fs;
-
 use super::Finding;
 use crate::library::WatchStatus;
+use crate::platform::watch_limit;
 
 const CHECK: &str = "watching";
 
 /// Checks whether the system reports changes in the shared folders.
 pub(super) fn watching(watching: &WatchStatus) -> Finding {
-    let limit = |name: &str| {
-        let limit = fs::read_to_string(format!("/proc/sys/fs/inotify/{name}"));
-        limit.ok().and_then(|limit| limit.trim().parse().ok())
-    };
-    assess(watching, limit)
+    assess(watching, watch_limit)
 }
 
 fn assess(watching: &WatchStatus, limit: impl Fn(&str) -> Option<u64>) -> Finding {

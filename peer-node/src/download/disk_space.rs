@@ -1,16 +1,13 @@
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::location::LocationError;
 use super::part_file::PartFileError;
 use super::part_folders::HIDDEN_FOLDER_NAME;
+use crate::platform::{allocated_bytes, free_space};
 use crate::state_dir::STATE_DIR_NAME;
 use crate::transfer::recovery::Recovery;
 use crate::view::DiskSpace;
-
-/// The unit in which stat counts a file's blocks, independent of the file system.
-const BLOCK: u64 = 512;
 
 /// Minimum space that a download needs to continue: its record and a few directory entries.
 const MIN_SPACE: u64 = 64 << 10;
@@ -31,7 +28,7 @@ impl PartFileError {
 /// belongs on a blocking thread.
 pub(super) fn measure(path: &Path, size: u64) -> io::Result<DiskSpace> {
     let taken = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
-    let taken = taken.map_or(0, |metadata| metadata.blocks().saturating_mul(BLOCK));
+    let taken = taken.as_ref().map_or(0, allocated_bytes);
     let folder = path.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
     let free = free_space(folder)?;
     let folder = visible_parent(folder);
@@ -44,12 +41,6 @@ fn visible_parent(folder: &Path) -> &Path {
         above.file_name().is_some_and(|name| name == STATE_DIR_NAME || name == HIDDEN_FOLDER_NAME)
     };
     folder.ancestors().find(is_ours).and_then(Path::parent).unwrap_or(folder)
-}
-
-/// Returns the number of free bytes in a folder.
-pub(crate) fn free_space(folder: &Path) -> io::Result<u64> {
-    let system = rustix::fs::statvfs(folder)?;
-    Ok(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
 impl DiskSpace {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::list_file;
 use super::listed_download::{DownloadItem, ListedDownload};
 use super::wanted::DownloadTarget;
+use crate::essential_task::EssentialTask;
 use crate::view::{DownloadId, Priority};
 
 /// How long changes are collected before they are written together.
@@ -103,6 +104,7 @@ impl DownloadList {
 
     /// Writes the list after changes, until the node stops.
     pub(super) async fn run(self, cancel: CancellationToken) {
+        let _essential = EssentialTask::begin("list of downloads");
         loop {
             let changed = async {
                 self.inner.changed.notified().await;

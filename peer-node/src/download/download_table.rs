@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -11,10 +12,20 @@ use crate::view::{ContentId, DownloadId, DownloadView};
 const MAX_FINISHED: usize = 1000;
 const STARTS_PER_PRUNE: u32 = 100;
 
+/// What has changed in the table, so that a reader need not compare all of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TableVersion {
+    /// Number of the latest new download.
+    pub(crate) last_added: u32,
+    /// How often a download was removed, or replaced by another attempt under its number.
+    pub(crate) replacements: u64,
+}
+
 /// The downloads of this run, by number.
 #[derive(Debug, Default)]
 pub(super) struct DownloadTable {
     last: u32,
+    version: watch::Sender<TableVersion>,
     entries: BTreeMap<DownloadId, DownloadEntry>,
     /// The latest download of each content.
     latest: HashMap<ContentId, DownloadId>,
@@ -43,6 +54,10 @@ impl DownloadTable {
         let (session, view, cancel) = make(id);
         self.latest.extend(names.iter().map(|name| (*name, id)));
         self.entries.insert(id, DownloadEntry { contents: names, view, cancel });
+        self.version.send_modify(|version| match again {
+            None => version.last_added = id.0,
+            Some(_) => version.replacements += 1,
+        });
         Ok((id, session))
     }
 
@@ -73,6 +88,17 @@ impl DownloadTable {
         self.entries.get(&id).map(|entry| entry.view.clone())
     }
 
+    /// Returns the downloads with larger numbers than `id`.
+    pub(super) fn watch_after(&self, id: DownloadId) -> Vec<(DownloadId, watch::Receiver<DownloadView>)> {
+        let after = self.entries.range((Bound::Excluded(id), Bound::Unbounded));
+        after.map(|(id, entry)| (*id, entry.view.clone())).collect()
+    }
+
+    /// Returns a receiver that follows additions and removals.
+    pub(super) fn version(&self) -> watch::Receiver<TableVersion> {
+        self.version.subscribe()
+    }
+
     /// Returns the cancellation token of a download, if it is not finished.
     pub(super) fn cancellation_of(&self, id: DownloadId) -> Option<CancellationToken> {
         self.entries.get(&id).filter(|entry| !entry.is_over()).map(|entry| entry.cancel.clone())
@@ -93,8 +119,9 @@ impl DownloadTable {
 
     /// Removes a download.
     pub(super) fn remove(&mut self, id: DownloadId) {
-        let names = self.entries.remove(&id).map(|entry| entry.contents).unwrap_or_default();
-        for name in names {
+        let Some(entry) = self.entries.remove(&id) else { return };
+        self.version.send_modify(|version| version.replacements += 1);
+        for name in entry.contents {
             if self.latest.get(&name) == Some(&id) {
                 self.latest.remove(&name);
             }

@@ -7,10 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::storage::Folder;
-
-/// The device and inode of a folder.
-type FolderKey = (u64, u64);
+use crate::platform::{FileId, Folder};
 
 type SyncWaiters = Vec<oneshot::Sender<io::Result<()>>>;
 
@@ -19,14 +16,13 @@ type SyncWaiters = Vec<oneshot::Sender<io::Result<()>>>;
 /// A thousand small files that finish together in one folder cost a few syncs, not a thousand.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FolderSyncer {
-    folders: Arc<Mutex<HashMap<FolderKey, SyncWaiters>>>,
+    folders: Arc<Mutex<HashMap<FileId, SyncWaiters>>>,
 }
 
 impl FolderSyncer {
     /// Waits until all names currently in the folder are durable. If the future is dropped, the sync still happens.
     pub(super) async fn sync(&self, folder: Arc<Folder>) -> io::Result<()> {
-        let found = rustix::fs::fstat(&*folder)?;
-        let key = (found.st_dev, found.st_ino);
+        let key = folder.id()?;
         let (done, wait) = oneshot::channel();
         let is_first = {
             let mut folders = self.folders.lock();
@@ -43,7 +39,7 @@ impl FolderSyncer {
     }
 
     /// Syncs a folder as long as there are waiters.
-    fn sync_until_idle(&self, key: FolderKey, folder: &Folder) {
+    fn sync_until_idle(&self, key: FileId, folder: &Folder) {
         loop {
             let waiting = match self.folders.lock().get_mut(&key) {
                 Some(waiting) if !waiting.is_empty() => std::mem::take(waiting),

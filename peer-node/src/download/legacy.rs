@@ -2,23 +2,22 @@
 //! their current location.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
 use protocol::manifest::Manifest;
 use protocol::share_path::safe_file_name;
-use rustix::fs::{CWD, OFlags};
 use tokio_util::sync::CancellationToken;
 
 use super::location::{is_free, numbered_names};
 use super::part_file::is_piece_valid;
 use super::part_folders::PartPaths;
 use super::part_record::PartRecord;
-use crate::storage::{load_record, lock, remove_record, rename_no_replace};
+use crate::platform::{LinkPolicy, lock, open_nonblocking, rename_no_replace, sync_folder};
+use crate::storage::{load_record, remove_record};
 
 /// A candidate for adoption.
 struct LegacyPart {
@@ -103,8 +102,9 @@ fn numbered_parts(path: &Path) -> impl Iterator<Item = LegacyPart> {
 
 /// Returns true if the file contains a valid piece of the content and no other process uses it.
 fn belongs_to(part: &Path, manifest: &Manifest, cancel: &CancellationToken) -> bool {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(part) else { return false };
+    let Ok(file) = open_nonblocking(part, OpenOptions::new().read(true), LinkPolicy::Refuse) else {
+        return false;
+    };
     // A part that a torrent is downloading to is locked, and its record has another format.
     if !lock(&file).unwrap_or(true) {
         return false;
@@ -121,12 +121,12 @@ fn is_damaged(record: &Path) -> bool {
 /// Moves a part. The new record is durable before the rename, and the old record is removed last.
 fn move_part(old: &PartPaths, new: &PartPaths, record: &PartRecord) -> io::Result<()> {
     record.save(&new.record)?;
-    if let Err(error) = rename_no_replace((CWD, &old.part), (CWD, &new.part)) {
+    if let Err(error) = rename_no_replace(&old.part, &new.part) {
         remove_record(&new.record);
         return Err(error);
     }
     for part in [&new.part, &old.part] {
-        part.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+        part.parent().map_or(Ok(()), sync_folder)?;
     }
     remove_record(&old.record);
     Ok(())

@@ -2,7 +2,6 @@
 //! a verified copy, or by a hard link on request.
 
 use std::io;
-use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +18,7 @@ use super::part_folders::PartFolders;
 use super::reservations::ReservedName;
 use super::wanted::SaveOptions;
 use crate::library::OpenFile;
-use crate::storage::FileIdentity;
+use crate::platform::{FileAt, FileIdentity, is_executable, reflink};
 
 /// Number of bytes read at once.
 const READ_SIZE: usize = 1 << 20;
@@ -91,10 +90,7 @@ impl CopySource {
 
     fn attributes(&self) -> FileAttributes {
         let Ok(found) = self.file.file.metadata() else { return FileAttributes::default() };
-        FileAttributes {
-            modified: found.modified().ok(),
-            executable: found.permissions().mode() & 0o100 != 0,
-        }
+        FileAttributes { modified: found.modified().ok(), executable: is_executable(&found) }
     }
 }
 
@@ -150,14 +146,14 @@ impl CopyJob {
 
     /// Returns the current identity of the original, if its content has not changed since it was opened.
     fn identity_if_unchanged(&self) -> io::Result<Option<FileIdentity>> {
-        let found = FileIdentity::from_file(&*self.source.file.file)?;
+        let found = FileIdentity::from_file(&self.source.file.file)?;
         Ok(found.filter(|found| found.has_same_bytes(&self.source.file.identity)))
     }
 
     /// Reflinks the original's data to the copy. Returns `None` if the file system does not support that.
     fn try_reflink(&self, part: &PartFile) -> Result<Option<Arc<Manifest>>, CopyError> {
         let Some(manifest) = self.manifest.clone() else { return Ok(None) };
-        if rustix::fs::ioctl_ficlone(&*part.file(), &*self.source.file.file).is_err() {
+        if reflink(&self.source.file.file, &part.file()).is_err() {
             return Ok(None);
         }
         // The original was hashed in this state and was unchanged after the reflink.
@@ -212,7 +208,7 @@ fn read_verified(
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::time::{Duration, UNIX_EPOCH};
 
     use protocol::sha256::sha256;

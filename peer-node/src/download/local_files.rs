@@ -1,7 +1,6 @@
 //! Finds wanted content that is already on this machine.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use protocol::digest::Digest;
@@ -9,6 +8,7 @@ use protocol::share_path::SharePath;
 
 use super::location::{is_free, numbered_names};
 use crate::library::{ShareListing, SharedFile};
+use crate::platform::file_id;
 
 /// Maximum number of files with the same content that are tried as the original of a copy.
 const MAX_COPY_SOURCES: usize = 64;
@@ -36,8 +36,8 @@ pub(super) fn copy_sources<'a>(
     digest: &Digest,
     target: &Path,
 ) -> Vec<&'a SharedFile> {
-    let device =
-        target.ancestors().skip(1).find_map(|above| fs::metadata(above).ok()).map(|found| found.dev());
+    let folder = target.ancestors().skip(1).find_map(|above| fs::metadata(above).ok());
+    let device = folder.and_then(|folder| Some(file_id(&folder).ok()?.device));
     let mut originals: Vec<&SharedFile> = files.by_digest(digest).take(MAX_COPY_SOURCES).collect();
     originals.sort_by_key(|file| Some(file.identity.dev) != device);
     originals

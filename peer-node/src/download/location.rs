@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use protocol::share_path::SharePath;
-use rustix::io::Errno;
 
 use super::DownloadTarget;
+use crate::platform::is_not_a_folder;
 use crate::storage::{self, FileIdentity, Folder, NamingRules, is_strictly_below, numbered};
 
 /// Maximum number of names tried for one file.
@@ -105,7 +105,7 @@ pub(super) fn create_folder(root: &Path, target: &Path) -> Result<Folder, Locati
         None => fs::create_dir_all(folder).and_then(|()| Folder::open(folder)),
     };
     let opened = (1..MAX_LINK_TRIES).find_map(|_| match open() {
-        Err(error) if is_blocked(&error) => None,
+        Err(error) if is_not_a_folder(&error) => None,
         opened => Some(opened),
     });
     opened.unwrap_or_else(open).map_err(|source| {
@@ -115,11 +115,6 @@ pub(super) fn create_folder(root: &Path, target: &Path) -> Result<Folder, Locati
             None => LocationError::Folder { folder: folder.to_owned(), source },
         }
     })
-}
-
-/// Returns true if the path contains a link or something else that is not a folder.
-fn is_blocked(error: &io::Error) -> bool {
-    Errno::from_io_error(error).is_some_and(|errno| matches!(errno, Errno::LOOP | Errno::NOTDIR))
 }
 
 /// Opens a regular file for reading. Returns `None` for other file types and for paths below `root` that contain a link.

@@ -52,6 +52,7 @@ pub(super) fn most_common(offers: &BTreeMap<SourceId, ContentOffer>) -> Option<C
             None => counts.push((*offer, 1)),
         }
     }
+    // Found in the order of sources, so that the first of equals wins whatever its content.
     let most = counts.iter().map(|(_, count)| *count).max()?;
     counts.into_iter().find(|(_, count)| *count == most).map(|(offer, _)| offer)
 }
@@ -101,6 +102,7 @@ impl ManifestFetch {
     /// Returns the next states to request, as first index and count, or `None` if all have arrived.
     pub(super) fn next(&self) -> Option<(u32, u32)> {
         let first = u32::try_from(self.states.len()).unwrap_or(u32::MAX);
+        // Parts are requested in order, so what has arrived determines what is missing.
         let missing = state_count(&self.geometry).saturating_sub(first);
         (missing > 0).then_some((first, missing.min(MAX_STATES)))
     }
@@ -115,8 +117,10 @@ impl ManifestFetch {
     pub(super) fn hedge(&mut self, rtt: Option<Duration>, now: Instant) -> Option<(usize, u32)> {
         let (first, count) = self.next()?;
         let (trips, least) = HEDGE_DELAY;
+        // Each hedge waits longer than the one before, since the earlier ones may still be answered.
         let pause = (rtt.unwrap_or_default() * trips).max(least);
         let is_due = now.saturating_duration_since(self.progressed_at) >= pause * (self.hedges + 1);
+        // Once a part has arrived, the source is alive and the others would only repeat it.
         (first == 0 && is_due).then(|| {
             let sources = FIRST_HEDGE_SIZE << self.hedges.min(MAX_DOUBLINGS);
             self.hedges += 1;
@@ -143,6 +147,7 @@ impl ManifestFetch {
 
     /// Returns the manifest once all states have arrived.
     pub(super) fn finish(&self) -> Result<Manifest, ManifestFetchError> {
+        // The states must lead to the digest, and the manifest must be the one that was offered.
         let manifest = Manifest::from_states(self.digest, self.geometry, self.states.clone())?;
         if manifest.id() == self.offer.manifest {
             Ok(manifest)

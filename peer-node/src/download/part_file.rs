@@ -1,6 +1,5 @@
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,15 +10,13 @@ use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
 use protocol::geometry::{Geometry, PieceIndex};
 use protocol::manifest::Manifest;
-use rustix::fs::SeekFrom;
 
 use super::file_attributes::FileAttributes;
 use super::location::{self, LocationError};
 use super::part_folders::{PartFolders, PartLocation};
 use super::part_record::PartRecord;
-use crate::storage::{
-    DirectFile, Folder, MIN_DIRECT_SIZE, allocate, descriptor_path, is_disk_full, sync_record,
-};
+use crate::platform::{FileAt, Folder, has_data, has_descriptor_path, make_executable};
+use crate::storage::{DirectFile, MIN_DIRECT_SIZE, allocate, is_disk_full, sync_record};
 
 mod finalization;
 
@@ -180,6 +177,11 @@ impl PartFile {
     /// Writes a piece that is given as several slices.
     pub(super) fn write(&self, piece: PieceIndex, parts: &[&[u8]]) -> io::Result<()> {
         let mut offset = self.geometry.piece_offset(piece);
+        debug_assert_eq!(
+            parts.iter().map(|part| part.len()).sum::<usize>(),
+            self.geometry.length_of(piece) as usize,
+            "the slices are the whole piece"
+        );
         let direct = self.direct.as_ref().filter(|_| !self.keep_cached.load(Ordering::Relaxed));
         if let Some(direct) = direct
             && direct.write(parts, offset)?
@@ -197,30 +199,22 @@ impl PartFile {
     /// error.
     pub(super) fn set_attributes(&self, details: FileAttributes) {
         let modified = details.modified.map_or(Ok(()), |modified| self.file.set_modified(modified));
-        let executable = if details.executable { self.make_executable() } else { Ok(()) };
+        let executable = if details.executable { make_executable(&self.file) } else { Ok(()) };
         if let Err(error) = modified.and(executable) {
             tracing::warn!(path = %self.target.display(), %error, "cannot set the modification time or mode");
         }
     }
 
-    /// Makes the file executable for everyone who may read it.
-    fn make_executable(&self) -> io::Result<()> {
-        let mode = self.file.metadata()?.permissions().mode();
-        self.file.set_permissions(Permissions::from_mode(mode | ((mode & 0o444) >> 2)))
-    }
-
     /// Returns true if a piece has data on disk; holes need not be read.
     pub(super) fn has_bytes(&self, piece: PieceIndex) -> bool {
         let start = self.geometry.piece_offset(piece);
-        match rustix::fs::seek(&*self.file, SeekFrom::Data(start)) {
-            Ok(data) => data < start + u64::from(self.geometry.length_of(piece)),
-            Err(rustix::io::Errno::NXIO) => false,
-            Err(_) => true,
-        }
+        debug_assert!(start < self.geometry.size(), "a piece begins inside the content");
+        has_data(&self.file, start..start + u64::from(self.geometry.length_of(piece)))
     }
 
     /// Returns true if a piece on disk is valid.
     pub(super) fn is_piece_valid(&self, piece: PieceIndex, manifest: &Manifest) -> bool {
+        debug_assert_eq!(*manifest.geometry(), self.geometry, "the manifest divides this content");
         is_piece_valid(&self.file, piece, manifest)
     }
 
@@ -232,6 +226,7 @@ impl PartFile {
         for piece in self.geometry.pieces().filter(|piece| self.claimed.has(*piece)) {
             all.insert(piece);
         }
+        debug_assert!(all.count() >= pieces.count(), "claims are added, and nothing is lost");
         let record = named.location.record_path();
         PartRecord::new(self.digest, self.geometry.size(), &all).save(&record)?;
         let mut synced = named.record_synced_at.lock();
@@ -256,7 +251,7 @@ fn open_unnamed(folder: &Folder) -> Option<File> {
     // Any error shows up again when the file is opened by name.
     let file = folder.open_unnamed().ok()?;
     // Linking the file later goes through /proc; without it the file could never get a name.
-    descriptor_path(&file).exists().then_some(file)
+    has_descriptor_path(&file).then_some(file)
 }
 
 #[cfg(test)]

@@ -15,14 +15,13 @@ use parking_lot::Mutex;
 use protocol::digest::Digest;
 use protocol::geometry::Geometry;
 use protocol::node_id::NodeId;
-use rustix::fs::{AtFlags, StatxFlags};
 use serde::{Deserialize, Serialize};
 
 use super::location::{self, LocationError, is_free};
 use super::part_record::PartRecord;
 use crate::library::StoredPath;
 use crate::storage::replace_file;
-use crate::storage::{Folder, OpenMode, load_record, remove_leftover, remove_record, rename_no_replace};
+use crate::storage::{Folder, OpenMode, load_record, remove_leftover, remove_record};
 
 /// Name of the hidden folder beside a target on another file system.
 pub(super) const HIDDEN_FOLDER_NAME: &str = ".peerdex-partial";
@@ -109,7 +108,7 @@ impl PartLocation {
 
     /// Moves the part file to another name. Never replaces an existing file.
     pub(super) fn move_part(&self, to: (&Folder, &Path)) -> io::Result<()> {
-        rename_no_replace((&self.folder, self.part_name()), to)
+        self.folder.move_file(self.part_name(), to)
     }
 
     /// Returns a path to the record that goes through the open folder.
@@ -160,7 +159,7 @@ impl PartFolders {
         let own = create_folder(self.root(), &self.inner.state_folder)?;
         let folder = target.parent().unwrap_or(self.root());
         let failed = |source| LocationError::Folder { folder: folder.to_owned(), source };
-        if file_system_id(&around).map_err(failed)? == file_system_id(&own).map_err(failed)? {
+        if around.file_system_id().map_err(failed)? == own.file_system_id().map_err(failed)? {
             return Ok(PartLocation {
                 folder: own,
                 paths: PartPaths::new(&self.inner.state_folder, &format!("{digest}-{size}")),
@@ -323,19 +322,6 @@ fn unusable(folder: &Path, source: io::Error) -> LocationError {
         LocationError::Link { folder: folder.to_owned() }
     } else {
         LocationError::Folder { folder: folder.to_owned(), source }
-    }
-}
-
-/// Returns an id of the file system, for detecting that a rename would cross file systems: the device and, if the kernel
-/// reports it, the mount.
-fn file_system_id(folder: &Folder) -> io::Result<(u64, u64)> {
-    match rustix::fs::statx(folder, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID) {
-        Ok(found) => {
-            let device = (u64::from(found.stx_dev_major) << 32) | u64::from(found.stx_dev_minor);
-            Ok((device, found.stx_mnt_id))
-        }
-        Err(rustix::io::Errno::NOSYS) => Ok((rustix::fs::fstat(folder)?.st_dev, 0)),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -20,9 +20,11 @@ use protocol::peer::BlockRef;
 use super::manifest_fetch::{ContentOffer, ManifestFetch, ManifestFetchError, source_timeout};
 use crate::transfer::assembly::BlockAssembly;
 use crate::transport::Buffer;
+pub(super) use rival_action::RivalAction;
 pub(super) use rival_source::{CurrentManifest, RivalSource};
 use swarm::SourceId;
 
+mod rival_action;
 mod rival_source;
 #[cfg(test)]
 mod tests;
@@ -41,23 +43,6 @@ const MAX_STATES: u64 = 1 << 19;
 
 /// Maximum number of refuted offers that are remembered.
 const MAX_REFUTED: usize = 1024;
-
-/// An action for the session.
-#[derive(Debug)]
-pub(super) enum RivalAction {
-    /// Request states of a source's manifest.
-    RequestManifest { source: SourceId, first: u32, count: u32 },
-    /// Fetch this piece of the current manifest before all others.
-    Prioritise { piece: PieceIndex },
-    /// Request a complete piece from a source.
-    RequestPiece { source: SourceId, blocks: Vec<Block> },
-    /// Disconnect a source that did not deliver; it may be retried later.
-    Disconnect { source: SourceId, reason: &'static str },
-    /// Ban a source that offers a refuted manifest.
-    Ban { source: SourceId },
-    /// Replace the current manifest, which is refuted, by this proven one.
-    Adopt { manifest: Arc<Manifest> },
-}
 
 /// A complete deciding piece, to be verified.
 #[derive(Debug)]
@@ -125,6 +110,7 @@ impl RivalManifests {
     pub(super) fn refute(&mut self, offer: ContentOffer) {
         self.rivals.remove(&offer);
         if !self.is_refuted(offer) {
+            // The oldest is forgotten: its sources are long banned.
             self.refuted.truncate(MAX_REFUTED - 1);
             self.refuted.push_front(offer);
         }
@@ -134,6 +120,7 @@ impl RivalManifests {
     pub(super) fn reset(&mut self) {
         for rival in self.rivals.values_mut() {
             rival.deciding = None;
+            // A manifest that is on its way is needed whatever it is compared with.
             if !matches!(rival.state, RivalState::FetchingManifest(_)) {
                 rival.state = RivalState::Idle;
             }
@@ -147,10 +134,12 @@ impl RivalManifests {
         current: CurrentManifest<'_>,
         now: Instant,
     ) -> Option<RivalAction> {
+        // Liars go first, so that nothing more is requested from them.
         let lies = |candidate: &RivalSource<'_>| self.is_refuted(candidate.offer);
         if let Some((source, _)) = candidates.iter().find(|(_, candidate)| lies(candidate)) {
             return Some(RivalAction::Ban { source: *source });
         }
+        // Without a source an offer cannot be tested, and its manifest only takes memory.
         self.rivals.retain(|offer, _| candidates.values().any(|candidate| candidate.offer == *offer));
         for candidate in candidates.values() {
             self.rivals.entry(candidate.offer).or_default();
@@ -158,16 +147,20 @@ impl RivalManifests {
         // A rival that is blocked for now does not hold up the others.
         let is_full =
             self.rivals.values().filter(|rival| rival.is_busy()).count() >= max_parallel(current.manifest);
+        // Manifests of large contents are large, and many offers may be invented.
         let states: u64 = self.rivals.iter().map(|(offer, rival)| rival.state_count(*offer)).sum();
         let mut refuted = None;
         for (offer, rival) in &mut self.rivals {
+            // As soon as the manifest is complete, the piece that decides is fetched before all others.
             if let Some(action) = rival.find_deciding_pieces(current) {
                 return Some(action);
             }
+            // The current manifest has proved its side of the dispute; the rival is wrong.
             if rival.is_refuted_by(current) {
                 refuted = Some(*offer);
                 break;
             }
+            // Waits until other rivals have released their states.
             let is_large = rival.manifest.is_none() && states + state_count_of(*offer) > MAX_STATES;
             if matches!(rival.state, RivalState::Idle) && (is_full || is_large) {
                 continue;
@@ -190,6 +183,7 @@ impl RivalManifests {
         now: Instant,
     ) -> Result<(), ManifestFetchError> {
         let of_source = |rival: &&mut RivalManifest| matches!(&rival.state, RivalState::FetchingManifest(fetch) if fetch.source == source);
+        // The test may have been abandoned while the states were on their way.
         let Some(rival) = self.rivals.values_mut().find(of_source) else { return Ok(()) };
         let RivalState::FetchingManifest(mut fetch) = std::mem::take(&mut rival.state) else { return Ok(()) };
         fetch.add_part(first, states, now)?;
@@ -221,7 +215,9 @@ impl RivalManifests {
             return None;
         };
         let BlockRef { piece, begin, length, .. } = reference;
+        // The rival's geometry counts: it may claim another size.
         let block = manifest.geometry().block(piece, begin, length).ok()?;
+        // Repeated or unrequested blocks do not count towards the piece.
         if !proof.missing.remove(&block) {
             return None;
         }
@@ -250,6 +246,7 @@ impl RivalManifests {
 
     /// Refutes all offers that the valid piece of the proven manifest contradicts.
     pub(super) fn refute_by(&mut self, proved: &Manifest, piece: PieceIndex) {
+        // Only rivals whose dispute this very piece decides are refuted by it.
         let differs = |manifest: &Arc<Manifest>| proved.last_disputed_piece(manifest) == Some(piece);
         let is_refuted = |rival: &RivalManifest| rival.manifest.as_ref().is_some_and(differs);
         let refuted = self.rivals.iter().filter(|(_, rival)| is_refuted(rival)).map(|(offer, _)| *offer);
@@ -286,6 +283,7 @@ impl RivalManifest {
     /// Determines the deciding pieces, once, and prioritises that of the current manifest.
     fn find_deciding_pieces(&mut self, current: CurrentManifest<'_>) -> Option<RivalAction> {
         let manifest = self.manifest.as_ref().filter(|_| self.deciding.is_none())?;
+        // The last difference decides, because everything behind it is anchored at the digest.
         let (own, piece) = (
             manifest.last_disputed_piece(current.manifest)?,
             current.manifest.last_disputed_piece(manifest)?,
@@ -307,6 +305,7 @@ impl RivalManifest {
         now: Instant,
     ) -> Option<RivalAction> {
         let of_offer = || candidates.iter().filter(|(_, candidate)| candidate.offer == offer);
+        // `None` if the source has disconnected, which ends the test just like a timeout.
         let is_overdue = |source: SourceId, since: Instant, extra: Duration| {
             let is_over = |candidate: &RivalSource<'_>| {
                 now.saturating_duration_since(since) >= source_timeout(candidate.rtt) + extra
@@ -321,6 +320,7 @@ impl RivalManifest {
             (RivalState::Idle, Some(manifest)) => {
                 let piece = self.deciding?.own;
                 let (source, _) =
+                    // A source that chokes us or lacks the piece could not prove anything now.
                     of_offer().find(|(_, candidate)| candidate.is_serving && candidate.has(piece))?;
                 let blocks: Vec<Block> = manifest.geometry().blocks(piece, MAX_BLOCK).collect();
                 let (source, missing) = (*source, blocks.iter().copied().collect());
@@ -339,6 +339,7 @@ impl RivalManifest {
             }
             (RivalState::FetchingProof(ProofFetch { source, started: begun, piece, .. }), Some(manifest)) => {
                 let bytes = manifest.geometry().length_of(*piece);
+                // A whole piece takes longer than one reply on a slow line.
                 let extra = Duration::from_secs((bytes / MIN_RATE).into());
                 match is_overdue(*source, *begun, extra) {
                     Some(false) => None,

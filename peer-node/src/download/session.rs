@@ -18,7 +18,7 @@ use super::reservations::{ReservedName, ReservedTarget};
 use super::rivals::RivalManifests;
 use super::sources::DownloadSources;
 use super::{DownloadsConfig, WantedFile, disk_jobs, log_end};
-use crate::finder::source_search::SearchEvent;
+use crate::discovery::finder::source_search::SearchEvent;
 use crate::native::SourceEvent;
 use crate::transfer::driver::drive;
 use crate::transfer::queue::QueueSlot;

@@ -7,7 +7,7 @@ use protocol::node_id::NodeId;
 use super::choke_status::ChokeStatus;
 use super::manifest_fetch::ContentOffer;
 use super::rivals::RivalSource;
-use crate::finder::source_search::TriedSources;
+use crate::discovery::finder::source_search::TriedSources;
 use crate::native::FetchChannel;
 use crate::view::{DownloadState, QueuedAt, SourceView};
 use swarm::{SourceId, SourceIds};

@@ -1,6 +1,6 @@
 //! The command-line program around the library: options, signals and exit statuses.
 
-mod address_options;
+mod basic_options;
 mod doctor;
 mod folder_hint;
 mod lan;
@@ -8,6 +8,8 @@ mod options;
 mod state_options;
 mod swarm;
 mod torrent;
+mod transfer_options;
+mod verbosity_option;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -16,16 +18,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
 pub(crate) use options::{ProgramCommand, ProgramOptions};
 
+use crate::essential_task;
 use crate::frontend::console::output::OutputError;
 use crate::frontend::repl::{self, ReplEnd, ScriptOutcome};
-use crate::frontend::signals::Signals;
 use crate::identity::IdentityError;
 use crate::node::{Node, NodeStartError};
+use crate::platform::{Signals, raise_descriptor_limit};
 use crate::state_dir::{StateDir, StateError};
 use crate::used_folders::UsedFolders;
 
@@ -34,6 +36,9 @@ const EXIT_IN_USE: u8 = 75;
 
 /// Exit status if downloads of a script are unfinished; they resume when the node runs again.
 const EXIT_UNFINISHED: u8 = 7;
+
+/// Exit status after an internal error.
+const EXIT_INTERNAL: u8 = 70;
 
 /// Exit status after a second Ctrl-C.
 const EXIT_FORCED: u8 = 130;
@@ -106,6 +111,13 @@ pub fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "peer-node: {error}{}", error.hint());
         error.exit_code()
     });
+    if let Some(task) = essential_task::failed_task() {
+        let _ = writeln!(
+            io::stderr(),
+            "peer-node: internal error: the {task} stopped unexpectedly; received data is kept, start the node again"
+        );
+        return ExitCode::from(EXIT_INTERNAL);
+    }
     ExitCode::from(code)
 }
 
@@ -126,7 +138,7 @@ fn report_output_error(error: OutputError) -> u8 {
 }
 
 fn run(options: ProgramOptions) -> Result<u8, CliError> {
-    allow_many_descriptors();
+    raise_descriptor_limit();
     match &options.command {
         Some(ProgramCommand::Torrent(command)) => return Ok(torrent::run(command)?),
         Some(ProgramCommand::Swarm(command)) => return Ok(swarm::run(command)?),
@@ -145,17 +157,11 @@ fn run(options: ProgramOptions) -> Result<u8, CliError> {
     code
 }
 
-/// Raises the limit of open descriptors to the allowed maximum: every peer connection and every served file takes one.
-fn allow_many_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    // On failure the default limit stays, and connections wait until others have ended.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-}
-
 async fn run_node(options: ProgramOptions) -> Result<u8, CliError> {
     let mut signals = Signals::listen()?;
-    let (verbosity, index, timeout) = (options.verbose, options.index.clone(), options.timeout);
-    let (port, is_named_after_port) = (options.port, options.share_dir.is_none());
+    let (verbosity, index, timeout) =
+        (options.verbosity.verbose, options.basic.index.clone(), options.timeout);
+    let (port, is_named_after_port) = (options.basic.port, options.basic.share_dir.is_none());
     let (folder, options) = (options.folder()?, options.into_node_options()?);
     let used = UsedFolders::for_current_user();
     let other = used.as_ref().filter(|_| is_named_after_port);

@@ -11,10 +11,10 @@ mod command;
 mod command_error;
 mod command_table;
 mod input;
-mod natural_order;
 mod notices;
 mod number_ranges;
 mod peers;
+mod problem_hints;
 mod reachability_text;
 mod readiness;
 mod repl_loop;
@@ -32,13 +32,13 @@ pub(crate) use actions::{done_lines, show_findings};
 pub(super) use repl_loop::{ReplEnd, ScriptOutcome};
 
 use crate::frontend::console::output::{Audience, ConsoleOutput};
-use crate::frontend::signals::Signals;
 use crate::node::Node;
+use crate::platform::Signals;
 use banner::show_banner;
 use input::{CommandInput, PromptConfig, SharedCompletions};
 use notices::Notices;
 use repl_loop::ReplLoop;
-use session::ReplSession;
+use session::{ReplSession, display_path};
 
 /// Runs a session until its end: for a person if stdin and stdout are a terminal, otherwise for a script. `index` is the address
 /// of the index, for display; `timeout` limits how long a command waits for its downloads. The node is left running.
@@ -60,11 +60,12 @@ pub(super) async fn run(
         }
         return Ok(ReplLoop::new(session, CommandInput::script()?, signals, None).run().await);
     }
-    let (reported, hashes) = match show_banner(&mut session).await {
+    let shown = match show_banner(&mut session).await {
         Ok(shown) => shown,
         Err(error) => return Ok(ReplEnd::OutputFailed(error)),
     };
-    let notices = Notices::new(node, reported, hashes);
+    let state_folder = display_path(node.state().path());
+    let notices = Notices::new(session.operations.clone(), shown, state_folder, known.clone());
     let share_dir = node.share_dir().to_owned();
     let (input, printer) = CommandInput::prompt(PromptConfig {
         history: node.state().history(),

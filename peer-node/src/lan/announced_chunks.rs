@@ -6,6 +6,8 @@ use protocol::digest::Digest;
 use protocol::lan::{ChunkName, DictionaryLine, LanAnnouncement};
 use protocol::limits::MAX_CHUNK_HOLDERS;
 
+use crate::transport::AddressCounts;
+
 /// Maximum number of pairs of a chunk and a holder.
 const MAX_PAIRS: usize = 8192;
 
@@ -17,7 +19,8 @@ const MAX_PER_ADDRESS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct AnnouncedChunks {
     chunks: BTreeMap<ChunkName, Vec<ChunkHolder>>,
-    per_address: BTreeMap<IpAddr, usize>,
+    /// Pairs of a chunk and a holder, by holder.
+    pairs: AddressCounts,
     /// Lifetime of an announcement.
     lifetime: Duration,
 }
@@ -30,8 +33,8 @@ struct ChunkHolder {
 }
 
 impl AnnouncedChunks {
-    pub(crate) const fn new(lifetime: Duration) -> Self {
-        Self { chunks: BTreeMap::new(), per_address: BTreeMap::new(), lifetime }
+    pub(crate) fn new(lifetime: Duration) -> Self {
+        Self { chunks: BTreeMap::new(), pairs: AddressCounts::default(), lifetime }
     }
 
     /// Records an announcement. Returns the newly announced chunks, and true if anything else changed.
@@ -42,21 +45,23 @@ impl AnnouncedChunks {
         now: Instant,
     ) -> (Vec<ChunkName>, bool) {
         let (mut new_chunks, mut is_changed) = (Vec::new(), false);
-        let mut pairs: usize = self.per_address.values().sum();
         let digests = announcement.card.map(|card| card.digests).unwrap_or_default();
         for name in announcement.chunks {
+            // Digests come with cards only; other programs announce names alone.
             let digest = digests.get(&name).copied();
             let known = self.chunks.get_mut(&name).map(|holders| (holders.len(), holders));
             if let Some((_, holders)) = known
                 && let Some(holder) = holders.iter_mut().find(|holder| holder.address == from)
             {
+                // A repeated announcement only prolongs the entry, unless the content is another one.
                 is_changed |= holder.digest != digest;
                 (holder.digest, holder.last_seen) = (digest, now);
                 continue;
             }
-            let own = self.per_address.get(&from).copied().unwrap_or(0);
             let holders = self.chunks.get(&name).map_or(0, Vec::len);
-            if pairs >= MAX_PAIRS || own >= MAX_PER_ADDRESS || holders >= MAX_CHUNK_HOLDERS {
+            let (own, all) = (self.pairs.of(from), self.pairs.total());
+            // One address cannot fill the table, and no chunk collects an endless list of holders.
+            if all >= MAX_PAIRS || own >= MAX_PER_ADDRESS || holders >= MAX_CHUNK_HOLDERS {
                 continue;
             }
             self.chunks.entry(name.clone()).or_default().push(ChunkHolder {
@@ -64,8 +69,7 @@ impl AnnouncedChunks {
                 digest,
                 last_seen: now,
             });
-            *self.per_address.entry(from).or_default() += 1;
-            pairs += 1;
+            self.pairs.add(from);
             new_chunks.push(name);
         }
         (new_chunks, is_changed)
@@ -73,18 +77,19 @@ impl AnnouncedChunks {
 
     /// Removes expired entries. Returns true if any were removed.
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
-        let before: usize = self.per_address.values().sum();
+        let before = self.pairs.total();
         let lifetime = self.lifetime;
-        let (chunks, per_address) = (&mut self.chunks, &mut self.per_address);
-        per_address.clear();
+        let (chunks, pairs) = (&mut self.chunks, &mut self.pairs);
+        // Counting again while the table is swept is simpler than subtracting each removed entry.
+        pairs.clear();
         chunks.retain(|_, holders| {
             holders.retain(|holder| now.saturating_duration_since(holder.last_seen) < lifetime);
             for holder in &*holders {
-                *per_address.entry(holder.address).or_default() += 1;
+                pairs.add(holder.address);
             }
             !holders.is_empty()
         });
-        per_address.values().sum::<usize>() != before
+        pairs.total() != before
     }
 
     /// Returns the lines of the dictionary.

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use protocol::digest::Digest;
 use protocol::lan::{ChunkCount, ChunkLayout, ChunkName};
-use rustix::fs::CWD;
 use sha2::{Digest as _, Sha256};
 
 use super::ChunkFolderError;
@@ -46,6 +45,7 @@ impl ChunkFolder {
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let name = entry.file_name().to_str().and_then(|name| name.parse::<ChunkName>().ok());
+            // A file may disappear between the listing and this look; it is then skipped.
             let is_chunk = entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0);
             found.extend(name.filter(|_| is_chunk));
         }
@@ -71,6 +71,7 @@ impl ChunkFolder {
         if let Some((_, digest)) = self.digests.lock().get(chunk).filter(|(seen, _)| *seen == identity) {
             return Ok(Some(*digest));
         }
+        // Hashed without the lock, since this may take seconds.
         let digest = hash_file(file)?;
         self.digests.lock().insert(chunk.clone(), (identity, digest));
         Ok(Some(digest))
@@ -93,6 +94,7 @@ impl ChunkFolder {
         for number in 1..=cut.chunk_count() {
             let chunk = ChunkName::of_file(&name, number)
                 .map_err(|source| ChunkFolderError::Name { path: path.to_owned(), source })?;
+            // Each number up to the count has a range.
             let range = cut.range(number).unwrap_or_default();
             let temp = self.temp_file(chunk.as_str().as_ref());
             let copied = copy_range(&mut file, range.start, range.end - range.start, &temp);
@@ -106,9 +108,10 @@ impl ChunkFolder {
     /// Renames a chunk to its final name. An existing chunk is kept and must be identical.
     pub(super) fn finalize(&self, file: &TempFile, chunk: &ChunkName) -> Result<(), ChunkFolderError> {
         let target = self.path.join(chunk.as_str());
-        match rename_no_replace((CWD, file.path()), (CWD, &target)) {
+        match rename_no_replace(file.path(), &target) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // Another run may have cut the same file; identical chunks are as good as new ones.
                 let is_same =
                     || Ok::<_, io::Error>(self.digest(chunk)? == Some(hash_file(File::open(file.path())?)?));
                 match is_same() {
@@ -130,6 +133,7 @@ impl ChunkFolder {
 fn copy_range(from: &mut File, start: u64, length: u64, to: &TempFile) -> io::Result<()> {
     from.seek(SeekFrom::Start(start))?;
     let mut file = to.create()?;
+    // Chunks of a file that shrinks meanwhile would not fit together.
     if io::copy(&mut from.take(length), &mut file)? < length {
         return Err(io::Error::other("the file was truncated while it was read"));
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use protocol::lan::{ChunkName, LanAnnouncement};
 use protocol::limits::MAX_ANNOUNCEMENT;
+use protocol::rate_limiter::RateLimit;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -11,7 +12,7 @@ use tokio::time::MissedTickBehavior;
 use super::dictionary::{ContentDictionary, DictionarySnapshot};
 use super::settings::DATAGRAM_LIMITS;
 use super::{AnnouncedChunks, ChunkFolder, LanEvent, LanSettings};
-use crate::rate_limiter::{AddressRateLimiter, RateLimit};
+use crate::rate_limiter::AddressRateLimiter;
 
 /// Rate limits of reported refusals, per address and in total.
 const REFUSAL_REPORT_LIMITS: [RateLimit; 2] = [

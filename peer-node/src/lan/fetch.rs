@@ -8,12 +8,12 @@ use protocol::lan::{
     ChunkLengthRule, ChunkName, ChunkReplyError, ReplyContent, ReplyScanner, encode_request,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
 
 use super::chunk_folder::READ_SIZE;
 use super::hashing_writer::{HashingWriter, decode_base64};
 use super::temp_file::TempFile;
 use super::{ChunkFolder, LanSettings};
+use crate::transport::PeerStream;
 
 /// Maximum time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ pub(super) enum ChunkFetchError {
     Silent,
     #[error("it is too slow")]
     TooSlow,
-    #[error("it sent more than {0} bytes (--max-size)")]
+    #[error("it sent more than the maximum of {0} bytes")]
     TooLarge(u64),
     #[error("the chunk does not match the announced digest")]
     WrongDigest,
@@ -97,10 +97,9 @@ pub(super) async fn fetch(
     request: &FetchRequest<'_>,
 ) -> Result<FetchedChunk, ChunkFetchError> {
     let address = SocketAddr::new(request.from, settings.chunk_port);
-    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, connect(settings, address)).await;
-    let mut stream = connecting
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        .map_err(ChunkFetchError::Connect)?;
+    let local = Some(settings.host).filter(|host| address.is_ipv4() && !host.is_unspecified());
+    let connected = PeerStream::connect_from(local.map(IpAddr::V4), address, CONNECT_TIMEOUT).await;
+    let mut stream = connected.map_err(ChunkFetchError::Connect)?;
     stream
         .write_all(&encode_request(request.chunk, settings.reply_format))
         .await
@@ -117,7 +116,7 @@ pub(super) async fn fetch(
 
 /// Receives a reply until the end of the stream, or until a JSON object that is a complete answer.
 async fn receive(
-    stream: &mut TcpStream,
+    stream: &mut PeerStream,
     file: TempFile,
     request: &FetchRequest<'_>,
 ) -> Result<ReceivedReply, ChunkFetchError> {
@@ -207,12 +206,4 @@ fn has_length_of_reply(request: &FetchRequest<'_>, reply: u64, carried: u64) -> 
     request.digest.is_none()
         && request.length.allows(reply) == Some(true)
         && request.length.allows(carried) == Some(false)
-}
-
-async fn connect(settings: &LanSettings, address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if address.is_ipv4() && !settings.host.is_unspecified() {
-        socket.bind(SocketAddr::new(settings.host.into(), 0))?;
-    }
-    socket.connect(address).await
 }

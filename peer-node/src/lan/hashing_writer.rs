@@ -70,10 +70,12 @@ pub(super) async fn decode_base64(
     run_blocking(move || {
         let mut source = File::open(path)?;
         source.seek(SeekFrom::Start(range.start))?;
+        // The reply may have JSON around the encoded content.
         let mut source = source.take(range.end.saturating_sub(range.start));
         let mut sink = HashingWriter::new(&to)?;
         let (mut text, mut bytes) = (Vec::with_capacity(DECODE_BLOCK), 0);
         while source.limit() > 0 {
+            // Decoded block by block, so that a large chunk is never in memory as a whole.
             text.clear();
             source.by_ref().take(DECODE_BLOCK as u64).read_to_end(&mut text)?;
             let is_last = source.limit() == 0;
@@ -84,6 +86,7 @@ pub(super) async fn decode_base64(
             }
             bytes += sink.buffer.len() as u64;
             sink.write_buffer()?;
+            // The file is shorter than the range that was found in it.
             if text.is_empty() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use protocol::digest::Digest;
 use protocol::lan::ChunkName;
-use rustix::fs::CWD;
 use sha2::{Digest as _, Sha256};
 
 use super::chunk_folder::{READ_SIZE, hash_file};
@@ -49,12 +48,15 @@ impl ChunkFolder {
             _ => wanted.file.clone(),
         };
         let target = self.path().join(&name);
+        // A number makes the name harmless.
         let first = u32::from(Self::is_reserved(&name));
         for number in first..MAX_TRIES {
             let path = numbered(&target, number);
-            match rename_no_replace((CWD, file.path()), (CWD, &path)) {
+            match rename_no_replace(file.path(), &path) {
+                // The rename replaces nothing, so two merges at once end with two names.
                 Ok(()) => return Ok(MergedFile { path, size, digest }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // A repeated download of the same content needs no second copy.
                     let existing =
                         open_regular_file(&path, OpenOptions::new().read(true), LinkPolicy::Refuse);
                     if existing.and_then(hash_file).is_ok_and(|found| found == digest) {
@@ -86,6 +88,7 @@ impl ChunkFolder {
                 if bytes.is_empty() {
                     break;
                 }
+                // The type is recognised by the first bytes, which the first chunk may not have all.
                 let missing = SIGNATURE_LEN.saturating_sub(beginning.len());
                 beginning.extend_from_slice(bytes.get(..missing.min(count)).unwrap_or_default());
                 hasher.update(bytes);
@@ -93,6 +96,7 @@ impl ChunkFolder {
                 size += count as u64;
             }
         }
+        // On disk before it gets its name, so that no name ever has half a file.
         file.sync_all()?;
         Ok((size, Digest::from_bytes(hasher.finalize().into()), beginning))
     }

@@ -40,6 +40,7 @@ impl<T> ReorderBuffer<T> {
             // The entry was no longer waited for.
             None => ready.extend(entry),
         }
+        // Too long a list means that an entry is stuck; the others do not wait for it any longer.
         while self.slots.len() > MAX_SLOTS || matches!(self.slots.front(), Some(Slot::Ended(_))) {
             self.pop_front(&mut ready);
         }
@@ -49,6 +50,7 @@ impl<T> ReorderBuffer<T> {
     /// Stops waiting for the entries that began before this one. Returns the entries that are ready, in order.
     pub(super) fn release(&mut self, ticket: u64) -> Vec<T> {
         let mut ready = Vec::new();
+        // Entries before it that are still open are given up, and appear when they end.
         while self.is_waiting(ticket) || matches!(self.slots.front(), Some(Slot::Ended(_))) {
             self.pop_front(&mut ready);
         }
@@ -69,6 +71,7 @@ impl<T> ReorderBuffer<T> {
 
     fn pop_front(&mut self, ready: &mut Vec<T>) {
         if let Some(slot) = self.slots.pop_front() {
+            // Tickets stay valid because they are counted from the first slot.
             self.first_ticket += 1;
             if let Slot::Ended(Some(entry)) = slot {
                 ready.push(entry);

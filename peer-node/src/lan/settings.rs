@@ -3,15 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::lan::{ChunkCount, Cookie, ReplyFormat};
+use protocol::rate_limiter::RateLimit;
 use tokio::sync::Notify;
-
-use crate::rate_limiter::RateLimit;
 
 /// Notified when the folder has chunks that have not been announced yet.
 pub(crate) type AnnounceTrigger = Arc<Notify>;
 
 /// Rate limits of received datagrams, per address and in total. Our own senders pause for 25 ms between datagrams.
-pub(super) const DATAGRAM_LIMITS: [RateLimit; 2] = [
+pub(crate) const DATAGRAM_LIMITS: [RateLimit; 2] = [
     RateLimit { interval: Duration::from_millis(20), burst: 100 },
     RateLimit { interval: Duration::from_micros(2500), burst: 400 },
 ];
@@ -44,7 +43,7 @@ pub(crate) struct LanSettings {
 
 impl LanSettings {
     /// Returns the lifetime of an announcement.
-    pub(super) fn lifetime(&self) -> Duration {
+    pub(crate) fn lifetime(&self) -> Duration {
         self.period.saturating_mul(LIFETIME.0).max(LIFETIME.1)
     }
 }

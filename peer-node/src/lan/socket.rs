@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::port_holders::is_only_closing;
 use super::{LanEvent, LanSettings};
+use crate::platform::share_port;
 
 /// Maximum number of connections waiting to be accepted.
 const BACKLOG: u32 = 64;
@@ -37,7 +38,7 @@ pub(crate) fn announce_socket(host: Ipv4Addr) -> io::Result<UdpSocket> {
 pub(crate) fn receive_socket(port: u16) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    share_port(&socket)?;
     socket.set_broadcast(true)?;
     bind_nonblocking(&socket, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))?;
     UdpSocket::from_std(socket.into())

@@ -1,10 +1,11 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::platform::with_mode;
 
 /// Number of the next file of this process.
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -29,7 +30,7 @@ impl TempFile {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        OpenOptions::new().write(true).create_new(true).mode(0o644).open(&self.0)
+        with_mode(OpenOptions::new().write(true).create_new(true), 0o644).open(&self.0)
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -1,7 +1,6 @@
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,16 +8,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use protocol::lan::{ChunkName, ChunkRequest, ReplyFormat, RequestError, RequestReader, json_reply_frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::upload_log::{UploadLog, UploadLogSlot};
 use super::{ChunkFolder, LanEvent};
-use crate::storage::FileIdentity;
+use crate::platform::{FileAt, FileIdentity};
 use crate::transport::{
-    AddressLimits, AdmissionPermit, MAX_SEND, PeerAdmission, SocketTuner, accept_all, send_some,
+    AddressLimits, AdmissionPermit, MAX_SEND, PeerAdmission, PeerReadHalf, PeerStream, PeerWriteHalf,
+    accept_all,
 };
 
 /// Maximum number of connections.
@@ -69,18 +69,18 @@ pub(crate) async fn upload(listener: TcpListener, folder: Arc<ChunkFolder>, even
 }
 
 async fn serve(
-    mut stream: TcpStream,
+    stream: PeerStream,
     from: SocketAddr,
     permit: AdmissionPermit,
     (folder, log): (Arc<ChunkFolder>, Arc<UploadLog>),
 ) {
-    let tuner = SocketTuner::begin(&stream, from.ip(), Arc::default());
-    match answer_request(&mut stream, (from, tuner), &folder, &log).await {
+    let (mut reader, mut writer) = stream.split(from.ip(), Arc::default());
+    match answer_request((&mut reader, &mut writer), from, &folder, &log).await {
         Ok(Some(slot)) => {
             let mut rest = [0; 256];
-            let _ = tokio::time::timeout(LINGER_TIMEOUT, stream.read(&mut rest)).await;
+            let _ = tokio::time::timeout(LINGER_TIMEOUT, reader.read(&mut rest)).await;
             // Waiting for the log needs no connection.
-            drop((stream, permit));
+            drop((reader, writer, permit));
             slot.wait_for_earlier().await;
         }
         // The raw format has no message for this; the connection is closed without data.
@@ -91,12 +91,12 @@ async fn serve(
 
 /// Answers one request. Returns its position in the log if a chunk was sent.
 async fn answer_request(
-    stream: &mut TcpStream,
-    (from, tuner): (SocketAddr, SocketTuner),
+    (reader, writer): (&mut PeerReadHalf, &mut PeerWriteHalf),
+    from: SocketAddr,
     folder: &Arc<ChunkFolder>,
     log: &Arc<UploadLog>,
 ) -> Result<Option<UploadLogSlot>, ChunkUploadError> {
-    let request = tokio::time::timeout(REQUEST_TIMEOUT, read_request(stream)).await;
+    let request = tokio::time::timeout(REQUEST_TIMEOUT, read_request(reader)).await;
     let Some(ChunkRequest { chunk, format }) = request.map_err(|_| ChunkUploadError::RequestTimedOut)??
     else {
         return Ok(None);
@@ -106,21 +106,21 @@ async fn answer_request(
     let opened = tokio::task::spawn_blocking(move || folder.open_chunk(&wanted)).await;
     let Some((file, identity)) = opened.map_err(io::Error::other)?? else {
         if format == ReplyFormat::Json {
-            write_all(stream, NOT_FOUND).await?;
+            write_all(writer, NOT_FOUND).await?;
         }
         return Ok(None);
     };
     match format {
-        ReplyFormat::Raw => send(stream, tuner, &file, identity).await?,
-        ReplyFormat::Json => send_in_json(stream, &chunk, &file, identity).await?,
+        ReplyFormat::Raw => send(writer, &file, identity).await?,
+        ReplyFormat::Json => send_in_json(writer, &chunk, &file, identity).await?,
     }
     // Recorded before the end of the stream, so that a peer's next request cannot get an earlier line.
     slot.record_sent(chunk, from.ip());
-    stream.shutdown().await?;
+    writer.shutdown().await?;
     Ok(Some(slot))
 }
 
-async fn read_request(stream: &mut TcpStream) -> Result<Option<ChunkRequest>, ChunkUploadError> {
+async fn read_request(stream: &mut PeerReadHalf) -> Result<Option<ChunkRequest>, ChunkUploadError> {
     let (mut reader, mut bytes) = (RequestReader::default(), [0; 1024]);
     loop {
         let count = stream.read(&mut bytes).await?;
@@ -134,17 +134,15 @@ async fn read_request(stream: &mut TcpStream) -> Result<Option<ChunkRequest>, Ch
 }
 
 async fn send(
-    stream: &TcpStream,
-    mut tuner: SocketTuner,
+    stream: &mut PeerWriteHalf,
     file: &File,
     identity: FileIdentity,
 ) -> Result<(), ChunkUploadError> {
     let mut sent = 0;
     while sent < identity.size {
         let length = usize::try_from(identity.size - sent).unwrap_or(MAX_SEND);
-        let sending = tokio::time::timeout(WRITE_TIMEOUT, send_some(stream, file, sent, length));
+        let sending = tokio::time::timeout(WRITE_TIMEOUT, stream.send_file(file, sent, length));
         let count = sending.await.map_err(|_| ChunkUploadError::WriteTimedOut)??;
-        tuner.sent(stream, count);
         sent += count as u64;
     }
     check_unchanged(file, identity)
@@ -152,7 +150,7 @@ async fn send(
 
 /// Sends a chunk as base64 in a JSON object.
 async fn send_in_json(
-    stream: &mut TcpStream,
+    stream: &mut PeerWriteHalf,
     chunk: &ChunkName,
     file: &File,
     identity: FileIdentity,
@@ -175,7 +173,7 @@ async fn send_in_json(
     check_unchanged(file, identity)
 }
 
-async fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<(), ChunkUploadError> {
+async fn write_all(stream: &mut PeerWriteHalf, mut bytes: &[u8]) -> Result<(), ChunkUploadError> {
     while !bytes.is_empty() {
         let writing = tokio::time::timeout(WRITE_TIMEOUT, stream.write(bytes)).await;
         let count = writing.map_err(|_| ChunkUploadError::WriteTimedOut)??;

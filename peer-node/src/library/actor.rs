@@ -26,6 +26,8 @@ use hash::HashOutcome;
 use request::RegistrationWaiter;
 use scan::{ScanOutcome, SkipLog};
 
+use crate::essential_task::EssentialTask;
+
 /// Capacity of the channel of scanned files, in batches: a walk continues while the actor handles a batch.
 const FOUND_BACKLOG: usize = 4;
 
@@ -86,6 +88,7 @@ impl Actor {
 
     /// Runs until it is cancelled or every handle is dropped, and returns after all its blocking work has finished.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let _essential = EssentialTask::begin("library");
         let (context, cancel) = (Arc::clone(&self.context), self.context.cancel.clone());
         let (mut health, mut restored) = (context.state.health(), 0);
         let mut catch_up = tokio::time::interval(STORE_RETRY_INTERVAL);

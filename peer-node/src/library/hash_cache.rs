@@ -9,13 +9,13 @@ mod line;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use protocol::digest::Digest;
 
+use crate::platform::with_mode;
 use crate::storage::FileIdentity;
 use line::DecodedLine;
 
@@ -214,7 +214,8 @@ impl Inner {
 
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    open_regular_file(path, options.read(true).append(true).create(true).mode(0o600), LinkPolicy::Refuse)
+    with_mode(options.read(true).append(true).create(true), 0o600);
+    open_regular_file(path, &mut options, LinkPolicy::Refuse)
 }
 
 #[cfg(test)]

@@ -3,11 +3,10 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::manifest::{Manifest, ManifestBuilder, ManifestError};
-use rustix::fs::Advice;
 use tokio_util::sync::CancellationToken;
 
 use super::anchored_path::AnchoredPath;
-use crate::storage::FileIdentity;
+use crate::platform::{FileIdentity, advise_sequential};
 
 /// Bytes per read: large enough to make system calls cheap, small enough for the CPU cache.
 const READ_SIZE: usize = 256 << 10;
@@ -46,8 +45,7 @@ pub(super) fn hash_file(
     cancel: &CancellationToken,
 ) -> Result<Manifest, HashError> {
     let file = open_unchanged(path, identity)?;
-    // Only advice: without it, reading is slower.
-    let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
+    advise_sequential(&file);
     let mut builder = ManifestBuilder::new(identity.size)?;
     let mut buffer = vec![0; READ_SIZE];
     let mut total: u64 = 0;

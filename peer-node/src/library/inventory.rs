@@ -44,6 +44,8 @@ pub(super) struct Inventory {
     entries: BTreeMap<PathBuf, InventoryEntry>,
     /// Every name in use, with the file if it is listed.
     names: BTreeMap<SharePath, Option<Arc<SharedFile>>>,
+    /// The listed files.
+    listing: ShareListing,
     revision: u64,
 }
 
@@ -68,7 +70,10 @@ impl Inventory {
                 return match slot {
                     Some(Some(_)) if is_same => Observation::Known,
                     Some(slot) => {
-                        self.revision += u64::from(slot.take().is_some());
+                        if let Some(file) = slot.take() {
+                            self.listing.remove(&file);
+                            self.revision += 1;
+                        }
                         Observation::NeedsHash
                     }
                     None => Observation::NeedsHash,
@@ -102,7 +107,11 @@ impl Inventory {
         let (path, size) = (entry.path.clone(), identity.size);
         let file = SharedFile { path, location: location.to_owned(), identity, size, digest, since };
         let file = Arc::new(file);
-        self.names.insert(entry.path.clone(), Some(Arc::clone(&file)));
+        let previous = self.names.insert(entry.path.clone(), Some(Arc::clone(&file)));
+        if let Some(previous) = previous.flatten() {
+            self.listing.remove(&previous);
+        }
+        self.listing.insert(Arc::clone(&file));
         self.revision += 1;
         Some(file)
     }
@@ -110,8 +119,10 @@ impl Inventory {
     /// Removes a file from the listing until it is hashed again; returns its last known identity.
     pub(super) fn invalidate(&mut self, location: &Path) -> Option<FileIdentity> {
         let entry = self.entries.get(location)?;
-        let was_listed = self.names.get_mut(&entry.path).is_some_and(|slot| slot.take().is_some());
-        self.revision += u64::from(was_listed);
+        if let Some(file) = self.names.get_mut(&entry.path).and_then(Option::take) {
+            self.listing.remove(&file);
+            self.revision += 1;
+        }
         Some(entry.identity)
     }
 
@@ -119,7 +130,10 @@ impl Inventory {
     pub(super) fn remove(&mut self, location: &Path) -> Option<Arc<SharedFile>> {
         let entry = self.entries.remove(location)?;
         let listed = self.names.remove(&entry.path).flatten();
-        self.revision += u64::from(listed.is_some());
+        if let Some(file) = &listed {
+            self.listing.remove(file);
+            self.revision += 1;
+        }
         listed
     }
 
@@ -194,9 +208,9 @@ impl Inventory {
         self.entries.len()
     }
 
-    /// Returns the current listing.
+    /// Returns the current listing. This copies no file.
     pub(super) fn listing(&self) -> ShareListing {
-        ShareListing::from_sorted(self.names.values().flatten().cloned().collect())
+        self.listing.clone()
     }
 }
 

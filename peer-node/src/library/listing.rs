@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,6 +9,8 @@ use protocol::share_path::SharePath;
 
 use super::anchored_path::AnchoredPath;
 use super::open_file::{OpenError, OpenFile};
+use super::share_entry::ShareEntry;
+use crate::sorted_chunks::SortedChunks;
 use crate::storage::FileIdentity;
 
 /// A file that the node shares, completely hashed and unchanged since.
@@ -43,36 +46,101 @@ impl SharedFile {
         OpenFile::open(self.anchored_path(), self.identity)
     }
 
+    /// Returns the position in the order of digests.
+    fn digest_key(&self) -> (&Digest, &SharePath) {
+        (&self.digest, &self.path)
+    }
+
     /// Returns the anchored path to the file.
     pub(super) fn anchored_path(&self) -> AnchoredPath<'_> {
         AnchoredPath::new(&self.location, self.path.components().count())
     }
 }
 
-/// All files that the node shares at one moment.
-#[derive(Debug, Default)]
+/// A file in the order of paths.
+#[derive(Debug, Clone)]
+struct FileByPath(Arc<SharedFile>);
+
+/// A file in the order of digests, then of paths.
+#[derive(Debug, Clone)]
+struct FileByDigest {
+    /// The start of the digest, with which almost all comparisons end: reading the file would cost a cache miss each.
+    head: u64,
+    file: Arc<SharedFile>,
+}
+
+/// All files that the node shares at one moment. A copy costs little, and a change copies a small part.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ShareListing {
-    /// Sorted by path.
-    by_path: Vec<Arc<SharedFile>>,
-    /// Sorted by digest, then by path.
-    by_digest: Vec<Arc<SharedFile>>,
-    total_bytes: u64,
+    by_path: SortedChunks<FileByPath>,
+    by_digest: SortedChunks<FileByDigest>,
+    /// The records of the same files.
+    records: SortedChunks<ShareEntry>,
+    total_bytes: u128,
 }
 
 impl ShareListing {
-    /// Creates a listing from files sorted by path.
-    pub(super) fn from_sorted(by_path: Vec<Arc<SharedFile>>) -> Self {
-        debug_assert!(by_path.is_sorted_by(|a, b| a.path < b.path));
-        let mut by_digest = by_path.clone();
-        // The sort is stable, so files with equal digests stay sorted by path.
-        by_digest.sort_by_key(|file| file.digest);
-        let total_bytes = by_path.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size));
-        Self { by_path, by_digest, total_bytes }
+    /// Creates a listing from files with distinct paths.
+    #[cfg(test)]
+    pub(super) fn from_files(files: impl IntoIterator<Item = Arc<SharedFile>>) -> Self {
+        let mut listing = Self::default();
+        files.into_iter().for_each(|file| listing.insert(file));
+        listing
+    }
+
+    /// Inserts a file; the caller has removed one with the same path.
+    pub(super) fn insert(&mut self, file: Arc<SharedFile>) {
+        self.total_bytes += u128::from(file.size);
+        self.records.insert(file.record().into());
+        self.by_digest.insert(FileByDigest::new(Arc::clone(&file)));
+        let replaced = self.by_path.insert(FileByPath(file));
+        debug_assert!(replaced.is_none(), "a file is listed before the previous one is removed");
+        self.check();
+    }
+
+    /// Removes a listed file.
+    pub(super) fn remove(&mut self, file: &SharedFile) {
+        let path = file.path.as_str();
+        self.records.remove(|entry| entry.path().cmp(path));
+        let head = digest_head(&file.digest);
+        self.by_digest.remove(|other| {
+            other.head.cmp(&head).then_with(|| other.file.digest_key().cmp(&file.digest_key()))
+        });
+        let removed = self.by_path.remove(|FileByPath(other)| other.path.as_str().cmp(path));
+        debug_assert!(removed.is_some(), "a file is removed that is not listed");
+        self.total_bytes =
+            self.total_bytes.saturating_sub(removed.map_or(0, |removed| removed.0.size.into()));
+        self.check();
+    }
+
+    /// Asserts that all orders have the same files.
+    fn check(&self) {
+        debug_assert_eq!(
+            self.by_path.len(),
+            self.by_digest.len(),
+            "each file has one place among the digests"
+        );
+        debug_assert_eq!(self.by_path.len(), self.records.len(), "each file has one record");
+    }
+
+    /// Returns how many list items were copied since another state of the listing.
+    #[cfg(test)]
+    pub(super) fn unshared_len(&self, other: &Self) -> usize {
+        self.by_path.unshared_len(&other.by_path)
+            + self.by_digest.unshared_len(&other.by_digest)
+            + self.records.unshared_len(&other.records)
     }
 
     /// Returns the files in the order of their paths.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &SharedFile> + ExactSizeIterator {
-        self.by_path.iter().map(Arc::as_ref)
+        self.by_path.iter().map(|FileByPath(file)| file.as_ref())
+    }
+
+    /// Returns the files behind the path `after` in the order of paths, or all files.
+    pub(crate) fn after(&self, after: Option<&str>) -> impl Iterator<Item = &SharedFile> {
+        let is_before =
+            move |FileByPath(file): &FileByPath| after.is_some_and(|after| file.path.as_str() <= after);
+        self.by_path.iter_from(is_before).map(|FileByPath(file)| file.as_ref())
     }
 
     /// Returns the number of files.
@@ -83,33 +151,76 @@ impl ShareListing {
     /// Returns true if nothing is shared.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_path.is_empty()
+        self.by_path.len() == 0
     }
 
     /// Returns the file with this name.
     pub(crate) fn get(&self, path: &SharePath) -> Option<&SharedFile> {
-        let at = self.by_path.binary_search_by(|file| file.path.cmp(path)).ok()?;
-        self.by_path.get(at).map(Arc::as_ref)
+        let FileByPath(file) = self.by_path.get(|FileByPath(file)| file.path.cmp(path))?;
+        Some(file)
     }
 
     /// Returns the files with this content.
     pub(crate) fn by_digest(&self, digest: &Digest) -> impl Iterator<Item = &SharedFile> + use<'_> {
         let digest = *digest;
-        let start = self.by_digest.partition_point(|file| file.digest < digest);
-        let rest = self.by_digest.get(start..).unwrap_or_default();
-        rest.iter().map(Arc::as_ref).take_while(move |file| file.digest == digest)
+        let head = digest_head(&digest);
+        let from = self.by_digest.iter_from(move |other| (other.head, &other.file.digest) < (head, &digest));
+        from.map(|found| found.file.as_ref()).take_while(move |file| file.digest == digest)
     }
 
     /// Returns the total size in bytes.
     pub(crate) fn total_bytes(&self) -> u64 {
-        self.total_bytes
+        u64::try_from(self.total_bytes).unwrap_or(u64::MAX)
     }
 
-    /// Returns the records that are registered at the index, in the order of their paths.
-    pub(crate) fn records(&self) -> impl Iterator<Item = FileRecord> + use<'_> {
-        self.iter().map(SharedFile::record)
+    /// Returns the records that are registered at the index.
+    pub(crate) const fn records(&self) -> &SortedChunks<ShareEntry> {
+        &self.records
     }
 }
+
+impl Ord for FileByPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.path.cmp(&other.0.path)
+    }
+}
+
+impl Ord for FileByDigest {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.head.cmp(&other.head).then_with(|| self.file.digest_key().cmp(&other.file.digest_key()))
+    }
+}
+
+impl FileByDigest {
+    fn new(file: Arc<SharedFile>) -> Self {
+        Self { head: digest_head(&file.digest), file }
+    }
+}
+
+/// Returns the start of a digest as a number, which is ordered like the digest.
+fn digest_head(digest: &Digest) -> u64 {
+    digest.as_bytes().first_chunk().copied().map_or(0, u64::from_be_bytes)
+}
+
+macro_rules! equal_by_order {
+    ($($item:ty),*) => {$(
+        impl PartialOrd for $item {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl PartialEq for $item {
+            fn eq(&self, other: &Self) -> bool {
+                self.cmp(other).is_eq()
+            }
+        }
+
+        impl Eq for $item {}
+    )*};
+}
+
+equal_by_order!(FileByPath, FileByDigest);
 
 #[cfg(test)]
 mod tests {
@@ -129,16 +240,33 @@ mod tests {
     #[test]
     fn files_are_found_by_path_and_by_digest() {
         let files = vec![file("a", 3, 1), file("b/c", 1, 2), file("b/d", 3, 4), file("e", 2, 8)];
-        let listing = ShareListing::from_sorted(files);
+        let listing = ShareListing::from_files(files);
         assert_eq!((listing.len(), listing.total_bytes()), (4, 15));
         assert_eq!(listing.get(&SharePath::parse("b/c").unwrap()).unwrap().size, 2);
         assert_eq!(listing.get(&SharePath::parse("b").unwrap()), None);
+        let after = |path| listing.after(path).map(|file| file.path.as_str()).collect::<Vec<_>>();
+        assert_eq!(
+            (after(None).len(), after(Some("b/")), after(Some("e"))),
+            (4, vec!["b/c", "b/d", "e"], vec![])
+        );
+        assert_eq!(after(Some("b/c")), ["b/d", "e"]);
         let with = |digest: u8| -> Vec<&str> {
             listing.by_digest(&Digest::from_bytes([digest; 32])).map(|file| file.path.as_str()).collect()
         };
         assert_eq!((with(3), with(2), with(0), with(9)), (vec!["a", "b/d"], vec!["e"], vec![], vec![]));
-        let paths: Vec<String> = listing.records().map(|record| record.path).collect();
+        let paths: Vec<&str> = listing.records().iter().map(ShareEntry::path).collect();
         assert_eq!(paths, ["a", "b/c", "b/d", "e"]);
+    }
+
+    #[test]
+    fn copy_keeps_a_removed_file() {
+        let files = [file("a", 3, 1), file("b", 3, 4)];
+        let mut listing = ShareListing::from_files(files.clone());
+        let copy = listing.clone();
+        listing.remove(&files[0]);
+        assert_eq!((listing.len(), listing.total_bytes()), (1, 4));
+        assert_eq!((copy.len(), copy.total_bytes()), (2, 5));
+        assert_eq!(listing.by_digest(&Digest::from_bytes([3; 32])).count(), 1);
     }
 
     #[test]

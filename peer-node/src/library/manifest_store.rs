@@ -3,7 +3,6 @@ mod manifest_file;
 use std::collections::{HashSet, VecDeque};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +14,7 @@ use protocol::manifest::Manifest;
 
 use manifest_file::DecodedManifest;
 
+use crate::platform::with_mode;
 use crate::storage::{LinkPolicy, at_path, open_regular_file, read_regular_file};
 
 /// Maximum bytes of manifests in memory: 256 manifests of the usual maximum size.
@@ -207,7 +207,7 @@ impl ManifestStore {
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    with_mode(options.write(true).create(true).truncate(true), 0o600);
     open_regular_file(path, &mut options, LinkPolicy::Refuse)?.write_all(bytes)
 }
 

@@ -157,7 +157,7 @@ mod tests {
             is_truncated: false,
         };
         let files = vec![file("/data/music/a", 5), file("/s/x", 3), file("/s/y/z", 4)];
-        let listing = ShareListing::from_sorted(files);
+        let listing = ShareListing::from_files(files);
         let count = |files, bytes, left_out| ShareCount { files, bytes, left_out };
         assert_eq!(overview.counts(&listing), [count(2, 7, 2), count(1, 5, 1)]);
         assert_eq!(overview.counts_by_reason(), [("hidden", 2), ("links", 1)]);

@@ -11,7 +11,7 @@ use super::overview::ShareOverview;
 use super::report::ShareReport;
 
 /// Pause between listings, as a multiple of the cost of the last one. Without it, hashing a thousand files one after
-/// another would build a thousand large listings.
+/// another would publish a thousand listings, and copy a part of the list for each.
 const REST_FACTOR: u32 = 10;
 
 /// The same factor while a caller waits.

@@ -1,8 +1,8 @@
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::platform::{path_from_bytes, path_to_bytes};
 
 /// A path in a state file, lossless: text if it is UTF-8, otherwise a list of bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ impl From<&Path> for StoredPath {
     fn from(path: &Path) -> Self {
         match path.to_str() {
             Some(text) => Self::Text(text.to_owned()),
-            None => Self::Bytes(path.as_os_str().as_bytes().to_vec()),
+            None => Self::Bytes(path_to_bytes(path)),
         }
     }
 }
@@ -25,13 +25,16 @@ impl From<StoredPath> for PathBuf {
     fn from(stored: StoredPath) -> Self {
         match stored {
             StoredPath::Text(text) => text.into(),
-            StoredPath::Bytes(bytes) => OsString::from_vec(bytes).into(),
+            StoredPath::Bytes(bytes) => path_from_bytes(bytes),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
     use proptest::prelude::*;
 
     use super::*;

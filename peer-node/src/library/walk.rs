@@ -7,25 +7,22 @@ mod classify;
 mod patterns;
 
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use protocol::escape::excerpt;
 use protocol::limits::MAX_PATH_DEPTH;
 use protocol::share_path::SharePath;
-use rustix::fs::{CWD, Dir, FileType};
-use rustix::io::Errno;
 
 use super::exclusions::{Exclusions, IGNORE_FILE};
 use super::inventory::ScannedFile;
 use super::report::{SkipReason, SkippedEntry};
 use super::shares::{ContainingShare, ShareSet, is_hidden};
+use crate::platform::{EntryType, Folder, FolderEntries, FolderRef, is_not_a_folder};
 use crate::state_dir::STATE_DIR_NAME;
 
-use classify::{NetworkParent, check_file, child_path, classify, errno_reason, open_folder};
+use classify::{NetworkParent, check_file, child_path, classify, error_reason};
 use patterns::read_patterns;
 
 /// Receives what a walk finds.
@@ -48,7 +45,7 @@ pub(super) struct Walk<'a, S> {
 
 /// An open folder.
 struct OpenFolder {
-    fd: OwnedFd,
+    folder: Folder,
     location: PathBuf,
     /// Its network name. The share folder and the parent of a registered place have none.
     path: Option<NetworkParent>,
@@ -58,7 +55,7 @@ struct OpenFolder {
 
 /// A folder that is being read.
 struct FolderCursor {
-    dir: Dir,
+    entries: FolderEntries,
     location: PathBuf,
     path: Option<NetworkParent>,
     exclusions: Exclusions,
@@ -103,17 +100,17 @@ impl<'a, S: WalkSink> Walk<'a, S> {
             _ => share.base,
         };
         let Some((last, parents)) = names.split_last() else {
-            let fd =
-                open_folder(CWD, anchor).map_err(|errno| Blocked(anchor.to_owned(), errno_reason(errno)))?;
-            return Ok((self.open_anchor(fd, anchor, None)?, None));
+            let folder = Folder::open_no_follow(anchor)
+                .map_err(|error| Blocked(anchor.to_owned(), error_reason(&error)))?;
+            return Ok((self.open_anchor(folder, anchor, None)?, None));
         };
-        let fd =
-            open_folder(CWD, anchor).map_err(|errno| Blocked(anchor.to_owned(), lookup_reason(errno)))?;
+        let folder = Folder::open_no_follow(anchor)
+            .map_err(|error| Blocked(anchor.to_owned(), lookup_reason(&error)))?;
         if share.name.is_some() {
             // Watching the parent shows when a registered file is replaced or comes back.
             let _ = self.sink.enter(anchor);
         }
-        let mut folder = self.open_anchor(fd, anchor, share.name)?;
+        let mut folder = self.open_anchor(folder, anchor, share.name)?;
         for name in parents {
             folder = self.open_child(&folder, name)?;
         }
@@ -123,7 +120,7 @@ impl<'a, S: WalkSink> Walk<'a, S> {
     /// Returns the folder at which every walk to a place begins: the share folder, or the parent of a registered place.
     fn open_anchor(
         &self,
-        fd: OwnedFd,
+        folder: Folder,
         location: &Path,
         name: Option<&SharePath>,
     ) -> Result<OpenFolder, Blocked> {
@@ -131,7 +128,7 @@ impl<'a, S: WalkSink> Walk<'a, S> {
         let exclusions = Exclusions::default().within(location, global_patterns);
         let exclusions = exclusions.map_err(|error| bad_patterns(location, &error))?;
         let folder = OpenFolder {
-            fd,
+            folder,
             location: location.to_owned(),
             path: name.cloned().map(NetworkParent::Registered),
             exclusions,
@@ -151,24 +148,30 @@ impl<'a, S: WalkSink> Walk<'a, S> {
         if let Some(pattern) = parent.exclusions.excluding(&location, true).filter(|_| !is_base) {
             return Err(Blocked(location, excluded_reason(pattern)));
         }
-        let fd = open_folder(parent.fd.as_fd(), name)
-            .map_err(|errno| Blocked(location.clone(), lookup_reason(errno)))?;
+        let folder = parent.folder.as_folder_ref().open_folder(name);
+        let folder = folder.map_err(|error| Blocked(location.clone(), lookup_reason(&error)))?;
         let path = child_path(parent.path.as_ref(), name).map_err(|_| not_found())?;
         let exclusions = parent.exclusions.clone();
-        self.with_patterns(OpenFolder { fd, location, path: Some(NetworkParent::Folder(path)), exclusions })
+        self.with_patterns(OpenFolder {
+            folder,
+            location,
+            path: Some(NetworkParent::Folder(path)),
+            exclusions,
+        })
     }
 
     /// Adds a folder's own patterns to those that apply in its parent. A folder with invalid patterns is left out: ignoring
     /// them would share files that they were meant to exclude.
     fn with_patterns(&self, folder: OpenFolder) -> Result<OpenFolder, Blocked> {
-        let OpenFolder { fd, location, path, exclusions } = folder;
+        let OpenFolder { folder, location, path, exclusions } = folder;
         let user_patterns = self.shares.patterns_of(&location);
-        let in_file = read_patterns(fd.as_fd()).map_err(|error| bad_patterns(&location, &error))?;
+        let in_file =
+            read_patterns(folder.as_folder_ref()).map_err(|error| bad_patterns(&location, &error))?;
         let patterns =
             user_patterns.iter().map(String::as_str).chain(in_file.iter().flat_map(|text| text.lines()));
         let exclusions =
             exclusions.within(&location, patterns).map_err(|error| bad_patterns(&location, &error))?;
-        Ok(OpenFolder { fd, location, path, exclusions })
+        Ok(OpenFolder { folder, location, path, exclusions })
     }
 
     /// Walks through a folder and everything below it.
@@ -176,25 +179,25 @@ impl<'a, S: WalkSink> Walk<'a, S> {
         let mut levels = Vec::new();
         self.enter(&mut levels, folder)?;
         while let Some(level) = levels.last_mut() {
-            let name = match level.dir.read() {
+            let name = match level.entries.next_name() {
                 None => {
                     levels.pop();
                     continue;
                 }
-                Some(Err(errno)) => {
+                Some(Err(error)) => {
                     let location = level.location.clone();
                     levels.pop();
-                    self.skip(&location, errno_reason(errno));
+                    self.skip(&location, error_reason(&error));
                     continue;
                 }
-                Some(Ok(entry)) => OsString::from_vec(entry.file_name().to_bytes().to_vec()),
+                Some(Ok(name)) => name,
             };
             if name == "." || name == ".." || name == STATE_DIR_NAME || name == IGNORE_FILE {
                 continue;
             }
             let location = level.location.join(&name);
-            let Ok(fd) = level.dir.fd() else { continue };
-            let subfolder = self.examine(fd, &name, &location, level.path.as_ref(), &level.exclusions)?;
+            let Ok(parent) = level.entries.folder() else { continue };
+            let subfolder = self.examine(parent, &name, &location, level.path.as_ref(), &level.exclusions)?;
             if let Some(folder) = subfolder {
                 self.enter(&mut levels, folder)?;
             }
@@ -205,7 +208,13 @@ impl<'a, S: WalkSink> Walk<'a, S> {
     /// Visits one entry and, if it is a folder, everything below it.
     fn visit(&mut self, parent: &OpenFolder, name: &OsStr) -> ControlFlow<()> {
         let location = parent.location.join(name);
-        match self.examine(parent.fd.as_fd(), name, &location, parent.path.as_ref(), &parent.exclusions)? {
+        match self.examine(
+            parent.folder.as_folder_ref(),
+            name,
+            &location,
+            parent.path.as_ref(),
+            &parent.exclusions,
+        )? {
             Some(folder) => self.walk_folder(folder),
             None => ControlFlow::Continue(()),
         }
@@ -214,7 +223,7 @@ impl<'a, S: WalkSink> Walk<'a, S> {
     /// Examines one entry: reports a file, skips the entry, or returns the opened folder.
     fn examine(
         &mut self,
-        parent_fd: BorrowedFd<'_>,
+        parent_folder: FolderRef<'_>,
         name: &OsStr,
         location: &Path,
         parent: Option<&NetworkParent>,
@@ -223,7 +232,7 @@ impl<'a, S: WalkSink> Walk<'a, S> {
         if self.shares.is_fully_excluded(location) {
             return ControlFlow::Continue(None);
         }
-        match self.classify_entry(parent_fd, name, location, parent, exclusions) {
+        match self.classify_entry(parent_folder, name, location, parent, exclusions) {
             Ok(WalkEntry::Folder(folder)) => return ControlFlow::Continue(Some(folder)),
             Ok(WalkEntry::File(found)) => self.sink.file(found)?,
             Ok(WalkEntry::Nothing) => {}
@@ -234,45 +243,45 @@ impl<'a, S: WalkSink> Walk<'a, S> {
 
     fn classify_entry(
         &self,
-        parent_fd: BorrowedFd<'_>,
+        parent_folder: FolderRef<'_>,
         name: &OsStr,
         location: &Path,
         parent: Option<&NetworkParent>,
         exclusions: &Exclusions,
     ) -> Result<WalkEntry, Blocked> {
         let left_out = |reason| Blocked(location.to_owned(), reason);
-        let (stat, path) = classify(parent_fd, name, parent).map_err(left_out)?;
-        let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        let (status, path) = classify(parent_folder, name, parent).map_err(left_out)?;
+        let is_folder = status.entry_type == EntryType::Folder;
         // A registered folder is shared whatever its name is.
         let is_base = matches!(parent, Some(NetworkParent::Registered(_)));
         if let Some(pattern) = exclusions.excluding(location, is_folder).filter(|_| !(is_base && is_folder)) {
             return Err(left_out(excluded_reason(pattern)));
         }
         if is_folder {
-            let fd = open_folder(parent_fd, name).map_err(|errno| left_out(errno_reason(errno)))?;
+            let folder = parent_folder.open_folder(name).map_err(|error| left_out(error_reason(&error)))?;
             let (location, path) = (location.to_owned(), Some(NetworkParent::Folder(path)));
             return self
-                .with_patterns(OpenFolder { fd, location, path, exclusions: exclusions.clone() })
+                .with_patterns(OpenFolder { folder, location, path, exclusions: exclusions.clone() })
                 .map(WalkEntry::Folder);
         }
         if self.shares.is_excluded(location) {
             return Ok(WalkEntry::Nothing);
         }
-        let identity = check_file(&stat, name).map_err(left_out)?;
+        let identity = check_file(&status, name).map_err(left_out)?;
         Ok(WalkEntry::File(ScannedFile { location: location.to_owned(), path, identity }))
     }
 
     fn enter(&mut self, levels: &mut Vec<FolderCursor>, folder: OpenFolder) -> ControlFlow<()> {
-        let OpenFolder { fd, location, path, exclusions } = folder;
+        let OpenFolder { folder, location, path, exclusions } = folder;
         let depth = path.as_ref().map_or(0, NetworkParent::depth);
         if depth >= MAX_PATH_DEPTH {
             self.skip(&location, SkipReason::OverLimit);
             return ControlFlow::Continue(());
         }
         self.sink.enter(&location)?;
-        match Dir::new(fd) {
-            Ok(dir) => levels.push(FolderCursor { dir, location, path, exclusions }),
-            Err(errno) => self.skip(&location, errno_reason(errno)),
+        match folder.into_entries() {
+            Ok(entries) => levels.push(FolderCursor { entries, location, path, exclusions }),
+            Err(error) => self.skip(&location, error_reason(&error)),
         }
         ControlFlow::Continue(())
     }
@@ -294,10 +303,11 @@ enum WalkEntry {
 }
 
 /// Returns why the path to a place is blocked. A missing component counts as not found, which is not reported.
-fn lookup_reason(errno: Errno) -> SkipReason {
-    match errno {
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => SkipReason::Unreadable(ErrorKind::NotFound),
-        errno => errno_reason(errno),
+fn lookup_reason(error: &io::Error) -> SkipReason {
+    if error.kind() == ErrorKind::NotFound || is_not_a_folder(error) {
+        SkipReason::Unreadable(ErrorKind::NotFound)
+    } else {
+        error_reason(error)
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use parking_lot::{Mutex, RwLock};
-use rustix::io::Errno;
 
 use super::change_tracker::ChangeTracker;
 use super::exclusions::IGNORE_FILE;
 use super::report::display_path;
 use super::shares::{ShareSet, is_hidden, is_unfinished};
+use crate::platform::is_watch_limit;
 
 /// Maximum number of unwatched folders that are counted.
 const MAX_UNWATCHED: usize = 10_000;
@@ -65,12 +65,9 @@ struct UnwatchedFolders {
 
 impl From<&notify::Error> for WatchFailure {
     fn from(error: &notify::Error) -> Self {
-        let is_limit = |errno: Option<i32>| {
-            [Errno::NOSPC, Errno::MFILE].iter().any(|limit| errno == Some(limit.raw_os_error()))
-        };
         let is_over_limit = match &error.kind {
             notify::ErrorKind::MaxFilesWatch => true,
-            notify::ErrorKind::Io(error) => is_limit(error.raw_os_error()),
+            notify::ErrorKind::Io(error) => is_watch_limit(error),
             _ => false,
         };
         let error = match &error.kind {

@@ -3,6 +3,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use protocol::backoff::BackoffRange;
+
 use super::report::{SkipReason, SkippedEntry};
 use super::shares::beneath;
 use crate::storage::FileIdentity;
@@ -17,8 +19,8 @@ const MAX_FAILURES: u32 = 4;
 /// Number of changes after which a waiting file is parked.
 const MAX_POSTPONED: u32 = 10;
 
-/// Delay before the first retry; doubles with each retry.
-const INITIAL_RETRY_DELAY: Duration = Duration::from_millis(500);
+/// Minimum and maximum delay before a retry.
+const RETRY_DELAYS: BackoffRange = BackoffRange::new(Duration::from_millis(500), Duration::from_secs(4));
 
 /// Delay between retries of a parked file.
 const PARKED_RETRY_DELAY: Duration = Duration::from_secs(30);
@@ -85,6 +87,7 @@ impl WorkQueue {
             self.jobs.insert(location.to_owned(), job);
             return self.schedule(location, when);
         };
+        // A file that changes while it waits is being written; each change is counted.
         let is_changed = job.identity != identity;
         let (stage, failures, parked) = (job.stage, job.failures, job.parked.clone());
         let postponed = job.postponed + u32::from(is_changed);
@@ -102,8 +105,10 @@ impl WorkQueue {
             _ if is_changed && failures < MAX_FAILURES => self.schedule(location, when),
             _ => {}
         }
+        // A file that never rests must not keep those waiting who want the whole folder hashed.
         if failures >= MAX_FAILURES || postponed >= MAX_POSTPONED {
             self.set_parked(location, parked.or(Some(SkipReason::Changing)));
+        // Nothing new is known about the file, so the reason for parking still holds.
         } else if !is_changed {
             self.set_parked(location, parked);
         }
@@ -114,6 +119,7 @@ impl WorkQueue {
         if self.active >= MAX_ACTIVE {
             return None;
         }
+        // Files whose delay is over come before all others, since somebody has waited for them longest.
         while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
             let location = entry.remove();
             if let Some(job) = self.jobs.get_mut(&location) {
@@ -121,6 +127,7 @@ impl WorkQueue {
                 self.ready.push_front(location);
             }
         }
+        // Entries of removed or rescheduled files are not searched for when they change, but skipped here.
         while let Some(location) = self.ready.pop_front() {
             if let Some(job) = self.jobs.get_mut(&location).filter(|job| job.stage == JobStage::Ready) {
                 job.stage = JobStage::Active;
@@ -133,6 +140,7 @@ impl WorkQueue {
 
     /// Returns when the next delayed file is due; `None` while all slots are in use.
     pub(super) fn next_due(&self) -> Option<Instant> {
+        // With all slots in use, the end of a job is the next event.
         let ((due, _), _) = self.delayed.first_key_value()?;
         (self.active < MAX_ACTIVE).then_some(*due)
     }
@@ -145,6 +153,7 @@ impl WorkQueue {
     /// Removes a file that has been hashed or no longer exists.
     pub(super) fn remove(&mut self, location: &Path) {
         self.set_parked(location, None);
+        // Its entry in `ready`, if there is one, is skipped later.
         let Some(job) = self.jobs.remove(location) else { return };
         self.bytes = self.bytes.saturating_sub(job.identity.size);
         if let JobStage::Delayed(due, ticket) = job.stage {
@@ -152,8 +161,14 @@ impl WorkQueue {
         }
     }
 
-    /// Queues a file again after hashing it failed with `reason`.
-    pub(super) fn retry(&mut self, location: &Path, reason: SkipReason, now: Instant) -> RetryOutcome {
+    /// Queues a file again after hashing it failed with `reason`; `random` adds jitter to the delay.
+    pub(super) fn retry(
+        &mut self,
+        location: &Path,
+        reason: SkipReason,
+        now: Instant,
+        random: u64,
+    ) -> RetryOutcome {
         let Some(job) = self.jobs.get_mut(location).filter(|job| job.stage == JobStage::Active) else {
             return RetryOutcome::Dropped;
         };
@@ -161,10 +176,11 @@ impl WorkQueue {
         let is_forbidden = reason == SkipReason::Unreadable(ErrorKind::PermissionDenied);
         job.failures += u32::from(!is_forbidden);
         if job.failures < MAX_FAILURES && !is_forbidden {
-            let pause = INITIAL_RETRY_DELAY * (1 << (job.failures - 1));
+            let pause = RETRY_DELAYS.delay(job.failures - 1, random);
             self.schedule(location, JobStart::NotBefore(now + pause));
             return RetryOutcome::Soon;
         }
+        // Scheduled before it is parked: a parked file still has its turn, only nobody waits for it.
         self.schedule(location, JobStart::NotBefore(now + PARKED_RETRY_DELAY));
         self.set_parked(location, Some(reason));
         RetryOutcome::Parked
@@ -182,6 +198,7 @@ impl WorkQueue {
             JobStart::Last => self.ready.push_back(location.to_owned()),
             JobStart::NotBefore(due) => {
                 job.stage = JobStage::Delayed(due, self.next_ticket);
+                // The ticket keeps files apart that are due at the same moment.
                 self.delayed.insert((due, self.next_ticket), location.to_owned());
                 self.next_ticket += 1;
             }

@@ -1,7 +1,7 @@
 //! Accepts uTP connections (BEP 29) at the UDP port with the number of the TCP port.
 //!
-//! Many clients try uTP first, and Transmission 3.00 waits for minutes after a failure before it dials again. All other
-//! modules need TCP sockets (`sendfile`, `TCP_INFO`), so each uTP connection is relayed through a pair of them. Outgoing
+//! Many clients try uTP first, and Transmission 3.00 waits for minutes after a failure before it dials again. A
+//! [`PeerStream`] is a TCP socket (`sendfile`, `TCP_INFO`), so each uTP connection is relayed through a pair of them. Outgoing
 //! connections use only TCP.
 
 use std::io;
@@ -15,8 +15,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use super::PeerListener;
-use super::tcp_pair::tcp_pair;
-use crate::transport::AdmissionPermit;
+use crate::transport::{AdmissionPermit, PeerStream};
 
 /// Maximum number of uTP connections. It is low because the source address of a request can be forged.
 const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(128).expect("not 0");
@@ -57,8 +56,7 @@ impl PeerListener {
     /// Handles a connection as if it came over TCP. Returns when either side has closed it.
     async fn relay(self, stream: UtpStream, from: SocketAddr, permit: AdmissionPermit) -> io::Result<()> {
         tracing::debug!(%from, "uTP connection accepted");
-        let (local, relayed) = tcp_pair(BUFFER_SIZE.get()).await?;
-        let (mut receiver, mut sender) = relayed.into_split();
+        let (local, (mut receiver, mut sender)) = PeerStream::relayed(BUFFER_SIZE.get()).await?;
         let (mut from_peer, mut to_peer) = stream.split();
         let inbound = async {
             let copied = tokio::io::copy(&mut from_peer, &mut sender).await;

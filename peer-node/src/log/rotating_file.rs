@@ -1,11 +1,11 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::platform::is_same_file;
 use crate::storage::{LinkPolicy, append_to_regular_file};
 
 /// Size in bytes at which a log is rotated.
@@ -75,9 +75,8 @@ impl RotatingFile {
             return;
         }
         current.checked_at = Instant::now();
-        let is_current = |named: fs::Metadata| {
-            current.file.metadata().is_ok_and(|open| (open.dev(), open.ino()) == (named.dev(), named.ino()))
-        };
+        let is_current =
+            |named: fs::Metadata| current.file.metadata().is_ok_and(|open| is_same_file(&open, &named));
         if !fs::symlink_metadata(&self.path).is_ok_and(is_current)
             && let Ok(file) = open_for_append(&self.path)
         {

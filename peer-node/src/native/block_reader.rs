@@ -7,13 +7,12 @@ use bytes::BufMut;
 use protocol::frame::FrameBuffer;
 use protocol::peer::{BlockRef, PeerMessage};
 use tokio::io::AsyncReadExt;
-use tokio::net::tcp::OwnedReadHalf;
 
 use super::fetching::SourceEvent;
 use super::link::PeerLink;
 use super::reader::{LinkError, MIN_BLOCK_RATE};
 use crate::throttle::SharedPeerLimiter;
-use crate::transport::{BufferPool, SlotClaim, Uploads};
+use crate::transport::{BufferPool, PeerReadHalf, SlotClaim, Uploads};
 
 /// Interval at which a fetch is notified of the progress of an incoming block.
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
@@ -34,7 +33,7 @@ pub(super) struct BlockIntake {
 /// The reading half of a connection, with the bytes that were read ahead.
 #[derive(Debug)]
 pub(super) struct BlockReader {
-    pub(super) stream: OwnedReadHalf,
+    pub(super) stream: PeerReadHalf,
     pub(super) buffer: FrameBuffer,
     pub(super) intake: BlockIntake,
 }

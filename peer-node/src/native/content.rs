@@ -1,7 +1,6 @@
 //! The contents that we serve: files of the library and downloads in progress.
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use protocol::digest::Digest;
@@ -12,6 +11,7 @@ use protocol::peer::FileDetails;
 
 use crate::library::{Library, OpenFile, SharedFile};
 use crate::native::partials::{Partial, PartialStatus, Partials};
+use crate::platform::{is_executable, modified_time};
 
 /// The bytes of a content that a peer has opened.
 #[derive(Debug, Clone)]
@@ -90,8 +90,9 @@ fn file_details(library: &Library, digest: &Digest) -> Vec<FileDetails> {
     let files = library.files();
     let details = |file: &SharedFile| {
         let found = file.open().ok()?.file.metadata().ok()?;
-        let (seconds, nanoseconds) = (found.mtime(), u32::try_from(found.mtime_nsec()).ok()?);
-        let (path, executable) = (file.path.as_str().to_owned(), found.mode() & 0o100 != 0);
+        let (seconds, nanoseconds) = modified_time(&found);
+        let nanoseconds = u32::try_from(nanoseconds).ok()?;
+        let (path, executable) = (file.path.as_str().to_owned(), is_executable(&found));
         Some(FileDetails { path, seconds, nanoseconds, executable }).filter(FileDetails::is_valid)
     };
     files.by_digest(digest).take(MAX_DETAILS).filter_map(details).collect()

@@ -23,7 +23,7 @@ pub(crate) enum PeerDialError {
         source: LinkGreetingError,
     },
     /// The connection limit is reached.
-    #[error("cannot connect to {address}: the maximum of {max} connections is open (--max-connections)")]
+    #[error("cannot connect to {address}: the maximum of {max} connections is open")]
     TooMany {
         /// Address of the peer.
         address: SocketAddr,

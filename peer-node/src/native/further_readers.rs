@@ -1,30 +1,28 @@
 //! The further connections of a link over which the peer sends blocks to us. We open them when the peer asks for them.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use protocol::backoff::{Backoff, BackoffRange};
 use protocol::features::PeerFeatures;
 use protocol::frame::FrameBuffer;
 use protocol::limits::{MAX_CONNECTIONS_PER_LINK, MAX_FRAME};
 use protocol::peer::{ConnectionKey, PeerMessage};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
 use super::block_reader::{BlockIntake, BlockReader};
 use super::greeting::{self, FEATURES, LinkGreetingError};
 use super::link::PeerLinkState;
 use super::reader::LinkError;
-use crate::backoff::Backoff;
 use crate::source_address::SourceAddress;
-use crate::transport::{AdmissionPermit, PathGauge, SocketTuner, Transport};
+use crate::transport::{AdmissionPermit, PeerStream, Transport};
 
 /// Minimum and maximum delay between two attempts to open connections, however often the peer asks. The delay doubles while
 /// no connection can be opened.
-const RETRY_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
+const RETRY_DELAYS: BackoffRange = BackoffRange::new(Duration::from_secs(1), Duration::from_mins(5));
 
 /// Maximum time to establish a further connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,7 +50,7 @@ struct OpenAttempts {
 }
 
 /// An open connection, with the bytes that were read ahead.
-type OpenedConnection = Result<(TcpStream, FrameBuffer), LinkGreetingError>;
+type OpenedConnection = Result<(PeerStream, FrameBuffer), LinkGreetingError>;
 
 /// The permit of one connection that is open or being opened. Counts in [`PeerLinkState::further_in`].
 #[derive(Debug)]
@@ -63,7 +61,7 @@ struct FurtherPermit {
 
 impl Default for OpenAttempts {
     fn default() -> Self {
-        let backoff = Backoff::between(RETRY_DELAYS.0, RETRY_DELAYS.1);
+        let backoff = Backoff::new(RETRY_DELAYS);
         Self { backoff, next_at: None, has_succeeded: Arc::default() }
     }
 }
@@ -146,8 +144,7 @@ async fn run(intake: BlockIntake, permit: FurtherPermit, opening: impl Future<Ou
         };
         tracing::debug!(%address, "further connection opened");
         // Only keep-alives and acknowledgements of the system go out on this connection.
-        let _tuner = SocketTuner::begin(&stream, address.ip(), Arc::<PathGauge>::default());
-        let (stream, _write_half) = stream.into_split();
+        let (stream, _write_half) = stream.split(address.ip(), Arc::default());
         let mut blocks = BlockReader { stream, buffer, intake };
         blocks.buffer.set_limit(MAX_FRAME);
         read(&mut blocks).await
@@ -164,8 +161,7 @@ async fn open(
     source: SourceAddress,
     has_succeeded: Arc<AtomicBool>,
 ) -> OpenedConnection {
-    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, source.connect(address));
-    let mut stream = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+    let mut stream = PeerStream::connect(source, address, CONNECT_TIMEOUT).await?;
     let buffer = greeting::join_link(&mut stream, key).await?;
     has_succeeded.store(true, Ordering::Relaxed);
     Ok((stream, buffer))

@@ -10,9 +10,10 @@ use protocol::node_id::NodeId;
 use protocol::peer::{ConnectionKey, PeerMessage};
 use protocol::preamble::{self, PREAMBLE_LEN, PreambleError, Service, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-/// The features that this node announces.
+use crate::transport::PeerStream;
+
+/// The features that every node announces.
 pub(super) const FEATURES: PeerFeatures = PeerFeatures::ANY_NAMES
     .with(PeerFeatures::WRONG_PIECES)
     .with(PeerFeatures::QUEUE_LENGTH)
@@ -77,14 +78,16 @@ pub(super) struct LocalNode {
     pub(super) node: NodeId,
     /// Port on which this node accepts connections.
     pub(super) port: u16,
+    /// The features that it announces.
+    pub(super) features: PeerFeatures,
 }
 
 impl LocalNode {
     const fn greeting(self, version: Version) -> PeerMessage {
-        let Self { node, port } = self;
+        let Self { node, port, features } = self;
         match version {
             Version::One => PeerMessage::Hello { node, port },
-            Version::Two => PeerMessage::Greet { node, port, features: FEATURES },
+            Version::Two => PeerMessage::Greet { node, port, features },
         }
     }
 }
@@ -117,7 +120,7 @@ pub(super) fn greeting_timeout(connecting: Duration) -> Duration {
 
 /// Greets a peer that we dialled. `opening` is sent along with the greeting, which requires version 2.
 pub(super) async fn greet(
-    stream: &mut TcpStream,
+    stream: &mut PeerStream,
     local_node: LocalNode,
     version: Version,
     opening: Option<&PeerMessage>,
@@ -146,7 +149,7 @@ pub(super) async fn greet(
 /// Receives the greeting of an incoming connection whose preamble has already been read, and answers it. Clients of other
 /// software get no answer.
 pub(super) async fn receive(
-    stream: &mut TcpStream,
+    stream: &mut PeerStream,
     theirs: [u8; PREAMBLE_LEN],
     local_node: LocalNode,
 ) -> Result<IncomingConnection, LinkGreetingError> {
@@ -191,7 +194,7 @@ fn check_greeting(
 
 /// Joins a connection that we opened to the link with this key. Returns the bytes that arrived after the answer.
 pub(super) async fn join_link(
-    stream: &mut TcpStream,
+    stream: &mut PeerStream,
     key: ConnectionKey,
 ) -> Result<FrameBuffer, LinkGreetingError> {
     within_timeout(async {
@@ -211,14 +214,14 @@ pub(super) async fn join_link(
 
 /// Confirms a further connection of the link with this key.
 pub(super) async fn accept_further(
-    stream: &mut TcpStream,
+    stream: &mut PeerStream,
     key: ConnectionKey,
 ) -> Result<(), LinkGreetingError> {
     within_timeout(send(stream, &PeerMessage::Join { key })).await
 }
 
 /// Answers a probe of an index.
-pub(super) async fn answer_probe(stream: &mut TcpStream, answer: Digest) -> Result<(), LinkGreetingError> {
+pub(super) async fn answer_probe(stream: &mut PeerStream, answer: Digest) -> Result<(), LinkGreetingError> {
     within_timeout(async {
         send(stream, &PeerMessage::ProbeAnswer { answer }).await?;
         stream.shutdown().await?;
@@ -240,13 +243,13 @@ async fn within_limit<T>(
     tokio::time::timeout(limit, work).await.unwrap_or(Err(LinkGreetingError::TimedOut(limit)))
 }
 
-async fn send(stream: &mut TcpStream, message: &PeerMessage) -> Result<(), LinkGreetingError> {
+async fn send(stream: &mut PeerStream, message: &PeerMessage) -> Result<(), LinkGreetingError> {
     let mut bytes = Vec::new();
     encode_frame(message, &mut bytes)?;
     Ok(stream.write_all(&bytes).await?)
 }
 
-async fn first_message(stream: &mut TcpStream) -> Result<(PeerMessage, FrameBuffer), LinkGreetingError> {
+async fn first_message(stream: &mut PeerStream) -> Result<(PeerMessage, FrameBuffer), LinkGreetingError> {
     let mut buffer = FrameBuffer::with_limit(MAX_FIRST_FRAME);
     let mut bytes = [0; 512];
     loop {

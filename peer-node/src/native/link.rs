@@ -16,6 +16,7 @@ use super::fetching::{FIRST_CHANNEL, FetchTable, SourceEvent};
 use super::further_writers::FurtherNumbers;
 use super::greeting::GreetedPeer;
 use super::link_width::LinkWidth;
+use super::peer_listing::ListingTable;
 use super::peer_search::{PeerSearchAnswer, SearchTable};
 use super::send_activity::SendActivity;
 use super::send_queue::LinkSendQueue;
@@ -40,6 +41,7 @@ pub(super) struct PeerLinkState {
     pub(super) queue: Arc<LinkSendQueue>,
     pub(super) fetches: FetchTable,
     pub(super) pending_searches: SearchTable,
+    pub(super) pending_listings: ListingTable,
     pub(super) path: Arc<PathGauge>,
     /// Counts the data sent over all connections.
     pub(super) send_activity: SendActivity,
@@ -62,6 +64,7 @@ impl PeerLink {
             queue: Arc::new(LinkSendQueue::new(greeted.features)),
             fetches: FetchTable::default(),
             pending_searches: SearchTable::default(),
+            pending_listings: ListingTable::default(),
             path: Arc::default(),
             send_activity: SendActivity::default(),
             width: watch::Sender::new(LinkWidth::ONE),
@@ -212,7 +215,7 @@ impl FetchChannel {
     }
 
     const fn reference(&self, block: Block) -> BlockRef {
-        let Block { piece, begin, length } = block;
+        let Block { piece, begin, length, .. } = block;
         BlockRef { channel: self.channel, piece: piece.get(), begin, length }
     }
 }

@@ -1,15 +1,14 @@
 use std::collections::HashMap;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use protocol::features::PeerFeatures;
 use protocol::frame::FrameBuffer;
 use protocol::node_id::NodeId;
 use protocol::peer::ConnectionKey;
 use protocol::preamble::{PREAMBLE_LEN, PreambleError, Version};
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,9 +17,10 @@ use super::dial_error::PeerDialError;
 use super::fetching::{FIRST_CHANNEL, SourceEvent};
 use super::further_readers::FurtherReaders;
 use super::further_writers::{FurtherNumber, JoinableLink, LinkKeys, adapt_width};
-use super::greeting::{self, GreetedPeer, IncomingConnection, LinkGreetingError, LocalNode};
+use super::greeting::{self, FEATURES, GreetedPeer, IncomingConnection, LinkGreetingError, LocalNode};
 use super::link::{ContentRequest, PeerLink, PeerLinkState};
 use super::older_peers::OlderPeers;
+use super::peer_listing::ListingLimiter;
 use super::reader::{LinkError, LinkReader};
 use super::serving::{LinkServing, ServingContext};
 use super::writer::LinkWriter;
@@ -28,7 +28,7 @@ use super::wrong_piece_reports::WrongPieceReports;
 use crate::library::Library;
 use crate::native::ProbeKey;
 use crate::native::partials::Partials;
-use crate::transport::{AdmissionPermit, ChokeTarget, SocketTuner, Transport, log_refusal};
+use crate::transport::{AdmissionPermit, ChokeTarget, PeerStream, Transport, log_refusal};
 
 /// Allows for a round-trip time of one second behind a full queue, and one lost packet.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub(crate) struct LinksConfig {
     pub library: Library,
     /// Downloads in progress, which are shared too.
     pub partials: Partials,
-    /// Whether searches of other peers are answered. If not, they find nothing.
+    /// Whether other peers may search and list the files. If not, searches find nothing.
     pub is_searchable: bool,
     /// Key for answering the probes of an index.
     pub probe_key: ProbeKey,
@@ -74,6 +74,7 @@ struct Inner {
     wrong_piece_reports: Arc<Mutex<WrongPieceReports>>,
     /// Links that further connections may join.
     keys: LinkKeys,
+    listing_limiter: ListingLimiter,
 }
 
 impl Links {
@@ -86,6 +87,7 @@ impl Links {
                 older_peers: Mutex::default(),
                 wrong_piece_reports: Arc::default(),
                 keys: LinkKeys::default(),
+                listing_limiter: ListingLimiter::default(),
             }),
         }
     }
@@ -183,12 +185,11 @@ impl Links {
         address: SocketAddr,
         version: Version,
         request: Option<&ContentRequest>,
-    ) -> Result<(TcpStream, GreetedPeer), PeerDialError> {
-        let connecting = self.inner.config.transport.source_address().connect(address);
-        let (begun, connecting) = (Instant::now(), tokio::time::timeout(CONNECT_TIMEOUT, connecting));
-        let connected = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    ) -> Result<(PeerStream, GreetedPeer), PeerDialError> {
+        let (begun, source_address) = (Instant::now(), self.inner.config.transport.source_address());
+        let connected = PeerStream::connect(source_address, address, CONNECT_TIMEOUT).await;
         let mut stream = connected.map_err(|source| PeerDialError::Connect { address, source })?;
-        let _ = stream.set_nodelay(true);
+        let _ = stream.send_at_once();
         // Version 1 has no message that may precede the peer's greeting.
         let opening = request.filter(|_| version > Version::One);
         let opening = opening.map(|request| request.message(FIRST_CHANNEL, version));
@@ -203,20 +204,22 @@ impl Links {
     }
 
     fn local_node(&self) -> LocalNode {
-        let LinksConfig { node, port, .. } = self.inner.config;
-        LocalNode { node, port }
+        let LinksConfig { node, port, is_searchable, .. } = self.inner.config;
+        // A node that answers no searches does not list its files either.
+        let features = if is_searchable { FEATURES.with(PeerFeatures::BROWSE) } else { FEATURES };
+        LocalNode { node, port, features }
     }
 
     /// Receives the greeting of an incoming connection and serves the peer.
     pub(crate) async fn accept(
         &self,
-        mut stream: TcpStream,
+        mut stream: PeerStream,
         preamble: [u8; PREAMBLE_LEN],
         from: SocketAddr,
         permit: AdmissionPermit,
     ) {
         let config = &self.inner.config;
-        let _ = stream.set_nodelay(true);
+        let _ = stream.send_at_once();
         match greeting::receive(&mut stream, preamble, self.local_node()).await {
             Ok(IncomingConnection::Peer(greeted)) => {
                 let address = SocketAddr::new(from.ip(), greeted.port);
@@ -257,7 +260,7 @@ impl Links {
     /// Sends blocks over a further connection of a link until the connection is closed.
     async fn accept_further(
         &self,
-        mut stream: TcpStream,
+        mut stream: PeerStream,
         from: SocketAddr,
         key: ConnectionKey,
         joinable: JoinableLink,
@@ -270,9 +273,8 @@ impl Links {
         };
         greeting::accept_further(&mut stream, key).await?;
         tracing::debug!(%from, number = slot.number, "further connection accepted");
-        let tuner = SocketTuner::begin(&stream, from.ip(), Arc::default());
-        let (_read_half, stream) = stream.into_split();
-        let writer = LinkWriter { stream, state: Arc::clone(&state), tuner, limiter, claim };
+        let (_read_half, stream) = stream.split(from.ip(), Arc::default());
+        let writer = LinkWriter { stream, state: Arc::clone(&state), limiter, claim };
         let written = state.closed.run_until_cancelled(writer.run_further(slot.number)).await;
         if let Some(Err(error)) = written {
             // It is unknown which blocks were lost.
@@ -310,17 +312,17 @@ impl Links {
             is_searchable,
             uploads: transport.uploads().clone(),
             wrong_piece_reports: Arc::clone(&self.inner.wrong_piece_reports),
+            listing_limiter: self.inner.listing_limiter.clone(),
         }
     }
 
     /// Starts the tasks of a connection.
-    fn spawn_tasks(&self, stream: TcpStream, link: &PeerLink, rest: FrameBuffer, permit: AdmissionPermit) {
+    fn spawn_tasks(&self, stream: PeerStream, link: &PeerLink, rest: FrameBuffer, permit: AdmissionPermit) {
         let (config, address) = (&self.inner.config, link.address());
-        let tuner = SocketTuner::begin(&stream, address.ip(), Arc::clone(&link.shared.path));
         let transport = &config.transport;
         let target = Arc::clone(&link.shared.queue) as Arc<dyn ChokeTarget>;
         let claim = Arc::new(transport.slots().claim(target, address.ip()));
-        let (read_half, write_half) = stream.into_split();
+        let (read_half, write_half) = stream.split(address.ip(), Arc::clone(&link.shared.path));
         let intake = BlockIntake {
             link: link.clone(),
             buffers: transport.buffers().clone(),
@@ -346,7 +348,7 @@ impl Links {
             };
             self.adapt_width(joinable);
         }
-        let writer = LinkWriter { stream: write_half, state: Arc::clone(&state), tuner, limiter, claim };
+        let writer = LinkWriter { stream: write_half, state: Arc::clone(&state), limiter, claim };
         config.tracker.spawn(async move {
             let written = state.closed.run_until_cancelled(writer.run()).await;
             if let Some(Err(error)) = written {

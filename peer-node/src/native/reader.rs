@@ -14,6 +14,7 @@ use tokio::io::AsyncReadExt;
 use super::block_reader::{BlockReader, KEEP_ALIVE_INTERVAL};
 use super::fetching::{QueuePosition, SourceEvent};
 use super::further_readers::FurtherReaders;
+use super::peer_listing;
 use super::serving::LinkServing;
 
 /// Time without any data after which a connection is considered dead.
@@ -135,9 +136,15 @@ impl LinkReader {
             | PeerMessage::Unsupported { .. }
             | PeerMessage::WrongPiece { .. }
             | PeerMessage::Details { .. }
+            | PeerMessage::Browse { .. }
+            | PeerMessage::Listing { .. }
+            | PeerMessage::BrowseLater { .. }
                 if self.blocks.intake.link.shared.version == Version::One =>
             {
                 "it sent a message of version 2 in version 1"
+            }
+            PeerMessage::Browse { .. } if !self.serving.context.is_searchable => {
+                "it sent a message of a feature that was not announced"
             }
             PeerMessage::Widen { .. } if !self.further.is_supported() => {
                 "it sent a message of a feature that was not announced"
@@ -211,7 +218,10 @@ impl LinkReader {
             | PeerMessage::Unsupported { .. }
             | PeerMessage::WrongPiece { .. }
             | PeerMessage::Details { .. }
-            | PeerMessage::Widen { .. } => self.handle_version_2(message).await?,
+            | PeerMessage::Widen { .. }
+            | PeerMessage::Browse { .. }
+            | PeerMessage::Listing { .. }
+            | PeerMessage::BrowseLater { .. } => self.handle_version_2(message).await?,
         }
         Ok(())
     }
@@ -230,6 +240,17 @@ impl LinkReader {
                 Ok(())
             }
             PeerMessage::Details { channel, files } => self.details(channel, files).await,
+            PeerMessage::Browse { number, after, limit } => {
+                let link = &self.blocks.intake.link;
+                peer_listing::serve(&self.serving.context, (number, after, limit), link).await
+            }
+            PeerMessage::Listing { number, files, more } => {
+                self.blocks.intake.link.shared.pending_listings.listed(number, (files, more))
+            }
+            PeerMessage::BrowseLater { number, milliseconds } => {
+                self.blocks.intake.link.shared.pending_listings.postponed(number, milliseconds);
+                Ok(())
+            }
             other => {
                 debug_assert!(matches!(other, PeerMessage::Unsupported { .. }), "version 1 has {other:?}");
                 tracing::debug!(message = ?other, "peer does not support a message that we sent");

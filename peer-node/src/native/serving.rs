@@ -11,17 +11,19 @@ use protocol::features::PeerFeatures;
 use protocol::limits::{MAX_CHANNELS, MAX_HITS, MAX_QUERY, MAX_REQUESTS, MAX_STATES};
 use protocol::manifest::Manifest;
 use protocol::peer::{BlockRef, ChannelId, PeerMessage};
+use protocol::rate_limiter::{RateBucket, RateLimit};
 
 use super::content::{self, FoundContent, ServedContent};
 use super::link::PeerLink;
+use super::peer_listing::ListingLimiter;
 use super::peer_search::{self, PeerSearchAnswer};
 use super::reader::LinkError;
 use super::send_queue::{LinkPushOutcome, LinkSendQueue, OutgoingBlock};
 use super::wrong_piece_reports::WrongPieceReports;
 use crate::library::Library;
 use crate::native::partials::Partials;
-use crate::rate_limiter::RateLimit;
-use crate::transport::{SlotClaim, UploadGuard, Uploads, prefetch};
+use crate::platform::prefetch;
+use crate::transport::{SlotClaim, UploadGuard, Uploads};
 use crate::view::ContentId;
 
 /// Maximum rate of searches per direction of a link; further searches find nothing.
@@ -30,13 +32,13 @@ const SEARCH_RATE: RateLimit = RateLimit { interval: Duration::from_millis(100),
 /// The contents that the peer has open.
 #[derive(Debug)]
 pub(super) struct LinkServing {
-    context: ServingContext,
+    pub(super) context: ServingContext,
     claim: Arc<SlotClaim>,
     open: HashMap<ChannelId, ServedChannel>,
     /// Whether the peer has an upload slot or waits for one.
     is_claiming: bool,
-    /// Time at which the peer's search budget is full again.
-    search_budget_full_at: Option<Instant>,
+    /// The searches of the peer, as far as they still count against its rate.
+    recent_searches: RateBucket,
 }
 
 /// Sources of the served contents, and where uploads are recorded.
@@ -44,10 +46,11 @@ pub(super) struct LinkServing {
 pub(super) struct ServingContext {
     pub(super) library: Library,
     pub(super) partials: Partials,
-    /// Whether searches are answered.
+    /// Whether the files may be searched and listed.
     pub(super) is_searchable: bool,
     pub(super) uploads: Uploads,
     pub(super) wrong_piece_reports: Arc<Mutex<WrongPieceReports>>,
+    pub(super) listing_limiter: ListingLimiter,
 }
 
 #[derive(Debug)]
@@ -65,7 +68,13 @@ struct ServedChannel {
 
 impl LinkServing {
     pub(super) fn new(context: ServingContext, claim: Arc<SlotClaim>) -> Self {
-        Self { context, claim, open: HashMap::new(), is_claiming: false, search_budget_full_at: None }
+        Self {
+            context,
+            claim,
+            open: HashMap::new(),
+            is_claiming: false,
+            recent_searches: RateBucket::default(),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -81,9 +90,9 @@ impl LinkServing {
         if query.len() > MAX_QUERY || limit == 0 || limit > MAX_HITS {
             return Err(LinkError::Violation { what: "it sent a search that exceeds the limits" });
         }
-        let budget = SEARCH_RATE.spend(self.search_budget_full_at, Instant::now());
-        let found = if self.context.is_searchable && budget.is_some() {
-            self.search_budget_full_at = budget;
+        let is_answered =
+            self.context.is_searchable && self.recent_searches.try_take(SEARCH_RATE, Instant::now()).is_ok();
+        let found = if is_answered {
             let context = self.context.clone();
             let any_names = link.features().contains(PeerFeatures::ANY_NAMES);
             let answering = move || peer_search::answer(&context, &query, limit, any_names);
@@ -329,9 +338,14 @@ mod tests {
         let library = Library::open(state, home.path().to_owned(), Vec::new(), &tracker, cancel.clone());
         let library = library.await.unwrap();
         let (partials, uploads) = (Partials::default(), Uploads::default());
-        let wrong_piece_reports = Arc::default();
-        let context =
-            ServingContext { library, partials, is_searchable: false, uploads, wrong_piece_reports };
+        let context = ServingContext {
+            library,
+            partials,
+            is_searchable: false,
+            uploads,
+            wrong_piece_reports: Arc::default(),
+            listing_limiter: ListingLimiter::default(),
+        };
         let queue = Arc::<LinkSendQueue>::default();
         let slots = Slots::new(1, AddressLimits::default());
         let claim = slots.claim(Arc::clone(&queue) as Arc<dyn ChokeTarget>, [127, 0, 0, 1].into());

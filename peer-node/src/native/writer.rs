@@ -5,16 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::frame::encode_frame;
-use protocol::peer::{BlockRef, PeerMessage};
-use tokio::io::{AsyncWriteExt, Interest};
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
+use protocol::peer::PeerMessage;
+use tokio::io::AsyncWriteExt;
 
 use super::link::PeerLinkState;
 use super::link_width::LinkWidth;
 use super::send_queue::{Outgoing, OutgoingBlock};
 use crate::throttle::SharedPeerLimiter;
-use crate::transport::{MAX_SEND, SlotClaim, SocketTuner, send_some};
+use crate::transport::{MAX_SEND, PeerWriteHalf, SlotClaim};
 
 /// Maximum time without the peer reading anything.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,9 +23,8 @@ const HOLD_UP_INTERVAL: Duration = Duration::from_secs(1);
 /// The writing half of a connection.
 #[derive(Debug)]
 pub(super) struct LinkWriter {
-    pub(super) stream: OwnedWriteHalf,
+    pub(super) stream: PeerWriteHalf,
     pub(super) state: Arc<PeerLinkState>,
-    pub(super) tuner: SocketTuner,
     pub(super) limiter: SharedPeerLimiter,
     pub(super) claim: Arc<SlotClaim>,
 }
@@ -66,9 +63,7 @@ impl LinkWriter {
         for message in messages {
             encode_frame(message, &mut bytes).map_err(io::Error::other)?;
         }
-        with_timeout(self.stream.write_all(&bytes)).await?;
-        self.tuner.sent(self.stream.as_ref(), bytes.len());
-        Ok(())
+        with_timeout(self.stream.write_all(&bytes)).await
     }
 
     /// Writes a block, or rejects it if the file has changed since it was hashed.
@@ -80,8 +75,9 @@ impl LinkWriter {
             return Ok(());
         }
         let _writing = self.state.send_activity.begin_writing();
-        let stream: &TcpStream = self.stream.as_ref();
-        write_header(stream, reference).await?;
+        let mut header = Vec::with_capacity(32);
+        encode_frame(&PeerMessage::Block(reference), &mut header).map_err(io::Error::other)?;
+        with_timeout(self.stream.write_all_corked(&header)).await?;
         let length = reference.length as usize;
         let (mut sent, mut granted, mut notified_at) = (0, 0, Instant::now());
         while sent < length {
@@ -89,9 +85,8 @@ impl LinkWriter {
                 granted += self.limiter.acquire(MAX_SEND.min(length - sent)).await;
             }
             let from = offset + sent as u64;
-            let count = with_timeout(send_some(stream, content.file(), from, granted - sent)).await?;
+            let count = with_timeout(self.stream.send_file(content.file(), from, granted - sent)).await?;
             sent += count;
-            self.tuner.sent(stream, count);
             upload.add_sent(count as u64);
             self.claim.sent(count as u64);
             self.state.send_activity.add_sent(count as u64);
@@ -106,29 +101,6 @@ impl LinkWriter {
         tracing::trace!(channel = reference.channel, piece = reference.piece, length, "block sent");
         Ok(())
     }
-}
-
-/// Writes the header of a block and marks it as incomplete, so that it does not go out in a packet of its own.
-async fn write_header(stream: &TcpStream, reference: BlockRef) -> io::Result<()> {
-    let mut bytes = Vec::with_capacity(32);
-    encode_frame(&PeerMessage::Block(reference), &mut bytes).map_err(io::Error::other)?;
-    let mut rest = bytes.as_slice();
-    while !rest.is_empty() {
-        let count = with_timeout(stream.async_io(Interest::WRITABLE, || send_more(stream, rest))).await?;
-        rest = rest.get(count..).unwrap_or_default();
-    }
-    Ok(())
-}
-
-#[cfg(target_os = "linux")]
-fn send_more(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    use rustix::net::{SendFlags, send};
-    Ok(send(stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn send_more(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    stream.try_write(bytes)
 }
 
 async fn with_timeout<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {

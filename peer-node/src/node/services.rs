@@ -10,11 +10,12 @@ use tokio_util::task::TaskTracker;
 
 use super::NodeOptions;
 use crate::bittorrent::{Wires, WiresConfig};
+use crate::discovery::finder::Finder;
+use crate::discovery::index_client::{IndexClient, IndexConfig, NodeShares};
+use crate::discovery::neighbours::{Neighbours, NeighboursConfig};
 use crate::download::{Downloads, DownloadsConfig, FolderSyncer, NameReservations, PartFolders};
-use crate::finder::Finder;
 use crate::identity::Identity;
-use crate::index_client::{IndexClient, IndexConfig, NodeShares};
-use crate::lan::{LanSettings, Neighbours, NeighboursConfig};
+use crate::lan::LanSettings;
 use crate::library::Library;
 use crate::listener::PeerListener;
 use crate::native::ProbeKey;

@@ -2,9 +2,9 @@ use std::time::{Duration, Instant};
 
 use protocol::bittorrent::mse::TorrentKey;
 use protocol::infohash::Infohash;
+use protocol::rate_limiter::{RateBucket, RateLimit};
 
 use super::recent_cache::RecentCache;
-use crate::rate_limiter::RateLimit;
 
 /// Rate of queries to the index, for all callers: a small part of what a node may query. Callers are limited per
 /// address by the key exchange limit.
@@ -25,8 +25,8 @@ pub(super) enum KeyQueryDecision {
 #[derive(Debug, Default)]
 pub(super) struct KeyQueryLimiter {
     answers: RecentCache<TorrentKey, Option<Infohash>>,
-    /// When the budget of [`PACE`] is full again.
-    full_at: Option<Instant>,
+    /// The queries, as far as they still count against [`PACE`].
+    recent_queries: RateBucket,
 }
 
 impl KeyQueryLimiter {
@@ -35,9 +35,10 @@ impl KeyQueryLimiter {
         if let Some(answer) = self.answers.get(key, now) {
             return KeyQueryDecision::Answered(*answer);
         }
-        let Some(full_at) = PACE.spend(self.full_at, now) else { return KeyQueryDecision::RateLimited };
-        self.full_at = Some(full_at);
-        KeyQueryDecision::Query
+        match self.recent_queries.try_take(PACE, now) {
+            Ok(()) => KeyQueryDecision::Query,
+            Err(_) => KeyQueryDecision::RateLimited,
+        }
     }
 
     /// Caches an answer of the index.

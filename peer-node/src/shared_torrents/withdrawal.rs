@@ -10,7 +10,7 @@ use protocol::infohash::Infohash;
 use tokio::sync::{MutexGuard, Notify};
 
 use super::SharedTorrents;
-use crate::index_client::{IndexError, IndexStatus};
+use crate::discovery::index_client::{IndexError, IndexStatus};
 use crate::storage::remove_if_exists;
 use crate::storage::replace_file;
 use crate::view::DownloadId;

@@ -14,11 +14,19 @@ pub(crate) struct StateHealth {
 impl StateHealth {
     /// Returns one sentence per current problem.
     pub(crate) fn problems(&self) -> impl Iterator<Item = String> + use<> {
-        let folder = self.folder_error.as_ref().map(|error| format!("cannot use the state folder: {error}"));
-        let store = self.store_error.as_ref().map(|error| {
+        self.folder_problem().into_iter().chain(self.store_problem())
+    }
+
+    /// Returns a sentence about the folder if it cannot be used at the moment.
+    pub(crate) fn folder_problem(&self) -> Option<String> {
+        self.folder_error.as_ref().map(|error| format!("cannot use the state folder: {error}"))
+    }
+
+    /// Returns a sentence about the hashes of shared files if they cannot be stored at the moment.
+    pub(crate) fn store_problem(&self) -> Option<String> {
+        self.store_error.as_ref().map(|error| {
             format!("cannot store hashes: {error}; files stay shared but are hashed again after a restart")
-        });
-        folder.into_iter().chain(store)
+        })
     }
 
     /// Returns a warning that applies as long as the folder stays where it is.

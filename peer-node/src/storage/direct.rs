@@ -1,14 +1,11 @@
 //! Direct I/O past the page cache.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, IoSlice};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::fs::OFlags;
-
 use super::writing::MAX_SLICES;
+use crate::platform::{open_direct, write_direct};
 
 /// Blocks are aligned to this in memory, so that direct I/O can write them without a copy.
 pub(crate) const ALIGNMENT: usize = 4096;
@@ -16,6 +13,9 @@ pub(crate) const ALIGNMENT: usize = 4096;
 /// Maximum number of concurrent direct writes: enough to keep an SSD busy. If a slower disk falls behind, further writes go
 /// through the page cache.
 const MAX_WRITES: usize = 8;
+
+const _: () = assert!(ALIGNMENT.is_power_of_two(), "an alignment is a power of two");
+const _: () = assert!(MAX_WRITES > 0, "without a permit nothing is written directly");
 
 /// A second descriptor of a file, opened for direct I/O.
 ///
@@ -30,11 +30,7 @@ pub(crate) struct DirectFile {
 impl DirectFile {
     /// Opens a file for direct I/O, if the system and the file system support it.
     pub(crate) fn open(file: &File) -> Option<Self> {
-        // Opened by descriptor: the same file, even if it was renamed.
-        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let flags = OFlags::DIRECT.bits().cast_signed();
-        let file = OpenOptions::new().write(true).custom_flags(flags).open(path).ok()?;
-        Some(Self { file, in_flight: AtomicUsize::new(0) })
+        Some(Self { file: open_direct(file).ok()?, in_flight: AtomicUsize::new(0) })
     }
 
     /// Writes all parts in sequence, if alignment and load permit. Returns true if it did.
@@ -50,11 +46,16 @@ impl DirectFile {
         for parts in parts.chunks(MAX_SLICES) {
             let length: usize = parts.iter().map(|part| part.len()).sum();
             let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-            match rustix::io::pwritev(&self.file, &slices, offset) {
-                Ok(written) if written == length => offset += length as u64,
+            match write_direct(&self.file, &slices, offset)? {
+                Some(written) if written == length => {
+                    offset += length as u64;
+                    debug_assert!(
+                        offset.is_multiple_of(ALIGNMENT as u64),
+                        "aligned parts end at an aligned offset"
+                    );
+                }
                 // The caller writes everything again through the page cache.
-                Ok(_) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => return Ok(false),
-                Err(error) => return Err(error.into()),
+                Some(_) | None => return Ok(false),
             }
         }
         Ok(true)
@@ -76,7 +77,8 @@ impl<'a> WritePermit<'a> {
 
 impl Drop for WritePermit<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let before = self.0.fetch_sub(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "a permit is counted while it is held");
     }
 }
 

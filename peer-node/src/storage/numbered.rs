@@ -11,6 +11,7 @@ pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 0 {
         return path.to_owned();
     }
+    debug_assert!(path.file_name().is_some(), "only a name can be numbered");
     let mut suffix = OsString::from(format!(" ({number})"));
     if let Some(extension) = path.extension() {
         suffix.push(".");

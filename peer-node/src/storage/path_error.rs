@@ -3,8 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-
 /// An I/O error with its path.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", path.display())]
@@ -13,20 +11,22 @@ struct PathError {
     source: io::Error,
 }
 
-/// Adds the path to an I/O error. Its kind and the result of [`errno`] stay the same.
+/// Adds the path to an I/O error. Its kind and the result of [`without_path`] stay the same.
 pub(crate) fn at_path(path: &Path) -> impl Fn(io::Error) -> io::Error + use<> {
     let path = path.to_owned();
     move |source| io::Error::new(source.kind(), PathError { path: path.clone(), source })
 }
 
-/// Returns the OS error behind an error, if there is one.
-pub(crate) fn errno(error: &io::Error) -> Option<Errno> {
+/// Returns the error to which [`at_path`] added a path, or the error itself.
+pub(crate) fn without_path(error: &io::Error) -> &io::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<PathError>());
-    inner.map_or_else(|| Errno::from_io_error(error), |at| errno(&at.source))
+    inner.map_or(error, |at| without_path(&at.source))
 }
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     #[test]
@@ -34,8 +34,9 @@ mod tests {
         let full = || io::Error::from(Errno::NOSPC);
         let named = at_path(Path::new("/x/y"))(full());
         assert_eq!(named.kind(), io::ErrorKind::StorageFull);
-        assert_eq!((errno(&named), errno(&full())), (Some(Errno::NOSPC), Some(Errno::NOSPC)));
+        let code = |error: &io::Error| Errno::from_io_error(without_path(error));
+        assert_eq!((code(&named), code(&full())), (Some(Errno::NOSPC), Some(Errno::NOSPC)));
         assert_eq!(named.to_string(), "/x/y: No space left on device (os error 28)");
-        assert_eq!(errno(&io::Error::other("a bug")), None);
+        assert_eq!(code(&io::Error::other("a bug")), None);
     }
 }

@@ -1,16 +1,17 @@
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::Geometry;
+use protocol::hex::{self, HexDigits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::regular_file::{LinkPolicy, open_regular_file};
-use super::renaming::remove_leftover;
+use super::regular_file::open_regular_file;
+use super::removal::remove_leftover;
+use crate::platform::{FileAt, LinkPolicy, sync_folder};
 
 /// Maximum size of a record that is read, in bytes.
 const MAX_RECORD: u64 = 1 << 20;
@@ -45,16 +46,12 @@ pub(crate) fn sync_record(path: &Path) -> io::Result<()> {
 
 /// Encodes a set of pieces as hexadecimal digits, high bit first.
 pub(crate) fn pieces_to_digits(pieces: &Bitfield) -> String {
-    pieces.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+    HexDigits(pieces.as_bytes()).to_string()
 }
 
 /// Decodes a set of pieces of a geometry from its digits.
 pub(crate) fn pieces_from_digits(geometry: &Geometry, digits: &str) -> Option<Bitfield> {
-    let digits: Vec<u8> =
-        digits.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    let bytes = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-    if rest.is_empty() { Bitfield::from_bytes(geometry, bytes).ok() } else { None }
+    Bitfield::from_bytes(geometry, hex::parse_bytes(digits)?).ok()
 }
 
 /// Removes a record and its temporary file, if a crash left one. A record without its part file is harmless.
@@ -95,7 +92,7 @@ fn replace(path: &Path, json: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&fresh);
     }
     written?;
-    path.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+    path.parent().map_or(Ok(()), sync_folder)
 }
 
 fn write_new(path: &Path, json: &[u8]) -> io::Result<()> {

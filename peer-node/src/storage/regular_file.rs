@@ -3,18 +3,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
-use rustix::io::Errno;
-
-/// Whether the path of a file may be a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LinkPolicy {
-    Follow,
-    Refuse,
-}
+use crate::platform::{
+    FileIdentity, LinkPolicy, is_unfollowed_link, is_without_reader, open_nonblocking, with_mode,
+};
 
 /// Opens a file with `options`, if it is a regular file.
 pub(crate) fn open_regular_file(
@@ -22,13 +15,8 @@ pub(crate) fn open_regular_file(
     options: &mut OpenOptions,
     links: LinkPolicy,
 ) -> io::Result<File> {
-    let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    if links == LinkPolicy::Refuse {
-        flags |= OFlags::NOFOLLOW;
-    }
-    let file = match options.custom_flags(flags.bits().cast_signed()).open(path) {
-        // A socket, or a pipe without a reader.
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => return Err(not_regular()),
+    let file = match open_nonblocking(path, options, links) {
+        Err(error) if is_without_reader(&error) => return Err(not_regular()),
         opened => opened?,
     };
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
@@ -45,7 +33,18 @@ pub(crate) fn read_regular_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 
 /// Opens a regular file for appending. Creates it if it is missing.
 pub(crate) fn append_to_regular_file(path: &Path, mode: u32, links: LinkPolicy) -> io::Result<File> {
-    open_regular_file(path, OpenOptions::new().append(true).create(true).mode(mode), links)
+    let mut options = OpenOptions::new();
+    open_regular_file(path, with_mode(options.append(true).create(true), mode), links)
+}
+
+/// Opens a regular file for reading. Follows no link in the last component and never blocks on a pipe. Returns `None` if the
+/// path is not a regular file.
+pub(crate) fn open_regular(location: &Path) -> io::Result<Option<(File, FileIdentity)>> {
+    let file = match open_nonblocking(location, OpenOptions::new().read(true), LinkPolicy::Refuse) {
+        Err(error) if is_unfollowed_link(&error) || is_without_reader(&error) => return Ok(None),
+        opened => opened?,
+    };
+    Ok(FileIdentity::from_file(&file)?.map(|identity| (file, identity)))
 }
 
 /// Returns the error for anything but a regular file.
@@ -95,5 +94,39 @@ mod tests {
         std::os::unix::fs::symlink(&file, &link).unwrap();
         append_to_regular_file(&link, 0o600, LinkPolicy::Follow).unwrap();
         assert!(append_to_regular_file(&link, 0o600, LinkPolicy::Refuse).is_err());
+    }
+
+    #[test]
+    fn only_regular_files_open_without_blocking() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), b"content").unwrap();
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        mkfifoat(CWD, at("pipe"), Mode::RWXU).unwrap();
+        let _socket = UnixListener::bind(at("socket")).unwrap();
+        assert_eq!(open_regular(&at("file")).unwrap().unwrap().1.size, 7);
+        for other in [at("link"), at("pipe"), at("socket"), folder.path().into(), "/dev/zero".into()] {
+            assert!(open_regular(&other).unwrap().is_none(), "{other:?}");
+        }
+        assert_eq!(open_regular(&at("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn rewrite_with_restored_mtime_changes_identity() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, b"one").unwrap();
+        let (file, before) = open_regular(&path).unwrap().unwrap();
+        let modified = file.metadata().unwrap().modified().unwrap();
+        // File system clocks tick slowly: rewrite until the change time differs.
+        loop {
+            fs::write(&path, b"two").unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+            let (_, after) = open_regular(&path).unwrap().unwrap();
+            assert_eq!(after.mtime_ns, before.mtime_ns);
+            if after != before {
+                break;
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::platform::{sync_folder, with_mode};
 
 /// Replaces the content of `path` with `bytes`, readable by the owner only. After a crash the file holds either the complete
 /// old content or the complete new content.
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 /// writes the same file.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temp = temp_path(path);
+    debug_assert_eq!(temp.parent(), path.parent(), "a rename replaces atomically only within a folder");
     // A crash may have left a temporary file behind.
     match fs::remove_file(&temp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -21,16 +23,11 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temp);
     }
     written?;
-    sync_folder(path)
-}
-
-/// Makes the directory entries beside `path` durable.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    path.parent().map_or(Ok(()), sync_folder)
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = with_mode(OpenOptions::new().write(true).create_new(true), 0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

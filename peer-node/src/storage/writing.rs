@@ -1,28 +1,32 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 
+use crate::platform::write_slices_at;
+
 /// Maximum number of slices that the kernel accepts in one call (`IOV_MAX`).
 pub(super) const MAX_SLICES: usize = 1024;
 
 /// Writes all parts in sequence through the page cache.
 pub(crate) fn write_parts_at(file: &File, parts: &[&[u8]], mut offset: u64) -> io::Result<()> {
+    let end = offset + parts.iter().map(|part| part.len() as u64).sum::<u64>();
     for parts in parts.chunks(MAX_SLICES) {
         let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
         let mut rest = slices.as_mut_slice();
         // Removes empty slices at the front.
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
-            match rustix::io::pwritev(file, rest, offset) {
+            match write_slices_at(file, rest, offset) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     offset += written as u64;
                     IoSlice::advance_slices(&mut rest, written);
                 }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
     }
+    debug_assert_eq!(offset, end, "all parts are written");
     Ok(())
 }
 

@@ -2,7 +2,7 @@ use std::fmt::{Display, Formatter};
 
 use protocol::metainfo::Metainfo;
 
-use super::announcer::unusable_reason;
+use crate::discovery::trackers::unusable_reason;
 
 /// A torrent without a usable tracker, with the sources it names instead.
 #[derive(Debug, Clone, PartialEq, Eq)]

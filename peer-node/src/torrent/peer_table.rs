@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use protocol::backoff::BackoffRange;
+
 use crate::bittorrent::ConnectMode;
 
 /// Maximum number of known peers.
 const MAX_PEERS: usize = 2000;
 
 /// Minimum and maximum delay before a useless peer is dialled again; the delay doubles on each failure.
-const RETRY_DELAYS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(10));
+const RETRY_DELAYS: BackoffRange = BackoffRange::new(Duration::from_secs(5), Duration::from_mins(10));
 
 /// Maximum number of bans; beyond it the oldest is lifted.
 const MAX_BANNED: usize = 1000;
@@ -127,19 +129,23 @@ impl PeerTable {
         }
     }
 
-    /// Records that a dial failed or a connection ended.
-    pub(super) fn disconnected(&mut self, address: SocketAddr, kind: DisconnectKind, now: Instant) {
+    /// Records that a dial failed or a connection ended; `random` adds jitter to the delay before the next dial.
+    pub(super) fn disconnected(
+        &mut self,
+        address: SocketAddr,
+        kind: DisconnectKind,
+        now: Instant,
+        random: u64,
+    ) {
         if kind == DisconnectKind::Banned {
             self.ban(address);
             return;
         }
         let order = self.next_order();
         let Some(entry) = self.peers.get_mut(&address) else { return };
-        let longer =
-            |pause: Duration, times: u32| pause.saturating_mul(1 << times.min(10)).min(RETRY_DELAYS.1);
         let pause = match kind {
-            DisconnectKind::RetrySoon => longer(RETRY_DELAYS.0, entry.failures),
-            _ => RETRY_DELAYS.1,
+            DisconnectKind::RetrySoon => RETRY_DELAYS.delay(entry.failures, random),
+            _ => RETRY_DELAYS.max(),
         };
         entry.failures = entry.failures.saturating_add(1);
         entry.state = DialState::Waiting { not_before: now + pause, order };
@@ -228,7 +234,7 @@ mod tests {
         let mut last = Duration::ZERO;
         for _ in 0..20 {
             let (address, _) = table.next(now).unwrap();
-            table.disconnected(address, DisconnectKind::RetrySoon, now);
+            table.disconnected(address, DisconnectKind::RetrySoon, now, 0);
             let waited = (0u32..).map(|tenths| Duration::from_millis(100) * tenths);
             let pause = waited
                 .clone()
@@ -238,15 +244,15 @@ mod tests {
             })
                 })
                 .unwrap();
-            assert!(pause >= last && pause <= RETRY_DELAYS.1);
+            assert!(pause >= last && pause <= RETRY_DELAYS.max());
             assert_eq!(table.next(now), None);
             (last, now) = (pause, now + pause);
         }
-        assert_eq!(last, RETRY_DELAYS.1);
+        assert_eq!(last, RETRY_DELAYS.max() / 2);
         table.next(now).unwrap();
         table.reset_failures(remote_peer(1, 1));
-        table.disconnected(remote_peer(1, 1), DisconnectKind::RetrySoon, now);
-        assert!(table.next(now + RETRY_DELAYS.0).is_some());
+        table.disconnected(remote_peer(1, 1), DisconnectKind::RetrySoon, now, 0);
+        assert!(table.next(now + RETRY_DELAYS.min()).is_some());
     }
 
     #[test]
@@ -255,7 +261,7 @@ mod tests {
         for address in [remote_peer(1, 1), remote_peer(1, 2)] {
             table.add(address, now);
         }
-        table.disconnected(remote_peer(1, 1), DisconnectKind::Banned, now);
+        table.disconnected(remote_peer(1, 1), DisconnectKind::Banned, now, 0);
         table.add(remote_peer(1, 1), now);
         assert!(table.is_banned(remote_peer(1, 1)) && !table.is_banned(remote_peer(1, 2)));
         assert_eq!((table.next(now), table.next(now)), (Some((remote_peer(1, 2), ConnectMode::Plain)), None));
@@ -266,8 +272,8 @@ mod tests {
         let (mut table, now) = (PeerTable::default(), Instant::now());
         let local_peer = |port| SocketAddr::from(([127, 0, 0, 1], port));
         for port in [1, 2] {
-            table.disconnected(remote_peer(1, port), DisconnectKind::Banned, now);
-            table.disconnected(local_peer(port), DisconnectKind::Banned, now);
+            table.disconnected(remote_peer(1, port), DisconnectKind::Banned, now, 0);
+            table.disconnected(local_peer(port), DisconnectKind::Banned, now, 0);
         }
         for address in [remote_peer(1, 3), local_peer(3), remote_peer(2, 1)] {
             table.add(address, now);
@@ -287,11 +293,11 @@ mod tests {
         }
         assert_eq!(table.len(), MAX_PEERS);
         let (first, _) = table.next(now).unwrap();
-        table.disconnected(first, DisconnectKind::Useless, now);
+        table.disconnected(first, DisconnectKind::Useless, now, 0);
         table.add(remote_peer(6000, 1), now);
         assert!(table.peers.contains_key(&remote_peer(6000, 1)) && !table.peers.contains_key(&first));
         for host in 0..5000 {
-            table.disconnected(remote_peer(host, 9), DisconnectKind::Banned, now);
+            table.disconnected(remote_peer(host, 9), DisconnectKind::Banned, now, 0);
         }
         assert_eq!(table.banned.len(), MAX_BANNED);
     }
@@ -303,11 +309,11 @@ mod tests {
         table.add(remote_peer(2, 1), now);
         table.next(now).unwrap();
         let (second, _) = table.next(now).unwrap();
-        table.disconnected(second, DisconnectKind::RetrySoon, now);
+        table.disconnected(second, DisconnectKind::RetrySoon, now, 0);
         table.release_all(now);
         assert_eq!(table.next(now), Some((remote_peer(1, 1), ConnectMode::Plain)));
         assert_eq!(table.next(now), None);
-        assert_eq!(table.next(now + RETRY_DELAYS.0), Some((second, ConnectMode::Plain)));
+        assert_eq!(table.next(now + RETRY_DELAYS.min()), Some((second, ConnectMode::Plain)));
     }
 
     #[test]
@@ -317,8 +323,8 @@ mod tests {
         for mode in [ConnectMode::Plain, ConnectMode::Encrypted, ConnectMode::Plain] {
             table.connected(remote_peer(1, 1), mode);
             table.release_all(now);
-            table.disconnected(remote_peer(1, 1), DisconnectKind::Useless, now);
-            assert_eq!(table.next(now + RETRY_DELAYS.1), Some((remote_peer(1, 1), mode)));
+            table.disconnected(remote_peer(1, 1), DisconnectKind::Useless, now, 0);
+            assert_eq!(table.next(now + RETRY_DELAYS.max()), Some((remote_peer(1, 1), mode)));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One torrent: downloads its wanted pieces and seeds them.
 //!
 //! One task owns all state: storage, engine, source numbers and the table of known peers. While active, it joins the
-//! torrent's connections ([`Wires`]) and trackers ([`TrackerAnnouncer`](super::announcer::TrackerAnnouncer)); while
+//! torrent's connections ([`Wires`]) and trackers ([`TrackerAnnouncer`](crate::discovery::trackers::TrackerAnnouncer)); while
 //! queued or paused, it leaves them. Verified pieces survive.
 
 mod active_swarm;

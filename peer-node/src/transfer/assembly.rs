@@ -12,6 +12,11 @@ pub(crate) struct BlockAssembly {
 
 impl BlockAssembly {
     pub(crate) fn put(&mut self, block: Block, data: Buffer) {
+        debug_assert_eq!(
+            data.bytes().len(),
+            block.length as usize,
+            "a block is assembled once it is complete"
+        );
         self.pieces.entry(block.piece).or_default().insert(block.begin, data);
     }
 

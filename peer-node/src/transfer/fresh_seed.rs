@@ -1,4 +1,4 @@
-use swarm::SeededRandom;
+use protocol::seeded_random::SeededRandom;
 
 /// Draws a random seed for a swarm engine.
 pub(crate) fn fresh_seed() -> u64 {

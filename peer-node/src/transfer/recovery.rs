@@ -5,9 +5,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-
-use crate::storage::{errno, is_disk_full};
+use crate::platform::is_transient;
+use crate::storage::{is_disk_full, without_path};
 
 /// How a transfer recovers from an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +26,7 @@ impl Recovery {
     pub(crate) fn for_io_error(path: &Path, error: &io::Error) -> Self {
         if is_disk_full(error) {
             Self::AwaitSpace(path.to_owned())
-        } else if is_transient(error) {
+        } else if is_transient(without_path(error)) {
             Self::Retry
         } else {
             Self::Fail
@@ -41,16 +40,10 @@ impl Recovery {
     }
 }
 
-/// Returns true if the error means a shortage of descriptors, memory or time, and is not specific to the path.
-fn is_transient(error: &io::Error) -> bool {
-    const TRANSIENT: [Errno; 6] =
-        [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::INTR, Errno::NOBUFS];
-    errno(error).is_some_and(|errno| TRANSIENT.contains(&errno))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rustix::io::Errno;
 
     use super::*;
 

@@ -1,13 +1,13 @@
 use std::time::{Duration, Instant};
 
-use crate::backoff::Backoff;
+use protocol::backoff::{Backoff, BackoffRange};
 
 /// Shortest and longest delay between attempts while a download has not waited for long, so that it resumes within half a
 /// minute after its source returns.
-const EARLY_DELAYS: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(32));
+const EARLY_DELAYS: BackoffRange = BackoffRange::new(Duration::from_secs(3), Duration::from_secs(32));
 
 /// The same after waiting for longer than [`LATE_AFTER`].
-const LATE_DELAYS: (Duration, Duration) = (Duration::from_secs(32), Duration::from_mins(6));
+const LATE_DELAYS: BackoffRange = BackoffRange::new(Duration::from_secs(32), Duration::from_mins(6));
 const LATE_AFTER: Duration = Duration::from_hours(1);
 
 /// Decides when a blocked download tries again. Pure: time is an argument.
@@ -23,11 +23,8 @@ pub(crate) struct RetrySchedule {
 
 impl RetrySchedule {
     pub(crate) const fn new(now: Instant) -> Self {
-        let (at_first, later) = (
-            Backoff::between(EARLY_DELAYS.0, EARLY_DELAYS.1),
-            Backoff::between(LATE_DELAYS.0, LATE_DELAYS.1),
-        );
-        Self { early: at_first, late: later, progressed_at: now, pieces: 0 }
+        let (early, late) = (Backoff::new(EARLY_DELAYS), Backoff::new(LATE_DELAYS));
+        Self { early, late, progressed_at: now, pieces: 0 }
     }
 
     /// Resets the delays if there are more pieces than before.
@@ -69,7 +66,7 @@ mod tests {
         schedule.progressed(1, start);
         assert_eq!(schedule.next_delay(start, 0).as_secs(), 3);
         schedule.restart(start);
-        assert_eq!(schedule.next_delay(start + LATE_AFTER, 0), LATE_DELAYS.0);
+        assert_eq!(schedule.next_delay(start + LATE_AFTER, 0), LATE_DELAYS.min());
     }
 
     proptest! {
@@ -80,8 +77,8 @@ mod tests {
             let mut now = start;
             for random in randoms {
                 let pause = schedule.next_delay(now, random);
-                let (least, most) = if now - start < LATE_AFTER { EARLY_DELAYS } else { LATE_DELAYS };
-                prop_assert!((least..=most).contains(&pause), "{pause:?} after {:?}", now - start);
+                let delays = if now - start < LATE_AFTER { EARLY_DELAYS } else { LATE_DELAYS };
+                prop_assert!((delays.min()..=delays.max()).contains(&pause), "{pause:?} after {:?}", now - start);
                 now += pause;
             }
         }

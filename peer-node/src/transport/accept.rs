@@ -1,11 +1,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{AdmissionPermit, PeerAdmission};
+use super::{AdmissionPermit, PeerAdmission, PeerStream};
 
 /// Delay after a failed accept. The usual cause is a lack of file descriptors, which is temporary.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
@@ -16,7 +16,7 @@ pub(crate) async fn accept_all<F>(
     listener: TcpListener,
     admission: &PeerAdmission,
     (tracker, cancel): (&TaskTracker, &CancellationToken),
-    handle: impl Fn(TcpStream, SocketAddr, AdmissionPermit) -> F,
+    handle: impl Fn(PeerStream, SocketAddr, AdmissionPermit) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -25,7 +25,7 @@ pub(crate) async fn accept_all<F>(
             Ok((stream, from)) => {
                 let from = SocketAddr::new(from.ip().to_canonical(), from.port());
                 let Some(permit) = admission.admit_or_log(from) else { continue };
-                let (handling, cancel) = (handle(stream, from, permit), cancel.clone());
+                let (handling, cancel) = (handle(PeerStream::Plain(stream), from, permit), cancel.clone());
                 tracker.spawn(async move {
                     cancel.run_until_cancelled_owned(handling).await;
                 });

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -6,6 +5,7 @@ use parking_lot::Mutex;
 use protocol::address_group::address_group;
 use protocol::limits::MAX_CONNECTIONS_PER_LINK;
 
+use super::address_counts::AddressCounts;
 use super::address_limits::AddressLimits;
 use super::log_refusal;
 
@@ -45,10 +45,18 @@ pub(crate) enum AdmissionRefusal {
 
 #[derive(Debug, Default)]
 struct ConnectionCounts {
-    total: usize,
-    further: usize,
-    accepted: HashMap<IpAddr, usize>,
-    further_by_address: HashMap<IpAddr, usize>,
+    /// Connections that we opened.
+    outgoing: usize,
+    /// Connections that others opened.
+    accepted: AddressCounts,
+    further: AddressCounts,
+}
+
+impl ConnectionCounts {
+    /// Returns the number of connections, without the further ones of links.
+    const fn total(&self) -> usize {
+        self.outgoing + self.accepted.total()
+    }
 }
 
 /// Permission for one connection. Dropping it releases the permission.
@@ -84,12 +92,15 @@ impl PeerAdmission {
     pub(crate) fn admit(&self, from: IpAddr) -> Result<AdmissionPermit, AdmissionRefusal> {
         let (group, from) = (self.limits.address_group(from), address_group(from));
         let mut counts = self.counts.lock();
-        let current = counts.accepted.get(&from).copied().unwrap_or(0);
-        if let Some(refusal) = self.refusal(counts.total, group.map(|_| current)) {
+        let current = counts.accepted.of(from);
+        if let Some(refusal) = self.refusal(counts.total(), group.map(|_| current)) {
             return Err(refusal);
         }
-        counts.total += 1;
-        counts.accepted.insert(from, current + 1);
+        counts.accepted.add(from);
+        debug_assert!(
+            counts.total() <= self.max_connections,
+            "the limit in total holds for incoming connections"
+        );
         Ok(AdmissionPermit { holder: PermitHolder::Incoming(from), counts: Arc::clone(&self.counts) })
     }
 
@@ -117,10 +128,10 @@ impl PeerAdmission {
     /// Admits a connection that we open, if the limit allows.
     pub(crate) fn admit_outgoing(&self) -> Option<AdmissionPermit> {
         let mut counts = self.counts.lock();
-        if counts.total >= self.max_connections {
+        if counts.total() >= self.max_connections {
             return None;
         }
-        counts.total += 1;
+        counts.outgoing += 1;
         Some(AdmissionPermit { holder: PermitHolder::Outgoing, counts: Arc::clone(&self.counts) })
     }
 
@@ -129,13 +140,11 @@ impl PeerAdmission {
     pub(crate) fn admit_further(&self, address: IpAddr) -> Option<AdmissionPermit> {
         let (is_limited, address) = (self.limits.address_group(address).is_some(), address_group(address));
         let mut counts = self.counts.lock();
-        let current = counts.further_by_address.get(&address).copied().unwrap_or(0);
-        let is_too_many = current >= MAX_FURTHER_PER_ADDRESS_GROUP && is_limited;
-        if counts.further >= self.max_connections / FURTHER_DIVISOR || is_too_many {
+        let is_too_many = counts.further.of(address) >= MAX_FURTHER_PER_ADDRESS_GROUP && is_limited;
+        if counts.further.total() >= self.max_connections / FURTHER_DIVISOR || is_too_many {
             return None;
         }
-        counts.further += 1;
-        counts.further_by_address.insert(address, current + 1);
+        counts.further.add(address);
         Some(AdmissionPermit { holder: PermitHolder::Further(address), counts: Arc::clone(&self.counts) })
     }
 }
@@ -144,25 +153,9 @@ impl Drop for AdmissionPermit {
     fn drop(&mut self) {
         let mut counts = self.counts.lock();
         match self.holder {
-            PermitHolder::Outgoing => counts.total -= 1,
-            PermitHolder::Incoming(from) => {
-                counts.total -= 1;
-                release(&mut counts.accepted, from);
-            }
-            PermitHolder::Further(address) => {
-                counts.further -= 1;
-                release(&mut counts.further_by_address, address);
-            }
-        }
-    }
-}
-
-/// Decrements the count of an address.
-fn release(counts: &mut HashMap<IpAddr, usize>, address: IpAddr) {
-    if let Some(count) = counts.get_mut(&address) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(&address);
+            PermitHolder::Outgoing => counts.outgoing -= 1,
+            PermitHolder::Incoming(from) => counts.accepted.remove(from),
+            PermitHolder::Further(address) => counts.further.remove(address),
         }
     }
 }

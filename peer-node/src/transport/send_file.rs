@@ -6,6 +6,8 @@ use std::io;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use crate::platform::{self, FileAt};
+
 /// Maximum number of bytes per call, so that one upload does not occupy a runtime thread.
 pub(crate) const MAX_SEND: usize = 256 << 10;
 
@@ -13,7 +15,7 @@ pub(crate) const MAX_SEND: usize = 256 << 10;
 ///
 /// With `sendfile`, the bytes go from the page cache to the socket without being copied to user space. Cancel safe: bytes
 /// that were not counted were not sent.
-pub(crate) async fn send_some(
+pub(super) async fn send_some(
     stream: &TcpStream,
     file: &File,
     offset: u64,
@@ -26,37 +28,15 @@ pub(crate) async fn send_some(
     Ok(sent)
 }
 
-/// Makes the kernel read the bytes ahead that will be sent soon.
-pub(crate) fn prefetch(file: &File, offset: u64, length: u64) {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{Advice, fadvise};
-        // Advice only: if the kernel ignores it, the bytes are read when they are sent.
-        let _ = fadvise(file, offset, std::num::NonZero::new(length), Advice::WillNeed);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (file, offset, length);
-}
-
-#[cfg(target_os = "linux")]
 fn transfer(stream: &TcpStream, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-    use rustix::io::Errno;
-    let mut at = offset;
-    match rustix::fs::sendfile(stream, file, Some(&mut at), count) {
-        // Not every file system supports sendfile.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => copy(stream, file, offset, count),
-        sent => Ok(sent?),
+    match platform::send_file(stream, file, offset, count)? {
+        Some(sent) => Ok(sent),
+        None => copy(stream, file, offset, count),
     }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn transfer(stream: &TcpStream, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-    copy(stream, file, offset, count)
 }
 
 /// Sends bytes through a buffer of this process.
 fn copy(stream: &TcpStream, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-    use std::os::unix::fs::FileExt;
     let mut bytes = vec![0; count.min(64 << 10)];
     let read = file.read_at(&mut bytes, offset)?;
     let bytes = bytes.get(..read).unwrap_or_default();

@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 use super::address_limits::AddressLimits;
 use swarm::{AddressKey, Choker, ChokerConfig, ChokerVerdict, PeerKey};
 
+use crate::essential_task::EssentialTask;
+
 #[cfg(test)]
 mod tests;
 
@@ -118,6 +120,7 @@ impl Slots {
 
     /// Carries out the choker's decisions until the token is cancelled.
     pub(crate) async fn run(self, cancel: CancellationToken) {
+        let _essential = EssentialTask::begin("upload slots");
         loop {
             let deadline = self.run_choker(now());
             let due = async {

@@ -9,7 +9,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use super::congestion::{CongestionChoice, PathMeasurements};
-use super::tcp_options::{TcpInfo, pace, tcp_info};
+use crate::platform::{TcpInfo, congestion_control, limit_unsent, pace, set_congestion_control, tcp_info};
 
 /// Congestion controls without pacing, in order of preference. Not every machine has or allows all of them.
 const UNPACED_CONTROLS: [&str; 2] = ["cubic", "reno"];
@@ -96,7 +96,7 @@ impl PathGauge {
 
 impl SocketTuner {
     /// Configures the socket of a connection to `peer`. All settings are optimizations; failures are ignored.
-    pub(crate) fn begin(stream: &TcpStream, peer: IpAddr, gauge: Arc<PathGauge>) -> Self {
+    pub(super) fn begin(stream: &TcpStream, peer: IpAddr, gauge: Arc<PathGauge>) -> Self {
         let socket = SockRef::from(stream);
         let keepalive =
             TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(10));
@@ -117,7 +117,7 @@ impl SocketTuner {
     }
 
     /// Counts written bytes, and checks the path if that is due.
-    pub(crate) fn sent(&mut self, stream: &TcpStream, bytes: usize) {
+    pub(super) fn sent(&mut self, stream: &TcpStream, bytes: usize) {
         self.last_check.sent += bytes;
         // On loopback the amount of sent data does not matter.
         let is_due = self.last_check.sent >= CHECK_AFTER.0 && !self.is_loopback;
@@ -153,23 +153,19 @@ impl SocketTuner {
 
     /// Selects a congestion control. Over loopback, one without pacing needs much less CPU time; see docs/performance.md.
     /// Socket buffers are left to the system, which grows them as needed.
-    #[cfg(any(target_os = "linux", target_os = "freebsd"))]
     fn set_congestion(&mut self, stream: &TcpStream, congestion: CongestionChoice) {
         if std::mem::replace(&mut self.congestion, congestion) == congestion {
             return;
         }
-        let socket = SockRef::from(stream);
         let outcome = match congestion {
             CongestionChoice::Unpaced => {
-                self.system_control = socket.tcp_congestion().ok();
+                self.system_control = congestion_control(stream).ok();
                 let mut outcomes =
-                    UNPACED_CONTROLS.iter().map(|name| socket.set_tcp_congestion(name.as_bytes()));
+                    UNPACED_CONTROLS.iter().map(|name| set_congestion_control(stream, name.as_bytes()));
                 outcomes.find(Result::is_ok).unwrap_or_else(|| Err(std::io::ErrorKind::Unsupported.into()))
             }
             CongestionChoice::System => match self.system_control.take() {
-                Some(name) => {
-                    socket.set_tcp_congestion(name.split(|byte| *byte == 0).next().unwrap_or(&name))
-                }
+                Some(name) => set_congestion_control(stream, &name),
                 None => Ok(()),
             },
         };
@@ -177,18 +173,9 @@ impl SocketTuner {
         self.note_control(stream);
     }
 
-    #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
-    fn set_congestion(&mut self, _stream: &TcpStream, congestion: CongestionChoice) {
-        self.congestion = congestion;
-    }
-
     /// Records whether the socket's congestion control is loss-based.
     fn note_control(&self, stream: &TcpStream) {
-        #[cfg(any(target_os = "linux", target_os = "freebsd"))]
-        let is_loss_based =
-            SockRef::from(stream).tcp_congestion().is_ok_and(|name| !name.starts_with(b"bbr"));
-        #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
-        let (is_loss_based, _) = (false, stream);
+        let is_loss_based = congestion_control(stream).is_ok_and(|name| !name.starts_with(b"bbr"));
         self.gauge.is_loss_based.store(is_loss_based, Ordering::Relaxed);
     }
 
@@ -198,10 +185,7 @@ impl SocketTuner {
             return;
         }
         self.unsent = unsent;
-        #[cfg(target_os = "linux")]
-        let _ = SockRef::from(stream).set_tcp_notsent_lowat(unsent);
-        #[cfg(not(target_os = "linux"))]
-        let _ = stream;
+        let _ = limit_unsent(stream, unsent);
     }
 }
 
@@ -217,7 +201,7 @@ fn unsent_limit(rate: u64) -> u32 {
 /// Shrinks the receive buffer of a loopback connection. If the sender's congestion control paces, a small buffer keeps data
 /// in flight all the time: the sender then waits for room instead of its pacing timer, and sends larger batches. See
 /// docs/performance.md. On a real network the buffer must hold the data in flight, so it is left to the system.
-pub(crate) fn shrink_receive_buffer(stream: &TcpStream, peer: IpAddr) {
+pub(super) fn shrink_receive_buffer(stream: &TcpStream, peer: IpAddr) {
     if peer.to_canonical().is_loopback() {
         let _ = SockRef::from(stream).set_recv_buffer_size(LOOPBACK_RECEIVE_BUFFER);
     }

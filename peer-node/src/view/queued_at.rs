@@ -28,7 +28,7 @@ impl fmt::Display for QueuedAt {
     }
 }
 
-impl DownloadView {
+impl<N> DownloadView<N> {
     /// Returns in a few words why the download receives nothing; `None` if it does, or need not.
     pub(crate) fn wait_reason(&self) -> Option<String> {
         let reason = match &self.state {

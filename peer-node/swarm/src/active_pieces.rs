@@ -59,7 +59,10 @@ impl ActivePieces {
         block_length: u32,
     ) -> Option<Block> {
         let active = ActivePiece::new(geometry, piece, block_length);
+        // Taken before the piece moves into the table.
         let first = active.first_wanted();
+        debug_assert!(first.is_some(), "a new piece has something to request");
+        debug_assert!(!self.pieces.contains_key(&piece), "a piece is opened once");
         self.stranded_bytes += active.bytes();
         self.open.insert(piece);
         self.pieces.insert(piece, active);
@@ -74,9 +77,11 @@ impl ActivePieces {
 
     /// Drops one stranded piece if those exceed `budget` bytes, and returns it.
     pub(super) fn drop_stranded(&mut self, budget: u64) -> Option<PieceIndex> {
+        // Within the budget a stranded piece waits for a source, so that what has arrived is not wasted.
         if self.stranded_bytes <= budget {
             return None;
         }
+        // Any of them will do; the lowest is found first, and they are few.
         let piece = self.pieces.iter().find(|(_, active)| !active.is_moving()).map(|(piece, _)| *piece)?;
         self.remove(piece);
         Some(piece)
@@ -111,14 +116,18 @@ impl ActivePieces {
     /// Releases a block that a source owes. Returns the piece if it is untouched and was removed.
     pub(super) fn released(&mut self, source: SourceId, block: Block) -> Option<PieceIndex> {
         self.change(block, |active| active.released(source, block))?;
+        // Nothing has arrived and nothing is requested, so the piece can be started anew by anyone.
         self.pieces.get(&block.piece)?.is_untouched().then(|| self.remove(block.piece))?;
         Some(block.piece)
     }
 
     /// Closes a verified piece and returns its contributors.
     pub(super) fn finished(&mut self, piece: PieceIndex, good: bool) -> Vec<SourceId> {
+        // The contributors are known only as long as the piece is in the table.
         let contributors: Vec<SourceId> =
             self.remove(piece).map(|active| active.contributors().collect()).unwrap_or_default();
+        debug_assert!(!self.pieces.contains_key(&piece), "a closed piece is not in progress");
+        // A valid piece clears the suspicion; one that failed with several contributors needs a single one next time.
         if good {
             self.solo.remove(&piece);
         } else if contributors.len() > 1 {
@@ -130,6 +139,7 @@ impl ActivePieces {
     /// Changes a block's progress and updates the counts that depend on its piece.
     fn change<T>(&mut self, block: Block, change: impl FnOnce(&mut ActivePiece) -> T) -> Option<T> {
         let active = self.pieces.get_mut(&block.piece)?;
+        // Both counts are kept by difference, because pieces with thousands of blocks must not be scanned at each step.
         let (was_moving, was_open) = (active.is_moving(), active.is_open());
         let result = change(active);
         match (was_moving, active.is_moving()) {
@@ -143,17 +153,20 @@ impl ActivePieces {
             }
             _ => {}
         }
-        match (was_open, active.is_open()) {
+        let is_open = active.is_open();
+        match (was_open, is_open) {
             (false, true) => drop(self.open.insert(block.piece)),
             (true, false) => drop(self.open.remove(&block.piece)),
             _ => {}
         }
+        debug_assert_eq!(self.open.contains(&block.piece), is_open, "exactly the open pieces are listed");
         Some(result)
     }
 
     fn remove(&mut self, piece: PieceIndex) -> Option<ActivePiece> {
         let active = self.pieces.remove(&piece)?;
         let bytes = if active.is_moving() { &mut self.moving_bytes } else { &mut self.stranded_bytes };
+        debug_assert!(*bytes >= active.bytes(), "a piece is counted while it is in progress");
         *bytes -= active.bytes();
         self.open.remove(&piece);
         Some(active)

@@ -35,6 +35,11 @@ const ROUND_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a peer keeps the optimistic slot while others wait.
 const OPTIMISTIC_INTERVAL: Duration = Duration::from_secs(30);
 
+const _: () = assert!(
+    ROUND_INTERVAL.as_millis() <= OPTIMISTIC_INTERVAL.as_millis(),
+    "a rotation gives a peer time for a round"
+);
+
 /// Configuration of a choker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChokerConfig {
@@ -159,6 +164,7 @@ impl Choker {
     pub fn interested(&mut self, peer: PeerKey, _now: Instant) {
         let contender = self.peers.entry(peer).or_default();
         if contender.status == PeerStatus::Idle {
+            // Peers wait even if a slot is free: the next decision serves them in queue order.
             let ticket = self.queue.join(contender.sharer(peer), peer);
             contender.status = PeerStatus::Waiting { ticket };
             self.needs_decision = true;
@@ -170,6 +176,7 @@ impl Choker {
     pub fn not_interested(&mut self, peer: PeerKey, _now: Instant) {
         let Some(contender) = self.peers.get_mut(&peer) else { return };
         let sharer = contender.sharer(peer);
+        // If its interest returns, it must be sent its status again.
         contender.last_sent = SentVerdict::Nothing;
         match std::mem::take(&mut contender.status) {
             PeerStatus::Idle => return,
@@ -180,6 +187,7 @@ impl Choker {
                 self.queue.release(sharer);
             }
         }
+        // Verdicts that were not polled yet refer to its former status.
         self.verdicts.retain(|verdict| verdict.peer() != peer);
         self.needs_decision = true;
     }
@@ -207,6 +215,7 @@ impl Choker {
 
     /// Returns the next verdict, or `None` until an event occurs or [`Choker::deadline`] passes.
     pub fn poll(&mut self, now: Instant) -> Option<ChokerVerdict> {
+        // Deciding sorts all peers, so it happens only after a change or at a deadline.
         let is_due = self.needs_decision || self.deadline().is_some_and(|deadline| now >= deadline);
         if self.verdicts.is_empty() && is_due {
             self.decide(now);
@@ -216,6 +225,7 @@ impl Choker {
 
     /// Returns when to poll again if no event occurs before; `None` while no peer is interested.
     pub fn deadline(&self) -> Option<Instant> {
+        // Without interested peers nothing can change, and the driver need not wake up.
         let is_idle = self.regular.is_empty() && self.optimistic.is_none() && self.queue.is_empty();
         let rotation = self.rotation_due();
         let round = (!is_idle).then_some(self.round_due);
@@ -229,6 +239,7 @@ impl Choker {
     fn rotation_due(&self) -> Option<Instant> {
         let peer = self.optimistic?;
         let holder = self.peers.get(&peer)?;
+        // Rotation needs somebody to rotate to, or the slot would go back and forth.
         self.queue.next_peer_after(holder.sharer(peer), self.max_slots())?;
         holder.served_since().map(|since| since + self.config.optimistic_interval)
     }

@@ -10,6 +10,11 @@ use super::{SNUB_TIMEOUT, STALL_TIMEOUT, Swarm, SwarmAction};
 /// Minimum time that a block must be owed before a second source is asked, however fast that source is.
 const MIN_TIME_OWED: Duration = Duration::from_millis(100);
 
+const _: () = assert!(
+    MIN_TIME_OWED.as_millis() < SNUB_TIMEOUT.as_millis(),
+    "a slow source is helped before it counts as silent"
+);
+
 /// A block that a source owes and that may be overdue.
 #[derive(Debug)]
 struct OwedBlock {
@@ -55,8 +60,10 @@ impl Swarm {
         if idle.is_empty() {
             return;
         }
+        // Computed once for all idle sources: the list may be long.
         let mut debts = self.owed_blocks(now);
         while !idle.is_empty() && !debts.is_empty() {
+            // One block per source and turn, so that none takes all overdue blocks.
             idle.retain(|id| self.duplicate_request(*id, &mut debts, now));
         }
     }
@@ -69,10 +76,12 @@ impl Swarm {
         });
         let (may_join, is_proven) = (self.may_add_piece(id), self.is_proven(id));
         let position = rival.and_then(|rival| {
+            // A source on trial may help only with pieces that it contributes to already.
             let may_supply =
                 |piece| may_join || self.active.get(piece).is_some_and(|active| active.has_contributor(id));
             let is_late =
                 |debt: &OwedBlock| rival.may_take_over(debt, self.active.is_solo(debt.block.piece), now);
+            // Two untested sources may both trickle; only a proven one replaces the second.
             let may_duplicate = |debt: &OwedBlock| {
                 (debt.second_source.is_none() || is_proven) && self.may_duplicate(id, debt.source, now)
             };
@@ -96,6 +105,7 @@ impl Swarm {
         let mut debts = Vec::new();
         for (debtor, source) in &self.sources {
             let is_snubbed = source.is_snubbing(now);
+            // Before the endgame there is other work, and blocks of a busy source arrive in time.
             if !is_snubbed && !is_endgame {
                 continue;
             }
@@ -121,6 +131,7 @@ impl Swarm {
                 });
             }
         }
+        // Those that wait longest first; the block breaks ties, so that simulations can be repeated.
         debts.sort_by_key(|debt| (debt.since, debt.block));
         debts
     }
@@ -129,6 +140,7 @@ impl Swarm {
 impl<'a> IdleSource<'a> {
     fn new(id: SourceId, source: &'a SwarmSource, block_length: u32, now: Instant) -> Self {
         let shortest = source.window.min_block_time();
+        // A source that is known to be fast need not wait as long for a slow one.
         let max_wait = shortest.map_or(SNUB_TIMEOUT, |shortest| MIN_TIME_OWED.max(shortest * 3));
         let measured = source.time_for(source.bytes_owed() + u64::from(block_length), now);
         // The measured rate of an idle source does not show how fast it is.

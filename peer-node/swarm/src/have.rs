@@ -42,6 +42,7 @@ impl Have {
 
     /// Removes a piece. Returns true if it was present.
     pub(super) fn remove(&mut self, piece: PieceIndex, geometry: &Geometry) -> bool {
+        // "All" has no bitfield; it becomes one when the first piece turns out to be missing.
         if let Self::All = self {
             *self = Self::Some(Bitfield::full(geometry));
         }

@@ -10,8 +10,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use protocol::seeded_random::SeededRandom;
+
 use super::choker::PeerKey;
-use super::random::SeededRandom;
 
 #[cfg(test)]
 mod tests;
@@ -129,6 +130,7 @@ impl IntervalChoker {
     /// Selects the served neighbours, if a selection is due.
     pub fn select(&mut self, now: Instant) -> Option<ChokeSelection> {
         if self.peers.values().any(|candidate| candidate.is_interested) {
+            // The first interest starts the clocks; neighbours that connect a moment later still take part.
             self.regular_timer.start(now + GATHERING_DELAY);
             self.optimistic_timer.start(now + GATHERING_DELAY);
         }
@@ -137,6 +139,7 @@ impl IntervalChoker {
         if !is_regular_due && !is_optimistic_due {
             return None;
         }
+        // A peer may move between the two kinds of slots, which is no change for it.
         let before = self.served();
         if is_regular_due {
             self.assign_regular();
@@ -166,6 +169,7 @@ impl IntervalChoker {
     /// Chooses one of the waiting neighbours. If none waits, the current one stays as long as it is interested.
     fn choose_optimistic(&mut self) {
         let waiting: Vec<PeerKey> = self.waiting().collect();
+        // Drawing a lot for each is simpler than an index into a list, and as fair.
         let lots = waiting.into_iter().map(|peer| (self.random.next_u64(), peer)).max();
         let stays = self.optimistic.filter(|peer| self.is_interested(*peer));
         self.optimistic = lots.map(|(_, peer)| peer).or(stays);

@@ -18,7 +18,6 @@ mod have;
 mod interval_choker;
 mod lost_requests;
 mod picker;
-mod random;
 mod rate;
 mod request_choice;
 mod request_turns;
@@ -27,6 +26,7 @@ mod schedule;
 mod source;
 mod source_record;
 mod source_trial;
+mod verification;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +35,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use protocol::geometry::{Block, Geometry, PieceIndex};
+use protocol::seeded_random::SeededRandom;
 
 pub use action::SwarmAction;
 use active_pieces::{ActivePieces, BlockArrival};
@@ -43,7 +44,6 @@ pub use config::{OverduePolicy, PieceOrder, SwarmConfig};
 pub use have::Have;
 pub use interval_choker::{ChokeSelection, IntervalChoker, IntervalChokerConfig};
 use picker::Picker;
-pub use random::SeededRandom;
 pub use rate::RateMeter;
 use request_turns::RequestTurns;
 use source::SwarmSource;
@@ -108,9 +108,11 @@ impl Swarm {
     /// Adds a source with its pieces and whether it chokes us.
     pub fn source_joined(&mut self, id: SourceId, have: Have, choked: bool, now: Instant) {
         self.source_lost(id);
+        // A full bitfield counts as "all", so that a swarm of seeds costs nothing per piece.
         let have = have.or_all();
         self.picker.source_joined(&have);
         let useful = self.picker.useful_count(&have);
+        debug_assert!(useful <= self.geometry.piece_count() as usize, "a source has no more than all pieces");
         self.sources.insert(id, SwarmSource::new(have, choked, useful, self.config.block_length, now));
         self.request_turns.mark_ready(id);
         self.update_interest(id);
@@ -146,6 +148,7 @@ impl Swarm {
         if source.have.insert(piece) {
             source.useful_pieces += usize::from(!self.picker.is_done(piece));
             self.picker.piece_gained(piece);
+            // A source that had nothing for us may be asked again.
             self.request_turns.wake(id);
             self.update_interest(id);
         }
@@ -154,6 +157,7 @@ impl Swarm {
     /// Records that a source chokes us. Its blocks are requested from others, though it still answers its requests.
     pub fn source_choked(&mut self, id: SourceId) {
         let Some(source) = self.sources.get_mut(&id) else { return };
+        // What it still sends is welcome, but nobody knows whether it will, so its blocks are free for others.
         source.choked = true;
         let owed = source.blocks_owed();
         self.release(id, owed);
@@ -173,6 +177,7 @@ impl Swarm {
     /// Removes a source. The blocks it owes are requested from other sources.
     pub fn source_lost(&mut self, id: SourceId) {
         if let Some(source) = self.sources.remove(&id) {
+            // Its pieces become rarer, which may change what the others are asked for.
             self.picker.source_left(&source.have);
             self.request_turns.remove(id);
             self.release(id, source.blocks_owed());
@@ -181,6 +186,7 @@ impl Swarm {
 
     /// Records that a source has sent some bytes of a requested block.
     pub fn bytes_arrived(&mut self, id: SourceId, bytes: u64, now: Instant) {
+        // A benched source that sends after all gets its pieces back before the block is judged.
         self.restore_pieces(id);
         if let Some(source) = self.sources.get_mut(&id) {
             source.bytes_arrived(bytes, now);
@@ -195,14 +201,17 @@ impl Swarm {
             source.end_silence();
         }
         self.request_turns.mark_ready(id);
+        // The request may have been given up in the meantime; a whole piece is accepted nevertheless.
         let mut arrival = self.active.arrived(id, block);
         if arrival == BlockArrival::Unwanted && self.accept_late(id, block) {
             arrival = self.active.arrived(id, block);
         }
+        // In the endgame two sources may owe the block, and the slower one need not send it any more.
         let BlockArrival::Wanted { also_owed_by } = arrival else { return false };
         if let Some(other) = also_owed_by {
             self.actions.push_back(SwarmAction::Cancel { source: other, block });
         }
+        // The driver hashes the piece outside of the engine and reports the result.
         if self.active.is_complete(block.piece) {
             self.actions.push_back(SwarmAction::Verify { piece: block.piece });
         }
@@ -215,11 +224,13 @@ impl Swarm {
             return;
         }
         let Some(source) = self.sources.get_mut(&id) else { return };
+        // A source that claimed everything was not counted piece by piece, so its other pieces are counted now.
         let was_all = source.have.is_all();
         if source.have.remove(block.piece, &self.geometry) {
             source.useful_pieces -= usize::from(!self.picker.is_done(block.piece));
             self.picker.piece_withdrawn(block.piece, &source.have, was_all);
         }
+        // An untested source that rejects much may have joined only to delay us.
         let is_on_trial = self.config.max_on_trial.is_some() && source.is_untested();
         let may_stay = source.rejected(is_on_trial, now);
         self.release(id, vec![block]);
@@ -247,48 +258,6 @@ impl Swarm {
         source.answered(block, false, now);
         self.request_turns.mark_ready(id);
         self.active.is_requested(id, block)
-    }
-
-    /// Handles the verification result of a piece. Returns the source of the bad bytes, if it is certain.
-    pub fn piece_checked(&mut self, piece: PieceIndex, good: bool) -> Option<SourceId> {
-        let contributors = self.close_piece(piece, Some(good));
-        self.verdicts.add(piece, good);
-        if good {
-            self.piece_done(piece);
-            return None;
-        }
-        self.picker.put_back(piece);
-        let [culprit] = *contributors.as_slice() else { return None };
-        let is_poisoned = self.is_poisoned() && self.is_any_proven();
-        let source = self.sources.get_mut(&culprit)?;
-        // While sources are on trial, an untested source gets no second chance. Nor does any source once much data is bad and
-        // other sources are proven.
-        let is_last_chance = self.config.max_on_trial.is_some() && (source.is_untested() || is_poisoned);
-        if source.record_failure(piece) || is_last_chance {
-            self.disconnect(culprit, DisconnectReason::BadData);
-        }
-        Some(culprit)
-    }
-
-    /// Records that a piece could not be stored. It will be fetched again.
-    pub fn piece_not_stored(&mut self, piece: PieceIndex) {
-        self.close_piece(piece, None);
-        self.picker.put_back(piece);
-    }
-
-    /// Closes a piece with its verification result, if there is one. Returns the contributing sources.
-    fn close_piece(&mut self, piece: PieceIndex, good: Option<bool>) -> Vec<SourceId> {
-        let contributors = self.active.finished(piece, good.unwrap_or(true));
-        for contributor in &contributors {
-            if let Some(source) = self.sources.get_mut(contributor) {
-                if let Some(good) = good {
-                    source.verdict_received(good);
-                }
-                self.request_turns.mark_ready(*contributor);
-            }
-        }
-        self.request_turns.wake_all();
-        contributors
     }
 
     /// Returns true if all pieces are complete.
@@ -322,18 +291,6 @@ impl Swarm {
         self.sources.get(&id).map(|source| (source.received, source.rate.rate(now)))
     }
 
-    fn piece_done(&mut self, piece: PieceIndex) {
-        if self.picker.is_done(piece) {
-            return;
-        }
-        self.picker.piece_done(piece);
-        for (id, source) in self.sources.iter_mut().filter(|(_, source)| source.have.has(piece)) {
-            source.useful_pieces -= 1;
-            let change = source.interest_changed();
-            self.actions.extend(change.map(|on| SwarmAction::Interest { source: *id, on }));
-        }
-    }
-
     #[cfg(test)]
     fn is_useless(&self, id: SourceId) -> bool {
         self.sources.get(&id).is_none_or(|source| source.useful_pieces == 0)
@@ -349,10 +306,12 @@ impl Swarm {
     /// Stranded pieces beyond the budget are dropped, or sources that refuse one block of each piece could stop all progress.
     fn release(&mut self, id: SourceId, owed: Vec<Block>) {
         for block in owed {
+            // A piece of which nothing has arrived may be started by any source, with other block boundaries.
             if let Some(piece) = self.active.released(id, block) {
                 self.picker.put_back(piece);
             }
         }
+        // The bytes received of such a piece are lost, which is cheaper than a budget that nobody can use.
         while let Some(piece) = self.active.drop_stranded(self.config.budget) {
             self.picker.put_back(piece);
             self.actions.push_back(SwarmAction::Drop { piece });

@@ -16,6 +16,7 @@ impl Swarm {
         let silent: Vec<SourceId> = self.sources.iter().filter(is_silent).map(|(id, _)| *id).collect();
         for id in silent {
             let Some(source) = self.sources.get_mut(&id) else { continue };
+            // The source may still send them; then the piece is accepted if nobody else sent it.
             let owed = source.give_up_requests(after, now);
             self.release(id, owed.clone());
             for block in owed {
@@ -46,10 +47,12 @@ impl Swarm {
     /// was asked. Returns true if it is wanted.
     pub(super) fn accept_late(&mut self, id: SourceId, block: Block) -> bool {
         let is_repeating = matches!(self.config.overdue, OverduePolicy::Repeat(_));
+        // In these dialects a block is a whole piece, so nothing of it can have arrived from others.
         let is_whole = block.length == self.geometry.length_of(block.piece);
         if !is_repeating || !is_whole || self.picker.is_done(block.piece) {
             return false;
         }
+        // Taken from the picker as if it had just been started, so that the usual path can finish it.
         let taken = self.picker.take_random(&Have::All, |piece| piece == block.piece);
         let opened = taken.and_then(|piece| self.active.open(&self.geometry, piece, block.length));
         let Some(block) = opened else { return false };

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Geometry, PieceIndex};
+use protocol::seeded_random::SeededRandom;
 
 use super::have::Have;
-use super::random::SeededRandom;
 use rarity_order::RarityOrder;
 
 mod rarity_order;
@@ -31,6 +31,7 @@ impl Picker {
     pub(super) fn new(geometry: &Geometry, random: SeededRandom, have: impl Fn(PieceIndex) -> bool) -> Self {
         let (mut order, mut done) = (RarityOrder::new(geometry, random), Bitfield::empty(geometry));
         for piece in geometry.pieces() {
+            // Pieces on disk never enter the order, so a resumed download costs no more than what is missing.
             if have(piece) {
                 done.insert(piece);
             } else {
@@ -50,6 +51,7 @@ impl Picker {
 
     /// Takes a prioritised piece that `fits` accepts.
     fn take_prioritised(&mut self, fits: impl Fn(&PieceIndex) -> bool) -> Option<PieceIndex> {
+        // A prioritised piece that is in progress or complete is not in the order.
         let is_available = |piece: &&PieceIndex| self.order.contains(**piece) && fits(piece);
         let piece = self.prioritised.iter().find(is_available).copied()?;
         self.order.remove(piece);
@@ -69,6 +71,7 @@ impl Picker {
     }
 
     fn for_each_piece(&mut self, have: &Have, change: impl Fn(&mut RarityOrder, PieceIndex)) {
+        // Sources with everything change no piece relative to the others.
         if let Have::Some(pieces) = have {
             for piece in self.geometry.pieces().filter(|piece| pieces.has(*piece)) {
                 change(&mut self.order, piece);
@@ -79,6 +82,7 @@ impl Picker {
     /// Records that a source turned out to lack a piece. If the source was assumed to have everything, it was not counted; its
     /// remaining pieces are counted from now on.
     pub(super) fn piece_withdrawn(&mut self, piece: PieceIndex, remaining: &Have, was_all: bool) {
+        // It was never counted, so its remaining pieces are added instead of the lost one subtracted.
         if was_all {
             self.source_joined(remaining);
         } else {
@@ -96,12 +100,14 @@ impl Picker {
         if let Some(piece) = self.take_prioritised(fits) {
             return Some(piece);
         }
+        // A source with some pieces can only have those that are counted; the others need not be visited.
         let next = self.order.iter(!have.is_all()).find(fits)?;
         // The last piece wins every tie: once it matches, a native manifest's last state is proven.
         let last = self.geometry.last_piece().filter(|last| {
             self.order.contains(*last) && self.order.rarity(*last) == self.order.rarity(next) && fits(last)
         });
         let piece = last.unwrap_or(next);
+        debug_assert!(!self.done.has(piece), "only missing pieces are picked");
         self.order.remove(piece);
         Some(piece)
     }
@@ -116,6 +122,7 @@ impl Picker {
         if let Some(piece) = self.take_prioritised(fits) {
             return Some(piece);
         }
+        // Walking on from a random place is cheap, and the first piece need not be perfectly random.
         let piece = self.order.iter_from_anywhere().find(fits)?;
         self.order.remove(piece);
         Some(piece)
@@ -132,6 +139,8 @@ impl Picker {
         self.order.remove(piece);
         self.prioritised.remove(&piece);
         self.done_count += u32::from(self.done.insert(piece));
+        debug_assert!(!self.order.contains(piece), "a complete piece is not picked again");
+        debug_assert!(self.done_count <= self.geometry.piece_count(), "a piece is counted once");
     }
 
     /// Returns the missing pieces.

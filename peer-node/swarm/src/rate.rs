@@ -3,6 +3,11 @@ use std::time::{Duration, Instant};
 const SLOT_LENGTH: Duration = Duration::from_millis(250);
 const SLOTS: usize = 12;
 
+/// Number of slots that are complete: all but the current one.
+const COMPLETE_SLOTS: u32 = 11;
+
+const _: () = assert!(SLOTS == COMPLETE_SLOTS as usize + 1);
+
 /// Measures a flow in bytes per second over the last three seconds.
 #[derive(Debug, Clone)]
 pub struct RateMeter {
@@ -27,10 +32,12 @@ impl RateMeter {
 
     /// Returns the rate in bytes per second.
     pub fn rate(&self, now: Instant) -> f64 {
+        // On a copy, so that reading a rate does not need a mutable meter.
         let mut meter = self.clone();
         meter.advance(now);
         let bytes: u64 = meter.slots.iter().sum();
-        let window = now.saturating_duration_since(self.started).min(SLOT_LENGTH * 11).max(SLOT_LENGTH);
+        let window =
+            now.saturating_duration_since(self.started).min(SLOT_LENGTH * COMPLETE_SLOTS).max(SLOT_LENGTH);
         #[expect(clippy::cast_precision_loss, reason = "a rate is shown with three digits")]
         let bytes = bytes as f64;
         bytes / window.as_secs_f64()
@@ -44,6 +51,7 @@ impl RateMeter {
     fn advance(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.started).as_millis() / SLOT_LENGTH.as_millis();
         let number = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        // After a long pause all slots are stale, and each is cleared once.
         for stale in (self.current.saturating_add(1)..=number).take(self.slots.len()) {
             if let Some(slot) = self.slot(stale) {
                 *slot = 0;

@@ -17,6 +17,7 @@ impl Swarm {
     /// Sends the next requests to all sources with room, in turn, so that none is filled before the others.
     pub(super) fn fill_pipelines(&mut self, now: Instant) {
         while let Some(id) = self.request_turns.next() {
+            // Sources take turns block by block; a full one waits until it answers.
             if !self.has_room(id) {
                 self.request_turns.mark_full(id);
                 self.sources.get_mut(&id).into_iter().for_each(SwarmSource::mark_full);
@@ -57,6 +58,7 @@ impl Swarm {
     /// Returns true if a source may contribute to one more piece.
     pub(super) fn may_add_piece(&self, id: SourceId) -> bool {
         let is_proven = self.sources.get(&id).is_some_and(SwarmSource::is_proven);
+        // Small pieces would otherwise stop a distant source before its first one is verified.
         let piece = u64::from(self.geometry.piece_length()).max(1);
         let max_pieces = usize::try_from(MAX_ON_TRIAL.1 / piece).unwrap_or(usize::MAX).max(MAX_ON_TRIAL.0);
         let max_pieces = if self.is_poisoned() { 1 } else { max_pieces };
@@ -65,6 +67,7 @@ impl Swarm {
 
     fn continue_piece(&self, id: SourceId, may_join: bool) -> Option<Block> {
         let source = self.sources.get(&id)?;
+        // All its contributors have gone, so anyone may finish it.
         let is_lost =
             |active: &ActivePiece| active.contributors().all(|other| !self.sources.contains_key(&other));
         let fits = |active: &ActivePiece| active.has_contributor(id) || (may_join && is_lost(active));
@@ -81,9 +84,11 @@ impl Swarm {
         may_be_begun: impl Fn(PieceIndex) -> bool,
     ) -> Option<Block> {
         let source = self.sources.get(&id)?;
+        // Both checks are cheap, while the search for a piece may visit all of them.
         if !self.has_budget() || !self.has_piece_to_begin(source) {
             return None;
         }
+        // A piece that this source still owes from an earlier attempt would be received twice.
         let is_free = |piece| may_be_begun(piece) && source.may_supply(piece) && !source.owes_piece(piece);
         let is_limited = self.config.max_on_trial.is_some();
         let (verdicts, sources) = (&self.verdicts, &self.sources);
@@ -100,6 +105,7 @@ impl Swarm {
             }
             PieceOrder::Rarest => self.picker.take(&source.have, fits),
         }?;
+        // The source that starts a piece determines its block boundaries for all that help.
         let length = source.block_length(self.config.min_block, self.config.block_length);
         self.active.open(&self.geometry, piece, length)
     }
@@ -107,6 +113,7 @@ impl Swarm {
     /// Returns true if the budget allows one more piece in progress.
     fn has_budget(&self) -> bool {
         let moving = self.active.moving_bytes();
+        // A piece longer than the budget is fetched alone.
         moving == 0 || moving + u64::from(self.geometry.piece_length()) <= self.config.budget
     }
 
@@ -124,6 +131,7 @@ impl Swarm {
 
     fn help_with_piece(&self, id: SourceId) -> Option<Block> {
         let source = self.sources.get(&id)?;
+        // A piece under suspicion stays with one source, so that the culprit shows.
         self.wanted_block(source, |active| !self.active.is_solo(active.index()))
     }
 

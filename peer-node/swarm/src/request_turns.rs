@@ -20,6 +20,7 @@ pub(super) struct RequestTurns {
 impl RequestTurns {
     /// Returns the next source that may have room, or `None` once all are marked full or idle.
     pub(super) fn next(&mut self) -> Option<SourceId> {
+        // Continue behind the last one, then from the start: no source is served twice before all others.
         let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
         let next = self.ready.range((after, Bound::Unbounded)).next().or_else(|| self.ready.first());
         self.last = next.copied();

@@ -45,6 +45,15 @@ const SMALL_BLOCK_TIME: Duration = Duration::from_millis(1200);
 /// Upper bound for small windows: four blocks of the BitTorrent dialect. The native dialect has longer blocks.
 const MAX_SMALL_BLOCKS: u64 = MIN_BLOCKS * (32 << 10);
 
+const _: () = assert!(MIN_BLOCKS > 0, "a source gets at least one block");
+const _: () = assert!(MIN_WINDOW <= INITIAL_WINDOW && INITIAL_WINDOW <= MAX_WINDOW);
+const _: () =
+    assert!(MAX_SMALL_BLOCKS < MIN_WINDOW, "native sources do not count as sources with small blocks");
+const _: () =
+    assert!(ROUND_TRIPS <= INITIAL_ROUND_TRIPS, "a settled rate needs no larger margin than a growing one");
+const _: () = assert!(UNMEASURED_TIME.as_millis() <= SMALL_BLOCK_TIME.as_millis());
+const _: () = assert!(MIN_ROUND.as_millis() < RATE_MEMORY.0.as_millis(), "the memory covers several rounds");
+
 /// A window of bytes in flight: what the source delivers in a few round trips.
 ///
 /// It follows the rate at which bytes arrive, not the time that blocks take. When a lost segment holds blocks back, they take
@@ -83,8 +92,10 @@ struct BestRate {
 
 impl RequestWindow {
     pub(super) fn new(block_length: u32, now: Instant) -> Self {
+        debug_assert!(block_length > 0, "a block has at least one byte");
         let min_bytes = MIN_BLOCKS * u64::from(block_length);
         Self {
+            // Small blocks make small windows: a slow peer must not hold much that others could send.
             min_bytes: MIN_WINDOW.min(min_bytes),
             initial_bytes: INITIAL_WINDOW.min(2 * min_bytes),
             bytes: INITIAL_WINDOW.min(2 * min_bytes),
@@ -119,9 +130,12 @@ impl RequestWindow {
 
     /// Sets the round-trip time of the path and the number of the source's connections.
     pub(super) fn measured(&mut self, rtt: Duration, connections: usize) {
+        // Each connection needs blocks of its own, but a source cannot enlarge the window at will by opening many.
         let connections = u64::try_from(connections).unwrap_or(u64::MAX).max(1);
         (self.rtt, self.connections) = (Some(rtt), connections.min(MAX_WINDOW / self.min_bytes.max(1) / 4));
+        // Grows at once; it shrinks, if at all, with the next measurement.
         self.bytes = self.bytes.max(self.min_bytes * self.connections);
+        debug_assert!(self.bytes <= MAX_WINDOW, "the connections are bounded by the window");
     }
 
     /// Restarts the measurement because the source was idle, which says nothing about its rate.
@@ -137,6 +151,7 @@ impl RequestWindow {
     /// Records bytes from a busy source.
     pub(super) fn arrived(&mut self, bytes: u64, now: Instant) {
         self.round.bytes += bytes;
+        // Shorter measurements would see bursts instead of the rate.
         let elapsed = now.saturating_duration_since(self.round.begun);
         if elapsed < self.rtt().max(MIN_ROUND) {
             return;
@@ -149,6 +164,7 @@ impl RequestWindow {
             self.flat_rounds = self.flat_rounds.saturating_add(1);
         }
         self.round = RateRound { begun: now, bytes: 0 };
+        // A rate is remembered for several rounds: one slow round must not shrink the window of a fast path.
         let memory = RATE_MEMORY.0.max(self.rtt() * RATE_MEMORY.1);
         self.best_rate.update(rate, now, memory);
         self.bytes = self.fitting_window();
@@ -156,19 +172,23 @@ impl RequestWindow {
 
     /// Returns the window that fits the measured rate.
     fn fitting_window(&self) -> u64 {
+        // While the rate grows, a window that fits it now would hold it back.
         let is_settled = self.flat_rounds >= FLAT_ROUNDS;
         let (rounds, min) = if is_settled {
             (ROUND_TRIPS, self.min_bytes * self.connections)
         } else {
             (INITIAL_ROUND_TRIPS, self.initial_bytes.max(self.min_bytes * self.connections))
         };
+        debug_assert!(min <= MAX_WINDOW, "the connections are bounded by the window");
         let mut covered = self.rtt() * rounds + SLACK;
+        // Without a measured round trip the estimate may be far too short.
         if self.rtt.is_none() {
             covered = covered.max(UNMEASURED_TIME);
         }
         if self.min_bytes <= MAX_SMALL_BLOCKS {
             covered = covered.max(SMALL_BLOCK_TIME);
         }
+        // In 128 bits, since a rate times microseconds may exceed 64.
         let bytes = u128::from(self.best_rate.rate()) * covered.as_micros() / 1_000_000;
         u64::try_from(bytes).unwrap_or(MAX_WINDOW).clamp(min, MAX_WINDOW)
     }
@@ -186,6 +206,7 @@ impl BestRate {
 
     fn update(&mut self, rate: u64, now: Instant, memory: Duration) {
         if now.saturating_duration_since(self.begun) >= memory {
+            // Two halves instead of a list of rates: the older half is forgotten as a whole.
             *self = Self { begun: now, current: 0, previous: self.current };
         }
         self.current = self.current.max(rate);

@@ -8,9 +8,17 @@ use super::{OverduePolicy, SNUB_TIMEOUT, STALL_TIMEOUT, Swarm, SwarmAction};
 /// Minimum interval between checks for overdue requests, and the interval while conditions depend on measured rates.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
+const _: () =
+    assert!(CHECK_INTERVAL.as_millis() < SNUB_TIMEOUT.as_millis(), "a silent source is noticed in time");
+const _: () = assert!(
+    SNUB_TIMEOUT.as_millis() < STALL_TIMEOUT.as_millis(),
+    "others are asked before a source is disconnected"
+);
+
 impl Swarm {
     /// Returns the next action, or `None` until an event occurs or [`Swarm::deadline`] passes.
     pub fn poll(&mut self, now: Instant) -> Option<SwarmAction> {
+        // Queued actions come first: new decisions would be based on a state that the driver has not reached.
         if self.actions.is_empty() {
             self.decide(now);
         }
@@ -28,6 +36,7 @@ impl Swarm {
     }
 
     fn decide(&mut self, now: Instant) {
+        // Polls are frequent, but the checks below visit every owed block.
         let is_check_due = now >= self.next_overdue_check;
         if is_check_due {
             self.next_overdue_check = now + CHECK_INTERVAL;
@@ -35,11 +44,13 @@ impl Swarm {
                 OverduePolicy::Duplicate => self.disconnect_stalled(now),
                 OverduePolicy::Repeat(after) => self.repeat_unanswered(after, now),
             }
+            // Pauses end here and not in a timer of each source: the interval is fine enough.
             let resumed =
                 self.sources.iter_mut().filter_map(|(id, source)| source.try_end_pause(now).then_some(*id));
             resumed.for_each(|id| self.request_turns.mark_ready(id));
             self.release_late_pieces(now);
         }
+        // Before duplicates are considered, since a source that gets a request of its own is not idle.
         self.fill_pipelines(now);
         if is_check_due && self.config.overdue == OverduePolicy::Duplicate {
             self.duplicate_overdue(now);
@@ -65,7 +76,8 @@ impl Swarm {
     /// Returns true if an idle source may soon receive blocks that others owe. When it does depends on rates and on several
     /// sources together.
     fn may_redistribute(&self, now: Instant) -> bool {
-        let on_trial = self.config.max_on_trial.is_some() && !self.sources.values().all(SwarmSource::is_proven);
+        let on_trial =
+            self.config.max_on_trial.is_some() && !self.sources.values().all(SwarmSource::is_proven);
         let may_duplicate = self.config.overdue == OverduePolicy::Duplicate;
         let is_any_silent = || self.sources.values().any(|source| source.is_snubbing(now));
         self.request_turns.idle().iter().any(|id| self.has_room(*id))

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use protocol::backoff::BackoffRange;
 use protocol::geometry::{Block, PieceIndex};
 
 use super::SNUB_TIMEOUT;
@@ -35,6 +36,12 @@ const MAX_REJECTIONS_ON_TRIAL: u32 = 2;
 
 /// Number of pauses without a block in between after which a source is disconnected.
 const MAX_PAUSES: u32 = 8;
+
+const _: () = assert!(REFILL_DIVISOR > 1, "a full pipeline is refilled before it is empty");
+const _: () = assert!(MAX_UNPROVEN_BLOCK.is_power_of_two(), "block lengths are powers of two");
+const _: () =
+    assert!(MAX_REJECTIONS_ON_TRIAL <= MAX_REJECTIONS, "a trial allows no more than normal operation");
+const _: () = assert!(BLOCK_TIME_WITH_SEVERAL_CONNECTIONS.as_millis() <= BLOCK_TIME.as_millis());
 
 /// A source of one content, numbered by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,6 +159,7 @@ impl SwarmSource {
 
     /// Returns true if another block can be requested from it, given the general limit on requests.
     pub(super) fn has_room(&self, max_requests: usize) -> bool {
+        // Both limits hold: the peer bounds the number of requests, and the window bounds their bytes.
         let (mut requests, mut bytes) = (max_requests.min(self.max_requests), self.window.bytes());
         // A full pipeline is refilled only after part of it was answered, so that requests go out in batches.
         if self.hysteresis == Hysteresis::Full {
@@ -159,12 +167,15 @@ impl SwarmSource {
             bytes -= bytes / REFILL_DIVISOR as u64;
         }
         let is_ready = !self.choked && self.paused_until.is_none();
+        // What has arrived of unfinished blocks is no longer in flight.
         let in_flight = self.bytes_owed.saturating_sub(self.partial_bytes);
+        // A block longer than the window is requested if nothing else is, or nothing ever would be.
         is_ready && self.in_flight.len() < requests && (!self.owes() || in_flight < bytes)
     }
 
     /// Pauses it after a rejection. Returns false if it has paused too often and should be disconnected.
     pub(super) fn refused_for_now(&mut self, now: Instant) -> bool {
+        // Rejections of requests that were sent before the pause count as one.
         if self.paused_until.is_none() {
             self.paused_until = Some(now + REJECTION_PAUSE);
             self.pauses = self.pauses.saturating_add(1);
@@ -259,8 +270,7 @@ impl SwarmSource {
 
     /// Returns true if it owes a block of the piece, possibly from an earlier, cancelled attempt.
     pub(super) fn owes_piece(&self, piece: PieceIndex) -> bool {
-        let first = Block { piece, begin: 0, length: 0 };
-        self.in_flight.range(first..).next().is_some_and(|(block, _)| block.piece == piece)
+        self.in_flight.range(Block::first_byte(piece)..).next().is_some_and(|(block, _)| block.piece == piece)
     }
 
     pub(super) fn requested(&mut self, block: Block, now: Instant) {
@@ -273,11 +283,13 @@ impl SwarmSource {
         if self.in_flight.insert(block, now).is_none() {
             self.bytes_owed += u64::from(block.length);
         }
+        debug_assert!(self.bytes_owed >= u64::from(block.length), "what is requested is owed");
     }
 
     pub(super) fn bytes_arrived(&mut self, bytes: u64, now: Instant) {
         self.received += bytes;
         self.rate.add(bytes, now);
+        // Bytes of a block count before it is complete; otherwise long blocks would look like silence.
         self.partial_bytes += bytes;
         self.unanswered = 0;
         self.window.arrived(bytes, now);
@@ -291,17 +303,20 @@ impl SwarmSource {
 
     /// Returns the block length for pieces requested from it, between the bounds: a power of two.
     pub(super) fn block_length(&self, min: u32, max: u32) -> u32 {
+        // Blocks queue on every connection, so each should take the same time whatever the number of connections.
         let connections = self.window.connections();
         let (time, unproven) = if connections > 1 {
             (BLOCK_TIME_WITH_SEVERAL_CONNECTIONS, MAX_UNPROVEN_BLOCK / 2)
         } else {
             (BLOCK_TIME, MAX_UNPROVEN_BLOCK)
         };
+        // Before the rate is settled, a long block could occupy a slow source for minutes.
         let wanted = self.window.settled_rate().map_or(u64::from(unproven), |rate| {
             let bytes = u128::from(rate / connections) * time.as_millis() / 1000;
             u64::try_from(bytes).unwrap_or(u64::MAX)
         });
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).max(1);
+        // A power of two divides the piece evenly, and all sources can agree on the boundaries.
         (1 << wanted.ilog2()).clamp(min.min(max), max)
     }
 
@@ -309,13 +324,21 @@ impl SwarmSource {
         if with_data {
             self.partial_bytes = self.partial_bytes.saturating_sub(block.length.into());
         }
+        // An answer to a request that was given up changes nothing else.
         let Some(since) = self.in_flight.remove(&block) else { return };
         if self.in_flight.is_empty() {
             self.partial_bytes = 0;
         }
+        debug_assert!(self.bytes_owed >= u64::from(block.length), "a block is owed until it is answered");
         self.bytes_owed -= u64::from(block.length);
+        debug_assert_eq!(
+            self.bytes_owed == 0,
+            self.in_flight.is_empty(),
+            "exactly the unanswered blocks are owed"
+        );
         self.last_received_at = now;
         if with_data {
+            // Only rejections without a block in between count.
             (self.pauses, self.rejections) = (0, 0);
             self.window.block_took(now.saturating_duration_since(since));
         }
@@ -338,13 +361,17 @@ impl SwarmSource {
     /// Considers all its requests lost and returns their blocks. The first time it may be asked again at once, since a request
     /// can get lost; then after growing delays. A source that stopped within a block must finish it first.
     pub(super) fn give_up_requests(&mut self, after: Duration, now: Instant) -> Vec<Block> {
+        // The rest of that block would be taken for the beginning of the next one.
         let is_within_block = self.partial_bytes > 0;
-        let pause = after * 2u32.saturating_pow(self.unanswered.saturating_sub(1).min(8));
+        // Without jitter: the requests go to one peer over an open connection, so there is nobody to take turns with.
+        let pause = BackoffRange::new(after, MAX_REPEAT_DELAY * 2).base(self.unanswered.saturating_sub(1));
         if is_within_block || self.unanswered > 0 {
-            let pause = if is_within_block { MAX_REPEAT_DELAY } else { pause.min(MAX_REPEAT_DELAY) };
+            let pause = if is_within_block { MAX_REPEAT_DELAY } else { pause };
+            debug_assert!(pause <= MAX_REPEAT_DELAY, "half of the range's maximum is the longest delay");
             self.paused_until = Some(now + pause);
         }
         self.unanswered = self.unanswered.saturating_add(1);
+        // Whatever still arrives is judged by the piece that it belongs to.
         (self.partial_bytes, self.bytes_owed) = (0, 0);
         std::mem::take(&mut self.in_flight).into_keys().collect()
     }

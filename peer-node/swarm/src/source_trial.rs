@@ -4,8 +4,9 @@
 //! many liars slow a download only a little. Every valid piece earns a source pieces of its own, so an honest source soon
 //! gets all that its path can carry, while a source that lies occasionally never holds much. A source on trial that holds a
 //! piece for too long loses its trial slot, though not the piece, so that silent or trickling sources do not delay others.
-//! Where much data was bad and some source is proven, untested sources are tried one piece at a time. A piece that failed goes
-//! to the source with the best record, since many may lie about the same piece.
+//! Where much data was bad, a source is trusted only after more valid pieces in a row than the others delivered before a bad one;
+//! while some source is trusted, all others together are tried one piece at a time. A piece that failed goes to the source with
+//! the best record, since many may lie about the same piece.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -27,6 +28,9 @@ const EARNED_PER_PIECE: usize = 1;
 
 /// How long a source keeps a trial slot: a number of round trips, and at least a time.
 const TRIAL_TIMEOUT: (u32, Duration) = (4, Duration::from_millis(200));
+
+const _: () = assert!(TRIAL_SHARE > 0 && POISONED_RATIO > 0, "shares of nothing are not defined");
+const _: () = assert!(EARNED_PER_PIECE > 0, "a valid piece earns something");
 
 /// Verification results of all pieces.
 #[derive(Debug, Default)]
@@ -56,6 +60,7 @@ impl Verdicts {
         sources: &BTreeMap<SourceId, SwarmSource>,
         now: Instant,
     ) -> bool {
+        // Better means able to send it now: a proven source that is silent must not block the piece.
         let is_better = |other: &SwarmSource| {
             other.valid_in_a_row() > source.valid_in_a_row()
                 && other.may_supply(piece)
@@ -63,6 +68,15 @@ impl Verdicts {
                 && !other.is_snubbing(now)
         };
         !self.failed.contains(&piece) || !sources.values().any(is_better)
+    }
+
+    /// Returns how many valid pieces in a row prove a source if much data was bad: more than sources usually deliver before an
+    /// invalid one.
+    const fn distinctive_run(&self) -> u32 {
+        match self.valid.checked_div(self.invalid) {
+            Some(usual) => 2 * usual + 1,
+            None => 1,
+        }
     }
 
     /// Returns true if more pieces were invalid than `few` and than a small share of the valid ones.
@@ -75,10 +89,23 @@ impl Swarm {
     /// Returns the number of trial slots, if trials are enabled.
     fn trial_slots(&self) -> Option<usize> {
         self.config.max_on_trial?;
-        Some(if self.is_poisoned() && self.is_any_proven() { 1 } else { self.max_trial_slots() as usize })
+        let is_any_trusted = || self.sources.values().any(|source| self.is_trusted(source));
+        Some(if self.is_poisoned() && is_any_trusted() { 1 } else { self.max_trial_slots() as usize })
+    }
+
+    /// Returns true if a source is proven, and where much data was bad, by a run of valid pieces that sets it apart.
+    fn is_trusted(&self, source: &SwarmSource) -> bool {
+        source.is_proven()
+            && (!self.is_poisoned() || source.valid_in_a_row() >= self.verdicts.distinctive_run())
+    }
+
+    /// Returns how many pieces a source has earned to have in progress.
+    fn earned_by(&self, source: &SwarmSource) -> usize {
+        if self.is_trusted(source) { source.valid_in_a_row() as usize * EARNED_PER_PIECE } else { 0 }
     }
 
     fn max_trial_slots(&self) -> u32 {
+        // Small contents get at least one slot, or they could not begin.
         let share = (self.geometry.piece_count() / TRIAL_SHARE).max(1);
         self.config.max_on_trial.unwrap_or(u32::MAX).min(share)
     }
@@ -93,21 +120,24 @@ impl Swarm {
     pub(super) fn may_begin(&self, id: SourceId, now: Instant) -> bool {
         let Some(places) = self.trial_slots() else { return true };
         let Some(source) = self.sources.get(&id) else { return false };
-        let earned = earned_by(source);
+        // Earned pieces need no slot, so honest sources are not held back by those on trial.
+        let earned = self.earned_by(source);
         // Fast path: hardly any source contributes to all pieces in progress.
         if self.active.len() < earned {
             return true;
         }
+        // This count visits all pieces in progress.
         let moved = self.active.count_moving_by(id);
         if moved < earned {
             return true;
         }
         if is_late(source, now) {
-            return source.is_proven() && moved < earned + places;
+            return self.is_trusted(source) && moved < earned + places;
         }
+        // Late sources have lost their slots, so that the others can use them.
         let holders = self.sources.iter().filter(|(_, source)| !is_late(source, now));
-        let held =
-            holders.map(|(id, source)| self.active.count_moving_by(*id).saturating_sub(earned_by(source)));
+        let held = holders
+            .map(|(id, source)| self.active.count_moving_by(*id).saturating_sub(self.earned_by(source)));
         held.sum::<usize>() < places
     }
 
@@ -119,6 +149,7 @@ impl Swarm {
     /// Returns true if a source may be asked for what another one owes. An untested source may not while a third, proven source
     /// serves us.
     pub(super) fn may_duplicate(&self, id: SourceId, debtor: SourceId, now: Instant) -> bool {
+        // A proven source is the better choice as long as one is serving.
         let serves = |(other, source): (&SourceId, &SwarmSource)| {
             *other != debtor && source.is_proven() && !source.choked && !source.is_snubbing(now)
         };
@@ -144,9 +175,11 @@ impl Swarm {
         let waits = |id: &SourceId| {
             self.has_room(*id) && self.sources.get(id).is_some_and(|source| !is_late(source, now))
         };
+        // Released pieces would find nobody to fetch them.
         if !self.request_turns.idle().iter().any(waits) {
             return;
         }
+        // Only sources that never sent a byte: one that is merely slow keeps its piece.
         let is_mute =
             |source: &SwarmSource| source.received == 0 && !source.is_benched() && is_late(source, now);
         let mute: Vec<SourceId> =
@@ -177,14 +210,10 @@ impl Swarm {
     }
 }
 
-/// Returns how many pieces a source has earned to have in progress.
-const fn earned_by(source: &SwarmSource) -> usize {
-    source.valid_in_a_row() as usize * EARNED_PER_PIECE
-}
-
 /// Returns true if a source has owed a block for longer than it may hold a trial slot.
 fn is_late(source: &SwarmSource, now: Instant) -> bool {
     let (trips, least) = TRIAL_TIMEOUT;
+    // A distant source needs a few round trips for its first block.
     let patience = (source.window.rtt() * trips).max(least);
     source.owed().any(|(_, since)| now.saturating_duration_since(since) >= patience)
 }

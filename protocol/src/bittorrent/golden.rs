@@ -9,7 +9,7 @@ use crate::infohash::Infohash;
 const BLOCK: BlockSpec = BlockSpec { piece: 1, begin: 0x4000, length: 0x2000 };
 
 fn bytes_of(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    crate::hex::parse_bytes(hex).unwrap()
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{
 use crate::geometry::Geometry;
 
 fn bytes_of(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    crate::hex::parse_bytes(hex).unwrap()
 }
 
 #[test]

@@ -1,19 +1,18 @@
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::ChunkName;
-use crate::digest::{Digest, parse_hex};
+use crate::digest::Digest;
+use crate::hex::hex_text;
 use crate::limits::MAX_ANNOUNCED;
 use crate::node_id::NodeId;
 
 /// The supported version of the card. Cards of other versions are ignored, like any unknown key.
 const VERSION: u64 = 1;
 
-/// Random bytes in all announcements of one run of a program, by which it recognizes its own announcements.
+/// Eight random bytes in all announcements of one run of a program, by which it recognizes its own announcements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cookie([u8; 8]);
 
@@ -22,26 +21,7 @@ pub struct Cookie([u8; 8]);
 #[error("a cookie is 16 hexadecimal digits")]
 pub struct ParseCookieError;
 
-impl Cookie {
-    /// Creates a cookie from 8 random bytes.
-    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
-        Self(bytes)
-    }
-}
-
-impl fmt::Display for Cookie {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl FromStr for Cookie {
-    type Err = ParseCookieError;
-
-    fn from_str(text: &str) -> Result<Self, ParseCookieError> {
-        parse_hex(text).map(Self).ok_or(ParseCookieError)
-    }
-}
+hex_text!(Cookie, 8, ParseCookieError);
 
 /// The extra key of announcements by Peerdex nodes: `"peerdex": {"version": 1, "cookie": …}`. Everything in it is an
 /// unproven claim. A node that includes its id answers searches in the native dialect.

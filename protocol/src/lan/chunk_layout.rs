@@ -54,6 +54,7 @@ impl ChunkLayout {
 
     /// Returns true if chunks of these lengths, in order, make up a whole file.
     pub fn is_complete(lengths: &[u64], count: ChunkCount) -> bool {
+        // The lengths come from strangers, so their sum may not fit.
         let Some(size) = lengths.iter().try_fold(0_u64, |sum, length| sum.checked_add(*length)) else {
             return false;
         };

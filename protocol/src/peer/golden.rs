@@ -19,6 +19,24 @@ fn further_connection_message_bytes_are_frozen() {
 }
 
 #[test]
+fn browse_message_bytes_are_frozen() {
+    assert_frozen(&PeerMessage::Browse { number: 7, after: None, limit: 1000 }, "0000001d 00000007 00 03e8");
+    assert_frozen(
+        &PeerMessage::Browse { number: 7, after: Some("a/b".into()), limit: 1000 },
+        "0000001d 00000007 01 0000000000000003 612f62 03e8",
+    );
+    let digest = Digest::from_bytes([0xaa; 32]);
+    let file = FileRecord { path: "a/b".into(), size: 258, digest, share: Share::Partial };
+    assert_frozen(
+        &PeerMessage::Listing { number: 7, files: vec![file], more: true },
+        &format!(
+            "0000001e 00000007 0000000000000001 0000000000000003 612f62 0000000000000102 {AA} 00000001 01"
+        ),
+    );
+    assert_frozen(&PeerMessage::BrowseLater { number: 7, milliseconds: 258 }, "0000001f 00000007 00000102");
+}
+
+#[test]
 fn message_bytes_are_frozen() {
     let digest = Digest::from_bytes([0xaa; 32]);
     let node = NodeId::from_bytes([0xaa; 32]);
@@ -113,7 +131,7 @@ fn invalid_messages_are_refused() {
 
 proptest! {
     #[test]
-    fn decoder_never_panics_and_encodings_are_unique(tag in 0u32..29, rest: Vec<u8>) {
+    fn decoder_never_panics_and_encodings_are_unique(tag in 0u32..32, rest: Vec<u8>) {
         let mut bytes = tag.to_be_bytes().to_vec();
         bytes.extend(rest);
         if let Ok(message) = decode_body::<PeerMessage>(&bytes) {
@@ -166,6 +184,17 @@ fn message() -> impl Strategy<Value = PeerMessage> {
                 PeerMessage::Details { channel, files }
             }
         ),
+        any::<(u32, Option<String>, u16)>().prop_map(|(number, after, limit)| PeerMessage::Browse {
+            number,
+            after,
+            limit
+        }),
+        any::<(u32, String, u64, bool)>().prop_map(|(number, path, size, more)| {
+            let file = FileRecord { path, size, digest: Digest::EMPTY, share: Share::Complete };
+            PeerMessage::Listing { number, files: vec![file], more }
+        }),
+        any::<(u32, u32)>()
+            .prop_map(|(number, milliseconds)| PeerMessage::BrowseLater { number, milliseconds }),
         any::<u32>().prop_map(|channel| PeerMessage::Interested { channel }),
         any::<u32>().prop_map(|channel| PeerMessage::NotInterested { channel }),
     ]

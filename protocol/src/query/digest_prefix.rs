@@ -1,5 +1,6 @@
 use crate::digest::Digest;
 use crate::escape::excerpt;
+use crate::hex;
 use thiserror::Error;
 
 /// The minimum number of digits: fewer would match too many files.
@@ -44,7 +45,7 @@ impl DigestPrefix {
         let mut nibbles = [None; MAX_DIGITS];
         for (nibble, character) in nibbles.iter_mut().zip(text.chars()) {
             let not_hexadecimal = || DigestPrefixError::NotHexadecimal { text: excerpt(text) };
-            *nibble = Some(hex_digit(character).ok_or_else(not_hexadecimal)?);
+            *nibble = Some(hex::digit(character).ok_or_else(not_hexadecimal)?);
         }
         Ok(Self { low: pack(&nibbles, 0x0), high: pack(&nibbles, 0xf), digits })
     }
@@ -70,16 +71,12 @@ impl DigestPrefix {
     }
 }
 
-fn hex_digit(character: char) -> Option<u8> {
-    character.to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
 /// Packs two digits into each byte; missing digits are replaced by `fill`.
 fn pack(nibbles: &[Option<u8>; MAX_DIGITS], fill: u8) -> [u8; 32] {
     let mut bytes = [0; 32];
     let (pairs, _) = nibbles.as_chunks::<2>();
     for (byte, [first, second]) in bytes.iter_mut().zip(pairs) {
-        *byte = first.unwrap_or(fill) << 4 | second.unwrap_or(fill);
+        *byte = hex::byte(first.unwrap_or(fill), second.unwrap_or(fill));
     }
     bytes
 }
@@ -88,13 +85,9 @@ fn pack(nibbles: &[Option<u8>; MAX_DIGITS], fill: u8) -> [u8; 32] {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::fmt::Write;
 
     fn hexadecimal(bytes: &[u8; 32]) -> String {
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap();
-            text
-        })
+        hex::HexDigits(bytes).to_string()
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::hex;
+
 /// Encodes bytes as a query value: letters, digits and `-._~` are kept, all other bytes become `%1F`.
 pub(super) fn encode(bytes: &[u8], out: &mut String) {
     for &byte in bytes {
@@ -21,7 +23,7 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         decoded.push(match byte {
-            b'%' => digit(bytes.next()?)? << 4 | digit(bytes.next()?)?,
+            b'%' => hex::byte(digit(bytes.next()?)?, digit(bytes.next()?)?),
             b'+' => b' ',
             other => other,
         });
@@ -30,7 +32,7 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| digit.try_into().ok())
+    hex::digit(char::from(byte))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::time::{Duration, Instant};
 
-use swarm::SeededRandom;
+use protocol::seeded_random::SeededRandom;
 
 use super::SpreadingOutcome;
 use super::event_queue::{EventQueue, SimEvent, SimLinkId, SimNodeId};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use peer_node::{
-    ExposedKeyPolicy, Identity, IndexClient, IndexConfig, IndexStatus, ProbeKey, ShareChanges, ShareSource,
-    SourceAddress,
+    ExposedKeyPolicy, Identity, IndexClient, IndexConfig, IndexStatus, ProbeKey, ShareChanges, ShareRecords,
+    ShareSource, SourceAddress,
 };
 use protocol::index::FileRecord;
 use tests::content::TestContent;
@@ -119,8 +119,8 @@ struct StaticShares {
 }
 
 impl ShareSource for StaticShares {
-    fn records(&self) -> Vec<FileRecord> {
-        self.files.clone()
+    fn records(&self) -> ShareRecords {
+        self.files.clone().into()
     }
 
     fn changes(&self) -> ShareChanges {

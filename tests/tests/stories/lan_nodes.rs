@@ -16,7 +16,7 @@ use tests::programs::programs;
 use tests::test_folder::TestFolder;
 
 /// Starts a node on the loopback with a LAN port and an index address.
-fn node(lan_port: u16, index: SocketAddr, files: &[(&str, &TestContent)]) -> RunningNode {
+pub(crate) fn node(lan_port: u16, index: SocketAddr, files: &[(&str, &TestContent)]) -> RunningNode {
     let folder = TestFolder::new();
     for (path, content) in files {
         folder.put(path, content);
@@ -28,7 +28,8 @@ fn node(lan_port: u16, index: SocketAddr, files: &[(&str, &TestContent)]) -> Run
     node
 }
 
-fn unused_address() -> SocketAddr {
+/// Returns an address at which no index runs.
+pub(crate) fn unused_address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 

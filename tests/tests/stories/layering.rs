@@ -1,5 +1,5 @@
-//! Rules of the source code: permitted dependencies between modules, modules without I/O, file sizes, and paths in
-//! documents.
+//! Rules of the source code: permitted dependencies between modules, modules without I/O, modules that know the operating
+//! system, file sizes, and paths in documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -38,10 +38,36 @@ const IMPURE_NAMES: [&str; 11] = [
 ];
 
 /// Files that may contain unsafe code.
-const FILES_WITH_UNSAFE: [&str; 3] =
-    ["peer-node/src/transport/tcp_options.rs", "protocol/src/sha1/lanes.rs", "protocol/src/sha256/lanes.rs"];
+const FILES_WITH_UNSAFE: [&str; 3] = [
+    "peer-node/src/platform/unix/tcp_options.rs",
+    "protocol/src/sha1/lanes.rs",
+    "protocol/src/sha256/lanes.rs",
+];
+
+/// Crates that differ between operating systems. Only the modules `platform` of both programs may name them.
+const SYSTEM_CRATES: [&str; 4] = ["libc", "nix", "rustix", "windows_sys"];
+
+/// Extensions of other crates that differ between operating systems.
+const SYSTEM_EXTENSIONS: [&str; 3] = ["std::os::", "signal::unix", "signal::windows"];
 
 const MAX_FILE_LINES: usize = 400;
+
+/// Modules that front ends reach only through operations.
+const BEHIND_OPERATIONS: [&str; 3] = ["crate::doctor", "crate::finder", "crate::shared_torrents"];
+
+/// What the commands of the prompt do not name, because they only use operations.
+const BEHIND_COMMANDS: [&str; 6] = [
+    "session.node",
+    "crate::download",
+    "crate::index_client",
+    "crate::library",
+    "crate::node",
+    "crate::torrent",
+];
+
+/// The commands that still use the node itself; they may only become fewer.
+const COMMANDS_WITH_NODE: [&str; 6] =
+    ["files.rs", "limit.rs", "share.rs", "shares.rs", "status.rs", "transfers.rs"];
 
 /// Lists the normal dependencies of a crate of the workspace.
 fn dependencies(crate_name: &str) -> BTreeSet<String> {
@@ -105,6 +131,62 @@ fn protocol_and_swarm_engine_do_no_io() {
     }
 }
 
+/// Fails if a source below a folder names one of the words, unless its file is one of the exceptions.
+fn assert_names_none(folder: &str, words: &[&str], exceptions: &[&str]) {
+    for path in sources(folder) {
+        if is_test_source(&path) || exceptions.iter().any(|exception| path.ends_with(exception)) {
+            continue;
+        }
+        let code = code_without_tests(&path);
+        let found: Vec<_> = words.iter().filter(|word| code.contains(**word)).collect();
+        assert!(found.is_empty(), "{} names {found:?}", path.display());
+    }
+}
+
+#[test]
+fn operations_know_no_front_end() {
+    assert_names_none(
+        "peer-node/src/operations",
+        &["crate::frontend", "super::frontend", "super::super::frontend"],
+        &[],
+    );
+}
+
+#[test]
+fn front_ends_and_commands_use_operations() {
+    assert_names_none("peer-node/src/frontend", &BEHIND_OPERATIONS, &[]);
+    assert_names_none("peer-node/src/frontend/repl/actions", &BEHIND_COMMANDS, &COMMANDS_WITH_NODE);
+}
+
+#[test]
+fn dialects_name_no_socket_of_a_peer() {
+    for module in ["bittorrent", "configured", "lan", "listener", "native"] {
+        for path in sources(&format!("peer-node/src/{module}")) {
+            let names_socket = !is_test_source(&path) && code_without_tests(&path).contains("TcpStream");
+            assert!(!names_socket, "{}: use PeerStream", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_platform_names_an_operating_system() {
+    let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let folders = ["index-server/src", "peer-node/src", "peer-node/swarm/src", "protocol/src"];
+    let platforms =
+        ["index-server/src/platform", "peer-node/src/platform"].map(|folder| workspace_root().join(folder));
+    for path in folders.map(sources).concat() {
+        let is_platform = platforms.iter().any(|folder| path.starts_with(folder));
+        if is_platform || is_test_source(&path) {
+            continue;
+        }
+        let code = code_without_tests(&path);
+        let crates = code.split(|letter| !is_letter(letter)).filter(|word| SYSTEM_CRATES.contains(word));
+        let extensions = SYSTEM_EXTENSIONS.into_iter().filter(|name| code.contains(name));
+        let found: BTreeSet<_> = crates.chain(extensions).collect();
+        assert!(found.is_empty(), "{} names {found:?}: call the module `platform`", path.display());
+    }
+}
+
 #[test]
 fn source_files_are_short_and_not_named_mod() {
     for path in sources("") {
@@ -112,6 +194,40 @@ fn source_files_are_short_and_not_named_mod() {
         let lines = fs::read_to_string(&path).expect("a readable source").lines().count();
         assert!(lines <= MAX_FILE_LINES, "{} has {lines} lines, more than {MAX_FILE_LINES}", path.display());
     }
+}
+
+/// Returns true if a line of code has a string literal that names a command-line option.
+fn names_an_option(line: &str) -> bool {
+    let begins_option = |text: &str| text.starts_with(|first: char| first.is_ascii_lowercase());
+    let is_option = |literal: &str| {
+        literal.starts_with("--") && begins_option(&literal[2..])
+            || [" --", "(--", "`--"].iter().any(|start| literal.split(start).skip(1).any(begins_option))
+    };
+    line.split('"').skip(1).step_by(2).any(is_option)
+}
+
+#[test]
+fn only_front_ends_name_command_line_options() {
+    assert!(names_an_option("format!(\"choose another with --port\")") && names_an_option("\"a (--b)\""));
+    assert!(!names_an_option("// with --port") && !names_an_option("\"a -- b\""));
+    // The doctor's findings are advice to the person who started the node.
+    let may_name_options = ["peer-node/src/frontend", "peer-node/src/doctor", "index-server/src/program"];
+    let all = sources("peer-node/src").into_iter().chain(sources("index-server/src"));
+    let is_domain = |path: &PathBuf| {
+        let path = path.to_string_lossy();
+        !may_name_options.iter().any(|module| path.contains(module))
+    };
+    let domain = all.filter(is_domain).filter(|path| !is_test_source(path));
+    let mut found = Vec::new();
+    for path in domain {
+        let code = code_without_tests(&path);
+        found.extend(
+            code.lines()
+                .filter(|line| names_an_option(line))
+                .map(|line| format!("{}: {line}", path.display())),
+        );
+    }
+    assert!(found.is_empty(), "let the front end add the hint: {found:#?}");
 }
 
 #[test]

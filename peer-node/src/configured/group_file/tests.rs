@@ -8,7 +8,9 @@ fn plan(dir: &Path) -> GroupConfig {
         FileName a.bin\nFileSize 25\nPieceSize 10";
     let list = PeerList::parse(b"1 localhost 1001 1\n2 localhost 1002 0").unwrap();
     let common = CommonConfig::parse(common).unwrap().0;
-    GroupConfig { common, peer_list: list, dir: dir.to_owned(), framing: None, warnings: Vec::new() }
+    let framing_advice = |_| String::new();
+    let dir = dir.to_owned();
+    GroupConfig { common, peer_list: list, dir, framing: None, warnings: Vec::new(), framing_advice }
 }
 
 fn open(plan: &GroupConfig, id: u32) -> Result<(GroupFile, Bitfield), GroupFileError> {

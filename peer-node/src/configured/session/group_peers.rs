@@ -2,10 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use protocol::configured::{ConfiguredPeerId, PeerList};
+use protocol::rate_limiter::{RateBucket, RateLimit};
 
 use super::neighbour::Neighbour;
 use crate::configured::disconnect_reason::GroupDisconnectReason;
-use crate::rate_limiter::RateLimit;
 use swarm::{SourceId, SourceIds};
 
 /// Time to stay connected after all peers have the file, because some expect another DONE.
@@ -30,8 +30,8 @@ pub(super) struct GroupPeers {
     /// Peers that know that we have the whole file.
     notified: BTreeSet<ConfiguredPeerId>,
     log_limit: RateLimit,
-    /// Times at which the peers' log budgets are full again.
-    log_budgets: BTreeMap<ConfiguredPeerId, Instant>,
+    /// The lines that each peer has caused, as far as they still count.
+    logged: BTreeMap<ConfiguredPeerId, RateBucket>,
 }
 
 impl GroupPeers {
@@ -44,15 +44,14 @@ impl GroupPeers {
             complete: BTreeSet::new(),
             notified: BTreeSet::new(),
             log_limit: RateLimit { burst, ..LOG_LIMIT },
-            log_budgets: BTreeMap::new(),
+            logged: BTreeMap::new(),
         }
     }
 
     /// Counts a message that must be logged, over all connections of the peer. Returns false if the peer has exceeded its
     /// budget.
     pub(super) fn allows_log_line(&mut self, peer: ConfiguredPeerId, now: Instant) -> bool {
-        let full_at = self.log_limit.spend(self.log_budgets.get(&peer).copied(), now);
-        full_at.map(|full_at| self.log_budgets.insert(peer, full_at)).is_some()
+        self.logged.entry(peer).or_default().try_take(self.log_limit, now).is_ok()
     }
 
     /// Returns the id of the next connection.

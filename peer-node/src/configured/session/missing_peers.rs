@@ -47,7 +47,8 @@ impl GroupSession {
             _ => Framing::Exclusive,
         };
         let peers: Vec<ConfiguredPeerId> = silent.iter().map(|neighbour| neighbour.peer).collect();
-        Some(format!("connected but silent: {} (try --framing {other})", list_names(&peers)))
+        let advice = (self.config.framing_advice)(other);
+        Some(format!("connected but silent: {} ({advice})", list_names(&peers)))
     }
 
     /// Returns the unconnected peers that the session needs: while fetching, all of them if no neighbour has a wanted piece;

@@ -87,7 +87,7 @@ impl NamedFile {
             location.paths.remove();
             folders.remove_folder_if_empty(&location.paths);
         }
-        let identity = FileIdentity::from_file(&*self.file)?;
+        let identity = FileIdentity::from_file(&self.file)?;
         Ok((self.location, identity.ok_or(io::ErrorKind::InvalidData)?))
     }
 }

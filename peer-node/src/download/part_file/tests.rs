@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::download::reservations::NameReservations;
@@ -67,7 +68,7 @@ fn name_taken_in_the_meantime_is_not_replaced() {
     fs::write(root.path().join("a.bin"), "other").unwrap();
     let (location, identity) = part.finalize(reserved).unwrap().finish().unwrap();
     assert_eq!(location, root.path().join("a (1).bin"));
-    assert_eq!(FileIdentity::from_file(File::open(location).unwrap()).unwrap(), Some(identity));
+    assert_eq!(FileIdentity::from_file(&File::open(location).unwrap()).unwrap(), Some(identity));
     assert_eq!(fs::read(root.path().join("a.bin")).unwrap(), b"other");
 }
 

@@ -7,7 +7,7 @@ const DIGEST: Digest = Digest::from_bytes([7; 32]);
 /// Creates a folder on another file system than the temporary folder, if the system has one.
 fn other_file_system(root: &Path) -> Option<tempfile::TempDir> {
     let folder = tempfile::tempdir_in("/dev/shm").ok()?;
-    let system = |path| file_system_id(&Folder::open(path).ok()?).ok();
+    let system = |path| Folder::open(path).ok()?.file_system_id().ok();
     (system(folder.path())? != system(root)?).then_some(folder)
 }
 

@@ -60,7 +60,7 @@ impl ForgeryFixture {
         blocks.iter().fold(None, |_, block| {
             let from = block.piece.get() as usize * PIECE_SIZE + block.begin as usize;
             let data = pool.copy_of(&self.data[from..from + block.length as usize]);
-            let Block { piece, begin, length } = *block;
+            let Block { piece, begin, length, .. } = *block;
             let reference = BlockRef { channel: 0, piece: piece.get(), begin, length };
             rivals.add_block(SourceId(source), reference, data)
         })

@@ -9,8 +9,8 @@ use protocol::geometry::PieceIndex;
 use super::{
     DownloadInbox, DownloadJobOutcome, DownloadSession, DownloadSessionError, DownloadStage, GRACE_PERIOD,
 };
+use crate::discovery::finder::source_search::SearchEvent;
 use crate::download::disk_jobs::DownloadStore;
-use crate::finder::source_search::SearchEvent;
 use crate::native::SourceEvent;
 use crate::transfer::driver::{PieceDriver, PieceVerdict, SourceAction, Transfer, Wakeup};
 use crate::transfer::queue::QueueSlot;

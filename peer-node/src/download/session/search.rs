@@ -2,18 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use protocol::backoff::{Backoff, BackoffRange};
 use tokio::task::JoinSet;
 
 use super::source_events::LOSS_RETRY_DELAY;
 use super::waiting::is_online;
 use super::{DownloadInbox, DownloadSession, DownloadSessionError, DownloadStage, GRACE_PERIOD};
+use crate::discovery::finder::source_search::{SearchEvent, SearchRound};
 use crate::download::sources::EarlyManifest;
-use crate::finder::source_search::{SearchEvent, SearchRound};
 use crate::native::PeerLink;
+use crate::transfer::fresh_seed::fresh_seed;
 use crate::transfer::queue::QueueSlot;
 
 /// Shortest and longest delay between search rounds; it doubles after each round.
-const ROUND_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+const ROUND_DELAYS: BackoffRange = BackoffRange::new(Duration::from_secs(1), Duration::from_secs(30));
 
 /// How long connected sources may send nothing useful before they count as lost.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,7 +30,7 @@ pub(super) struct SourceSearch {
     /// Whether all initially known sources have been dialled.
     all_dialled: bool,
     pub(super) next_round: Instant,
-    round_delay: Duration,
+    round_backoff: Backoff,
     index_error: Option<String>,
     /// When a source last sent something useful.
     pub(super) last_useful_at: Instant,
@@ -39,13 +41,13 @@ pub(super) struct SourceSearch {
 
 impl SourceSearch {
     pub(super) fn new(now: Instant) -> Self {
-        let (rounds, round_delay) = (JoinSet::new(), ROUND_DELAYS.0);
+        let (rounds, round_backoff) = (JoinSet::new(), Backoff::new(ROUND_DELAYS));
         let (all_dialled, was_online, index_error) = (false, false, None);
         Self {
             rounds,
             all_dialled,
             next_round: now,
-            round_delay,
+            round_backoff,
             index_error,
             last_useful_at: now,
             last_prospect_at: now,
@@ -55,13 +57,15 @@ impl SourceSearch {
 
     /// Starts the next round at once and resets the delay.
     pub(super) fn restart_now(&mut self) {
-        (self.next_round, self.round_delay) = (Instant::now(), ROUND_DELAYS.0);
+        self.next_round = Instant::now();
+        self.round_backoff.reset();
     }
 
     /// Searches soon and often after the index has returned.
     fn index_status_changed(&mut self, is_online: bool, now: Instant) {
         if !std::mem::replace(&mut self.was_online, is_online) && is_online {
-            (self.next_round, self.round_delay) = (self.next_round.min(now + ROUND_DELAYS.0), ROUND_DELAYS.0);
+            self.next_round = self.next_round.min(now + ROUND_DELAYS.min());
+            self.round_backoff.reset();
         }
     }
 }
@@ -85,11 +89,10 @@ impl DownloadSession {
                 && !self.sources.has_retryable()
                 && self.search.rounds.is_empty();
             let waited = now.saturating_duration_since(self.search.last_prospect_at);
-            let timeout = if is_hopeless { ROUND_DELAYS.0 } else { GRACE_PERIOD };
+            let timeout = if is_hopeless { ROUND_DELAYS.min() } else { GRACE_PERIOD };
             return if waited < timeout { Ok(()) } else { Err(self.no_sources_failure()) };
         }
-        self.search.next_round = now + self.search.round_delay;
-        self.search.round_delay = (self.search.round_delay * 2).min(ROUND_DELAYS.1);
+        self.search.next_round = now + self.search.round_backoff.next_delay(fresh_seed());
         let round = SearchRound {
             finder: self.config.finder.clone(),
             links: self.config.links.clone(),

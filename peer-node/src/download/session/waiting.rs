@@ -9,8 +9,8 @@ use protocol::limits::MAX_SOURCES;
 use tokio::sync::watch;
 
 use super::{DownloadSession, DownloadSessionError, DownloadStage};
+use crate::discovery::index_client::IndexStatus;
 use crate::download::{disk_space, legacy};
-use crate::index_client::IndexStatus;
 use crate::transfer::fresh_seed::fresh_seed;
 use crate::transfer::queue::QueueSlot;
 use crate::transfer::recovery::Recovery;

@@ -1,22 +1,18 @@
 //! `peer-node doctor`: starts a node, checks it and stops it again.
 
 use std::io::{self, IsTerminal};
-use std::net::IpAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 use clap::{Args, Parser};
 
-use super::options::index_address;
+use super::basic_options::BasicOptions;
 use super::state_options::StateOptions;
 use super::{CliError, ProgramOptions};
-use crate::doctor::{Severity, run_checks};
 use crate::frontend::console::output::{Audience, ConsoleOutput};
 use crate::frontend::repl::show_findings;
-use crate::frontend::signals::Signals;
-use crate::index_client::IndexStatus;
-use crate::index_client::Reachability;
 use crate::node::Node;
+use crate::operations::{Operations, Severity};
+use crate::platform::Signals;
 use crate::state_dir::{StateDir, StateError};
 
 const EXAMPLES: &str = "\
@@ -27,28 +23,18 @@ Examples:
 For a running node, type doctor at its prompt. Status 0: no problems; 1: problems found; 75: the node is
 running.";
 
-/// How long the index may take to answer and to probe the port.
-const INDEX_TIMEOUT: Duration = Duration::from_secs(8);
-
 /// The node to check.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    mut_arg("port", |arg| arg.help("Accept peers on this port")),
+    mut_arg("listen_host", |arg| arg.help("Accept peers on this address")),
+    mut_arg("share_dir", |arg| arg.help("Check the node of this shared folder [default: `shared_dirs/PORT`]")),
+)]
 pub(crate) struct DoctorOptions {
-    /// Accept peers on this port
-    #[arg(value_name = "PORT", env = "PEER_NODE_PORT", default_value_t = 12349)]
-    pub port: u16,
-
-    /// Connect to the index at this address; the default port is 1313
-    #[arg(long, value_name = "HOST[:PORT]", env = "PEER_NODE_INDEX", default_value = "127.0.0.1:1313", value_parser = index_address)]
-    pub index: String,
-
-    /// Accept peers on this address
-    #[arg(long, value_name = "ADDRESS", env = "PEER_NODE_LISTEN_HOST", default_value = "127.0.0.1")]
-    pub listen_host: IpAddr,
-
-    /// Check the node of this shared folder [default: `shared_dirs/PORT`]
-    #[arg(long, value_name = "FOLDER", env = "PEER_NODE_SHARE_DIR")]
-    pub share_dir: Option<PathBuf>,
+    /// Which node is checked.
+    #[command(flatten)]
+    pub basic: BasicOptions,
 
     /// How strictly the node's own files must be protected.
     #[command(flatten)]
@@ -58,34 +44,18 @@ pub(crate) struct DoctorOptions {
 /// Checks a node and returns the program's exit status.
 pub(super) async fn run(doctor: DoctorOptions) -> Result<u8, CliError> {
     let mut signals = Signals::listen()?;
-    let DoctorOptions { port, index, listen_host, share_dir, state } = doctor;
-    let shown = index.clone();
-    let options = ProgramOptions {
-        port,
-        index,
-        listen_host,
-        share_dir,
-        state,
-        ..ProgramOptions::parse_from(["peer-node"])
-    };
+    let DoctorOptions { basic, state } = doctor;
+    let shown = basic.index.clone();
+    let options = ProgramOptions { basic, state, ..ProgramOptions::parse_from(["peer-node"]) };
     let (folder, options) = (options.folder()?, options.into_node_options()?);
     let state = StateDir::open(&folder).map_err(|error| match error {
         StateError::InUse { path } => CliError::Running { folder: path },
         error => error.into(),
     })?;
-    let node = Node::start(options, state).await?;
-    let checks = async {
-        let mut status = node.index().status();
-        let is_decided = |status: &IndexStatus| match status {
-            IndexStatus::Online { reachable, .. } => *reachable != Reachability::Unknown,
-            IndexStatus::Connecting { .. } => false,
-            IndexStatus::Offline { .. } | IndexStatus::Stopped => true,
-        };
-        let _ = tokio::time::timeout(INDEX_TIMEOUT, status.wait_for(is_decided)).await;
-        run_checks(&node, &shown).await
-    };
+    let node = Arc::new(Node::start(options, state).await?);
+    let operations = Operations::new(Arc::clone(&node));
     let findings = tokio::select! {
-        findings = checks => Some(findings),
+        findings = operations.diagnose_new_node(&shown) => Some(findings),
         _ = signals.next() => None,
     };
     node.stop().await;

@@ -22,11 +22,11 @@ use neighbour_options::fresh_cookie;
 
 use super::EXIT_FORCED;
 use crate::frontend::console::output::{Audience, ConsoleOutput, OutputError};
-use crate::frontend::signals::{Signals, StopSignal};
 use crate::lan::{
     AnnounceTrigger, ChunkFolder, ChunkFolderError, DownloadedFile, LanDownloadError, LanEvent, LanSettings,
     announce, announce_socket, chunk_listener, discover, download, receive_socket, upload,
 };
+use crate::platform::{Signals, StopSignal};
 use prompt::{NamePrompt, TypedLine};
 
 /// Events that wait to be shown: as many as one datagram can cause.
@@ -57,7 +57,7 @@ pub(super) enum LanCommandError {
 
 /// Runs a command and returns the program's exit status. Blocks.
 pub(super) fn run(options: &LanOptions) -> Result<u8, LanCommandError> {
-    crate::log::init_stderr(options.shared.verbose);
+    crate::log::init_stderr(options.shared.verbosity.verbose);
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
     let mut output = ConsoleOutput::standard(audience);
     let runtime = Runtime::new()?;

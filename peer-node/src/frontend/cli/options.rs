@@ -1,17 +1,16 @@
-use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, Subcommand};
-use protocol::units::parse_size;
+use clap::{Parser, Subcommand};
 
-use super::address_options::AddressOptions;
+use super::basic_options::BasicOptions;
 use super::doctor::DoctorOptions;
 use super::lan::{LanOptions, NeighbourOptions, NoRandomness};
 use super::state_options::StateOptions;
 use super::swarm::SwarmOptions;
 use super::torrent::TorrentCommand;
+use super::transfer_options::{TransferOptions, at_least_one};
+use super::verbosity_option::VerbosityOption;
 use crate::frontend::time_limit::parse_time_limit;
 use crate::node::NodeOptions;
 
@@ -36,21 +35,9 @@ pub(crate) struct ProgramOptions {
     #[command(subcommand)]
     pub command: Option<ProgramCommand>,
 
-    /// Accept peers on this port, which also names the shared folder; 0 takes any free port (requires --share-dir)
-    #[arg(value_name = "PORT", env = "PEER_NODE_PORT", default_value_t = 12349)]
-    pub port: u16,
-
-    /// Connect to the index at this address; the default port is 1313
-    #[arg(long, value_name = "HOST[:PORT]", env = "PEER_NODE_INDEX", default_value = "127.0.0.1:1313", value_parser = index_address)]
-    pub index: String,
-
-    /// Accept peers on this address; 0.0.0.0 or :: for all addresses
-    #[arg(long, value_name = "ADDRESS", env = "PEER_NODE_LISTEN_HOST", default_value = "127.0.0.1")]
-    pub listen_host: IpAddr,
-
-    /// Share this folder [default: `shared_dirs/PORT`]
-    #[arg(long, value_name = "FOLDER", env = "PEER_NODE_SHARE_DIR")]
-    pub share_dir: Option<PathBuf>,
+    /// Which node is run.
+    #[command(flatten)]
+    pub basic: BasicOptions,
 
     /// Do not share files that match this pattern, in .gitignore syntax; can be repeated. For permanent patterns use
     /// .peerdexignore files, or register at the prompt
@@ -61,25 +48,9 @@ pub(crate) struct ProgramOptions {
     #[arg(long, value_name = "N", env = "PEER_NODE_MAX_ACTIVE_DOWNLOADS", default_value_t = 8, value_parser = at_least_one)]
     pub max_active_downloads: usize,
 
-    /// Maximum total upload rate in bytes/s, e.g. 10M [default: unlimited]
-    #[arg(long, value_name = "RATE", env = "PEER_NODE_MAX_UPLOAD_RATE", value_parser = rate)]
-    pub max_upload_rate: Option<NonZeroU64>,
-
-    /// Maximum total download rate in bytes/s, e.g. 10M [default: unlimited]
-    #[arg(long, value_name = "RATE", env = "PEER_NODE_MAX_DOWNLOAD_RATE", value_parser = rate)]
-    pub max_download_rate: Option<NonZeroU64>,
-
-    /// Maximum number of peers served at once, plus one rotating slot; others wait in the queue
-    #[arg(long, value_name = "N", env = "PEER_NODE_UPLOAD_SLOTS", default_value_t = 8, value_parser = at_least_one)]
-    pub upload_slots: usize,
-
-    /// Maximum number of connections to other peers
-    #[arg(long, value_name = "N", env = "PEER_NODE_MAX_CONNECTIONS", default_value_t = 200, value_parser = at_least_one)]
-    pub max_connections: usize,
-
-    /// The limits per address.
+    /// The limits of transfers.
     #[command(flatten)]
-    pub addresses: AddressOptions,
+    pub transfers: TransferOptions,
 
     /// Wait at most this long for the downloads of a command, e.g. 30 (seconds), 5m or 2h; unfinished downloads resume
     /// later (status 7 in scripts) [default: no limit]
@@ -94,9 +65,9 @@ pub(crate) struct ProgramOptions {
     #[command(flatten)]
     pub neighbours: NeighbourOptions,
 
-    /// Show the log on stderr; repeat for more detail, up to -vvv
-    #[arg(short, long, action = ArgAction::Count)]
-    pub verbose: u8,
+    /// How much of the log is shown.
+    #[command(flatten)]
+    pub verbosity: VerbosityOption,
 }
 
 /// The commands besides running a node.
@@ -127,7 +98,7 @@ pub(crate) enum OptionsError {
 impl ProgramOptions {
     /// Returns the folder that the node shares.
     pub(crate) fn folder(&self) -> Result<PathBuf, OptionsError> {
-        match (&self.share_dir, self.port) {
+        match (&self.basic.share_dir, self.basic.port) {
             (Some(folder), _) => Ok(folder.clone()),
             (None, 0) => Err(OptionsError::NoFolder),
             (None, port) => Ok(PathBuf::from("shared_dirs").join(port.to_string())),
@@ -136,17 +107,18 @@ impl ProgramOptions {
 
     /// Returns the options with which the node is started.
     pub(crate) fn into_node_options(self) -> Result<NodeOptions, OptionsError> {
-        let lan = self.neighbours.settings(self.listen_host)?;
+        let (basic, transfers) = (self.basic, self.transfers);
+        let lan = self.neighbours.settings(basic.listen_host)?;
         Ok(NodeOptions {
-            port: self.port,
-            index: self.index,
-            listen_host: self.listen_host,
+            port: basic.port,
+            index: basic.index,
+            listen_host: basic.listen_host,
             max_active_downloads: self.max_active_downloads,
-            max_upload_rate: self.max_upload_rate,
-            max_download_rate: self.max_download_rate,
-            upload_slots: self.upload_slots,
-            max_connections: self.max_connections,
-            per_address: self.addresses.limits(),
+            max_upload_rate: transfers.max_upload_rate,
+            max_download_rate: transfers.max_download_rate,
+            upload_slots: transfers.upload_slots,
+            max_connections: transfers.max_connections,
+            per_address: transfers.addresses.limits(),
             lan,
             finds_neighbours: self.neighbours.lan,
             exclude: self.exclude,
@@ -155,52 +127,10 @@ impl ProgramOptions {
     }
 }
 
-pub(super) fn rate(text: &str) -> Result<NonZeroU64, String> {
-    let rate = parse_size(text.trim_end_matches("/s")).map_err(|error| error.to_string())?;
-    NonZeroU64::new(rate)
-        .ok_or_else(|| "a rate of 0 would block all transfers; omit the option for no limit".to_owned())
-}
-
-pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| "expected a number of at least 1".to_owned())
-}
-
-/// The default port of an index.
-const INDEX_PORT: u16 = 1313;
-
-/// Parses the address of an index: a name or an IP address, with or without a port. An IPv6 address with a port needs brackets.
-pub(super) fn index_address(text: &str) -> Result<String, String> {
-    let wrong =
-        || Err(format!("expected HOST or HOST:PORT, e.g. index.example.org:{INDEX_PORT} or [2001:db8::1]"));
-    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, rest)) if is_ipv6(host) && (rest.is_empty() || rest.starts_with(':')) => {
-            (format!("[{host}]"), rest.strip_prefix(':'))
-        }
-        Some(_) => return wrong(),
-        None if is_ipv6(text) => (format!("[{text}]"), None),
-        None => match text.split_once(':') {
-            Some((host, port)) => (host.to_owned(), Some(port)),
-            None => (text.to_owned(), None),
-        },
-    };
-    let port = port.map_or(Ok(INDEX_PORT), str::parse::<u16>);
-    match port {
-        Ok(port) if port > 0 && !host.is_empty() && !host.contains(char::is_whitespace) => {
-            Ok(format!("{host}:{port}"))
-        }
-        _ => wrong(),
-    }
-}
-
-/// Returns true for an IPv6 address, with or without the interface of a link-local one (`fe80::1%eth0`).
-fn is_ipv6(text: &str) -> bool {
-    let address = text.split_once('%').map_or(text, |(address, _)| address);
-    address.parse::<Ipv6Addr>().is_ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use super::*;
     use crate::transport::AddressLimits;
 
@@ -253,21 +183,22 @@ mod tests {
             ("[2001:db8::1]:7", "[2001:db8::1]:7"),
             ("fe80::1%eth0", "[fe80::1%eth0]:1313"),
         ] {
-            assert_eq!(parse(&["--index", given]).unwrap().index, meant);
+            assert_eq!(parse(&["--index", given]).unwrap().basic.index, meant);
         }
     }
 
     #[test]
     fn rates_have_units() {
-        let options = parse(&["--max-upload-rate", "10M", "--max-download-rate", "512K/s"]).unwrap();
+        let options =
+            parse(&["--max-upload-rate", "10M", "--max-download-rate", "512K/s"]).unwrap().transfers;
         let rates = (options.max_upload_rate, options.max_download_rate);
         assert_eq!(rates, (NonZeroU64::new(10 << 20), NonZeroU64::new(512 << 10)));
-        assert_eq!(parse(&[]).unwrap().max_upload_rate, None);
+        assert_eq!(parse(&[]).unwrap().transfers.max_upload_rate, None);
     }
 
     #[test]
     fn per_address_limits_are_options_and_0_disables_them() {
-        let limits = |arguments: &[&str]| parse(arguments).unwrap().addresses.limits();
+        let limits = |arguments: &[&str]| parse(arguments).unwrap().transfers.addresses.limits();
         assert_eq!(limits(&[]), AddressLimits::default());
         let none = ["--slots-per-address=0", "--queue-per-address=0", "--connections-per-address=0"];
         let none = limits(&[&none[..], &["--reserved-connections=0", "--limit-loopback"]].concat());
@@ -291,6 +222,6 @@ mod tests {
 
     #[test]
     fn verbosity_is_counted() {
-        assert_eq!(parse(&["-vv"]).unwrap().verbose, 2);
+        assert_eq!(parse(&["-vv"]).unwrap().verbosity.verbose, 2);
     }
 }

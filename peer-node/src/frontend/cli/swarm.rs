@@ -7,9 +7,10 @@ mod report;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{Args, ValueEnum};
 use protocol::configured::{ConfiguredPeerId, Framing};
 
+use super::verbosity_option::VerbosityOption;
 use crate::configured::{GroupConfig, GroupConfigError, GroupStartError};
 use crate::frontend::console::output::{Audience, ConsoleOutput, OutputError};
 
@@ -50,9 +51,9 @@ pub(crate) struct SwarmOptions {
     #[arg(long, hide = true)]
     pub report: bool,
 
-    /// Show the log on stderr; repeat for more detail, up to -vvv
-    #[arg(short, long, action = ArgAction::Count)]
-    pub verbose: u8,
+    /// How much of the log is shown.
+    #[command(flatten)]
+    pub verbosity: VerbosityOption,
 }
 
 /// Which peers are started.
@@ -123,13 +124,14 @@ impl SwarmOptions {
             FramingOption::Inclusive => Some(Framing::Inclusive),
             FramingOption::Exclusive => Some(Framing::Exclusive),
         };
+        plan.framing_advice = |framing| format!("try --framing {framing}");
         Ok(plan)
     }
 }
 
 /// Runs the command and returns the program's exit status. Blocks.
 pub(super) fn run(options: &SwarmOptions) -> Result<u8, SwarmCommandError> {
-    crate::log::init_stderr(options.verbose);
+    crate::log::init_stderr(options.verbosity.verbose);
     let audience = if io::stdout().is_terminal() { Audience::Person } else { Audience::Script };
     let mut output = ConsoleOutput::standard(audience);
     let plan = options.read_plan()?;

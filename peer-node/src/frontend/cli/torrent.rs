@@ -1,5 +1,6 @@
 //! `peer-node torrent`: the torrent commands that need no node.
 
+mod content_dir_option;
 mod create;
 mod download;
 mod participation;

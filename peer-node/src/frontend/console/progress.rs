@@ -5,7 +5,8 @@ mod layout;
 
 use super::look::{Look, Style};
 use super::text_width::display_width;
-use crate::view::{DownloadState, DownloadView};
+use crate::operations::Download;
+use crate::view::DownloadState;
 use fields::{GroupProgress, ProgressField, Wording, fields, group_fields};
 use layout::lay_out;
 use protocol::escape::display_safe;
@@ -28,23 +29,23 @@ enum LineBody {
 
 /// Returns the line of a download, of at most `width` columns: name, bar, percent, size, rates down and up, pieces, sources
 /// and time left. On a narrow terminal the fields are first shortened and then dropped, the least important first.
-pub(crate) fn progress_line(view: &DownloadView, width: usize, look: Look) -> String {
+pub(crate) fn progress_line(view: &Download, width: usize, look: Look) -> String {
     progress_lines(std::slice::from_ref(view), width, look).pop().unwrap_or_default()
 }
 
 /// Returns the lines of several downloads with their columns below each other.
-pub(crate) fn progress_lines(views: &[DownloadView], width: usize, look: Look) -> Vec<String> {
+pub(crate) fn progress_lines(views: &[Download], width: usize, look: Look) -> Vec<String> {
     progress_lines_with(views, |_| None, width, look)
 }
 
 /// Returns the same lines, with the text of `done` for finished downloads.
 pub(crate) fn progress_lines_with(
-    views: &[DownloadView],
-    done: impl Fn(&DownloadView) -> Option<String>,
+    views: &[Download],
+    done: impl Fn(&Download) -> Option<String>,
     width: usize,
     look: Look,
 ) -> Vec<String> {
-    let line = |view: &DownloadView| {
+    let line = |view: &Download| {
         let rest = match ended_text(view) {
             Some((style, text)) => LineBody::Ended(style, done(view).unwrap_or(text)),
             None => {
@@ -52,7 +53,7 @@ pub(crate) fn progress_lines_with(
             }
         };
         let bar = view.size.map(|size| (view.bytes_done, size));
-        ProgressLine { name: display_safe(&view.name).into_owned(), bar, rest }
+        ProgressLine { name: view.name.to_string(), bar, rest }
     };
     lay_out(&views.iter().map(line).collect::<Vec<_>>(), width, look)
 }
@@ -60,7 +61,7 @@ pub(crate) fn progress_lines_with(
 /// Returns one line for a group of downloads, with its name and its total rate in bytes per second.
 pub(crate) fn group_line<'a>(
     (name, rate): (&str, f64),
-    views: impl Iterator<Item = &'a DownloadView>,
+    views: impl Iterator<Item = &'a Download>,
     width: usize,
     look: Look,
 ) -> String {
@@ -73,7 +74,7 @@ pub(crate) fn group_line<'a>(
 }
 
 /// Returns the result of a finished download; `None` if it is still running.
-fn ended_text(view: &DownloadView) -> Option<(Style, String)> {
+fn ended_text(view: &Download) -> Option<(Style, String)> {
     match &view.state {
         DownloadState::Done { .. } => Some((Style::Good, "done".to_owned())),
         DownloadState::Failed { reason } => Some((Style::Bad, format!("failed: {}", display_safe(reason)))),
@@ -87,5 +88,3 @@ fn ended_text(view: &DownloadView) -> Option<(Style, String)> {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-pub(crate) use tests::view as test_view;

@@ -47,7 +47,7 @@ pub(crate) async fn execute(session: &mut ReplSession, command: ReplCommand) -> 
         ReplCommand::Pause(chosen) => pausing::pause(session, &chosen).await,
         ReplCommand::Resume(chosen) => pausing::resume(session, &chosen).await,
         ReplCommand::Retry(chosen) => pausing::retry(session, &chosen).await,
-        ReplCommand::Priority(which, priority) => priority::set_priority(session, &which, priority),
+        ReplCommand::Priority(which, priority) => priority::set_priority(session, &which, priority).await,
         ReplCommand::Limit(change) => limit::limit(session, change),
         ReplCommand::Cancel(which) => cancel::cancel(session, &which).await,
         ReplCommand::Torrent(order) => torrent::torrent(session, order).await,

@@ -7,16 +7,20 @@ use protocol::escape::display_safe;
 
 use super::notices::ReplNotice;
 use super::session::{display_path, pluralize};
-use super::space_notices::SpaceNotices;
-use crate::download::Downloads;
+use super::space_notices::space_notice;
 use crate::frontend::console::look::Style;
-use crate::view::{DownloadId, DownloadState, DownloadView};
+use crate::operations::events::{DownloadChange, DownloadEvent, SpaceChange};
+use crate::view::DownloadId;
 
 /// The downloads in the background whose end was not reported yet.
 #[derive(Debug, Default)]
 pub(crate) struct Background {
     single: BTreeSet<DownloadId>,
     groups: Vec<BackgroundGroup>,
+    /// Downloads whose state has not been checked since they were added.
+    unchecked: BTreeSet<DownloadId>,
+    /// Downloads that were reported as waiting for disk space.
+    short_of_space: BTreeSet<DownloadId>,
 }
 
 /// Downloads of one command: reported once, when all have finished.
@@ -37,6 +41,7 @@ impl Background {
     pub(crate) fn add(&mut self, id: DownloadId) {
         if !self.contains(id) {
             self.single.insert(id);
+            self.unchecked.insert(id);
         }
     }
 
@@ -45,6 +50,7 @@ impl Background {
         for id in &ids {
             self.single.remove(id);
         }
+        self.unchecked.extend(&ids);
         let total = ids.len();
         self.groups.push(BackgroundGroup {
             name,
@@ -69,14 +75,46 @@ impl Background {
         self.groups.retain(|group| group.total > 0);
     }
 
-    /// Returns the next notice, if there is one.
-    pub(crate) fn next_notice(
-        &mut self,
-        downloads: &Downloads,
-        space_notices: &mut SpaceNotices,
-    ) -> Option<ReplNotice> {
-        let view = |id| downloads.watch(id).map(|view| view.borrow().clone());
-        self.single_notice(view, space_notices).or_else(|| self.group_notice(view, space_notices))
+    /// Returns the downloads whose state must be checked: an event about it may have preceded their addition.
+    pub(crate) fn take_unchecked(&mut self) -> BTreeSet<DownloadId> {
+        std::mem::take(&mut self.unchecked)
+    }
+
+    /// Has all downloads checked, because events were missed.
+    pub(crate) fn check_all(&mut self) {
+        self.unchecked.extend(&self.single);
+        self.unchecked.extend(self.groups.iter().flat_map(|group| &group.waiting));
+    }
+
+    /// Returns the notices for a change of a download.
+    pub(crate) fn notices_for(&mut self, event: &DownloadEvent) -> Vec<ReplNotice> {
+        let id = DownloadId(event.number);
+        if let DownloadChange::Space(change) = &event.change {
+            return self.space_notice(id, event, change).into_iter().collect();
+        }
+        if !event.is_settled() {
+            return Vec::new();
+        }
+        self.short_of_space.remove(&id);
+        // A download that has already left the list is not reported.
+        let is_reported = self.single.remove(&id) && event.change != DownloadChange::Removed;
+        let single = is_reported.then(|| finished_download_notice(event));
+        let has_failed = matches!(event.change, DownloadChange::Failed { .. } | DownloadChange::Stopped);
+        self.settle_in_groups(id, has_failed);
+        single.into_iter().chain(self.finished_groups()).collect()
+    }
+
+    /// Removes a download that has left the list; its end is not reported.
+    pub(crate) fn forget(&mut self, id: DownloadId) {
+        self.short_of_space.remove(&id);
+        self.single.remove(&id);
+        self.settle_in_groups(id, false);
+    }
+
+    /// Removes the groups that have finished, and returns their notices.
+    pub(crate) fn finished_groups(&mut self) -> Vec<ReplNotice> {
+        let is_finished = |group: &mut BackgroundGroup| group.waiting.is_empty();
+        self.groups.extract_if(.., is_finished).map(|group| group.finished_notice()).collect()
     }
 
     /// Returns true if the download is in the background.
@@ -84,59 +122,38 @@ impl Background {
         self.single.contains(&id) || self.groups.iter().any(|group| group.waiting.contains(&id))
     }
 
-    fn single_notice(
+    /// Returns the notice for a download that waits for space or resumes; only the first of a group is reported.
+    fn space_notice(
         &mut self,
-        view: impl Fn(DownloadId) -> Option<DownloadView>,
-        space_notices: &mut SpaceNotices,
+        id: DownloadId,
+        event: &DownloadEvent,
+        change: &SpaceChange,
     ) -> Option<ReplNotice> {
-        let (mut notice, mut finished) = (None, Vec::new());
-        for id in &self.single {
-            match view(*id) {
-                Some(view) if !view.state.is_settled() => {
-                    let text = space_notices.notice_for(&view);
-                    notice = text.map(|text| ReplNotice { style: Style::Warning, text });
-                }
-                // A download that has already left the list is not reported.
-                seen => {
-                    finished.push(*id);
-                    notice = seen.map(|view| finished_download_notice(&view));
-                }
-            }
-            if notice.is_some() {
-                break;
-            }
+        let mut group = self.groups.iter_mut().find(|group| group.waiting.contains(&id));
+        let is_shown = match &group {
+            Some(group) => !group.has_reported_space,
+            None => self.single.contains(&id),
+        };
+        let is_new = match change {
+            SpaceChange::Short { .. } => is_shown && self.short_of_space.insert(id),
+            SpaceChange::Available => self.short_of_space.remove(&id) && is_shown,
+        };
+        if !is_new {
+            return None;
         }
-        for id in finished {
-            self.single.remove(&id);
+        if let Some(group) = &mut group {
+            group.has_reported_space = true;
         }
-        notice
+        let text = space_notice(event.number, &event.name.to_string(), change);
+        Some(ReplNotice { style: Style::Warning, text })
     }
 
-    fn group_notice(
-        &mut self,
-        view: impl Fn(DownloadId) -> Option<DownloadView>,
-        space_notices: &mut SpaceNotices,
-    ) -> Option<ReplNotice> {
-        for group in &mut self.groups {
-            let mut notice = None;
-            group.waiting.retain(|id| {
-                let Some(view) = view(*id) else { return false };
-                if !view.state.is_settled() {
-                    if !group.has_reported_space && notice.is_none() {
-                        notice = space_notices.notice_for(&view);
-                    }
-                    return true;
-                }
-                group.failed += usize::from(!view.state.is_complete());
-                false
-            });
-            if let Some(text) = notice {
-                group.has_reported_space = true;
-                return Some(ReplNotice { style: Style::Warning, text });
-            }
+    /// Counts the end of a download.
+    fn settle_in_groups(&mut self, id: DownloadId, has_failed: bool) {
+        for group in self.groups.iter_mut().filter(|group| group.waiting.contains(&id)) {
+            group.waiting.retain(|waiting| *waiting != id);
+            group.failed += usize::from(has_failed);
         }
-        let at = self.groups.iter().position(|group| group.waiting.is_empty())?;
-        Some(self.groups.remove(at).finished_notice())
     }
 }
 
@@ -155,15 +172,17 @@ impl BackgroundGroup {
 }
 
 /// Returns the notice for the end of one download.
-fn finished_download_notice(view: &DownloadView) -> ReplNotice {
-    let (number, name) = (view.id.0, display_safe(&view.name));
-    let (style, text) = match &view.state {
-        DownloadState::Done { .. } => (Style::Good, format!("download {number} finished: {name}")),
-        DownloadState::Seeding { .. } => {
+fn finished_download_notice(event: &DownloadEvent) -> ReplNotice {
+    let (number, name) = (event.number, &event.name);
+    let (style, text) = match &event.change {
+        DownloadChange::Finished { is_seeding: false } => {
+            (Style::Good, format!("download {number} finished: {name}"))
+        }
+        DownloadChange::Finished { is_seeding: true } => {
             (Style::Good, format!("download {number} finished, seeding: {name}"))
         }
-        DownloadState::Failed { reason } => {
-            (Style::Bad, format!("download {number} failed: {name}: {}", display_safe(reason)))
+        DownloadChange::Failed { reason } => {
+            (Style::Bad, format!("download {number} failed: {name}: {reason}"))
         }
         _ => (Style::Warning, format!("download {number} was stopped: {name}")),
     };
@@ -173,23 +192,21 @@ fn finished_download_notice(view: &DownloadView) -> ReplNotice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frontend::console::progress::test_view;
+    use crate::operations::SafeName;
+    use crate::operations::display_text::DisplayText;
 
-    /// Returns the next notice if the downloads up to `done` are complete, except number 3, which has failed.
-    fn next_text(background: &mut Background, done: u32) -> Option<String> {
-        let view = |id: DownloadId| {
-            let state = match id.0 {
-                3 if done >= 3 => DownloadState::Failed { reason: "broken".into() },
-                number if number <= done => DownloadState::Done { location: "/x".into(), renamed: None },
-                _ => DownloadState::Fetching,
-            };
-            Some(DownloadView { id, state, ..test_view() })
-        };
-        let mut space_notices = SpaceNotices::default();
-        let notice = background
-            .single_notice(view, &mut space_notices)
-            .or_else(|| background.group_notice(view, &mut space_notices));
-        notice.map(|notice| notice.text)
+    fn texts(background: &mut Background, number: u32, change: DownloadChange) -> Vec<String> {
+        let name = SafeName::new("n");
+        let event = DownloadEvent { number, content: String::new(), name, state: "fetching", change };
+        background.notices_for(&event).into_iter().map(|notice| notice.text).collect()
+    }
+
+    fn finish(background: &mut Background, number: u32) -> Vec<String> {
+        texts(background, number, DownloadChange::Finished { is_seeding: false })
+    }
+
+    fn fail(background: &mut Background, number: u32) -> Vec<String> {
+        texts(background, number, DownloadChange::Failed { reason: DisplayText::new("broken") })
     }
 
     #[test]
@@ -198,9 +215,9 @@ mod tests {
         background.add(DownloadId(1));
         background.add_group("tree/".into(), Some("/srv/tree".into()), [1, 2].map(DownloadId).to_vec());
         background.add(DownloadId(2));
-        assert_eq!(next_text(&mut background, 1), None);
-        assert_eq!(next_text(&mut background, 2).unwrap(), "tree/ finished: 2 downloads, in /srv/tree");
-        assert_eq!(next_text(&mut background, 2), None);
+        assert_eq!(finish(&mut background, 1), [""; 0]);
+        assert_eq!(finish(&mut background, 2), ["tree/ finished: 2 downloads, in /srv/tree"]);
+        assert_eq!(finish(&mut background, 2), [""; 0]);
     }
 
     #[test]
@@ -208,10 +225,61 @@ mod tests {
         let mut background = Background::default();
         background.add_group("tree/".into(), None, [2, 3, 4].map(DownloadId).to_vec());
         background.remove(DownloadId(4));
-        let text = next_text(&mut background, 3).unwrap();
-        assert_eq!(text, "tree/ incomplete: 1 of 2 downloads failed or were stopped; see transfers");
+        assert_eq!(finish(&mut background, 2), [""; 0]);
+        let text = "tree/ incomplete: 1 of 2 downloads failed or were stopped; see transfers";
+        assert_eq!(fail(&mut background, 3), [text]);
         background.add_group("b/".into(), None, vec![DownloadId(9)]);
         background.remove(DownloadId(9));
-        assert_eq!(next_text(&mut background, 9), None);
+        assert_eq!(finish(&mut background, 9), [""; 0]);
+        background.add_group("c/".into(), None, [10, 11].map(DownloadId).to_vec());
+        assert_eq!(finish(&mut background, 10), [""; 0]);
+        background.remove(DownloadId(11));
+        assert_eq!(background.finished_groups()[0].text, "c/ finished: 1 download");
+    }
+
+    #[test]
+    fn end_of_a_download_is_reported_once_and_only_in_the_background() {
+        let mut background = Background::default();
+        assert_eq!(finish(&mut background, 1), [""; 0]);
+        background.add(DownloadId(1));
+        assert_eq!(fail(&mut background, 1), ["download 1 failed: n: broken"]);
+        assert_eq!(fail(&mut background, 1), [""; 0]);
+        background.add(DownloadId(2));
+        assert_eq!(texts(&mut background, 2, DownloadChange::Removed), [""; 0]);
+        assert!(!background.contains(DownloadId(2)));
+        let seeding = DownloadChange::Finished { is_seeding: true };
+        background.add(DownloadId(3));
+        assert_eq!(texts(&mut background, 3, seeding), ["download 3 finished, seeding: n"]);
+    }
+
+    #[test]
+    fn added_downloads_are_checked_once_and_all_after_a_lag() {
+        let mut background = Background::default();
+        background.add(DownloadId(1));
+        background.add_group("tree/".into(), None, [2, 3].map(DownloadId).to_vec());
+        assert_eq!(background.take_unchecked(), [1, 2, 3].map(DownloadId).into());
+        assert_eq!(background.take_unchecked(), BTreeSet::new());
+        assert_eq!(finish(&mut background, 2), [""; 0]);
+        background.check_all();
+        assert_eq!(background.take_unchecked(), [1, 3].map(DownloadId).into());
+    }
+
+    #[test]
+    fn first_shortage_of_space_of_a_group_is_reported() {
+        let short = || {
+            DownloadChange::Space(SpaceChange::Short { folder: DisplayText::new("/f"), needed: 1, free: 0 })
+        };
+        let available = || DownloadChange::Space(SpaceChange::Available);
+        let mut background = Background::default();
+        background.add(DownloadId(1));
+        background.add_group("tree/".into(), None, [2, 3].map(DownloadId).to_vec());
+        assert_eq!(texts(&mut background, 1, short()).len(), 1);
+        assert_eq!(texts(&mut background, 1, short()), [""; 0]);
+        assert_eq!(texts(&mut background, 1, available()), ["download 1 resumed: n"]);
+        assert_eq!(texts(&mut background, 1, available()), [""; 0]);
+        assert_eq!(texts(&mut background, 2, short()).len(), 1);
+        assert_eq!(texts(&mut background, 3, short()), [""; 0]);
+        assert_eq!(texts(&mut background, 2, available()), [""; 0]);
+        assert_eq!(texts(&mut background, 7, short()), [""; 0]);
     }
 }

@@ -1,18 +1,19 @@
 //! The first lines that a person sees.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use protocol::escape::display_safe;
 use protocol::units::DisplaySize;
+use tokio::time::Instant;
 
 use super::actions::{hashing_text, left_out_text};
-use super::notices::ReportedIndexState;
+use super::notices::ShownIndexState;
 use super::reachability_text::unreachable_reason;
-use super::session::{ReplSession, display_path, pluralize};
+use super::session::{ReplSession, pluralize};
 use crate::frontend::console::look::Style;
 use crate::frontend::console::output::OutputError;
-use crate::index_client::{IndexStatus, Reachability};
+use crate::operations::index_state::{IndexConnection, IndexState, NodeReachability};
+use crate::operations::readiness::ReadyFor;
 use crate::view::{DownloadState, DownloadView};
 
 /// Maximum time that the first lines wait for the index and the library; usually both are ready at once.
@@ -21,34 +22,27 @@ const STATUS_TIMEOUT: Duration = Duration::from_millis(700);
 /// Beyond this number, the end of resumed downloads is reported in one notice.
 const MAX_UNGROUPED: usize = 5;
 
-/// Shows the identity, address and state of this node. Returns the reported state of the index, and true if files are being
+/// Shows the identity, address and state of this node. Returns the shown state of the index, and true if files are being
 /// hashed.
-pub(crate) async fn show_banner(
-    session: &mut ReplSession,
-) -> Result<(ReportedIndexState, bool), OutputError> {
-    let mut index = session.node.index().status();
-    let library = session.node.library().clone();
-    let ready = async {
-        library.settled().await;
-        let _ = index.wait_for(is_known).await;
-    };
-    let _ = tokio::time::timeout(STATUS_TIMEOUT, ready).await;
+pub(crate) async fn show_banner(session: &mut ReplSession) -> Result<(ShownIndexState, bool), OutputError> {
+    let operations = session.operations.clone();
+    operations.ready(ReadyFor::Summary, Instant::now() + STATUS_TIMEOUT).await;
     let look = session.output.look();
-    let status = session.node.index().status().borrow().clone();
-    let hashing = hashing_text(&library.hashing().borrow());
-    let files = library.files();
+    let (identity, library) = (operations.identity(), operations.library_status());
+    let hashing = hashing_text(&library.hashing);
     let shared = match &hashing {
         Some(hashing) => hashing.clone(),
-        None => format!("{}, {}", pluralize(files.len() as u64, "file"), DisplaySize(files.total_bytes())),
+        None => format!("{}, {}", pluralize(library.files, "file"), DisplaySize(library.bytes)),
     };
-    let (reported, text) = index_banner(session.node.address(), &status);
-    let title = format!("peer {}", session.node.node_id().short());
+    let (shown, text) = index_banner(&operations.index_state());
+    let title = format!("peer {}", identity.node.short());
     let index = display_safe(&session.index_address).into_owned();
     let mut lines = vec![
-        format!("{} at {}", look.paint(Style::Strong, &title), session.node.address()),
-        format!("sharing {} ({shared})", display_path(session.node.share_dir())),
+        format!("{} at {}", look.paint(Style::Strong, &title), identity.address),
+        format!("sharing {} ({shared})", identity.folder),
     ];
-    lines.extend(left_out_text(&library.overview()).map(|text| look.paint(Style::Warning, &text)));
+    let left_out = library.left_out.as_ref().map(left_out_text);
+    lines.extend(left_out.map(|text| look.paint(Style::Warning, &text)));
     lines.push(format!("index {index}: {text}"));
     let unfinished: Vec<_> = session.node.downloads().views();
     let unfinished = unfinished.into_iter().filter(|view| !view.state.is_over()).collect::<Vec<_>>();
@@ -66,7 +60,7 @@ pub(crate) async fn show_banner(
     if let Some(error) = session.node.downloads().list_error() {
         session.output.warning(error);
     }
-    Ok((reported, hashing.is_some()))
+    Ok((shown, hashing.is_some()))
 }
 
 /// Returns how many downloads of an earlier run were resumed or are paused; `None` if there are none.
@@ -83,30 +77,26 @@ fn resumed_downloads_text(views: &[DownloadView]) -> Option<String> {
     }
 }
 
-fn is_known(status: &IndexStatus) -> bool {
-    !matches!(
-        status,
-        IndexStatus::Connecting { .. } | IndexStatus::Online { reachable: Reachability::Unknown, .. }
-    )
-}
-
-fn index_banner(own: SocketAddr, status: &IndexStatus) -> (ReportedIndexState, String) {
-    match status {
-        IndexStatus::Online { seen_address: seen, reachable, .. } => {
-            let (is_reachable, text) = match reachable {
-                Reachability::Unknown => (None, format!("connected as {seen}")),
-                Reachability::Yes => (Some(true), format!("connected, others can reach this node at {seen}")),
-                Reachability::No { .. } => {
-                    let reason = unreachable_reason(own, *seen, reachable).unwrap_or_default();
-                    (Some(false), format!("connected as {seen}, but others cannot reach this node: {reason}"))
-                }
-            };
-            (ReportedIndexState::Online(is_reachable), text)
+fn index_banner(state: &IndexState) -> (ShownIndexState, String) {
+    match &state.connection {
+        IndexConnection::Online { seen_address: seen, reachability, .. } => match reachability {
+            NodeReachability::Unknown => (ShownIndexState::Unknown, format!("connected as {seen}")),
+            NodeReachability::Reachable => {
+                (ShownIndexState::Reachable, format!("connected, others can reach this node at {seen}"))
+            }
+            NodeReachability::Unreachable(cause) => (
+                ShownIndexState::Unreachable,
+                format!(
+                    "connected as {seen}, but others cannot reach this node: {}",
+                    unreachable_reason(cause)
+                ),
+            ),
+        },
+        IndexConnection::Offline { error } => {
+            (ShownIndexState::Offline, format!("not connected: {error}; reconnecting"))
         }
-        IndexStatus::Offline { error, .. } => {
-            let error = display_safe(error);
-            (ReportedIndexState::Offline, format!("not connected: {error}; reconnecting"))
+        IndexConnection::Connecting { .. } | IndexConnection::Stopped => {
+            (ShownIndexState::Unknown, state.message.to_string())
         }
-        other => (ReportedIndexState::NotReported, other.to_string()),
     }
 }

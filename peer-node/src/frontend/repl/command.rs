@@ -12,7 +12,7 @@ pub(crate) use error::ParseError;
 pub(crate) use parse::{MIN_DIGITS, parse};
 
 use super::number_ranges::NumberRanges;
-use crate::download::SaveOptions;
+use crate::operations::SaveOptions;
 use crate::view::Priority;
 
 /// A parsed command.

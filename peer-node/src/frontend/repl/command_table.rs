@@ -207,6 +207,7 @@ pub(crate) const COMMANDS: [CommandInfo; 21] = [
             "browse 1 --all  list all files, including those in folders",
             "Use the numbers in `download`; the number of a folder downloads all of it.",
             "In a script, `browse` without a folder lists all files.",
+            "With --lan, nodes on the local network are listed without an index too.",
         ],
     },
     CommandInfo {

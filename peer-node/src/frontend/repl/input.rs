@@ -18,7 +18,6 @@ mod keys;
 mod line_budget;
 mod lines;
 mod printer;
-mod terminal_mode;
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -31,10 +30,9 @@ use tokio::sync::mpsc;
 pub(crate) use completion_data::SharedCompletions;
 pub(crate) use lines::LineError;
 pub(crate) use printer::Printer;
-pub(crate) use terminal_mode::EchoGuard;
 
+use crate::platform::{EchoGuard, InteractiveTerminal};
 use lines::ScriptLines;
-use terminal_mode::InteractiveTerminal;
 
 /// One request at a time gives at most one event.
 const BACKLOG: usize = 1;
@@ -169,8 +167,11 @@ impl CommandInput {
 
     /// Restores the terminal, although the thread may still wait for a key.
     pub(crate) fn release(&self) {
-        if let Some(terminal) = self.terminal.as_ref().filter(|_| self.is_pending) {
-            terminal.release();
+        if let Some(terminal) = self.terminal.as_ref().filter(|_| self.is_pending)
+            && terminal.set_original()
+        {
+            // Disable bracketed paste, and move to a new line.
+            let _ = io::stdout().write_all(b"\x1b[?2004l\r\n");
         }
     }
 }

@@ -1,26 +1,17 @@
 //! The notices that a person gets without a command.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::VecDeque;
 
-use protocol::escape::display_safe;
-use tokio::sync::watch;
-
-use crate::download::Downloads;
+use super::actions::left_out_text;
+use super::background::Background;
+use super::input::SharedCompletions;
+use super::reachability_text::unreachable_reason;
+use super::session::pluralize;
+use super::state_dir_notices::state_folder_notice;
 use crate::frontend::console::look::Style;
-use crate::frontend::repl::actions::left_out_text;
-use crate::frontend::repl::background::Background;
-use crate::frontend::repl::reachability_text::unreachable_reason;
-use crate::frontend::repl::session::pluralize;
-use crate::frontend::repl::space_notices::SpaceNotices;
-use crate::frontend::repl::state_dir_notices::StateDirNotices;
-use crate::index_client::{IndexStatus, Reachability, SyncProblem};
-use crate::library::{HashingProgress, Library};
-use crate::node::Node;
-
-/// How often downloads in the background are checked.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
+use crate::operations::Operations;
+use crate::operations::events::{Event, EventStream, IndexNews};
+use crate::operations::left_out::LeftOutSummary;
 
 /// An event to report above the prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,246 +20,179 @@ pub(crate) struct ReplNotice {
     pub(crate) text: String,
 }
 
-/// The state of the index that was reported last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ReportedIndexState {
-    /// Nothing was reported yet.
-    NotReported,
+/// The state of the index that was shown last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShownIndexState {
+    /// Nothing, or a connection that the index has not probed yet.
+    Unknown,
     /// No connection.
     Offline,
-    /// Connected; with whether other nodes can reach this one, once known.
-    Online(Option<bool>),
+    /// Connected; other nodes can reach this one.
+    Reachable,
+    /// Connected; other nodes cannot reach this one.
+    Unreachable,
 }
 
-/// Watches a node for events to report.
+/// Turns events into notices and keeps the candidates for Tab completion up to date.
 pub(crate) struct Notices {
-    own_address: SocketAddr,
-    index: watch::Receiver<IndexStatus>,
-    reported: ReportedIndexState,
-    /// The exhausted budget of the index that was reported last.
-    reported_budget: Option<String>,
-    hashing: watch::Receiver<HashingProgress>,
+    operations: Operations,
+    events: EventStream,
+    /// The path of the state folder, display-safe.
+    state_folder: String,
+    shown_index: ShownIndexState,
     /// Whether the end of hashing is still to be reported.
     awaits_hashing: bool,
-    library: Library,
-    downloads: Downloads,
-    space: SpaceNotices,
-    state_dir: StateDirNotices,
+    completions: SharedCompletions,
+    /// Notices that are still to be returned.
+    queue: VecDeque<ReplNotice>,
 }
 
 impl Notices {
-    /// Starts with the state that the banner reported.
-    pub(crate) fn new(node: &Arc<Node>, reported: ReportedIndexState, awaits_hashing: bool) -> Self {
-        Self {
-            own_address: node.address(),
-            index: node.index().status(),
-            reported,
-            reported_budget: None,
-            hashing: node.library().hashing(),
-            awaits_hashing,
-            library: node.library().clone(),
-            downloads: node.downloads().clone(),
-            space: SpaceNotices::default(),
-            state_dir: StateDirNotices::new(node.state()),
-        }
+    /// Starts with the state that the banner showed.
+    pub(crate) fn new(
+        operations: Operations,
+        (shown_index, awaits_hashing): (ShownIndexState, bool),
+        state_folder: String,
+        completions: SharedCompletions,
+    ) -> Self {
+        let events = operations.events().subscribe();
+        let queue = VecDeque::new();
+        let mut notices =
+            Self { operations, events, state_folder, shown_index, awaits_hashing, completions, queue };
+        notices.read_current_state();
+        notices
     }
 
     /// Waits for the next notice. Cancel safe.
     pub(crate) async fn next(&mut self, background: &mut Background) -> ReplNotice {
         loop {
-            if let Some(text) = self
-                .index_notice()
-                .or_else(|| self.index_budget_notice())
-                .or_else(|| self.hashing_notice())
-                .or_else(|| self.state_dir.next())
-            {
-                return ReplNotice { style: Style::Warning, text };
+            for id in background.take_unchecked() {
+                match self.operations.download_event(id) {
+                    Some(event) => self.queue.extend(background.notices_for(&event)),
+                    None => background.forget(id),
+                }
             }
-            if let Some(notice) = background.next_notice(&self.downloads, &mut self.space) {
+            self.queue.extend(background.finished_groups());
+            if let Some(notice) = self.queue.pop_front() {
                 return notice;
             }
-            tokio::select! {
-                Ok(()) = self.index.changed() => {}
-                Ok(()) = self.hashing.changed(), if self.awaits_hashing => {}
-                Ok(()) = self.state_dir.changed() => {}
-                () = tokio::time::sleep(POLL_INTERVAL) => {}
+            match self.events.next().await {
+                Some(record) => self.handle(&record.event, background),
+                // The node has stopped, and so does the session.
+                None => std::future::pending().await,
             }
         }
     }
 
-    fn index_notice(&mut self) -> Option<String> {
-        let status = self.index.borrow_and_update().clone();
-        let (reported, text) = index_change(self.own_address, &self.reported, &status)?;
-        self.reported = reported;
-        Some(text)
-    }
-
-    fn index_budget_notice(&mut self) -> Option<String> {
-        let status = self.index.borrow().clone();
-        let (exhausted, text) = index_budget_change(self.reported_budget.as_deref(), &status)?;
-        self.reported_budget = exhausted;
-        text
-    }
-
-    fn hashing_notice(&mut self) -> Option<String> {
-        if !self.awaits_hashing || !self.hashing.borrow_and_update().is_settled {
-            return None;
+    fn handle(&mut self, event: &Event, background: &mut Background) {
+        match event {
+            Event::Index(news) => {
+                if let Some(text) = self.index_notice(news) {
+                    self.warn(text);
+                }
+            }
+            Event::HashingFinished { files, left_out } => self.report_hashing(*files, left_out.as_ref()),
+            Event::StateFolder(news) => {
+                if let Some(text) = state_folder_notice(&self.state_folder, news) {
+                    self.warn(text);
+                }
+            }
+            Event::Download(event) => {
+                self.completions.update(|data| data.apply(event));
+                self.queue.extend(background.notices_for(event));
+            }
+            Event::Lagged { .. } => {
+                self.read_current_state();
+                background.check_all();
+            }
+            Event::HashingStarted(_)
+            | Event::HashingProgress(_)
+            | Event::SharesChanged { .. }
+            | Event::LimitsChanged(_)
+            | Event::Stopping => {}
         }
-        self.awaits_hashing = false;
-        let shared = pluralize(self.library.files().len() as u64, "file");
-        let left_out = left_out_text(&self.library.overview()).map(|text| format!(", {text}"));
-        Some(format!("hashing finished: {shared} shared{}", left_out.unwrap_or_default()))
+    }
+
+    fn warn(&mut self, text: String) {
+        self.queue.push_back(ReplNotice { style: Style::Warning, text });
+    }
+
+    /// Reads what earlier events changed, for a start without them.
+    fn read_current_state(&mut self) {
+        let downloads = self.operations.download_events();
+        self.completions.update(|data| {
+            data.downloads.clear();
+            for event in &downloads {
+                data.apply(event);
+            }
+        });
+        let library = self.operations.library_status();
+        if library.hashing.is_settled {
+            self.report_hashing(library.files, library.left_out.as_ref());
+        }
+    }
+
+    /// Returns the notice for a change of the index, unless its result was shown before.
+    fn index_notice(&mut self, news: &IndexNews) -> Option<String> {
+        let state = match news {
+            IndexNews::Unavailable { .. } | IndexNews::Lost { .. } => ShownIndexState::Offline,
+            IndexNews::Connected { .. } | IndexNews::Reachable { .. } => ShownIndexState::Reachable,
+            IndexNews::Unreachable { .. } => ShownIndexState::Unreachable,
+            IndexNews::OverLimit(_) | IndexNews::WithinLimits => return index_text(news),
+        };
+        let before = std::mem::replace(&mut self.shown_index, state);
+        if before == state { None } else { index_text(news) }
+    }
+
+    fn report_hashing(&mut self, files: u64, left_out: Option<&LeftOutSummary>) {
+        if std::mem::take(&mut self.awaits_hashing) {
+            let shared = pluralize(files, "file");
+            let left_out = left_out.map(|left_out| format!(", {}", left_out_text(left_out)));
+            self.warn(format!("hashing finished: {shared} shared{}", left_out.unwrap_or_default()));
+        }
     }
 }
 
-/// Returns the notice for a change of the index, with the state that it reports; `None` if nothing has changed.
-pub(crate) fn index_change(
-    own: SocketAddr,
-    reported: &ReportedIndexState,
-    status: &IndexStatus,
-) -> Option<(ReportedIndexState, String)> {
-    match (reported, status) {
-        (ReportedIndexState::Online(_), IndexStatus::Offline { error, .. }) => {
-            let error = display_safe(error);
-            let text = format!("lost connection to the index: {error}; reconnecting");
-            Some((ReportedIndexState::Offline, text))
+/// Returns the text of a change of the index; `None` if it is not worth a notice.
+fn index_text(news: &IndexNews) -> Option<String> {
+    Some(match news {
+        IndexNews::Lost { error } => format!("lost connection to the index: {error}; reconnecting"),
+        IndexNews::Unavailable { error } => format!("no connection to the index: {error}; reconnecting"),
+        IndexNews::Connected { seen_address: seen } => {
+            format!("connected to the index; others can reach this node at {seen}")
         }
-        (ReportedIndexState::NotReported, IndexStatus::Offline { error, .. }) => {
-            let text = format!("no connection to the index: {}; reconnecting", display_safe(error));
-            Some((ReportedIndexState::Offline, text))
+        IndexNews::Reachable { seen_address: seen } => format!("others can now reach this node at {seen}"),
+        IndexNews::Unreachable { seen_address: seen, cause } => {
+            let reason = unreachable_reason(cause);
+            format!(
+                "others cannot reach this node at {seen}: {reason}; its files are not listed, but downloads work"
+            )
         }
-        (_, IndexStatus::Online { seen_address: seen, reachable, .. }) => {
-            let is_reachable = match reachable {
-                Reachability::Unknown => None,
-                Reachability::Yes => Some(true),
-                Reachability::No { .. } => Some(false),
-            };
-            // The index probes the port after a connection; one notice then reports both.
-            let now = ReportedIndexState::Online(is_reachable);
-            (is_reachable.is_some() && *reported != now)
-                .then(|| (now, online_text(own, reported, *seen, reachable)))
-        }
-        _ => None,
-    }
-}
-
-/// Returns the exhausted budget of the index and the notice about it, if that has changed. The size in the message changes with
-/// every attempt and is not compared.
-fn index_budget_change(
-    before: Option<&str>,
-    status: &IndexStatus,
-) -> Option<(Option<String>, Option<String>)> {
-    let IndexStatus::Online { trouble, synced, .. } = status else { return None };
-    match trouble {
-        Some(exhausted @ (SyncProblem::OverBudget { what, .. } | SyncProblem::TooMany { what, .. })) => {
-            (before != Some(what)).then(|| (Some(what.clone()), Some(exhausted.to_string())))
-        }
-        _ => (*synced && before.is_some()).then_some((None, None)),
-    }
-}
-
-fn online_text(
-    own: SocketAddr,
-    reported: &ReportedIndexState,
-    seen: SocketAddr,
-    reachable: &Reachability,
-) -> String {
-    if let Some(reason) = unreachable_reason(own, seen, reachable) {
-        return format!(
-            "others cannot reach this node at {seen}: {reason}; its files are not listed, but downloads work"
-        );
-    }
-    match (reported, reachable) {
-        (ReportedIndexState::Online(Some(false)), Reachability::Yes) => {
-            format!("others can now reach this node at {seen}")
-        }
-        _ => format!("connected to the index; others can reach this node at {seen}"),
-    }
+        IndexNews::OverLimit(problem) => problem.message.to_string(),
+        IndexNews::WithinLimits => return None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
     use super::*;
-    use crate::index_client::IndexInfo;
-
-    fn online_as(reachable: Reachability) -> IndexStatus {
-        let you = "127.0.0.1:7".parse().unwrap();
-        IndexStatus::Online {
-            seen_address: you,
-            reachable,
-            registered: 0,
-            synced: true,
-            trouble: None,
-            index_info: IndexInfo::default(),
-        }
-    }
-
-    fn offline() -> IndexStatus {
-        IndexStatus::Offline { error: "refused\u{7}".into(), retry_at: Instant::now() }
-    }
-
-    fn text(reported: &ReportedIndexState, status: &IndexStatus) -> Option<String> {
-        index_change("127.0.0.1:7".parse().unwrap(), reported, status).map(|(_, text)| text)
-    }
-
-    #[tokio::test]
-    async fn index_loss_and_return_are_reported_once() {
-        let lost = text(&ReportedIndexState::Online(Some(true)), &offline()).unwrap();
-        assert!(lost.starts_with("lost connection to the index: refused\\u{7}"), "{lost}");
-        assert_eq!(text(&ReportedIndexState::Offline, &offline()), None);
-        let back = text(&ReportedIndexState::Offline, &online_as(Reachability::Yes)).unwrap();
-        assert_eq!(back, "connected to the index; others can reach this node at 127.0.0.1:7");
-        assert_eq!(text(&ReportedIndexState::Online(Some(true)), &online_as(Reachability::Yes)), None);
-    }
-
-    #[tokio::test]
-    async fn unreachable_port_is_explained() {
-        assert_eq!(text(&ReportedIndexState::NotReported, &online_as(Reachability::Unknown)), None);
-        let no = online_as(Reachability::No { reason: "refused".into() });
-        let notice = text(&ReportedIndexState::Online(None), &no).unwrap();
-        assert!(notice.starts_with("others cannot reach this node at 127.0.0.1:7: refused"), "{notice}");
-        let now = text(&ReportedIndexState::Online(Some(false)), &online_as(Reachability::Yes)).unwrap();
-        assert_eq!(now, "others can now reach this node at 127.0.0.1:7");
-    }
+    use crate::operations::display_text::DisplayText;
+    use crate::operations::index_state::UnreachableCause;
 
     #[test]
-    fn exhausted_budget_is_reported_once() {
-        let over = |wanted| {
-            let what = "the list of this node".to_owned();
-            let trouble = Some(SyncProblem::OverBudget { what, wanted, limit: 5 << 20 });
-            let you = "127.0.0.1:7".parse().unwrap();
-            let (reachable, about) = (Reachability::Yes, IndexInfo::default());
-            IndexStatus::Online {
-                seen_address: you,
-                reachable,
-                registered: 0,
-                synced: false,
-                trouble,
-                index_info: about,
-            }
-        };
-        let (full, text) = index_budget_change(None, &over(6 << 20)).unwrap();
-        assert_eq!(
-            text.as_deref(),
-            Some(
-                "the index accepts no more files: the list of this node would take 6.0 MiB of at most 5.0 MiB"
-            )
-        );
-        assert_eq!(index_budget_change(full.as_deref(), &over(7 << 20)), None);
-        assert_eq!(index_budget_change(full.as_deref(), &offline()), None);
-        let settled = online_as(Reachability::Yes);
-        assert_eq!(index_budget_change(full.as_deref(), &settled), Some((None, None)));
-        assert_eq!(index_budget_change(None, &settled), None);
-    }
-
-    #[tokio::test]
-    async fn connecting_is_not_reported() {
-        assert_eq!(
-            text(&ReportedIndexState::Online(Some(true)), &IndexStatus::Connecting { attempt: 1 }),
-            None
-        );
-        assert_eq!(text(&ReportedIndexState::NotReported, &IndexStatus::Stopped), None);
+    fn changes_of_the_index_are_explained() {
+        let seen_address = "127.0.0.1:7".parse().unwrap();
+        let text = |news| index_text(&news).unwrap();
+        let error = DisplayText::new("refused\u{7}");
+        let lost = text(IndexNews::Lost { error });
+        assert!(lost.starts_with("lost connection to the index: refused\\u{7}"), "{lost}");
+        let back = text(IndexNews::Connected { seen_address });
+        assert_eq!(back, "connected to the index; others can reach this node at 127.0.0.1:7");
+        let cause = UnreachableCause::ProbeFailed { reason: DisplayText::new("refused") };
+        let notice = text(IndexNews::Unreachable { seen_address, cause });
+        assert!(notice.starts_with("others cannot reach this node at 127.0.0.1:7: refused"), "{notice}");
+        let now = text(IndexNews::Reachable { seen_address });
+        assert_eq!(now, "others can now reach this node at 127.0.0.1:7");
+        assert_eq!(index_text(&IndexNews::WithinLimits), None);
     }
 }

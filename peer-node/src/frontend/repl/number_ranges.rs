@@ -34,6 +34,11 @@ impl NumberRanges {
             .then(|| word.split(',').map(parse_range).collect::<Result<_, _>>().map(Self))
     }
 
+    /// Returns the ranges in the order in which they were typed.
+    pub(crate) fn ranges(&self) -> Vec<RangeInclusive<u32>> {
+        self.0.clone()
+    }
+
     /// Returns the numbers in the order in which they were typed; an error with the first one above `last`, if any is.
     pub(crate) fn up_to(&self, last: u32) -> Result<impl Iterator<Item = u32>, u32> {
         match self.0.iter().find(|range| *range.end() > last) {

@@ -2,35 +2,17 @@
 
 use std::net::SocketAddr;
 
-use super::command_error::candidate_lines;
-use protocol::escape::excerpt;
-use protocol::index::{ContentSource, PeerRef};
+use protocol::index::PeerRef;
 use protocol::node_id::NodeId;
+
+use crate::operations::{KnownNode, PeerName, PeerProblem, SourceRow};
 
 /// The maximum number of remembered peers.
 const MAX_SEEN: usize = 1000;
 
-/// The minimum number of digits that name a node by its id.
-const MIN_NODE_ID_DIGITS: usize = 4;
-
-/// A peer as named by the user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PeerName {
-    /// A known node or address.
-    Peer(PeerRef),
-    /// A host whose address must be resolved.
-    Host(String),
-}
-
 /// A text that names no peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PeerLookupError {
-    /// The text has no form that names peers.
-    #[error("{text} is not a peer; expected HOST:PORT, a node id, or a number from the last `sources`")]
-    Invalid {
-        /// The typed text, display-safe.
-        text: String,
-    },
     /// The last list of sources does not have the number.
     #[error("the last list has no source {number}; it has {last}")]
     NoSuchSource {
@@ -39,31 +21,12 @@ pub(crate) enum PeerLookupError {
         /// The length of the list.
         last: usize,
     },
-    /// No known node id begins with the digits.
-    #[error("no online node has an id that begins with {text}")]
-    UnknownNodeId {
-        /// The typed digits.
-        text: String,
-    },
-    /// Several node ids begin with the digits.
-    #[error("{} node ids begin with {text}; type more digits:{}", candidates.len(), candidate_lines(candidates))]
-    Ambiguous {
-        /// The typed digits.
-        text: String,
-        /// Each id with its address.
-        candidates: Vec<String>,
-    },
-    /// A host cannot be resolved.
-    #[error("cannot find {host}: {reason}")]
-    HostNotFound {
-        /// The typed host, display-safe.
-        host: String,
-        /// The error of the system.
-        reason: String,
-    },
     /// A folder was named without its peer, and no peer was browsed before.
     #[error("no peer for this folder; browse a peer first, or add `from PEER`")]
     NoBrowsedPeer,
+    /// The text has no form that names peers, or names several.
+    #[error(transparent)]
+    Name(#[from] PeerProblem),
 }
 
 /// The peers of the last list of sources, and those seen before.
@@ -76,7 +39,7 @@ pub(crate) struct SeenPeers {
 
 impl SeenPeers {
     /// Remembers a list of sources, numbered from 1.
-    pub(crate) fn set_sources(&mut self, sources: &[ContentSource]) {
+    pub(crate) fn set_sources(&mut self, sources: &[SourceRow]) {
         self.sources = sources.iter().map(|source| source.node).collect();
         for source in sources {
             self.remember(source.node, Some(source.address));
@@ -104,50 +67,37 @@ impl SeenPeers {
         self.seen.iter().find(|(seen, _)| *seen == node).and_then(|(_, address)| *address)
     }
 
-    /// Resolves the peer that a text names.
+    /// Resolves what is on the screen in the name of a peer: a number of the last sources, or the first digits of an id.
     pub(crate) fn find(&self, text: &str) -> Result<PeerName, PeerLookupError> {
-        if let Ok(address) = text.parse() {
-            return Ok(PeerName::Peer(PeerRef::Address(address)));
-        }
-        if let Ok(node) = text.parse() {
-            return Ok(PeerName::Peer(PeerRef::Node(node)));
+        // An address or a whole id of digits only is no number.
+        let name = PeerName::parse(text);
+        if let Ok(PeerName::Peer(_)) = name {
+            return Ok(name?);
         }
         if let Ok(number) = text.parse::<usize>()
             && let Some(node) = number.checked_sub(1).and_then(|at| self.sources.get(at))
         {
             return Ok(PeerName::Peer(PeerRef::Node(*node)));
         }
-        if text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
-            return Ok(PeerName::Host(text.to_owned()));
+        match name {
+            Ok(PeerName::NodeIdPrefix(digits)) => self.find_seen(digits),
+            Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(PeerLookupError::NoSuchSource { number: text.to_owned(), last: self.sources.len() })
+            }
+            name => Ok(name?),
         }
-        self.find_by_prefix(text).map(|node| PeerName::Peer(PeerRef::Node(node)))
     }
 
-    fn find_by_prefix(&self, text: &str) -> Result<NodeId, PeerLookupError> {
-        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_hex || text.len() < MIN_NODE_ID_DIGITS {
-            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            return Err(if is_number {
-                PeerLookupError::NoSuchSource { number: text.to_owned(), last: self.sources.len() }
-            } else {
-                PeerLookupError::Invalid { text: excerpt(text) }
-            });
-        }
-        let prefix = text.to_ascii_lowercase();
-        let text = excerpt(text);
-        let matching: Vec<_> =
-            self.seen.iter().filter(|(node, _)| node.to_string().starts_with(&prefix)).collect();
-        match matching.as_slice() {
-            [(node, _)] => Ok(*node),
-            [] => Err(PeerLookupError::UnknownNodeId { text }),
-            several => {
-                let candidate = |(node, address): &&(NodeId, Option<SocketAddr>)| match address {
-                    Some(address) => format!("{node}  {address}"),
-                    None => node.to_string(),
-                };
-                let candidates = several.iter().map(candidate).collect();
-                Err(PeerLookupError::Ambiguous { text, candidates })
-            }
+    /// Returns the only seen node whose id begins with the digits; the digits if no such node has been seen.
+    fn find_seen(&self, digits: String) -> Result<PeerName, PeerLookupError> {
+        let prefix = digits.to_ascii_lowercase();
+        let matching = self.seen.iter().filter(|(node, _)| node.to_string().starts_with(&prefix));
+        let candidates: Vec<KnownNode> =
+            matching.map(|&(node, address)| KnownNode { node, address }).collect();
+        match candidates.as_slice() {
+            [only] => Ok(PeerName::Peer(PeerRef::Node(only.node))),
+            [] => Ok(PeerName::NodeIdPrefix(digits)),
+            _ => Err(PeerProblem::AmbiguousNodeId { digits, candidates }.into()),
         }
     }
 
@@ -166,12 +116,13 @@ mod tests {
     use protocol::index::Share;
 
     use super::*;
+    use crate::frontend::repl::command_error::CommandError;
 
-    fn source(node: [u8; 2], port: u16) -> ContentSource {
+    fn source(node: [u8; 2], port: u16) -> SourceRow {
         let mut bytes = [0; 32];
         bytes[..2].copy_from_slice(&node);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        ContentSource { node: NodeId::from_bytes(bytes), address, share: Share::Complete }
+        SourceRow { node: NodeId::from_bytes(bytes), address, share: Share::Complete }
     }
 
     fn peers() -> SeenPeers {
@@ -204,8 +155,9 @@ mod tests {
         let peers = peers();
         assert_eq!(peers.find("3"), Err(PeerLookupError::NoSuchSource { number: "3".into(), last: 2 }));
         assert_eq!(peers.find("0"), Err(PeerLookupError::NoSuchSource { number: "0".into(), last: 2 }));
-        assert_eq!(peers.find("abc0"), Err(PeerLookupError::UnknownNodeId { text: "abc0".into() }));
-        assert_eq!(peers.find("nobody"), Err(PeerLookupError::Invalid { text: "nobody".into() }));
+        assert_eq!(peers.find("abc0"), Ok(PeerName::NodeIdPrefix("abc0".into())));
+        let invalid = PeerProblem::Invalid { text: "nobody".into() };
+        assert_eq!(peers.find("nobody"), Err(invalid.into()));
         let mut many = peers;
         many.set_sources(&[source([0xab, 0xcd], 1), {
             let mut other = source([0xab, 0xcd], 3);
@@ -214,13 +166,13 @@ mod tests {
         }]);
         assert_eq!(many.find("abab").map(|_| ()), Ok(()));
         let ambiguous = many.find("ab").map(|_| ()).unwrap_err();
-        assert!(matches!(ambiguous, PeerLookupError::Invalid { .. }), "{ambiguous}");
+        assert!(matches!(ambiguous, PeerLookupError::Name(PeerProblem::Invalid { .. })), "{ambiguous}");
         many.set_sources(&[source([0xab, 0xcd], 1), {
             let mut other = source([0xab, 0xcd], 4);
             other.node = NodeId::from_bytes([[0xab, 0xcd, 1, 0].repeat(8).try_into().unwrap()][0]);
             other
         }]);
-        let ambiguous = many.find("abcd").unwrap_err().to_string();
+        let ambiguous = CommandError::from(many.find("abcd").unwrap_err()).to_string();
         assert!(ambiguous.starts_with("2 node ids begin with abcd; type more digits:\n  "), "{ambiguous}");
         assert!(ambiguous.contains("  127.0.0.1:4"), "{ambiguous}");
         assert_eq!(many.browsed(), Err(PeerLookupError::NoBrowsedPeer));

@@ -1,50 +1,45 @@
-use std::net::SocketAddr;
+use crate::operations::index_state::{NodeReachability, UnreachableCause};
 
-use protocol::escape::display_safe;
+/// Returns whether other nodes can reach this one.
+pub(crate) fn reachability_text(reachability: &NodeReachability) -> String {
+    match reachability {
+        NodeReachability::Unknown => "reachability not tested yet".to_owned(),
+        NodeReachability::Reachable => "reachable".to_owned(),
+        NodeReachability::Unreachable(cause) => format!("not reachable: {}", unreachable_reason(cause)),
+    }
+}
 
-use crate::addresses::{ListenerFault, listener_fault};
-use crate::index_client::Reachability;
-
-/// Returns why other nodes cannot reach this one, with a remedy if the listening address is the cause. `None` if they can, or
-/// if the index has not tried yet.
-pub(crate) fn unreachable_reason(
-    own: SocketAddr,
-    seen: SocketAddr,
-    reachable: &Reachability,
-) -> Option<String> {
-    let Reachability::No { reason } = reachable else { return None };
-    Some(match listener_fault(own, seen) {
-        Some(ListenerFault::LoopbackOnly) => {
-            format!("this node listens on {} only; restart it with --listen-host 0.0.0.0 (or ::)", own.ip())
+/// Returns why other nodes cannot reach this one, with a remedy if the listening address is the cause.
+pub(crate) fn unreachable_reason(cause: &UnreachableCause) -> String {
+    match cause {
+        UnreachableCause::LoopbackListener { listening } => {
+            format!("this node listens on {listening} only; restart it with --listen-host 0.0.0.0 (or ::)")
         }
-        Some(ListenerFault::OtherAddress) => format!(
-            "this node listens on {} only, but the index sees it at {}; restart it with --listen-host {} or 0.0.0.0",
-            own.ip(),
-            seen.ip(),
-            seen.ip()
+        UnreachableCause::OtherListener { listening, seen } => format!(
+            "this node listens on {listening} only, but the index sees it at {seen}; restart it with --listen-host {seen} or 0.0.0.0"
         ),
-        None => display_safe(reason).into_owned(),
-    })
+        UnreachableCause::ProbeFailed { reason } => reason.to_string(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operations::display_text::DisplayText;
 
     #[test]
-    fn listen_address_is_blamed_before_the_firewall() {
-        let no = Reachability::No { reason: "a firewall\u{7}".into() };
-        let because = |own: &str, reachable: &Reachability| {
-            unreachable_reason(own.parse().unwrap(), "10.0.0.7:1".parse().unwrap(), reachable)
-        };
-        let text = because("127.0.0.1:1", &no).unwrap();
+    fn wrong_listener_comes_with_a_remedy() {
+        let (listening, seen) = ("127.0.0.1".parse().unwrap(), "10.0.0.7".parse().unwrap());
+        let text = unreachable_reason(&UnreachableCause::LoopbackListener { listening });
         assert!(
             text.contains("listens on 127.0.0.1 only") && text.contains("--listen-host 0.0.0.0"),
             "{text}"
         );
-        let text = because("10.0.0.8:1", &no).unwrap();
+        let text = unreachable_reason(&UnreachableCause::OtherListener { listening, seen });
         assert!(text.contains("sees it at 10.0.0.7"), "{text}");
-        assert_eq!(because("0.0.0.0:1", &no).unwrap(), "a firewall\\u{7}");
-        assert_eq!(because("127.0.0.1:1", &Reachability::Yes), None);
+        let reason = DisplayText::new("a firewall\u{7}");
+        let text =
+            reachability_text(&NodeReachability::Unreachable(UnreachableCause::ProbeFailed { reason }));
+        assert_eq!(text, "not reachable: a firewall\\u{7}");
     }
 }

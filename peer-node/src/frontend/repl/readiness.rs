@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::command::ReplCommand;
-use crate::index_client::IndexStatus;
-use crate::node::Node;
+use crate::operations::Operations;
+use crate::operations::readiness::ReadyFor;
 
 /// Maximum total time that the commands of a script wait.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,13 +40,14 @@ impl Readiness {
 
     /// Waits until the node is ready for a command, at most until the deadline. Returns true the first time that it has waited
     /// for the node's files. Cancel safe.
-    pub(super) async fn wait(&mut self, node: &Node, command: &ReplCommand) -> bool {
+    pub(super) async fn wait(&mut self, operations: &Operations, command: &ReplCommand) -> bool {
         let need = Prerequisite::for_command(command);
         if need <= self.satisfied {
             return false;
         }
+        let ready_for = if need == Prerequisite::Index { ReadyFor::Index } else { ReadyFor::Library };
         // After the deadline the command runs anyway; `status` shows what is still pending.
-        let _ = timeout_at(self.deadline, wait_until_ready(node, need)).await;
+        let _ = operations.ready(ready_for, self.deadline).await;
         std::mem::replace(&mut self.satisfied, need) < Prerequisite::Library
     }
 }
@@ -65,21 +66,6 @@ impl Prerequisite {
             ReplCommand::Download(_) => Self::Library,
             _ => Self::Index,
         }
-    }
-}
-
-async fn wait_until_ready(node: &Node, need: Prerequisite) {
-    node.library().settled().await;
-    if need < Prerequisite::Index {
-        return;
-    }
-    let index = node.index();
-    let mut status = index.status();
-    let is_decided = |status: &IndexStatus| !matches!(status, IndexStatus::Connecting { .. });
-    let decided = status.wait_for(is_decided).await;
-    let is_online = decided.is_ok_and(|status| matches!(*status, IndexStatus::Online { .. }));
-    if is_online {
-        let _ = index.synced(READY_TIMEOUT).await;
     }
 }
 

@@ -10,8 +10,7 @@ use super::notices::{Notices, ReplNotice};
 use super::readiness::Readiness;
 use super::session::ReplSession;
 use crate::frontend::console::output::OutputError;
-use crate::frontend::signals::{Signals, StopSignal};
-use crate::index_client::IndexStatus;
+use crate::platform::{Signals, StopSignal};
 
 /// The outcome of a script, the worst last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,9 +95,12 @@ impl<'a> ReplLoop<'a> {
     }
 
     fn prompt(&self) -> String {
-        let port = self.session.node.address().port();
-        let is_online = matches!(*self.session.node.index().status().borrow(), IndexStatus::Online { .. });
-        if is_online { format!("peer {port}> ") } else { format!("peer {port} (no index)> ") }
+        let port = self.session.operations.identity().address.port();
+        if self.session.operations.is_index_online() {
+            format!("peer {port}> ")
+        } else {
+            format!("peer {port} (no index)> ")
+        }
     }
 
     fn is_for_person(&self) -> bool {
@@ -184,7 +186,7 @@ impl<'a> ReplLoop<'a> {
         let (session, readiness) = (&mut self.session, &mut self.readiness);
         let execution = async {
             if let Some(readiness) = readiness
-                && readiness.wait(&session.node, &command).await
+                && readiness.wait(&session.operations, &command).await
             {
                 // The counts are complete only after the scan of the folder.
                 session.warn_of_left_out();
@@ -227,6 +229,10 @@ impl<'a> ReplLoop<'a> {
                 return Ok(LoopControl::Continue);
             }
             CommandError::AlreadyReported => {}
+            CommandError::Operation(problem) => {
+                tracing::debug!(kind = ?problem.kind(), %problem, "command failed");
+                self.session.output.error(failure);
+            }
             other => self.session.output.error(other),
         }
         self.outcome = ScriptOutcome::Failed;

@@ -1,23 +1,13 @@
 //! The last numbered list: hits of a search, or files and folders of a peer.
 
-use protocol::digest::Digest;
-use protocol::index::{FileRecord, Hit, SearchCursor};
+use protocol::index::SearchCursor;
 use protocol::node_id::NodeId;
 
 use super::number_ranges::NumberRanges;
+use crate::operations::{FolderEntry, ListedContent, SafeName, SearchHit};
 
 /// The maximum number of rows of a list, all pages together.
 const MAX_ROWS: usize = 200_000;
-
-/// A content with a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ListedContent {
-    pub(crate) digest: Digest,
-    /// The size in bytes, if known.
-    pub(crate) size: Option<u64>,
-    /// The path under which a peer shares it, as received from the network.
-    pub(crate) path: String,
-}
 
 /// One numbered row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +18,8 @@ pub(crate) enum ListRow {
     Folder {
         /// The peer.
         peer: NodeId,
-        /// The folder's path as received from the network, without a trailing `/`.
-        path: String,
+        /// The folder's path, without a trailing `/`.
+        path: SafeName,
     },
 }
 
@@ -41,7 +31,7 @@ pub(crate) enum NextPage {
         /// The query.
         query: String,
         /// Hits that were already received, in order.
-        rest: Vec<Hit>,
+        rest: Vec<SearchHit>,
         /// The cursor for further hits, if there are more.
         after: Option<SearchCursor>,
     },
@@ -52,7 +42,7 @@ pub(crate) enum NextPage {
         /// The folder above the files, if not the root.
         folder: Option<String>,
         /// The last path that was shown.
-        after: String,
+        after: SafeName,
     },
     /// More entries of one folder of a peer.
     Entries {
@@ -61,22 +51,6 @@ pub(crate) enum NextPage {
         /// The entries, in order.
         rest: Vec<FolderEntry>,
     },
-}
-
-/// A direct entry of a folder of a peer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum FolderEntry {
-    /// A folder.
-    Folder {
-        /// The path.
-        path: String,
-        /// The number of files below it.
-        files: u64,
-        /// The total size of these files.
-        bytes: u64,
-    },
-    /// A file.
-    File(FileRecord),
 }
 
 /// A number that is not in the list.
@@ -146,48 +120,28 @@ impl RowList {
     }
 }
 
-impl From<&Hit> for ListedContent {
-    fn from(hit: &Hit) -> Self {
-        let path = hit.names.first().cloned().unwrap_or_else(|| hit.digest.to_string());
-        Self { digest: hit.digest, size: Some(hit.size), path }
-    }
-}
-
-impl From<&FileRecord> for ListedContent {
-    fn from(record: &FileRecord) -> Self {
-        Self { digest: record.digest, size: Some(record.size), path: record.path.clone() }
-    }
-}
-
-impl ListedContent {
-    /// Returns the last component of the path.
-    pub(crate) fn file_name(&self) -> &str {
-        self.path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&self.path)
-    }
-}
-
 impl ListRow {
     /// Returns the path; a folder's ends in `/`.
-    pub(crate) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> SafeName {
         match self {
             Self::File(listed) => listed.path.clone(),
-            Self::Folder { path, .. } => format!("{path}/"),
+            Self::Folder { path, .. } => path.as_folder(),
         }
     }
-}
 
-impl FolderEntry {
-    /// Returns the numbered row of an entry of a peer.
-    pub(crate) fn row(&self, peer: NodeId) -> ListRow {
-        match self {
-            Self::Folder { path, .. } => ListRow::Folder { peer, path: path.clone() },
-            Self::File(file) => ListRow::File(ListedContent::from(file)),
+    /// Returns the row of an entry of a folder of a peer.
+    pub(crate) fn from_entry(entry: &FolderEntry, peer: NodeId) -> Self {
+        match entry {
+            FolderEntry::Folder { path, .. } => Self::Folder { peer, path: path.clone() },
+            FolderEntry::File(file) => Self::File(file.content.clone()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::digest::Digest;
+
     use super::*;
 
     fn listed(path: &str) -> ListedContent {
@@ -200,7 +154,7 @@ mod tests {
 
     fn pick(shown: &RowList, word: &str) -> Result<Vec<String>, RowNumberError> {
         let numbers = NumberRanges::parse(word).unwrap().unwrap();
-        Ok(shown.select(&numbers)?.into_iter().map(ListRow::path).collect())
+        Ok(shown.select(&numbers)?.into_iter().map(|row| row.path().to_string()).collect())
     }
 
     #[test]
@@ -216,12 +170,5 @@ mod tests {
         assert!(shown.next_page().is_none());
         shown.clear();
         assert_eq!(pick(&shown, "1"), Err(RowNumberError::NoList));
-    }
-
-    #[test]
-    fn the_file_name_is_the_last_component() {
-        for (path, name) in [("a/b.iso", "b.iso"), ("b.iso", "b.iso"), ("a/", "a"), ("", ""), ("/", "/")] {
-            assert_eq!(listed(path).file_name(), name);
-        }
     }
 }

@@ -14,12 +14,15 @@ use super::peers::SeenPeers;
 use super::row_list::{ListRow, RowList};
 use crate::frontend::console::output::ConsoleOutput;
 use crate::node::Node;
+use crate::operations::Operations;
 use crate::view::DownloadId;
 
 /// One session of a person or a script.
 pub(crate) struct ReplSession {
     /// The node.
     pub(crate) node: Arc<Node>,
+    /// What the node can be asked to do.
+    pub(crate) operations: Operations,
     /// The configured address of the index.
     pub(crate) index_address: String,
     /// The terminal or the streams of the script.
@@ -48,8 +51,10 @@ impl ReplSession {
     ) -> Self {
         let (last_list, peers) = (RowList::default(), SeenPeers::default());
         let (foreground, background) = (Vec::new(), Background::default());
+        let operations = Operations::new(Arc::clone(&node));
         Self {
             node,
+            operations,
             index_address: index,
             output,
             last_list,
@@ -61,26 +66,22 @@ impl ReplSession {
         }
     }
 
-    /// Updates the candidates for Tab completion.
+    /// Updates the candidates for Tab completion, except downloads, which follow events.
     pub(crate) fn update_completions(&self) {
-        let hits = self.last_list.rows().iter().map(ListRow::path).take(1000).collect();
+        let hits = self.last_list.rows().iter().take(1000).map(ListRow::path).collect();
         let peers = self.peers.addresses().map(|address| address.to_string()).collect();
-        let views = self.node.downloads().views();
-        let running = views.into_iter().filter(|view| !view.state.is_settled() || view.state.is_failed());
-        let downloads = running.map(|view| (view.id.0, view.name)).collect();
-        self.completions.update(|data| (data.hits, data.peers, data.downloads) = (hits, peers, downloads));
+        self.completions.update(|data| (data.hits, data.peers) = (hits, peers));
     }
 
     /// Formats a local path, relative to the node's folder if it is inside.
     pub(crate) fn display_own_path(&self, path: &Path) -> String {
-        display_path(path.strip_prefix(self.node.share_dir()).unwrap_or(path))
+        display_path(path.strip_prefix(self.operations.share_dir()).unwrap_or(path))
     }
 
     /// Warns how much is left out of the shared folders, if the user may not expect it.
     pub(crate) fn warn_of_left_out(&mut self) {
-        let overview = self.node.library().overview();
-        if let Some(text) = left_out_text(&overview).filter(|_| overview.has_unexpected()) {
-            self.output.warning(text);
+        if let Some(left_out) = self.operations.left_out().filter(|left_out| left_out.has_unexpected) {
+            self.output.warning(left_out_text(&left_out));
         }
     }
 

@@ -1,38 +1,32 @@
-use std::collections::BTreeSet;
-
-use protocol::escape::display_safe;
 use protocol::units::DisplaySize;
 
-use super::session::display_path;
-use crate::view::{DownloadId, DownloadState, DownloadView};
+use crate::operations::Download;
+use crate::operations::events::{SpaceChange, SpaceNews};
 
 /// The downloads that were reported as waiting for disk space: each is reported once, and once more when it resumes.
 #[derive(Debug, Default)]
 pub(crate) struct SpaceNotices {
-    reported: BTreeSet<DownloadId>,
+    news: SpaceNews,
 }
 
 impl SpaceNotices {
     /// Returns the notice for a download that started or stopped waiting for space since the last call.
-    pub(crate) fn notice_for(&mut self, view: &DownloadView) -> Option<String> {
-        let number = view.id.0;
-        match &view.state {
-            DownloadState::AwaitingSpace(space) => self.reported.insert(view.id).then(|| {
-                let (needed, free) = (DisplaySize(space.needed), DisplaySize(space.free));
-                let (folder, name) = (display_path(&space.folder), display_safe(&view.name));
-                format!(
-                    "download {number} paused: not enough space in {folder} for {name} \
-                     (needs {needed} more, {free} free); resumes automatically"
-                )
-            }),
-            DownloadState::Queued
-            | DownloadState::Paused
-            | DownloadState::AwaitingSources { .. }
-            | DownloadState::AwaitingSystem { .. } => None,
-            state => {
-                let is_resumed = self.reported.remove(&view.id) && !state.is_over();
-                is_resumed.then(|| format!("download {number} resumed: {}", display_safe(&view.name)))
-            }
+    pub(crate) fn notice_for(&mut self, view: &Download) -> Option<String> {
+        let change = self.news.change(view.id, &view.state)?;
+        Some(space_notice(view.id.0, &view.name.to_string(), &change))
+    }
+}
+
+/// Returns the notice for a download that started or stopped waiting for space. The name is display-safe.
+pub(crate) fn space_notice(number: u32, name: &str, change: &SpaceChange) -> String {
+    match change {
+        SpaceChange::Short { folder, needed, free } => {
+            let (needed, free) = (DisplaySize(*needed), DisplaySize(*free));
+            format!(
+                "download {number} paused: not enough space in {folder} for {name} \
+                 (needs {needed} more, {free} free); resumes automatically"
+            )
         }
+        SpaceChange::Available => format!("download {number} resumed: {name}"),
     }
 }

@@ -68,7 +68,9 @@ impl Actor {
         };
         // A file that was hashed again because of doubts about its content is no longer shared.
         self.inventory.invalidate(&location);
-        match self.queue.retry(&location, reason.clone(), Instant::now()) {
+        // Without randomness only the jitter is lost.
+        let random = getrandom::u64().unwrap_or(0);
+        match self.queue.retry(&location, reason.clone(), Instant::now(), random) {
             RetryOutcome::Soon => tracing::debug!(path, %reason, "a file will be hashed again soon"),
             RetryOutcome::Parked => {
                 self.skip_log.log(&SkippedEntry { location, reason });

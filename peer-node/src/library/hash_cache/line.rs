@@ -88,7 +88,5 @@ fn to_hashed_file(line: HashLine) -> Option<HashedFile> {
 /// Returns the checksum of a line that has none yet: 16 hexadecimal digits.
 fn checksum(line: &HashLine) -> io::Result<String> {
     debug_assert!(line.check.is_none(), "the checksum does not cover itself");
-    let mut digits = sha256(&serde_json::to_vec(line)?).to_string();
-    digits.truncate(CHECKSUM_DIGITS);
-    Ok(digits)
+    Ok(format!("{:.CHECKSUM_DIGITS$}", sha256(&serde_json::to_vec(line)?)))
 }

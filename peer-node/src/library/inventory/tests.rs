@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -103,6 +104,39 @@ fn file_and_folder_names_are_taken() {
     assert!(!taken("movie") && !taken("movies/y") && !taken("x"));
     let place = inventory.location_of(&SharePath::parse("movies/x").unwrap());
     assert_eq!(place, Some("/s/movies/x".into()));
+}
+
+/// Changes one of many shared files; returns the time that this and the new listing took, and how many items were copied.
+fn change_one_of(files: u32) -> (Duration, usize) {
+    let mut inventory = Inventory::default();
+    let path = |number: u32| format!("folder {:04}/{number:07}.flac", number / 200);
+    for number in 0..files {
+        let location = format!("/s/{}", path(number));
+        inventory.observe(found(&location, &path(number), 1), 1);
+        let digest = protocol::sha256::sha256(&number.to_be_bytes());
+        inventory.confirm(Path::new(&location), identity(1), digest, SystemTime::UNIX_EPOCH).unwrap();
+    }
+    let before = inventory.listing();
+    let (changed, began) = (format!("/s/{}", path(files / 2)), Instant::now());
+    inventory.observe(found(&changed, &path(files / 2), 2), 2);
+    confirm(&mut inventory, &changed, 2).unwrap();
+    let after = inventory.listing();
+    let took = began.elapsed();
+    assert_eq!((before.len(), after.len()), (files as usize, files as usize));
+    (took, after.unshared_len(&before))
+}
+
+#[test]
+fn one_change_copies_little_of_the_listing() {
+    let (_, copied) = change_one_of(20_000);
+    assert!(copied <= 4 * 513, "{copied} items copied");
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p peer-node --lib a_million_files -- --ignored --nocapture"]
+fn change_among_a_million_files_is_measured() {
+    let (took, copied) = change_one_of(1_000_000);
+    println!("one change among 1,000,000 shared files: {took:?}, {copied} list items copied");
 }
 
 /// The events of one file. Some files compete for the same name.

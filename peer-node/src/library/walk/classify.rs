@@ -1,15 +1,14 @@
 use std::ffi::OsStr;
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::io;
 
 use protocol::limits::MAX_FILE_SIZE;
 use protocol::share_path::SharePath;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
-use rustix::io::Errno;
 
 use super::super::report::SkipReason;
 use super::super::shares::{is_hidden, is_unfinished};
-use crate::storage::FileIdentity;
+use crate::platform::{
+    EntryStatus, EntryType, FileIdentity, FolderRef, is_out_of_resources, is_unfollowed_link,
+};
 
 /// The network path of a folder that contains an entry.
 #[derive(Clone)]
@@ -31,30 +30,30 @@ impl NetworkParent {
 
 /// Returns the kind of an entry and its network path.
 pub(super) fn classify(
-    folder: BorrowedFd<'_>,
+    folder: FolderRef<'_>,
     name: &OsStr,
     parent: Option<&NetworkParent>,
-) -> Result<(Stat, SharePath), SkipReason> {
+) -> Result<(EntryStatus, SharePath), SkipReason> {
     if is_hidden(name) && !matches!(parent, Some(NetworkParent::Registered(_))) {
         return Err(SkipReason::Hidden);
     }
-    let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(errno_reason)?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile | FileType::Directory => Ok((stat, child_path(parent, name)?)),
-        FileType::Symlink => Err(SkipReason::Link),
-        _ => Err(SkipReason::Special),
+    let status = folder.status_of(name).map_err(|error| error_reason(&error))?;
+    match status.entry_type {
+        EntryType::File | EntryType::Folder => Ok((status, child_path(parent, name)?)),
+        EntryType::Link => Err(SkipReason::Link),
+        EntryType::Special => Err(SkipReason::Special),
     }
 }
 
 /// Returns the identity of a regular file if it may be shared.
-pub(super) fn check_file(stat: &Stat, name: &OsStr) -> Result<FileIdentity, SkipReason> {
+pub(super) fn check_file(status: &EntryStatus, name: &OsStr) -> Result<FileIdentity, SkipReason> {
     if is_unfinished(name) {
         return Err(SkipReason::Unfinished);
     }
-    if stat.st_nlink > 1 && stat.st_uid != rustix::process::geteuid().as_raw() {
+    if status.is_foreign_link {
         return Err(SkipReason::ForeignLink);
     }
-    let identity = FileIdentity::from_stat(stat).ok_or(SkipReason::Special)?;
+    let identity = status.identity.ok_or(SkipReason::Special)?;
     if identity.size > MAX_FILE_SIZE { Err(SkipReason::OverLimit) } else { Ok(identity) }
 }
 
@@ -65,22 +64,18 @@ pub(super) fn child_path(parent: Option<&NetworkParent>, name: &OsStr) -> Result
         Some(NetworkParent::Folder(path)) => Some(path),
         None => None,
     };
-    let name = std::str::from_utf8(name.as_bytes()).map_err(|_| SkipReason::NotUtf8)?;
+    let name = name.to_str().ok_or(SkipReason::NotUtf8)?;
     let text = folder.map_or_else(|| name.to_owned(), |folder| format!("{}/{name}", folder.as_str()));
     SharePath::try_from(text).map_err(SkipReason::BadName)
 }
 
-/// Opens a folder without following a link.
-pub(super) fn open_folder(at: BorrowedFd<'_>, name: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    rustix::fs::openat(at, name, flags, Mode::empty())
-}
-
 /// Returns why an entry is skipped after a system call failed.
-pub(super) fn errno_reason(errno: Errno) -> SkipReason {
-    match errno {
-        Errno::LOOP => SkipReason::Link,
-        Errno::MFILE | Errno::NFILE | Errno::NOMEM => SkipReason::SystemLimit,
-        errno => SkipReason::Unreadable(std::io::Error::from(errno).kind()),
+pub(super) fn error_reason(error: &io::Error) -> SkipReason {
+    if is_unfollowed_link(error) {
+        SkipReason::Link
+    } else if is_out_of_resources(error) {
+        SkipReason::SystemLimit
+    } else {
+        SkipReason::Unreadable(error.kind())
     }
 }

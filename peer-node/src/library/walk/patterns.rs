@@ -1,20 +1,14 @@
-use std::fs::File;
-use std::io::Read;
-use std::os::fd::BorrowedFd;
-
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
+use std::io::{self, Read};
 
 use super::super::exclusions::{IGNORE_FILE, MAX_IGNORE_FILE_SIZE, PatternError};
+use crate::platform::FolderRef;
 
 /// Reads the pattern file of a folder; `None` if it does not exist.
-pub(super) fn read_patterns(folder: BorrowedFd<'_>) -> Result<Option<String>, PatternError> {
-    let unreadable = |error: std::io::Error| PatternError::Unreadable(error.to_string());
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::openat(folder, IGNORE_FILE, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => return Err(unreadable(errno.into())),
+pub(super) fn read_patterns(folder: FolderRef<'_>) -> Result<Option<String>, PatternError> {
+    let unreadable = |error: io::Error| PatternError::Unreadable(error.to_string());
+    let file = match folder.open_entry(IGNORE_FILE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(unreadable)?,
     };
     if !file.metadata().map_err(unreadable)?.is_file() {
         return Err(PatternError::Unreadable("not a regular file".to_owned()));

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 
 use super::super::free_name::EntryKind;
 use super::*;
@@ -182,11 +183,14 @@ fn link_loops_are_not_followed() {
 #[test]
 fn too_deep_tree_is_cut_off() {
     let tree = WalkTree::new();
-    let mut folder = open_folder(CWD, tree.at("share")).unwrap();
+    let open = |at: BorrowedFd<'_>, name: &Path| {
+        rustix::fs::openat(at, name, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap()
+    };
+    let mut folder = open(CWD, &tree.at("share"));
     for _ in 0..3000 {
         rustix::fs::mkdirat(&folder, "d", Mode::RWXU).unwrap();
         rustix::fs::openat(&folder, "f", OFlags::CREATE | OFlags::WRONLY, Mode::RWXU).unwrap();
-        folder = open_folder(folder.as_fd(), "d").unwrap();
+        folder = open(folder.as_fd(), Path::new("d"));
     }
     let seen = tree.walk(&tree.shares(), "share");
     assert_eq!(seen.files.len(), MAX_PATH_DEPTH);

@@ -62,7 +62,7 @@ fn changing_file_is_parked_and_retried_later() {
     for version in 2..6 {
         assert!(begin(&mut queue, now).is_some());
         queue.end();
-        retries.push(queue.retry(Path::new("/d/log"), SkipReason::Changing, now));
+        retries.push(queue.retry(Path::new("/d/log"), SkipReason::Changing, now, 0));
         queue.add(Path::new("/d/log"), identity(5, version), JobStart::NotBefore(now));
         now = queue.next_due().unwrap().max(now);
     }
@@ -88,7 +88,7 @@ fn removed_file_is_neither_started_nor_retried() {
     assert!(begin(&mut queue, now).is_some());
     queue.remove(Path::new("/a"));
     queue.end();
-    assert_eq!(queue.retry(Path::new("/a"), SkipReason::Changing, now), RetryOutcome::Dropped);
+    assert_eq!(queue.retry(Path::new("/a"), SkipReason::Changing, now, 0), RetryOutcome::Dropped);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn forbidden_file_is_parked_until_it_changes() {
     assert!(begin(&mut queue, now).is_some());
     queue.end();
     let forbidden = SkipReason::Unreadable(ErrorKind::PermissionDenied);
-    assert_eq!(queue.retry(Path::new("/a"), forbidden, now), RetryOutcome::Parked);
+    assert_eq!(queue.retry(Path::new("/a"), forbidden, now, 0), RetryOutcome::Parked);
     queue.add(Path::new("/a"), identity(1, 1), JobStart::Last);
     assert_eq!((begin(&mut queue, now), queue.files_left()), (None, 0));
     queue.add(Path::new("/a"), identity(1, 2), JobStart::Last);
@@ -170,7 +170,7 @@ proptest! {
                 QueueEvent::Failed => {
                     if let Some(failed) = running.pop() {
                         queue.end();
-                        queue.retry(&failed, SkipReason::Changing, now);
+                        queue.retry(&failed, SkipReason::Changing, now, 0);
                     }
                 }
                 QueueEvent::Removed => queue.remove(&place),

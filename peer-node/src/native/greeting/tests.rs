@@ -3,18 +3,18 @@ use tokio::net::TcpListener;
 use super::*;
 
 fn local_node(number: u8) -> LocalNode {
-    LocalNode { node: NodeId::from_bytes([number; 32]), port: u16::from(number) }
+    LocalNode { node: NodeId::from_bytes([number; 32]), port: u16::from(number), features: FEATURES }
 }
 
-async fn pair() -> (TcpStream, TcpStream) {
+async fn pair() -> (PeerStream, PeerStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let dialled = TcpStream::connect(listener.local_addr().unwrap());
+    let dialled = tokio::net::TcpStream::connect(listener.local_addr().unwrap());
     let (accepted, dialled) = tokio::join!(listener.accept(), dialled);
-    (accepted.unwrap().0, dialled.unwrap())
+    (PeerStream::Plain(accepted.unwrap().0), PeerStream::Plain(dialled.unwrap()))
 }
 
 /// Receives a greeting with its preamble.
-async fn accept(stream: &mut TcpStream) -> Result<IncomingConnection, LinkGreetingError> {
+async fn accept(stream: &mut PeerStream) -> Result<IncomingConnection, LinkGreetingError> {
     let mut preamble = [0; PREAMBLE_LEN];
     stream.read_exact(&mut preamble).await?;
     receive(stream, preamble, local_node(1)).await

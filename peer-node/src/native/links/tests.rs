@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::super::link_width::LinkWidth;
 use super::*;
-use crate::native::FetchChannel;
+use crate::native::{FetchChannel, PeerListingError};
 use crate::source_address::SourceAddress;
 use crate::state_dir::StateDir;
 use crate::storage::FileIdentity;
@@ -33,6 +33,10 @@ struct LinkTestNode {
 
 impl LinkTestNode {
     async fn start(number: u8) -> Self {
+        Self::start_with(number, false).await
+    }
+
+    async fn start_with(number: u8, is_searchable: bool) -> Self {
         // Temporary folders have hidden names by default, and hidden folders are not shared.
         let home = tempfile::Builder::new().prefix("links").tempdir().unwrap();
         let share = home.path().canonicalize().unwrap();
@@ -57,7 +61,7 @@ impl LinkTestNode {
             port: address.port(),
             library,
             partials: Partials::default(),
-            is_searchable: false,
+            is_searchable,
             probe_key: ProbeKey::default(),
             transport: transport.clone(),
             tracker: tracker.clone(),
@@ -65,7 +69,7 @@ impl LinkTestNode {
         });
         let visited = links.clone();
         tracker.clone().spawn(async move {
-            let visit = |mut stream: TcpStream, from, permit| {
+            let visit = |mut stream: PeerStream, from, permit| {
                 let links = visited.clone();
                 async move {
                     let mut preamble = [0; PREAMBLE_LEN];
@@ -85,7 +89,7 @@ impl LinkTestNode {
         let manifest = Arc::new(builder.finish().unwrap());
         let path = self.home.path().canonicalize().unwrap().join("file");
         fs::write(&path, content).unwrap();
-        let identity = FileIdentity::from_file(fs::File::open(&path).unwrap()).unwrap().unwrap();
+        let identity = FileIdentity::from_file(&fs::File::open(&path).unwrap()).unwrap().unwrap();
         self.links.inner.config.library.adopt(path, identity, Arc::clone(&manifest)).await.unwrap();
         manifest
     }
@@ -201,4 +205,33 @@ async fn connection_beyond_the_wanted_number_is_refused() {
     wait_until("the connection to be refused", || link.connections() == 1).await;
     assert_eq!(sending.state.further_out.count(), 0);
     assert!(!link.is_closed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_listed_if_the_peer_announced_that() {
+    let (source, reader) = (LinkTestNode::start_with(5, true).await, LinkTestNode::start(6).await);
+    let manifest = source.share(&[7; 1000]).await;
+    let link = reader.links.get_or_connect(source.links.inner.config.node, source.address).await.unwrap();
+    let (files, more) = link.browse(None, 10).await.unwrap();
+    let listed: Vec<_> = files.iter().map(|file| (file.path.as_str(), file.digest)).collect();
+    assert_eq!((listed, more), (vec![("file", manifest.digest())], false));
+    assert_eq!(link.browse(Some("file".to_owned()), 10).await, Ok((Vec::new(), false)));
+
+    let silent = LinkTestNode::start(7).await;
+    let link = reader.links.get_or_connect(silent.links.inner.config.node, silent.address).await.unwrap();
+    assert_eq!(link.browse(None, 10).await, Err(PeerListingError::Unsupported));
+    // A peer that requests a list regardless is disconnected.
+    link.shared.queue.push(PeerMessage::Browse { number: 1, after: None, limit: 10 });
+    wait_until("the link to close", || link.is_closed()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_beyond_the_rate_are_postponed() {
+    let (source, reader) = (LinkTestNode::start_with(8, true).await, LinkTestNode::start(9).await);
+    let link = reader.links.get_or_connect(source.links.inner.config.node, source.address).await.unwrap();
+    let begun = Instant::now();
+    for _ in 0..220 {
+        assert_eq!(link.browse(None, 1).await, Ok((Vec::new(), false)));
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(500), "{:?}", begun.elapsed());
 }

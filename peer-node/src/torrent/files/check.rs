@@ -1,7 +1,6 @@
 //! Verifies pieces on disk.
 
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
@@ -13,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::TorrentFiles;
 use super::handles::FileState;
 use super::layout;
+use crate::platform::FileAt;
 
 /// Bytes a thread verifies before it takes the next run: enough for the system to read ahead.
 const BATCH_BYTES: u32 = 8 << 20;

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use protocol::bitfield::Bitfield;
 use protocol::metainfo::{FileSpan, Metainfo};
-use rustix::fs::SeekFrom;
 use tokio_util::sync::CancellationToken;
 
 use super::content_root::{self, CandidateKind, ContentRoot, NameCandidate, with_suffix};
 use super::handles::{FileHandles, FileState};
 use super::layout;
 use super::{TorrentFiles, TorrentFilesError};
+use crate::platform::data_ranges;
 use crate::storage::{Folder, PathKind};
 use crate::torrent::selection::FileSelection;
 
@@ -148,8 +149,9 @@ impl TorrentFiles {
                     let end = |piece| {
                         geometry.piece_offset(piece) + u64::from(geometry.length_of(piece)) - file.offset
                     };
-                    let is_written =
-                        |piece| written.iter().any(|(from, to)| *from < end(piece) && start(piece) < *to);
+                    let is_written = |piece| {
+                        written.iter().any(|range| range.start < end(piece) && start(piece) < range.end)
+                    };
                     pieces.filter(|piece| !is_written(*piece)).for_each(|piece| claimed.remove(piece));
                 }
             }
@@ -162,15 +164,9 @@ impl TorrentFiles {
     }
 
     /// Returns the ranges of a part that have data on disk.
-    fn written_ranges(&self, number: usize) -> Vec<(u64, u64)> {
+    fn written_ranges(&self, number: usize) -> Vec<Range<u64>> {
         let Ok(Some((part, _))) = self.reader(number) else { return Vec::new() };
-        let (mut ranges, mut at) = (Vec::new(), 0);
-        while let Ok(from) = rustix::fs::seek(&*part, SeekFrom::Data(at)) {
-            let Ok(to) = rustix::fs::seek(&*part, SeekFrom::Hole(from)) else { break };
-            ranges.push((from, to));
-            at = to;
-        }
-        ranges
+        data_ranges(&part)
     }
 
     /// Returns true if a download may use this location, given the claimed and the valid pieces.

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
 
 use protocol::bitfield::Bitfield;
@@ -13,6 +12,7 @@ use super::TorrentFiles;
 use super::handles::{FileState, OpenHandle};
 use super::layout::{self, ContentSpan};
 use super::torrent_record::TorrentRecord;
+use crate::platform::{self, FileAt};
 use crate::storage::{OpenMode, at_path, write_parts_at};
 use crate::transfer::verification::PieceStore;
 use crate::transfer::verification_queue::AssembledPiece;
@@ -20,9 +20,6 @@ use crate::view::DiskSpace;
 
 /// Minimum space to continue a download: its record and a few names.
 const MIN_SPACE: u64 = 64 << 10;
-
-/// Unit of `st_blocks`, independent of the file system's block size.
-const STAT_BLOCK: u64 = 512;
 
 impl TorrentFiles {
     /// Verifies and writes a piece, given in parts. Returns false if it is invalid.
@@ -62,9 +59,8 @@ impl TorrentFiles {
     }
 
     fn allocated_bytes(&self, number: usize) -> io::Result<u64> {
-        use std::os::unix::fs::MetadataExt;
         let Some((file, _)) = self.reader(number)? else { return Ok(0) };
-        Ok(file.metadata()?.blocks().saturating_mul(STAT_BLOCK))
+        Ok(platform::allocated_bytes(&file.metadata()?))
     }
 
     /// Writes a verified piece.

@@ -1,10 +1,10 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::error::MakeTorrentError;
 use super::torrent_plan::{PlannedFile, TorrentPlan};
+use crate::platform::modified_time;
 use crate::storage::{LinkPolicy, open_regular_file};
 
 /// The bytes of all files in order. Reading fails if a file's length differs from the plan or the file is modified.
@@ -74,7 +74,7 @@ impl<'a> OpenPlannedFile<'a> {
     /// Returns an error if the file was modified since it was opened.
     fn check_unchanged(&self) -> Result<(), MakeTorrentError> {
         let now = self.file.metadata().map_err(|error| self.unreadable(error))?;
-        let state = |metadata: &Metadata| (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+        let state = |metadata: &Metadata| (metadata.len(), modified_time(metadata));
         if state(&now) == state(&self.metadata) {
             Ok(())
         } else {

@@ -1,13 +1,13 @@
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry, FileType, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use protocol::limits::MAX_TORRENT_DEPTH;
 use protocol::share_path::SharePath;
 
 use super::error::MakeTorrentError;
+use crate::platform::is_same_file;
 use crate::storage::{LinkPolicy, open_regular_file};
 
 /// The content of a new torrent: files with their sizes, in the order in which they are hashed.
@@ -168,7 +168,7 @@ impl ScannedEntry {
             return Err(ExclusionReason::SpecialFile);
         }
         let path = entry.path();
-        if kind.is_file() && output.is_some_and(|output| is_same_file(output, &path)) {
+        if kind.is_file() && output.is_some_and(|output| is_output(output, &path)) {
             return Err(ExclusionReason::OutputFile);
         }
         if above.len() == MAX_TORRENT_DEPTH {
@@ -193,9 +193,8 @@ impl ExclusionReason {
     }
 }
 
-fn is_same_file(output: &Metadata, path: &Path) -> bool {
-    path.symlink_metadata()
-        .is_ok_and(|metadata| (output.dev(), output.ino()) == (metadata.dev(), metadata.ino()))
+fn is_output(output: &Metadata, path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| is_same_file(output, &found))
 }
 
 /// Returns a file name, if it is valid in a torrent.

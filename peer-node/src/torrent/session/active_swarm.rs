@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use protocol::backoff::{Backoff, BackoffRange};
 use protocol::geometry::{Block, PieceIndex};
 use protocol::limits::MAX_BITTORRENT_REQUESTS;
 use tokio::sync::mpsc;
@@ -14,8 +15,9 @@ use super::native_sources::{NativeEvents, NativeSources};
 use super::piece_store::TorrentPieceStore;
 use super::{TorrentSession, TorrentSessionError, TorrentStorage};
 use crate::bittorrent::{ConnectMode, PeerWire, PeerWireError, SwarmMembership, TorrentOffering, WireEvent};
+use crate::discovery::peer_event::{PeerContact, PeerEvent, PeerEvents, PeerReporter, peer_events};
+use crate::discovery::trackers::{AnnounceConfig, AnnounceEvent, TrackerAnnouncer};
 use crate::torrent::NoUsableSource;
-use crate::torrent::announcer::{AnnounceConfig, AnnounceEvent, TrackerAnnouncer};
 use crate::torrent::peer_table::DisconnectKind;
 use crate::transfer::driver::PieceDriver;
 use crate::transfer::fresh_seed::fresh_seed;
@@ -49,7 +51,8 @@ const MIN_PEERS: usize = 8;
 
 /// Minimum and maximum delay before trackers are asked again; trackers set limits of their own. The delay doubles while
 /// no peer is connected.
-const TRACKER_RETRY_DELAYS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(30));
+const TRACKER_RETRY_DELAYS: BackoffRange =
+    BackoffRange::new(Duration::from_secs(30), Duration::from_mins(30));
 
 /// Phase of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +88,8 @@ pub(super) struct ActiveSwarm {
     pub(super) events: mpsc::Receiver<(SourceId, WireEvent)>,
     pub(super) announcer: TrackerAnnouncer,
     pub(super) announce_events: mpsc::Receiver<AnnounceEvent>,
+    /// The peers that all discovery sources report.
+    pub(super) peer_events: PeerEvents,
     pub(super) dials: JoinSet<(SocketAddr, Result<ConnectMode, PeerWireError>)>,
     pub(super) native_sources: Option<NativeSources>,
     pub(super) native_events: Option<NativeEvents>,
@@ -96,9 +101,9 @@ pub(super) struct ActiveSwarm {
     pub(super) is_uploading: bool,
     /// When to check for peers to dial.
     pub(super) next_dial: Option<Instant>,
-    peers_wanted_at: Instant,
-    /// Delay before trackers are asked for more peers.
-    tracker_retry_delay: Duration,
+    /// When trackers may be asked for more peers.
+    peers_wanted_from: Instant,
+    tracker_backoff: Backoff,
 }
 
 impl ConnectedPeer {
@@ -199,16 +204,8 @@ impl TorrentSession {
         let membership = wires
             .join(Arc::clone(&offering), ids.clone(), event_sender)
             .map_err(|_| TorrentSessionError::AlreadyJoined)?;
-        let (announcer, announce_events) = TrackerAnnouncer::start(AnnounceConfig {
-            infohash: metainfo.infohash(),
-            peer_id: wires.peer_id(),
-            source: self.config.transport.source_address(),
-            port: self.config.port,
-            tiers: metainfo.tiers().to_vec(),
-            stats: self.stats(self.uploaded),
-            tracker: self.config.tracker.clone(),
-            cancel: self.cancel.clone(),
-        });
+        let (reporter, peer_events) = peer_events();
+        let (announcer, announce_events) = TrackerAnnouncer::start(self.announce_config(reporter));
         self.peer_table.release_all(now);
         self.spec.peers.iter().for_each(|peer| self.peer_table.add(*peer, now));
         let swarm = new_swarm(store, metainfo.geometry(), now);
@@ -234,6 +231,7 @@ impl TorrentSession {
             events,
             announcer,
             announce_events,
+            peer_events,
             dials: JoinSet::new(),
             native_sources,
             native_events,
@@ -242,8 +240,8 @@ impl TorrentSession {
             view_schedule: ViewSchedule::new(now),
             is_uploading: false,
             next_dial: None,
-            peers_wanted_at: now,
-            tracker_retry_delay: TRACKER_RETRY_DELAYS.0,
+            peers_wanted_from: now + TRACKER_RETRY_DELAYS.min(),
+            tracker_backoff: Backoff::new(TRACKER_RETRY_DELAYS),
         };
         self.report_to_trackers(&active);
         Ok(active)
@@ -256,6 +254,22 @@ impl TorrentSession {
         if let Some(none) = none.filter(|_| is_alone && self.spec.peers.is_empty()) {
             tracing::info!(infohash = %metainfo.infohash(), %none, "torrent has no usable source");
             self.show_warning(Some(none.to_string()));
+        }
+    }
+
+    /// Returns the configuration of the announcer, which reports the peers of the trackers.
+    fn announce_config(&self, peers: PeerReporter) -> AnnounceConfig {
+        let metainfo = &self.spec.metainfo;
+        AnnounceConfig {
+            infohash: metainfo.infohash(),
+            peer_id: self.config.wires.peer_id(),
+            source: self.config.transport.source_address(),
+            port: self.config.port,
+            tiers: metainfo.tiers().to_vec(),
+            stats: self.stats(self.uploaded),
+            tracker: self.config.tracker.clone(),
+            peers,
+            cancel: self.cancel.clone(),
         }
     }
 
@@ -301,21 +315,19 @@ impl TorrentSession {
             active.dials.spawn(async move { (address, membership.dial(address, mode).await) });
         }
         if !active.peers.is_empty() {
-            active.tracker_retry_delay = TRACKER_RETRY_DELAYS.0;
+            active.tracker_backoff.reset();
+            active.peers_wanted_from = active.peers_wanted_from.min(now + TRACKER_RETRY_DELAYS.min());
         }
         // A seed dials too: peers may be unable to connect to it.
         let enough = if active.phase == TorrentPhase::Fetching { MIN_PEERS } else { 1 };
-        let is_due = now.saturating_duration_since(active.peers_wanted_at) >= active.tracker_retry_delay;
-        if active.peers.len() < enough && is_due {
-            active.peers_wanted_at = now;
-            active.tracker_retry_delay = (active.tracker_retry_delay * 2).min(TRACKER_RETRY_DELAYS.1);
+        if active.peers.len() < enough && now >= active.peers_wanted_from {
+            active.peers_wanted_from = now + active.tracker_backoff.next_delay(fresh_seed());
             active.announcer.request_peers();
         }
         let has_room = active.dials.len() < MAX_CONCURRENT_DIALS
             && active.peers.len() + active.dials.len() < TARGET_CONNECTIONS;
         let peer = self.peer_table.next_due().filter(|_| has_room);
-        let trackers = active.peers_wanted_at + active.tracker_retry_delay;
-        let trackers = (active.peers.len() < enough).then_some(trackers);
+        let trackers = (active.peers.len() < enough).then_some(active.peers_wanted_from);
         active.next_dial = peer.into_iter().chain(trackers).min();
     }
 
@@ -334,14 +346,23 @@ impl TorrentSession {
             tracing::debug!(%address, %error, "cannot connect to a peer");
         }
         let kind = if error.is_retryable() { DisconnectKind::RetrySoon } else { DisconnectKind::Useless };
-        self.peer_table.disconnected(address, kind, Instant::now());
+        self.peer_table.disconnected(address, kind, Instant::now(), fresh_seed());
+    }
+
+    /// Handles a report of any discovery source. Nodes are found and dialled by the [`NativeSources`].
+    pub(super) fn handle_peers(&mut self, events: Vec<PeerEvent>) {
+        let now = Instant::now();
+        for event in events {
+            if let PeerContact::Client(address) = event.contact {
+                tracing::trace!(%address, origin = ?event.origin, "peer found");
+                self.peer_table.add(address, now);
+            }
+        }
     }
 
     /// Handles a tracker event.
     pub(super) fn handle_announce(&mut self, event: AnnounceEvent) {
-        let now = Instant::now();
         match event {
-            AnnounceEvent::Peers(peers) => peers.into_iter().for_each(|peer| self.peer_table.add(peer, now)),
             AnnounceEvent::Announced { tracker, seeders, leechers } => {
                 tracing::info!(tracker, ?seeders, ?leechers, "announced");
                 self.show_warning(None);

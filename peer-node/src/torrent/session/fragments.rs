@@ -4,7 +4,6 @@
 //! verification fails, the whole piece is fetched.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +13,7 @@ use protocol::geometry::{Block, Geometry, PieceIndex};
 use super::active_swarm::{ActiveSwarm, BLOCK};
 use super::{JobOutcome, TorrentSession};
 use crate::bittorrent::{BlockSegment, PieceLocator};
+use crate::platform::FileAt;
 use crate::torrent::files::TorrentFiles;
 use crate::transport::{Buffer, BufferPool};
 use swarm::Have;

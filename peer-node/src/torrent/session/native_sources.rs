@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use protocol::backoff::{Backoff, BackoffRange};
 use protocol::bitfield::Bitfield;
 use protocol::digest::Digest;
 use protocol::geometry::{Block, Geometry};
@@ -18,15 +19,16 @@ use tokio::task::JoinSet;
 
 use super::TorrentSession;
 use super::active_swarm::{ActiveSwarm, BACKLOG, BLOCK, TorrentPhase};
-use crate::finder::Finder;
-use crate::finder::source_search::{SearchEvent, SearchRound, TriedSources};
+use crate::discovery::finder::Finder;
+use crate::discovery::finder::source_search::{SearchEvent, SearchRound, TriedSources};
 use crate::library::Library;
 use crate::native::{FetchChannel, Links, SourceEvent};
 use crate::torrent::translation::BlockTranslation;
+use crate::transfer::fresh_seed::fresh_seed;
 use swarm::{SourceId, SourceIds};
 
 /// Minimum and maximum delay between source searches; the delay doubles each time.
-const SEARCH_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+const SEARCH_DELAYS: BackoffRange = BackoffRange::new(Duration::from_secs(1), Duration::from_secs(30));
 
 /// How long a node that was of no use is skipped.
 const RETRY_DELAY: Duration = Duration::from_secs(30);
@@ -56,7 +58,7 @@ pub(super) struct NativeSources {
     sighting_sender: mpsc::Sender<SearchEvent>,
     searches: JoinSet<()>,
     next_search: Instant,
-    search_delay: Duration,
+    search_backoff: Backoff,
 }
 
 /// Events of native sources and of the search for them.
@@ -125,7 +127,7 @@ impl NativeSources {
             sighting_sender,
             searches: JoinSet::new(),
             next_search: now,
-            search_delay: SEARCH_DELAYS.0,
+            search_backoff: Backoff::new(SEARCH_DELAYS),
         };
         Some((natives, NativeEvents { events, sightings }))
     }
@@ -183,8 +185,7 @@ impl NativeSources {
         if !self.searches.is_empty() || now < self.next_search {
             return;
         }
-        self.next_search = now + self.search_delay;
-        self.search_delay = (self.search_delay * 2).min(SEARCH_DELAYS.1);
+        self.next_search = now + self.search_backoff.next_delay(fresh_seed());
         self.skipped_until.retain(|_, until| until.is_none_or(|until| until > now));
         let connected = self.sources.values().map(|peer| peer.node);
         let skip: HashSet<NodeId> = self.skipped_until.keys().copied().chain(connected).collect();

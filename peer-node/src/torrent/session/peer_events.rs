@@ -8,6 +8,7 @@ use super::active_swarm::{
 };
 use crate::bittorrent::{PeerWire, WireEvent};
 use crate::torrent::peer_table::DisconnectKind;
+use crate::transfer::fresh_seed::fresh_seed;
 use swarm::{Have, SourceId};
 
 /// Requests in a row that a peer may reject: four full pipelines, since choking rejects a whole pipeline.
@@ -116,7 +117,7 @@ impl TorrentSession {
             (DisconnectKind::RetrySoon, TorrentPhase::Seeding) => DisconnectKind::Useless,
             _ => kind,
         };
-        self.peer_table.disconnected(address, kind, Instant::now());
+        self.peer_table.disconnected(address, kind, Instant::now(), fresh_seed());
         active.next_dial = Some(Instant::now());
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::TorrentSession;
 use super::active_swarm::{ActiveSwarm, TorrentPhase};
-use crate::torrent::announcer::AnnounceStats;
+use crate::discovery::trackers::AnnounceStats;
 use crate::view::{ContentId, DownloadState, SourceView};
 
 /// Maximum number of peers whose contributions are remembered.

@@ -12,7 +12,8 @@ use super::native_sources::{NativeEvent, NativeEvents};
 use super::piece_store::TorrentPieceStore;
 use super::{JobOutcome, TorrentSession, TorrentSessionError, must_leave_swarm, yields_turn};
 use crate::bittorrent::{ConnectMode, PeerWireError, WireEvent};
-use crate::torrent::announcer::AnnounceEvent;
+use crate::discovery::peer_event::PeerEvent;
+use crate::discovery::trackers::AnnounceEvent;
 use crate::torrent::peer_table::DisconnectKind;
 use crate::transfer::driver::{PieceDriver, PieceVerdict, SourceAction, Transfer, Wakeup};
 use crate::transfer::queue::QueueSlot;
@@ -32,6 +33,7 @@ pub(super) struct TorrentRun<'a> {
 pub(super) enum TorrentEvent {
     Peer(SourceId, WireEvent),
     Announce(AnnounceEvent),
+    Peers(Vec<PeerEvent>),
     Native(NativeEvent),
     Dialled(Option<(SocketAddr, Result<ConnectMode, PeerWireError>)>),
     Job(Option<JobOutcome>),
@@ -59,6 +61,7 @@ impl Transfer for TorrentRun<'_> {
         let event = tokio::select! {
             Some((id, event)) = active.events.recv() => TorrentEvent::Peer(id, event),
             Some(event) = active.announce_events.recv() => TorrentEvent::Announce(event),
+            Some(found) = active.peer_events.recv() => TorrentEvent::Peers(found),
             event = NativeEvents::next(&mut active.native_events) => TorrentEvent::Native(event),
             Some(dialled) = active.dials.join_next(), if !active.dials.is_empty() => {
                 TorrentEvent::Dialled(dialled.ok())
@@ -78,6 +81,10 @@ impl Transfer for TorrentRun<'_> {
             TorrentEvent::Peer(id, event) => session.handle_events(id, event, active),
             TorrentEvent::Announce(event) => {
                 session.handle_announce(event);
+                session.dial(active);
+            }
+            TorrentEvent::Peers(found) => {
+                session.handle_peers(found);
                 session.dial(active);
             }
             TorrentEvent::Native(event) => session.handle_native_event(event, active),

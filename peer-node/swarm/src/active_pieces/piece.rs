@@ -41,8 +41,10 @@ pub(crate) struct ActivePiece {
 
 impl ActivePiece {
     pub(super) fn new(geometry: &Geometry, index: PieceIndex, block_length: u32) -> Self {
+        // A block length of 0 would never fill the piece.
         let (length, block_length) = (geometry.length_of(index), block_length.max(1));
         let wanted = length.div_ceil(block_length) as usize;
+        debug_assert!(wanted > 0, "a piece has at least one block");
         let (blocks, shares) = (vec![BlockProgress::Wanted; wanted], Vec::new());
         Self { index, length, block_length, blocks, cursor: 0, wanted, requested: 0, contributions: shares }
     }
@@ -76,7 +78,9 @@ impl ActivePiece {
 
     /// Returns the first unrequested block.
     pub(crate) fn first_wanted(&self) -> Option<Block> {
-        self.is_open().then(|| self.block(self.cursor)).flatten()
+        let first = self.is_open().then(|| self.block(self.cursor)).flatten();
+        debug_assert_eq!(first.is_some(), self.is_open(), "the cursor is at a block while one is wanted");
+        first
     }
 
     /// Returns the sources that sent blocks or owe some.
@@ -100,7 +104,9 @@ impl ActivePiece {
     pub(super) fn requested(&mut self, source: SourceId, block: Block) {
         let Some(slot) = self.slot(block) else { return };
         match self.blocks.get(slot) {
+            // The usual case: nobody owes the block.
             Some(BlockProgress::Wanted) => self.set_progress(slot, BlockProgress::Requested(source, None)),
+            // A second source helps out; a third one never does.
             Some(BlockProgress::Requested(one, None)) => {
                 self.set_progress(slot, BlockProgress::Requested(*one, Some(source)));
             }
@@ -111,9 +117,11 @@ impl ActivePiece {
     pub(super) fn arrived(&mut self, source: SourceId, block: Block) -> BlockArrival {
         let Some(slot) = self.slot(block) else { return BlockArrival::Unwanted };
         let other = match self.blocks.get(slot).copied() {
+            // Two sources owed the block and this one was slower, or it sent what nobody requested.
             None | Some(BlockProgress::Received(_)) => return BlockArrival::Unwanted,
             Some(BlockProgress::Wanted) => None,
             Some(BlockProgress::Requested(one, other)) => {
+                // Any other source that owes it need not send it.
                 [Some(one), other].into_iter().flatten().find(|debtor| *debtor != source)
             }
         };
@@ -128,6 +136,7 @@ impl ActivePiece {
             Some(BlockProgress::Requested(one, None)) if *one == source => {
                 self.set_progress(slot, BlockProgress::Wanted);
             }
+            // The other source still owes the block, so it stays requested.
             Some(BlockProgress::Requested(one, Some(other))) if *one == source => {
                 self.set_progress(slot, BlockProgress::Requested(*other, None));
             }
@@ -140,8 +149,9 @@ impl ActivePiece {
 
     fn block(&self, slot: usize) -> Option<Block> {
         let begin = u32::try_from(slot).ok()?.checked_mul(self.block_length)?;
+        // The last block is shorter, and none begins at the end of the piece.
         let rest = self.length.checked_sub(begin)?;
-        Some(Block { piece: self.index, begin, length: rest.min(self.block_length) })
+        Block::new(self.index, begin, rest.min(self.block_length))
     }
 
     /// Returns the table index of a block, if it has the boundaries of this piece's blocks.
@@ -152,6 +162,7 @@ impl ActivePiece {
 
     fn set_progress(&mut self, slot: usize, next: BlockProgress) {
         let Some(progress) = self.blocks.get_mut(slot) else { return };
+        // The counts are updated by what the block was and what it becomes.
         let before = std::mem::replace(progress, next);
         match before {
             BlockProgress::Wanted => self.wanted -= 1,
@@ -163,6 +174,7 @@ impl ActivePiece {
             BlockProgress::Requested(..) => self.requested += 1,
             BlockProgress::Received(_) => {}
         }
+        // Contributions decide whom a bad piece is blamed on, so they follow every change.
         before.sources().for_each(|source| self.remove_contribution(source));
         next.sources().for_each(|source| self.add_contribution(source));
         // The cursor stays at the first wanted block.
@@ -172,6 +184,11 @@ impl ActivePiece {
             let rest = self.blocks.iter().skip(slot);
             self.cursor += rest.take_while(|progress| **progress != BlockProgress::Wanted).count();
         }
+        debug_assert!(self.wanted + self.requested <= self.blocks.len(), "each block is counted once");
+        debug_assert!(
+            self.wanted == 0 || self.blocks.get(self.cursor) == Some(&BlockProgress::Wanted),
+            "the cursor is at a wanted block while there is one"
+        );
     }
 
     fn add_contribution(&mut self, source: SourceId) {
@@ -185,6 +202,7 @@ impl ActivePiece {
         if let Some(index) = self.contributions.iter().position(|(other, _)| *other == source)
             && let Some((_, blocks)) = self.contributions.get_mut(index)
         {
+            debug_assert!(*blocks > 0, "contributors without a block are removed");
             *blocks -= 1;
             if *blocks == 0 {
                 self.contributions.swap_remove(index);

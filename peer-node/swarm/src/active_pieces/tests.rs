@@ -159,7 +159,7 @@ fn arrive(
     block: Block,
     source: SourceId,
 ) -> Result<(), TestCaseError> {
-    let odd = Block { begin: block.begin + 1, ..block };
+    let odd = Block::new(block.piece, block.begin + 1, block.length).unwrap();
     prop_assert_eq!(active.arrived(source, odd), BlockArrival::Unwanted);
     let arrival = active.arrived(source, block);
     let known = model.get_mut(&block.piece).and_then(|blocks| blocks.get_mut(&block));

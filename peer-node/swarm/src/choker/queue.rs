@@ -116,9 +116,11 @@ impl ChokeQueue {
     }
 
     fn change(&mut self, sharer: SlotSharer, change: impl FnOnce(&mut SharerQueue, u64)) {
+        // Drawn before the change, so that the sharer goes behind all others that act at the same time.
         let turn = self.draw_ticket();
         let Some(share) = self.sharers.get_mut(&sharer) else { return };
         change(share, turn);
+        // A sharer without peers would count as a contender for slots.
         if share.served == 0 && share.waiting.is_empty() {
             self.sharers.remove(&sharer);
         }
@@ -133,6 +135,7 @@ impl ChokeQueue {
 
     /// Returns the next peer among the sharers with fewer than `max` slots.
     pub(super) fn next_peer(&self, max: usize) -> Option<PeerKey> {
+        // Those with fewest slots come first, then those that have waited longest for a turn.
         let candidates = self.sharers.values().filter(|share| share.served < max);
         let (_, _, head) = candidates.filter_map(|share| share.candidate(share.served, share.order)).min()?;
         Some(head)
@@ -164,10 +167,12 @@ impl ChokeQueue {
         let (mut ranked, mut others) = (Vec::new(), Vec::new());
         for share in self.sharers.values() {
             let mut waiting = share.waiting.values();
+            // The n-th peer of an address waits behind the (n-1)-th peers of all others, served ones included.
             let placed = waiting.by_ref().take(self.positions_per_sharer).zip(share.served..);
             ranked.extend(placed.map(|(peer, level)| (level, share.order, *peer)));
             others.extend(waiting.map(|peer| (*peer, 0)));
         }
+        // The level decides, then the turn of the sharer.
         ranked.sort_unstable();
         let ranked = ranked.into_iter().zip(1..=u32::MAX).map(|((.., peer), place)| (peer, place));
         ranked.chain(others).collect()

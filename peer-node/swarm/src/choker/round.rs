@@ -15,11 +15,13 @@ impl Choker {
         let mut served = Vec::new();
         let is_contested = self.queue.sharer_count() > 1;
         self.is_shared |= is_contested;
+        // Slots are taken away before any are assigned, so that the limits hold at every moment.
         self.take_excess();
         self.take_surplus();
         if now >= self.round_due {
             self.challenge(now, &mut served);
             self.peers.values_mut().for_each(ChokerPeer::end_round);
+            // An address regains more than its share only at a round, or slots would flap.
             self.is_shared = is_contested;
             self.round_due = now + self.config.round_interval;
         }
@@ -30,8 +32,17 @@ impl Choker {
                 self.rotate_optimistic(now, &mut served);
             }
         }
+        // After the rounds, since these may already have made room within an address.
         self.rotate_within_addresses(now, &mut served);
         self.fill(now, &mut served);
+        debug_assert!(
+            self.regular.len() <= self.config.slots,
+            "no more peers are served than there are slots"
+        );
+        debug_assert!(
+            self.optimistic.is_none_or(|peer| !self.regular.contains(&peer)),
+            "a peer holds one slot"
+        );
         self.queue_verdicts(&served);
         self.report_places(now);
     }
@@ -52,6 +63,7 @@ impl Choker {
 
     /// Lets peers without a regular slot challenge those with one, the best against the weakest.
     fn challenge(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
+        // Without challengers the order of those served does not matter.
         if self.queue.is_empty() {
             return;
         }
@@ -67,6 +79,7 @@ impl Choker {
         let mut best: BinaryHeap<_> =
             challengers.map(|(peer, position)| (self.merit(peer), Reverse(position), peer)).collect();
         while let Some((merit, _, challenger)) = best.pop() {
+            // Its address would exceed its share; one that holds the optimistic slot only changes slots.
             if self.optimistic != Some(challenger) && self.has_share(challenger) {
                 continue;
             }
@@ -76,6 +89,7 @@ impl Choker {
                 break;
             }
             self.regular.remove(&holder);
+            // It is served already and moves to a regular slot; the optimistic one becomes free.
             if self.optimistic == Some(challenger) {
                 self.optimistic = None;
             } else {
@@ -175,6 +189,7 @@ impl Choker {
         if let Some(ticket) = contender.ticket() {
             self.queue.serve(contender.sharer(peer), ticket);
         }
+        debug_assert!(contender.served_since().is_none(), "a served peer is not served again");
         contender.status = PeerStatus::Served { since: now };
         served.push(peer);
     }

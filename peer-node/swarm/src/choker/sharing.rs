@@ -10,6 +10,7 @@ impl Choker {
     /// Chokes the weakest peers of every address with more slots than its current maximum.
     pub(super) fn take_surplus(&mut self) {
         let max_slots = self.max_slots();
+        // Nobody else wants a slot, or there is no limit.
         if max_slots == usize::MAX {
             return;
         }
@@ -29,6 +30,7 @@ impl Choker {
     pub(super) fn rotate_within_addresses(&mut self, now: Instant, served: &mut Vec<PeerKey>) {
         let overdue: Vec<_> = self.overdue_holders().filter(|(_, due)| now >= *due).collect();
         for (holder, _) in overdue {
+            // Another holder of the same address may have taken the last waiting peer.
             let Some(next) = self.queue.next_peer_of(self.sharer(holder)) else { continue };
             self.serve(next, now, served);
             if self.optimistic == Some(holder) {

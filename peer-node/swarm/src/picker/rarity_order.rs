@@ -1,6 +1,5 @@
 use protocol::geometry::{Geometry, PieceIndex};
-
-use crate::random::SeededRandom;
+use protocol::seeded_random::SeededRandom;
 
 /// The missing, unrequested pieces, rarest first and equals in random order.
 ///
@@ -33,6 +32,7 @@ impl RarityOrder {
 
     /// Returns the waiting pieces in order; if `only_counted`, without those that only complete sources have.
     pub(super) fn iter(&self, only_counted: bool) -> impl Iterator<Item = PieceIndex> {
+        // Group 0 holds the pieces that no counted source has.
         let skipped = if only_counted { self.end_of(0) } else { 0 };
         self.pieces.iter().skip(skipped).copied()
     }
@@ -55,6 +55,7 @@ impl RarityOrder {
     /// Records that one more source has a piece.
     pub(super) fn piece_gained(&mut self, piece: PieceIndex) {
         let rarity = self.rarity(piece);
+        // Counted even while the piece is not waiting, since it may be put back later.
         self.set_rarity(piece, rarity + 1);
         if let Some(position) = self.position(piece) {
             // At the end of its group, the piece joins the next group when the border moves down by one.
@@ -63,6 +64,7 @@ impl RarityOrder {
             self.set_end_of(rarity, border);
             self.shuffle_in(border, border, self.end_of(rarity + 1));
         }
+        debug_assert!(self.is_in_its_group(piece), "a piece that is waiting moves to the next group");
     }
 
     /// Records that one source fewer has a piece.
@@ -76,6 +78,7 @@ impl RarityOrder {
             self.set_end_of(rarity, border + 1);
             self.shuffle_in(border, self.start_of(rarity), border + 1);
         }
+        debug_assert!(self.is_in_its_group(piece), "a piece that is waiting moves to the rarer group");
     }
 
     /// Adds a piece to the waiting ones.
@@ -83,6 +86,7 @@ impl RarityOrder {
         if self.contains(piece) {
             return;
         }
+        // It may have become more or less common while it was in progress.
         let (rarity, mut position) = (self.rarity(piece), self.pieces.len());
         self.pieces.push(piece);
         self.note_position(position);
@@ -95,6 +99,8 @@ impl RarityOrder {
         }
         self.set_end_of(rarity, position + 1);
         self.shuffle_in(position, self.start_of(rarity), position + 1);
+        debug_assert!(self.is_in_its_group(piece), "a new piece passes all more common ones");
+        debug_assert_eq!(self.ends.last(), Some(&self.pieces.len()), "the last group ends with the table");
     }
 
     /// Removes a piece, if it is waiting.
@@ -111,6 +117,14 @@ impl RarityOrder {
         if let Some(position) = self.positions.get_mut(piece.as_usize()) {
             *position = None;
         }
+        debug_assert_eq!(self.ends.last(), Some(&self.pieces.len()), "the last group ends with the table");
+    }
+
+    /// Returns true if a piece is among those of its rarity, or not waiting.
+    fn is_in_its_group(&self, piece: PieceIndex) -> bool {
+        let rarity = self.rarity(piece);
+        self.position(piece)
+            .is_none_or(|position| (self.start_of(rarity)..self.end_of(rarity)).contains(&position))
     }
 
     fn position(&self, piece: PieceIndex) -> Option<usize> {
@@ -134,6 +148,7 @@ impl RarityOrder {
 
     fn set_rarity(&mut self, piece: PieceIndex, rarity: usize) {
         if rarity >= self.ends.len() {
+            // New groups are empty and end where the table ends.
             self.ends.resize(rarity + 1, self.pieces.len());
         }
         if let Some(entry) = self.rarity.get_mut(piece.as_usize()) {
@@ -143,6 +158,7 @@ impl RarityOrder {
 
     /// Swaps a piece with a random one of its group.
     fn shuffle_in(&mut self, position: usize, begin: usize, end: usize) {
+        // Equals are in random order, so that leechers do not all fetch the same piece first.
         let other = begin + random_below(&mut self.random, end.saturating_sub(begin));
         self.swap(position, other);
     }
@@ -166,6 +182,7 @@ impl RarityOrder {
 /// Draws a random number below `bound`, or 0 if that is 0.
 fn random_below(random: &mut SeededRandom, bound: usize) -> usize {
     let drawn = random.next_u64() >> 32;
+    // Scaling by multiplication is fair enough here and needs no division.
     let scaled = (drawn * bound as u64) >> 32;
     usize::try_from(scaled).unwrap_or(0)
 }

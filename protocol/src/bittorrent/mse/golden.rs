@@ -13,7 +13,7 @@ const PLAINTEXT_SELECTED: &str = "bdfc28174b9e3ead73b7e9c3ca27";
 const RC4_SELECTED: &str = "bdfc28174b9e3ead73b7e9c0ca274e3ebe109c";
 
 fn bytes_of(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    crate::hex::parse_bytes(hex).unwrap()
 }
 
 /// Returns a secret without padding.

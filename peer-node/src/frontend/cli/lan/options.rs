@@ -3,7 +3,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Subcommand};
+use clap::{Args, Subcommand};
 use protocol::lan::{
     ANNOUNCE_INTERVAL_SECONDS, ANNOUNCE_PORT, CHUNK_PORT, ChunkCount, JSON_DEFAULTS, ReplyFormat,
 };
@@ -11,6 +11,7 @@ use protocol::limits::MAX_CHUNK_COUNT;
 use protocol::units::parse_size;
 
 use super::fresh_cookie;
+use crate::frontend::cli::verbosity_option::VerbosityOption;
 use crate::lan::LanSettings;
 
 const EXAMPLES: &str = "\
@@ -60,6 +61,7 @@ pub(crate) enum LanCommand {
 
 /// The options of all parts.
 #[derive(Debug, Clone, Args)]
+#[command(mut_arg("verbose", |arg| arg.global(true)))]
 pub(crate) struct LanSharedOptions {
     /// Keep the chunks, the content dictionary and the logs in this folder
     #[arg(long, value_name = "DIR", default_value = "lan", global = true)]
@@ -102,9 +104,9 @@ pub(crate) struct LanSharedOptions {
     #[arg(long, value_name = "SIZE", default_value = "16G", global = true, value_parser = size)]
     pub max_size: u64,
 
-    /// Show the log on stderr; repeat for more detail, up to -vvv
-    #[arg(short, long, action = ArgAction::Count, global = true)]
-    pub verbose: u8,
+    /// How much of the log is shown.
+    #[command(flatten)]
+    pub verbosity: VerbosityOption,
 }
 
 impl LanOptions {

@@ -14,7 +14,7 @@ use crate::configured::{GroupConfig, is_local_host};
 use crate::frontend::cli::EXIT_FORCED;
 use crate::frontend::console::output::{ConsoleOutput, OutputError};
 use crate::frontend::console::progress::progress_lines;
-use crate::frontend::signals::{Signals, StopSignal};
+use crate::platform::{Signals, StopSignal};
 use crate::view::DownloadState;
 use peer_processes::{PeerProcesses, ProcessEvent, SwarmPeerProcess};
 

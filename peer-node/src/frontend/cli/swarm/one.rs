@@ -12,8 +12,9 @@ use crate::configured::{GroupConfig, GroupMember};
 use crate::frontend::cli::EXIT_FORCED;
 use crate::frontend::console::output::ConsoleOutput;
 use crate::frontend::console::progress::progress_line;
-use crate::frontend::signals::{Signals, StopSignal};
-use crate::view::{DownloadState, DownloadView};
+use crate::operations::Download;
+use crate::platform::{Signals, StopSignal};
+use crate::view::DownloadState;
 
 /// How often the progress is updated.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -88,7 +89,7 @@ async fn follow_peer(
     output: &mut ConsoleOutput,
 ) -> Result<u8, SwarmCommandError> {
     loop {
-        let view = peer.view().borrow_and_update().clone();
+        let view = Download::from(peer.view().borrow_and_update().clone());
         if let Some(status) = reporter.report(&view, output)? {
             return Ok(status);
         }
@@ -102,7 +103,7 @@ async fn follow_peer(
             changed = tokio::time::timeout(POLL_INTERVAL, peer.view().changed()) => {
                 if let Ok(Err(_)) = changed {
                     // The task has ended, so this view is the last.
-                    let view = peer.view().borrow().clone();
+                    let view = Download::from(peer.view().borrow().clone());
                     return Ok(reporter.report(&view, output)?.unwrap_or(1));
                 }
             }
@@ -126,7 +127,7 @@ impl SwarmReporter {
     /// Reports what has changed; returns the exit status if the peer has ended.
     fn report(
         &mut self,
-        view: &DownloadView,
+        view: &Download,
         output: &mut ConsoleOutput,
     ) -> Result<Option<u8>, SwarmCommandError> {
         let is_person = output.is_for_person();
@@ -151,7 +152,7 @@ impl SwarmReporter {
     }
 
     /// Returns a line about the peers it waits for, if they have changed or [`REPEAT_INTERVAL`] has passed.
-    fn waiting_line(&mut self, view: &DownloadView, is_person: bool) -> Option<String> {
+    fn waiting_line(&mut self, view: &Download, is_person: bool) -> Option<String> {
         let missing = view.warning.as_ref()?;
         let is_known =
             |(reported, when): &(String, Instant)| reported == missing && when.elapsed() < REPEAT_INTERVAL;
@@ -168,7 +169,7 @@ impl SwarmReporter {
 }
 
 /// Returns the line that reports the complete file.
-fn complete_line(view: &DownloadView, is_person: bool, had_it: bool) -> String {
+fn complete_line(view: &Download, is_person: bool, had_it: bool) -> String {
     let (DownloadState::Seeding { location } | DownloadState::Done { location, .. }) = &view.state else {
         return String::new();
     };

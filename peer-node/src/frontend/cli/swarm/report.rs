@@ -1,6 +1,7 @@
 use std::fmt;
 
-use crate::view::{ContentId, DownloadId, DownloadState, DownloadView, Priority};
+use crate::operations::Download;
+use crate::view::{ContentId, DownloadId, DownloadState, Priority};
 
 /// The progress of a peer, which it prints as a line for the parent process.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +17,7 @@ pub(super) struct PeerProgress {
 }
 
 impl PeerProgress {
-    pub(super) const fn from_view(view: &DownloadView) -> Self {
+    pub(super) const fn from_view(view: &Download) -> Self {
         Self {
             is_complete: view.state.is_complete(),
             pieces_done: view.pieces_done,
@@ -46,14 +47,14 @@ impl PeerProgress {
     }
 
     /// Returns the progress as a download to show, under a name.
-    pub(super) fn view(&self, name: String, size: u64, state: DownloadState) -> DownloadView {
+    pub(super) fn view(&self, name: String, size: u64, state: DownloadState) -> Download {
         let (pieces_done, pieces, bytes_done) = (self.pieces_done, self.pieces, self.bytes_done);
         let (rate_down, rate_up, bytes_uploaded) = (self.rate_down, self.rate_up, self.bytes_uploaded);
-        DownloadView {
+        Download {
             id: DownloadId(1),
             content: ContentId::GroupFile,
             digest: None,
-            name,
+            name: name.into(),
             size: Some(size),
             state,
             priority: Priority::Normal,

@@ -1,11 +1,11 @@
 //! Runs one torrent until it ends or a signal arrives, and shows its progress.
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::{ArgAction, Args};
+use clap::Args;
+use clap::builder::Resettable;
 use protocol::escape::display_safe;
 use protocol::units::DisplaySize;
 use tokio::net::TcpListener;
@@ -14,18 +14,19 @@ use tokio::runtime::Runtime;
 use super::TorrentCommandError;
 use super::saved_port::SavedPort;
 use crate::frontend::cli::EXIT_FORCED;
-use crate::frontend::cli::address_options::AddressOptions;
-use crate::frontend::cli::options::{at_least_one, rate};
+use crate::frontend::cli::transfer_options::TransferOptions;
+use crate::frontend::cli::verbosity_option::VerbosityOption;
 use crate::frontend::console::output::ConsoleOutput;
 use crate::frontend::console::progress::progress_line;
 use crate::frontend::repl::done_lines;
-use crate::frontend::signals::{Signals, StopSignal};
+use crate::operations::Download;
+use crate::platform::{Signals, StopSignal};
 use crate::source_address::SourceAddress;
 use crate::throttle::Throttle;
 use crate::torrent::standalone::StandaloneTorrent;
 use crate::torrent::{NoUsableSource, TorrentSpec};
 use crate::transport::TransportConfig;
-use crate::view::{DownloadState, DownloadView};
+use crate::view::DownloadState;
 
 /// How often the progress is updated.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -33,8 +34,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Exit status after Ctrl-C, if the selected files are incomplete.
 const EXIT_INTERRUPTED: u8 = 130;
 
-/// The options for connections to peers.
+/// The options for connections to peers. The environment variables for the limits are those of a node, so they do not apply here.
 #[derive(Debug, Clone, Args)]
+#[command(
+    mut_arg("max_upload_rate", |arg| arg.env(Resettable::Reset)),
+    mut_arg("max_download_rate", |arg| arg.env(Resettable::Reset)),
+    mut_arg("upload_slots", |arg| arg.env(Resettable::Reset)),
+    mut_arg("max_connections", |arg| arg.env(Resettable::Reset)),
+)]
 pub(crate) struct TorrentPeerOptions {
     /// Accept peers on this port; 0 takes any free port [default: the port of the last run, if it is free]
     #[arg(long, value_name = "PORT")]
@@ -48,29 +55,13 @@ pub(crate) struct TorrentPeerOptions {
     #[arg(long = "peer", value_name = "ADDRESS:PORT")]
     pub peers: Vec<SocketAddr>,
 
-    /// Maximum total upload rate in bytes/s, e.g. 10M [default: unlimited]
-    #[arg(long, value_name = "RATE", value_parser = rate)]
-    pub max_upload_rate: Option<NonZeroU64>,
-
-    /// Maximum total download rate in bytes/s, e.g. 10M [default: unlimited]
-    #[arg(long, value_name = "RATE", value_parser = rate)]
-    pub max_download_rate: Option<NonZeroU64>,
-
-    /// Maximum number of peers served at once, plus one rotating slot; others wait in the queue
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one)]
-    pub upload_slots: usize,
-
-    /// Maximum number of connections to other peers
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = at_least_one)]
-    pub max_connections: usize,
-
-    /// The limits per address.
+    /// The limits of transfers.
     #[command(flatten)]
-    pub addresses: AddressOptions,
+    pub transfers: TransferOptions,
 
-    /// Show the log on stderr; repeat for more detail, up to -vvv
-    #[arg(short, long, action = ArgAction::Count)]
-    pub verbose: u8,
+    /// How much of the log is shown.
+    #[command(flatten)]
+    pub verbosity: VerbosityOption,
 }
 
 /// Parses a seed ratio.
@@ -85,7 +76,7 @@ pub(super) fn run_torrent(
     options: &TorrentPeerOptions,
     output: &mut ConsoleOutput,
 ) -> Result<u8, TorrentCommandError> {
-    crate::log::init_stderr(options.verbose);
+    crate::log::init_stderr(options.verbosity.verbose);
     let runtime = Runtime::new().map_err(TorrentCommandError::System)?;
     let code = runtime.block_on(start_and_follow(torrent, options, output));
     // Only blocking calls can be left; do not wait for them.
@@ -99,12 +90,13 @@ async fn start_and_follow(
     output: &mut ConsoleOutput,
 ) -> Result<u8, TorrentCommandError> {
     let mut signals = Signals::listen().map_err(TorrentCommandError::System)?;
+    let transfers = &options.transfers;
     let transport = TransportConfig {
-        upload_slots: options.upload_slots,
-        max_connections: options.max_connections,
-        per_address: options.addresses.limits(),
-        upload: Throttle::new(options.max_upload_rate, None),
-        download: Throttle::new(options.max_download_rate, None),
+        upload_slots: transfers.upload_slots,
+        max_connections: transfers.max_connections,
+        per_address: transfers.addresses.limits(),
+        upload: Throttle::new(transfers.max_upload_rate, None),
+        download: Throttle::new(transfers.max_download_rate, None),
         source_address: SourceAddress::from_listener(options.listen_host),
     };
     let metainfo = torrent.metainfo.clone();
@@ -175,7 +167,7 @@ async fn follow_torrent(
     output: &mut ConsoleOutput,
 ) -> Result<u8, TorrentCommandError> {
     loop {
-        let view = solo.view().borrow_and_update().clone();
+        let view = Download::from(solo.view().borrow_and_update().clone());
         if let Some(status) = reporter.report(&view, output)? {
             return Ok(status);
         }
@@ -187,7 +179,7 @@ async fn follow_torrent(
             changed = tokio::time::timeout(POLL_INTERVAL, solo.view().changed()) => {
                 if let Ok(Err(_)) = changed {
                     // The task has ended, so this view is the last.
-                    let view = solo.view().borrow().clone();
+                    let view = Download::from(solo.view().borrow().clone());
                     return Ok(reporter.report(&view, output)?.unwrap_or(1));
                 }
             }
@@ -215,7 +207,7 @@ impl TorrentReporter {
     /// Reports what has changed; returns the exit status if the torrent has ended.
     fn report(
         &mut self,
-        view: &DownloadView,
+        view: &Download,
         output: &mut ConsoleOutput,
     ) -> Result<Option<u8>, TorrentCommandError> {
         if self.reported_trouble != view.warning {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::TorrentCommandError;
+use super::content_dir_option::ContentDirOption;
 use super::participation::{TorrentPeerOptions, run_torrent};
 use crate::frontend::console::output::ConsoleOutput;
 use crate::torrent::{OnCompletion, TorrentLocation, TorrentSpec, dot_torrent};
@@ -23,9 +24,9 @@ pub(crate) struct SeedOptions {
     #[arg(value_name = "FILE.torrent")]
     pub torrent: PathBuf,
 
-    /// The folder that contains the torrent's file, or its folder of files
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub dir: PathBuf,
+    /// Where the content is.
+    #[command(flatten)]
+    pub content: ContentDirOption,
 
     /// Stop seeding at this ratio of uploaded bytes to the torrent's size [default: seed until Ctrl-C]
     #[arg(long, value_name = "RATIO", value_parser = super::participation::parse_ratio)]
@@ -38,7 +39,7 @@ pub(crate) struct SeedOptions {
 
 pub(super) fn run(options: &SeedOptions, output: &mut ConsoleOutput) -> Result<u8, TorrentCommandError> {
     let metainfo = Arc::new(dot_torrent::read(&options.torrent)?);
-    let location = TorrentLocation::Complete { folder: options.dir.clone() };
+    let location = TorrentLocation::Complete { folder: options.content.dir.clone() };
     let on_completion = OnCompletion::Seed { ratio: options.seed_ratio };
     let torrent = TorrentSpec {
         metainfo,

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use protocol::escape::display_safe;
-use rustix::fs::CWD;
 
 use super::create::CreateOptions;
 use crate::storage::rename_no_replace;
@@ -63,7 +62,7 @@ pub(super) fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Torr
     temporary.push(format!(".{}.new", process::id()));
     let temporary = PathBuf::from(temporary);
     let written = write_new(&temporary, bytes).and_then(|()| {
-        if replace { fs::rename(&temporary, path) } else { rename_no_replace((CWD, &temporary), (CWD, path)) }
+        if replace { fs::rename(&temporary, path) } else { rename_no_replace(&temporary, path) }
     });
     written.map_err(|error| {
         // The error of the write matters, not that of the clean-up.

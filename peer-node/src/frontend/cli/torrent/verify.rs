@@ -9,6 +9,7 @@ use protocol::geometry::PieceIndex;
 use protocol::metainfo::Metainfo;
 use tokio_util::sync::CancellationToken;
 
+use super::content_dir_option::ContentDirOption;
 use super::{TorrentCommandError, read_progress};
 use crate::frontend::console::look::{Look, Style};
 use crate::frontend::console::output::ConsoleOutput;
@@ -30,14 +31,14 @@ pub(crate) struct VerifyOptions {
     #[arg(value_name = "FILE.torrent")]
     pub torrent: PathBuf,
 
-    /// The folder that contains the torrent's file, or its folder of files
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub dir: PathBuf,
+    /// Where the content is.
+    #[command(flatten)]
+    pub content: ContentDirOption,
 }
 
 pub(super) fn run(options: &VerifyOptions, output: &mut ConsoleOutput) -> Result<u8, TorrentCommandError> {
     let metainfo = Arc::new(dot_torrent::read(&options.torrent)?);
-    let files = TorrentFiles::open_complete(&options.dir, &metainfo)?;
+    let files = TorrentFiles::open_complete(&options.content.dir, &metainfo)?;
     let right = verify_pieces(&files, &metainfo, output);
     let reports = files.file_reports(&right);
     let unprovable = unprovable_pieces(&reports, &metainfo);

@@ -1,7 +1,6 @@
 use std::env;
-use std::io;
 
-use rustix::termios::tcgetwinsize;
+use crate::platform::{OutputStream, terminal_size};
 
 /// The columns and rows of a terminal that does not report its size.
 const DEFAULT_SIZE: (usize, usize) = (80, 24);
@@ -21,8 +20,8 @@ impl Screen {
     /// Returns the current number of columns and rows.
     pub(crate) fn size(self) -> (usize, usize) {
         let size = match self {
-            Self::Stdout => tcgetwinsize(io::stdout()),
-            Self::Stderr => tcgetwinsize(io::stderr()),
+            Self::Stdout => terminal_size(OutputStream::Stdout),
+            Self::Stderr => terminal_size(OutputStream::Stderr),
             Self::None => return DEFAULT_SIZE,
         };
         let or_default = |size: u16, variable: &str, default: usize| match usize::from(size) {
@@ -33,7 +32,7 @@ impl Screen {
                 .unwrap_or(default),
             size => size,
         };
-        let (columns, rows) = size.map_or((0, 0), |size| (size.ws_col, size.ws_row));
+        let (columns, rows) = size.unwrap_or((0, 0));
         (or_default(columns, "COLUMNS", DEFAULT_SIZE.0), or_default(rows, "LINES", DEFAULT_SIZE.1))
     }
 }

@@ -4,7 +4,8 @@ use protocol::units::{DisplayDuration, DisplayRate, DisplaySize};
 
 use crate::frontend::console::look::Style;
 use crate::frontend::console::progress_bar::percent;
-use crate::view::{ContentId, DownloadState, DownloadView, Priority};
+use crate::operations::Download;
+use crate::view::{ContentId, DownloadState, Priority};
 
 /// One field of a progress line; fields of a higher rank are dropped first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub(super) enum Wording {
 }
 
 /// Returns the fields of a running download, in display order.
-pub(super) fn fields(view: &DownloadView, wording: Wording) -> Vec<ProgressField> {
+pub(super) fn fields(view: &Download, wording: Wording) -> Vec<ProgressField> {
     let mut fields = Vec::with_capacity(8);
     let mut add = |kind, text: String, style, rank| fields.push(ProgressField { kind, text, style, rank });
     if let Some(size) = view.size {
@@ -149,7 +150,7 @@ pub(super) struct GroupProgress {
 }
 
 impl GroupProgress {
-    pub(super) fn from_views<'a>(views: impl Iterator<Item = &'a DownloadView>, rate: f64) -> Self {
+    pub(super) fn from_views<'a>(views: impl Iterator<Item = &'a Download>, rate: f64) -> Self {
         let mut group = Self { rate, ..Self::default() };
         for view in views {
             let is_over = view.state.is_over();
@@ -172,7 +173,7 @@ impl GroupProgress {
     }
 }
 
-fn activity_text(view: &DownloadView, wording: Wording) -> Option<String> {
+fn activity_text(view: &Download, wording: Wording) -> Option<String> {
     if let (Wording::Full, Some(reason)) = (wording, view.wait_reason()) {
         return Some(reason);
     }

@@ -2,41 +2,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use protocol::digest::Digest;
 
 use super::*;
-use crate::view::{ContentId, DownloadId};
+use crate::operations::test_download as view;
 
-pub(crate) fn view() -> DownloadView {
-    DownloadView {
-        id: DownloadId(1),
-        content: ContentId::File(Digest::EMPTY),
-        digest: Some(Digest::EMPTY),
-        name: "debian-12.5.0-amd64-netinst.iso".into(),
-        size: Some(2_576_980_377),
-        state: DownloadState::Fetching,
-        priority: crate::view::Priority::Normal,
-        queue_position: None,
-        pieces_done: 812,
-        pieces: 2458,
-        bytes_done: 851_443_712,
-        bytes_fetched: 851_443_712,
-        rate_down: 34_707_866.0,
-        rate_up: 1_258_291.0,
-        bytes_uploaded: 0,
-        copied_from: None,
-        warning: None,
-        sources_active: 4,
-        sources_known: 5,
-        queued_at: None,
-        time_left: Some(Duration::from_secs(50)),
-        elapsed: Duration::from_secs(25),
-        sources: Vec::new(),
-        trackers: [].into(),
-    }
-}
-
-fn line(view: &DownloadView, width: usize) -> String {
+fn line(view: &Download, width: usize) -> String {
     progress_line(view, width, Look::PLAIN)
 }
 
@@ -64,7 +34,7 @@ fn twenty_columns_show_the_essentials() {
 
 #[test]
 fn states_before_and_after_fetching_are_shown() {
-    let with = |state| line(&DownloadView { state, ..view() }, 100);
+    let with = |state| line(&Download { state, ..view() }, 100);
     assert!(with(DownloadState::Searching).contains("looking"));
     assert!(with(DownloadState::Verifying).contains("checking"));
     assert!(with(DownloadState::Done { location: PathBuf::new(), renamed: None }).ends_with("  done"));
@@ -74,14 +44,14 @@ fn states_before_and_after_fetching_are_shown() {
 
 #[test]
 fn an_unknown_size_shows_no_bar() {
-    let line = line(&DownloadView { size: None, pieces: 0, state: DownloadState::Searching, ..view() }, 80);
+    let line = line(&Download { size: None, pieces: 0, state: DownloadState::Searching, ..view() }, 80);
     assert!(line.starts_with("debian-12.5.0-amd64-netinst.iso") && line.contains("looking"), "{line}");
     assert!(!line.contains('%') && !line.contains('╌'), "{line}");
 }
 
 #[test]
 fn lines_of_a_group_share_one_layout() {
-    let queued = DownloadView {
+    let queued = Download {
         name: "a.txt".into(),
         size: Some(5),
         state: DownloadState::Queued,
@@ -91,7 +61,7 @@ fn lines_of_a_group_share_one_layout() {
         ..view()
     };
     let done = DownloadState::Done { location: PathBuf::new(), renamed: None };
-    let done = DownloadView { name: "b".into(), state: done, ..view() };
+    let done = Download { name: "b".into(), state: done, ..view() };
     assert_eq!(
         progress_lines(&[view(), queued, done], 100, Look::PLAIN),
         [
@@ -105,7 +75,7 @@ fn lines_of_a_group_share_one_layout() {
 #[test]
 fn folder_is_one_line() {
     let done = DownloadState::Done { location: PathBuf::new(), renamed: None };
-    let done = DownloadView { size: Some(1 << 30), bytes_done: 1 << 30, state: done, ..view() };
+    let done = Download { size: Some(1 << 30), bytes_done: 1 << 30, state: done, ..view() };
     let views = [view(), done];
     assert_eq!(
         group_line(("isos/", view().rate_down), views.iter(), 100, Look::PLAIN),
@@ -141,8 +111,8 @@ proptest! {
         state in states(),
         width in 1_usize..220,
     ) {
-        let shown = DownloadView {
-            name, size, state, pieces_done, pieces, bytes_done, rate_down, rate_up, sources_active, sources_known, queued_at: None,
+        let shown = Download {
+            name: name.into(), size, state, pieces_done, pieces, bytes_done, rate_down, rate_up, sources_active, sources_known, queued_at: None,
             time_left: left, ..view()
         };
         let line = line(&shown, width);

@@ -1,9 +1,6 @@
-mod folder_level;
-
 use std::net::SocketAddr;
 
-use protocol::escape::display_safe;
-use protocol::index::{FileRecord, PeerRef, Share};
+use protocol::index::PeerRef;
 use protocol::limits::MAX_LISTING;
 use protocol::node_id::NodeId;
 use protocol::units::DisplaySize;
@@ -14,9 +11,9 @@ use crate::frontend::console::look::Style;
 use crate::frontend::console::table::{TableColumn, lay_out};
 use crate::frontend::repl::command::BrowseArgs;
 use crate::frontend::repl::command_error::CommandError;
-use crate::frontend::repl::row_list::{FolderEntry, NextPage};
+use crate::frontend::repl::row_list::{ListRow, NextPage};
 use crate::frontend::repl::session::{ReplSession, pluralize};
-use folder_level::FolderLevel;
+use crate::operations::{FilesRequest, FolderEntry, PeerFile, SafeName};
 
 const TABLE: [TableColumn; 5] = [
     TableColumn::right("#", Style::Accent, 0),
@@ -25,9 +22,6 @@ const TABLE: [TableColumn; 5] = [
     TableColumn::left("", Style::Warning, 2),
     TableColumn::left("digest", Style::Faint, 3),
 ];
-
-/// The maximum number of files read to show one level of a folder.
-const MAX_READ: usize = 100_000;
 
 /// Lists what one peer shares: one level at a time for a person, and for a script that names a folder; all files below the folder
 /// with `--all`, and for a script that names none.
@@ -38,7 +32,7 @@ pub(super) async fn browse_peer(session: &mut ReplSession, order: &BrowseArgs) -
     if !is_flat {
         return browse_level(session, requested, folder).await;
     }
-    let (node, _, _) = session.node.index().browse(requested, None, 1).await?;
+    let node = session.operations.identify_peer(requested).await?;
     session.peers.set_browsed(node, listen_address(requested));
     session.last_list.clear();
     show_files(session, node, folder.clone(), None).await?;
@@ -62,7 +56,7 @@ fn report_empty(session: &mut ReplSession, node: NodeId, folder: Option<&str>) -
     let peer_name =
         session.peers.address_of(node).map_or_else(|| node.short(), |address| address.to_string());
     match folder {
-        Some(folder) => Err(CommandError::not_found(&format!("{folder}/ at {peer_name}"))),
+        Some(folder) => Err(CommandError::not_found(format!("{folder}/ at {peer_name}"))),
         None => Ok(session.output.remark(format!("{peer_name} shares nothing"))?),
     }
 }
@@ -70,21 +64,17 @@ fn report_empty(session: &mut ReplSession, node: NodeId, folder: Option<&str>) -
 /// Shows a page of all files below a folder.
 pub(super) async fn show_files(
     session: &mut ReplSession,
-    node: NodeId,
+    peer: NodeId,
     folder: Option<String>,
-    after: Option<String>,
+    after: Option<SafeName>,
 ) -> Result<(), CommandError> {
     let limit = if session.output.is_for_person() { ROWS_PER_PAGE } else { MAX_LISTING };
-    let below = folder.as_ref().map(|folder| format!("{folder}/"));
-    let after = after.or_else(|| below.clone());
-    let (node, mut files, more) = session.node.index().browse(PeerRef::Node(node), after, limit).await?;
-    let received = files.len();
-    files.retain(|file| below.as_ref().is_none_or(|below| file.path.starts_with(below)));
-    let last = files.last().map(|file| file.path.clone()).filter(|_| more && files.len() == received);
-    let next = last.map(|after| NextPage::Files { peer: node, folder, after });
-    let has_more = next.is_some();
-    let files: Vec<FolderEntry> = files.into_iter().map(FolderEntry::File).collect();
-    show_page(session, node, &files, next, NameStyle::FullPath)?;
+    let request = FilesRequest { peer, folder: folder.clone(), after, limit };
+    let page = session.operations.list_files(request).await?;
+    let has_more = page.next.is_some();
+    let next = page.next.map(|after| NextPage::Files { peer, folder, after });
+    let files: Vec<FolderEntry> = page.items.into_iter().map(FolderEntry::File).collect();
+    show_page(session, peer, &files, next, NameStyle::FullPath)?;
     if has_more && session.output.is_for_person() {
         session.output.remark("`more` shows the next files")?;
     }
@@ -97,36 +87,18 @@ async fn browse_level(
     requested: PeerRef,
     folder: Option<String>,
 ) -> Result<(), CommandError> {
-    let mut level = FolderLevel::new(folder.as_deref());
-    let (mut peer, mut read, mut bytes) = (requested, 0, 0_u64);
-    let mut after = folder.as_ref().map(|folder| format!("{folder}/"));
-    let (node, is_cut) = loop {
-        let (node, page, more) = session.node.index().browse(peer, after, MAX_LISTING).await?;
-        // All pages come from the same node, even if another one takes over its address.
-        peer = PeerRef::Node(node);
-        after = page.last().map(|file| file.path.clone());
-        for file in page {
-            let size = file.size;
-            if !level.add(file) {
-                after = None;
-                break;
-            }
-            (read, bytes) = (read + 1, bytes.saturating_add(size));
-        }
-        if !more || after.is_none() || read >= MAX_READ {
-            break (node, more && after.is_some());
-        }
-    };
-    session.peers.set_browsed(node, listen_address(requested));
+    let level = session.operations.list_folder(requested, folder.as_deref()).await?;
+    session.peers.set_browsed(level.peer, listen_address(requested));
     // A failed listing keeps the numbers of the last list.
-    if read == 0 {
-        return report_empty(session, node, folder.as_deref());
+    if level.files == 0 {
+        return report_empty(session, level.peer, folder.as_deref());
     }
     session.last_list.clear();
-    show_entries(session, node, level.entries())?;
-    session.output.remark(format!("{}, {} in total", pluralize(read as u64, "file"), DisplaySize(bytes)))?;
-    if is_cut {
-        session.output.warning(format!("only the first {read} files were read; browse one of the folders"));
+    show_entries(session, level.peer, level.entries)?;
+    let (files, bytes) = (level.files, DisplaySize(level.bytes));
+    session.output.remark(format!("{}, {bytes} in total", pluralize(files, "file")))?;
+    if level.is_truncated {
+        session.output.warning(format!("only the first {files} files were read; browse one of the folders"));
     }
     Ok(())
 }
@@ -164,7 +136,8 @@ fn show_page(
     next: Option<NextPage>,
     names: NameStyle,
 ) -> Result<(), CommandError> {
-    let first = session.last_list.append_page(entries.iter().map(|entry| entry.row(peer)).collect(), next);
+    let rows = entries.iter().map(|entry| ListRow::from_entry(entry, peer)).collect();
+    let first = session.last_list.append_page(rows, next);
     let numbered = (first..).zip(entries);
     if session.output.is_for_person() {
         let rows: Vec<_> = numbered.map(|(number, entry)| table_row(number, entry, names)).collect();
@@ -177,28 +150,28 @@ fn show_page(
 fn script_line(number: usize, entry: &FolderEntry) -> String {
     match entry {
         FolderEntry::Folder { path, files, bytes } => {
-            format!("{number}\t{}/\t{bytes}\t{}", display_safe(path), pluralize(*files, "file"))
+            format!("{number}\t{path}/\t{bytes}\t{}", pluralize(*files, "file"))
         }
-        FolderEntry::File(file) => {
-            format!("{number}\t{}\t{}\t{}", display_safe(&file.path), file.size, file.digest)
+        FolderEntry::File(PeerFile { content, .. }) => {
+            format!("{number}\t{}\t{}\t{}", content.path, content.size.unwrap_or(0), content.digest)
         }
     }
 }
 
 fn table_row(number: usize, entry: &FolderEntry, names: NameStyle) -> [String; 5] {
-    let name = |path: &str| match names {
-        NameStyle::FullPath => display_safe(path).into_owned(),
-        NameStyle::FileName => display_safe(path.rsplit('/').next().unwrap_or(path)).into_owned(),
+    let name = |path: &SafeName| match names {
+        NameStyle::FullPath => path.to_string(),
+        NameStyle::FileName => path.file_name().to_string(),
     };
     match entry {
         FolderEntry::Folder { path, files, bytes } => {
             let (size, files) = (DisplaySize(*bytes).to_string(), pluralize(*files, "file"));
             [number.to_string(), format!("{}/", name(path)), size, files, String::new()]
         }
-        FolderEntry::File(FileRecord { path, size, digest, share }) => {
-            let share = if *share == Share::Partial { "partial" } else { "" };
-            let size = DisplaySize(*size).to_string();
-            [number.to_string(), name(path), size, share.to_owned(), digest.short()]
+        FolderEntry::File(PeerFile { content, is_partial }) => {
+            let share = if *is_partial { "partial" } else { "" };
+            let size = DisplaySize(content.size.unwrap_or(0)).to_string();
+            [number.to_string(), name(&content.path), size, share.to_owned(), content.digest.short()]
         }
     }
 }
@@ -208,6 +181,7 @@ mod tests {
     use protocol::digest::Digest;
 
     use super::*;
+    use crate::operations::ListedContent;
 
     #[test]
     fn folders_and_files_share_one_table() {
@@ -215,8 +189,8 @@ mod tests {
         assert_eq!(table_row(1, &folder, NameStyle::FileName), ["1", "live/", "2.0 KiB", "12 files", ""]);
         assert_eq!(script_line(1, &folder), "1\tmusic/live/\t2048\t12 files");
         let digest = Digest::EMPTY;
-        let file =
-            FolderEntry::File(FileRecord { path: "music/a".into(), size: 0, digest, share: Share::Partial });
+        let content = ListedContent { digest, size: Some(0), path: "music/a".into() };
+        let file = FolderEntry::File(PeerFile { content, is_partial: true });
         assert_eq!(table_row(2, &file, NameStyle::FileName), ["2", "a", "0 B", "partial", "e3b0c44298fc"]);
         assert_eq!(table_row(2, &file, NameStyle::FullPath)[1], "music/a");
         assert_eq!(script_line(2, &file), format!("2\tmusic/a\t0\t{digest}"));

@@ -1,19 +1,19 @@
 use protocol::escape::display_safe;
 
-use crate::doctor::{Finding, Severity, run_checks};
 use crate::frontend::console::look::{Look, Style};
 use crate::frontend::console::output::ConsoleOutput;
 use crate::frontend::console::output::OutputError;
 use crate::frontend::console::text_width::pad;
 use crate::frontend::repl::command_error::CommandError;
 use crate::frontend::repl::session::ReplSession;
+use crate::operations::{Finding, Severity};
 
 /// The width of the column of checks.
 const SUBJECT_WIDTH: usize = 13;
 
 /// Runs all checks and shows their findings.
 pub(super) async fn run_doctor(session: &mut ReplSession) -> Result<(), CommandError> {
-    let findings = run_checks(&session.node, &session.index_address).await;
+    let findings = session.operations.diagnose(&session.index_address).await;
     Ok(show_findings(&mut session.output, &findings)?)
 }
 

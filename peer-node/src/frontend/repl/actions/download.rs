@@ -1,24 +1,21 @@
 //! Downloads files, and shows their progress until they are complete.
 
-mod folder_listing;
 mod follow;
-mod group;
+mod group_text;
+mod items;
 mod messages;
-mod resolve;
 mod wait_notes;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use protocol::digest::Digest;
-use protocol::escape::display_safe;
-use tokio::sync::watch;
 
-use crate::download::{DownloadTarget, NotStarted};
 use crate::frontend::repl::command::DownloadArgs;
 use crate::frontend::repl::command_error::CommandError;
 use crate::frontend::repl::session::{ReplSession, display_path, pluralize};
-use crate::view::{DownloadId, DownloadView};
+use crate::operations::{AwaitedDownload, ResolvedFile, ResolvedFiles, StartOutcome, StartedDownload};
+use crate::view::DownloadId;
 
 pub(crate) use follow::stop_foreground;
 pub(crate) use messages::done_lines;
@@ -26,68 +23,56 @@ pub(crate) use messages::failure_text;
 pub(super) use messages::{finished_text, stopped_text};
 pub(crate) use wait_notes::unfinished_text;
 
-use group::DownloadGroup;
-use resolve::{ResolvedFile, ResolvedFiles, resolve_files};
-
-/// A download that a command waits for.
-#[derive(Debug)]
-pub(super) struct AwaitedDownload {
-    pub(super) id: DownloadId,
-    /// The state of the download. Held from the start, because the list drops the oldest finished downloads.
-    pub(super) view: watch::Receiver<DownloadView>,
-    /// The requested file; `None` if the content of a torrent was requested.
-    pub(super) file: Option<Digest>,
-}
+use super::lookup::report_problem;
+use group_text::ShownGroup;
+use items::request_of;
 
 /// Starts the requested downloads, and waits for them unless they go to the background.
 pub(super) async fn download(session: &mut ReplSession, order: DownloadArgs) -> Result<(), CommandError> {
-    let ResolvedFiles { files: requested, folder, unusable } = resolve_files(session, &order).await?;
+    let request = request_of(session, &order).await?;
+    let resolved = match session.operations.resolve(&request).await {
+        Ok(resolved) => resolved,
+        Err(problem) => return Err(report_problem(session, problem)?),
+    };
+    let unusable = resolved.unusable;
     if unusable > 0 {
         let files = pluralize(unusable as u64, "file");
         session.output.error(format!("{files} not downloaded: invalid name"));
     }
     let timeout = order.timeout.or(session.timeout);
-    let group = match folder {
-        Some(folder) => Some(DownloadGroup::for_folder(&session.node, &folder)),
-        None => DownloadGroup::for_files(&session.node, requested.len()),
-    };
-    let started = start_downloads(session, &requested, group.is_some(), order.background).await?;
-    let group = group.map(|group| group.with_counts(started.already_here, started.copies));
-    let result = wait_for_downloads(session, started.awaited, group, order.background, timeout).await;
+    let group = ShownGroup::of(&session.operations, &resolved);
+    let mut started = StartedDownloads { group, ..StartedDownloads::default() };
+    started.start(session, &resolved.files, order.background).await?;
+    report_names(session, &resolved, &started.awaited)?;
+    let StartedDownloads { awaited, group, has_failed } = started;
+    let result = wait_for_downloads(session, awaited, group, order.background, timeout).await;
     // A failure outranks downloads that only resume later.
     match result {
-        Ok(()) | Err(CommandError::Unfinished) if started.has_failed || unusable > 0 => {
+        Ok(()) | Err(CommandError::Unfinished) if has_failed || unusable > 0 => {
             Err(CommandError::AlreadyReported)
         }
         waited => waited,
     }
 }
 
-impl AwaitedDownload {
-    /// Returns the download to wait for; `None` if it is no longer in the list.
-    fn new(session: &ReplSession, id: DownloadId, file: Option<Digest>) -> Option<Self> {
-        Some(Self { id, view: session.node.downloads().watch(id)?, file })
-    }
-}
-
 /// Waits for a started torrent, at most for `timeout`, unless it goes to the background.
 pub(super) async fn wait_for_torrent(
     session: &mut ReplSession,
-    (id, is_new): (DownloadId, bool),
+    (download, is_new): (StartedDownload, bool),
     background: bool,
     timeout: Option<Duration>,
 ) -> Result<(), CommandError> {
     if is_new || !session.output.is_for_person() {
-        session.foreground.push(id);
+        session.foreground.push(download.id);
     }
-    let awaited = AwaitedDownload::new(session, id, None).into_iter().collect();
+    let awaited = download.awaited.into_iter().collect();
     wait_for_downloads(session, awaited, None, background, timeout).await
 }
 
 async fn wait_for_downloads(
     session: &mut ReplSession,
     awaited: Vec<AwaitedDownload>,
-    group: Option<DownloadGroup>,
+    group: Option<ShownGroup>,
     background: bool,
     timeout: Option<Duration>,
 ) -> Result<(), CommandError> {
@@ -103,86 +88,86 @@ async fn wait_for_downloads(
 #[derive(Debug, Default)]
 struct StartedDownloads {
     awaited: Vec<AwaitedDownload>,
-    /// How many files already exist at their destinations.
-    already_here: usize,
-    /// The number of additional destinations per download.
-    copies: HashMap<DownloadId, usize>,
+    /// The group under which they are shown together, if any.
+    group: Option<ShownGroup>,
     /// Whether a download could not be started.
     has_failed: bool,
 }
 
-/// Starts downloads and reports those that need no start. A download that is already under way is awaited like the others.
-async fn start_downloads(
-    session: &mut ReplSession,
-    requested: &[ResolvedFile],
-    is_group: bool,
-    background: bool,
-) -> Result<StartedDownloads, CommandError> {
-    let is_person = session.output.is_for_person();
-    let (mut started, is_brief) = (StartedDownloads::default(), is_person && is_group);
-    for ResolvedFile { wanted, .. } in requested {
-        let result = session.node.downloads().start(wanted).await;
-        let (id, is_new) = match result {
-            Ok(id) => {
-                started.copies.insert(id, wanted.copies.len());
-                (id, true)
-            }
-            Err(NotStarted::AlreadyHere { location }) => {
-                started.already_here += 1 + wanted.copies.len();
-                if !is_brief {
-                    let place = session.display_own_path(&location);
-                    session.output.line(format!("already here: {place}"))?;
+impl StartedDownloads {
+    /// Starts downloads and reports those that need no start. A download that is in progress is awaited like the others.
+    async fn start(
+        &mut self,
+        session: &mut ReplSession,
+        files: &[ResolvedFile],
+        background: bool,
+    ) -> Result<(), CommandError> {
+        let is_person = session.output.is_for_person();
+        for file in files {
+            let (download, is_new) = match session.operations.start(file).await {
+                Ok(StartOutcome::New(download)) => {
+                    if let Some(group) = &mut self.group {
+                        group.counted.set_file_count(download.id, file.file_count());
+                    }
+                    (download, true)
                 }
-                continue;
-            }
-            Err(NotStarted::Running { id }) if started.awaited.iter().any(|awaited| awaited.id == id) => {
-                continue;
-            }
-            Err(NotStarted::Running { id }) => {
-                if is_person {
-                    let also = wanted.targets().filter_map(DownloadTarget::user_path).map(display_path);
-                    let also: Vec<String> = also.map(|place| format!("; also saved to {place}")).collect();
-                    session.output.line(format!(
-                        "already under way as download {}{}",
-                        id.0,
-                        also.concat()
-                    ))?;
+                Ok(StartOutcome::AlreadyHere { location }) => {
+                    if let Some(group) = &mut self.group {
+                        group.counted.add_existing(file.file_count());
+                    }
+                    // A person sees one line for a group.
+                    if self.group.is_none() || !is_person {
+                        let place = session.display_own_path(&location);
+                        session.output.line(format!("already here: {place}"))?;
+                    }
+                    continue;
                 }
-                (id, false)
+                Ok(StartOutcome::InProgress { download, .. })
+                    if self.awaited.iter().any(|awaited| awaited.id() == download.id) =>
+                {
+                    continue;
+                }
+                Ok(StartOutcome::InProgress { download, also_saved_to }) => {
+                    if is_person {
+                        let also = also_saved_to.iter().map(|path| display_path(path));
+                        let also: Vec<String> =
+                            also.map(|place| format!("; also saved to {place}")).collect();
+                        let number = download.id.0;
+                        session
+                            .output
+                            .line(format!("already under way as download {number}{}", also.concat()))?;
+                    }
+                    (download, false)
+                }
+                Err(problem) => {
+                    session.report_error(&problem.into());
+                    self.has_failed = true;
+                    continue;
+                }
+            };
+            // Registered at once, so that Ctrl-C before the last start stops these. Earlier downloads continue then.
+            if background {
+                session.background.add(download.id);
+            } else if is_new || !is_person {
+                session.foreground.push(download.id);
             }
-            Err(error @ NotStarted::Elsewhere { .. }) => {
-                session.output.error(error);
-                started.has_failed = true;
-                continue;
-            }
-        };
-        // Registered at once, so that Ctrl-C before the last start stops these. Earlier downloads continue then.
-        if background {
-            session.background.add(id);
-        } else if is_new || !is_person {
-            session.foreground.push(id);
+            self.awaited.extend(download.awaited);
         }
-        started.awaited.extend(AwaitedDownload::new(session, id, Some(wanted.digest)));
+        Ok(())
     }
-    report_names(session, requested, &started.awaited)?;
-    Ok(started)
 }
 
 /// Reports which hit becomes which file, for hits with the same name.
 fn report_names(
     session: &mut ReplSession,
-    requested: &[ResolvedFile],
+    resolved: &ResolvedFiles,
     awaited: &[AwaitedDownload],
 ) -> Result<(), CommandError> {
-    let mut named: HashMap<&DownloadTarget, u32> = HashMap::new();
-    for ResolvedFile { wanted, .. } in requested.iter().filter(|file| file.number.is_some()) {
-        *named.entry(&wanted.target).or_default() += 1;
-    }
-    let is_shared = |target: &DownloadTarget| named.get(target).is_some_and(|count| *count > 1);
-    for ResolvedFile { number, wanted } in requested.iter().filter(|file| is_shared(&file.wanted.target)) {
-        let download = awaited.iter().find(|awaited| awaited.file == Some(wanted.digest));
-        if let (Some(number), Some(AwaitedDownload { view, .. })) = (number, download) {
-            let name = display_safe(&view.borrow().name).into_owned();
+    let downloads: HashMap<Option<Digest>, &AwaitedDownload> =
+        awaited.iter().rev().map(|awaited| (awaited.file(), awaited)).collect();
+    for (number, digest) in resolved.equally_named() {
+        if let Some(download) = downloads.get(&Some(digest)) {
+            let name = download.view().name.to_string();
             session.output.line(format!("{number} → {name}"))?;
         }
     }
@@ -192,21 +177,22 @@ fn report_names(
 fn send_to_background(
     session: &mut ReplSession,
     awaited: &[AwaitedDownload],
-    group: Option<DownloadGroup>,
+    group: Option<ShownGroup>,
 ) -> Result<(), CommandError> {
-    let ids: Vec<DownloadId> = awaited.iter().map(|awaited| awaited.id).collect();
+    let ids: Vec<DownloadId> = awaited.iter().map(AwaitedDownload::id).collect();
     if let (Some(group), true, [first, .., last]) = (group, session.output.is_for_person(), &*ids) {
         let downloads = pluralize(ids.len() as u64, "download");
-        let (name, first, last) = (display_safe(group.name()), first.0, last.0);
+        let (name, first, last) = (&group.name, first.0, last.0);
         session
             .output
             .line(format!("{name}: {downloads} in the background, {first} to {last}; see transfers"))?;
-        session.background.add_group(group.name().to_owned(), Some(group.location().to_owned()), ids);
+        let location = group.counted.location().to_owned();
+        session.background.add_group(group.name, Some(location), ids);
         return Ok(());
     }
-    for AwaitedDownload { id, view, .. } in awaited {
-        session.output.line(messages::background_text(&view.borrow(), session.output.audience()))?;
-        session.background.add(*id);
+    for download in awaited {
+        session.output.line(messages::background_text(&download.view(), session.output.audience()))?;
+        session.background.add(download.id());
     }
     Ok(())
 }

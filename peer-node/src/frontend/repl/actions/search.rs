@@ -1,20 +1,15 @@
 mod hits;
-mod suggest;
 
-use std::time::{Duration, Instant};
-
-use protocol::index::{Hit, SearchCursor};
-use protocol::limits::MAX_HITS;
+use protocol::index::SearchCursor;
 
 use super::pages::ROWS_PER_PAGE;
 use crate::frontend::console::look::Style;
 use crate::frontend::console::table::{TableColumn, lay_out};
 use crate::frontend::repl::command_error::CommandError;
-use crate::frontend::repl::row_list::{ListRow, ListedContent, NextPage};
+use crate::frontend::repl::row_list::{ListRow, NextPage};
 use crate::frontend::repl::session::{ReplSession, pluralize};
-use crate::index_client::IndexError;
-use hits::{script_line, sort_hits, table_row};
-use suggest::report_no_hits;
+use crate::operations::{HitPage, SearchHit, SearchRequest};
+use hits::{script_line, table_row};
 
 const TABLE: [TableColumn; 5] = [
     TableColumn::right("#", Style::Accent, 0),
@@ -28,28 +23,16 @@ const TABLE: [TableColumn; 5] = [
 const TRUNCATED_WARNING: &str =
     "the index stopped this search early, so there may be more hits; narrow it down";
 
-/// The maximum number of hits that are fetched and sorted together.
-const MAX_SORTED: usize = 1000;
-
-/// Maximum time for fetching further pages before the first hit is shown.
-const MAX_FETCH_TIME: Duration = Duration::from_millis(200);
-
-/// Sorted hits, and the cursor for the next ones.
-struct SortedHits {
-    hits: Vec<Hit>,
-    after: Option<SearchCursor>,
-    is_truncated: bool,
-}
-
 /// Searches the files of all peers and shows the first page. Without hits, the last list stays valid.
 pub(super) async fn search(session: &mut ReplSession, query: String) -> Result<(), CommandError> {
-    let SortedHits { hits, after, is_truncated } = fetch(session, &query, None).await?;
-    if hits.is_empty() {
+    let page = fetch(session, &query, None).await?;
+    let is_truncated = page.is_truncated;
+    if page.items.is_empty() {
         report_no_hits(session, &query).await?;
     } else {
         session.last_list.clear();
-        let total = total_text(hits.len(), after.is_some() || is_truncated);
-        show_page(session, query, hits, after, &total)?;
+        let total = total_text(page.items.len(), page.next.is_some() || is_truncated);
+        show_page(session, query, page.items, page.next, &total)?;
     }
     if is_truncated {
         session.output.warning(TRUNCATED_WARNING);
@@ -61,42 +44,43 @@ pub(super) async fn search(session: &mut ReplSession, query: String) -> Result<(
 pub(super) async fn show_more(
     session: &mut ReplSession,
     query: String,
-    rest: Vec<Hit>,
+    rest: Vec<SearchHit>,
     after: Option<SearchCursor>,
 ) -> Result<(), CommandError> {
     if !rest.is_empty() {
         let total = total_text(session.last_list.rows().len() + rest.len(), after.is_some());
         return show_page(session, query, rest, after, &total);
     }
-    let SortedHits { hits, after, is_truncated } = fetch(session, &query, after).await?;
-    let total = total_text(session.last_list.rows().len() + hits.len(), after.is_some() || is_truncated);
-    show_page(session, query, hits, after, &total)?;
+    let page = fetch(session, &query, after).await?;
+    let count = session.last_list.rows().len() + page.items.len();
+    let total = total_text(count, page.next.is_some() || page.is_truncated);
+    let is_truncated = page.is_truncated;
+    show_page(session, query, page.items, page.next, &total)?;
     if is_truncated {
         session.output.warning(TRUNCATED_WARNING);
     }
     Ok(())
 }
 
-/// Fetches hits, page after page within [`MAX_SORTED`] and [`MAX_FETCH_TIME`].
 async fn fetch(
     session: &ReplSession,
     query: &str,
-    mut after: Option<SearchCursor>,
-) -> Result<SortedHits, IndexError> {
-    let (mut hits, started) = (Vec::new(), Instant::now());
-    loop {
-        let page = session.node.finder().search(query.to_owned(), after, MAX_HITS).await?;
-        hits.extend(page.hits);
-        after = page.more;
-        if after.is_none()
-            || page.is_truncated
-            || hits.len() >= MAX_SORTED
-            || started.elapsed() > MAX_FETCH_TIME
-        {
-            sort_hits(query, &mut hits);
-            return Ok(SortedHits { hits, after, is_truncated: page.is_truncated });
-        }
+    after: Option<SearchCursor>,
+) -> Result<HitPage, CommandError> {
+    Ok(session.operations.search(SearchRequest { query: query.to_owned(), after }).await?)
+}
+
+/// Reports that nothing was found, with queries that have hits.
+async fn report_no_hits(session: &mut ReplSession, query: &str) -> Result<(), CommandError> {
+    session.output.remark("no hits")?;
+    let suggested = session.operations.suggest_queries(query).await;
+    if suggested.is_empty() {
+        return Ok(());
     }
+    let look = session.output.look();
+    let searches = suggested.iter().map(|other| look.paint(Style::Accent, &format!("search {other}")));
+    let text = format!("did you mean: {}", searches.collect::<Vec<_>>().join(", "));
+    Ok(session.output.remark(text)?)
 }
 
 fn total_text(hits: usize, may_be_more: bool) -> String {
@@ -108,7 +92,7 @@ fn total_text(hits: usize, may_be_more: bool) -> String {
 fn show_page(
     session: &mut ReplSession,
     query: String,
-    mut hits: Vec<Hit>,
+    mut hits: Vec<SearchHit>,
     after: Option<SearchCursor>,
     total: &str,
 ) -> Result<(), CommandError> {
@@ -126,13 +110,17 @@ fn show_page(
 }
 
 /// Shows hits as a new list.
-pub(super) fn show_hits(session: &mut ReplSession, hits: &[Hit]) -> Result<(), CommandError> {
+pub(super) fn show_hits(session: &mut ReplSession, hits: &[SearchHit]) -> Result<(), CommandError> {
     session.last_list.clear();
     show_rows(session, hits, None)
 }
 
-fn show_rows(session: &mut ReplSession, hits: &[Hit], next: Option<NextPage>) -> Result<(), CommandError> {
-    let rows = hits.iter().map(|hit| ListRow::File(ListedContent::from(hit))).collect();
+fn show_rows(
+    session: &mut ReplSession,
+    hits: &[SearchHit],
+    next: Option<NextPage>,
+) -> Result<(), CommandError> {
+    let rows = hits.iter().map(|hit| ListRow::File(hit.content.clone())).collect();
     let numbered = (session.last_list.append_page(rows, next)..).zip(hits);
     if session.output.is_for_person() {
         let rows: Vec<_> = numbered.map(|(number, hit)| table_row(number, hit)).collect();

@@ -1,11 +1,12 @@
 mod rows;
 
 use super::limit::limits_text;
-use super::selection::resolve_refs;
+use super::selection::{report_problems, selection_of};
 use crate::frontend::console::look::Style;
 use crate::frontend::repl::command::DownloadSelector;
 use crate::frontend::repl::command_error::CommandError;
 use crate::frontend::repl::session::{ReplSession, pluralize};
+use crate::operations::{DownloadFilter, SelectedDownloads, Transfers};
 use rows::{DownloadRows, download_line, upload_line, upload_rows};
 
 /// The maximum number of finished downloads shown to a person, the latest ones.
@@ -13,9 +14,9 @@ const MAX_FINISHED_SHOWN: usize = 10;
 
 /// Shows downloads and uploads.
 pub(super) fn list_transfers(session: &mut ReplSession) -> Result<(), CommandError> {
-    let (mut downloads, sent) = (session.node.downloads().views(), session.node.uploads());
+    let Transfers { mut downloads, uploads: sent } = session.operations.transfers();
     let (width, look) = (session.output.width(), session.output.look());
-    let root = session.node.share_dir().to_owned();
+    let root = session.operations.share_dir().to_owned();
     if !session.output.is_for_person() {
         if downloads.is_empty() && sent.is_empty() {
             return Ok(session.output.remark("no transfers")?);
@@ -33,7 +34,7 @@ pub(super) fn list_transfers(session: &mut ReplSession) -> Result<(), CommandErr
     });
     let mut lines = DownloadRows { views: &downloads, root: &root }.lines(width, look);
     lines.extend(upload_rows(&sent, width, look));
-    lines.extend(limits_text(&session.node).map(|text| look.paint(Style::Faint, &text)));
+    lines.extend(limits_text(&session.operations.limits()).map(|text| look.paint(Style::Faint, &text)));
     if lines.is_empty() {
         return Ok(session.output.remark("no transfers")?);
     }
@@ -50,20 +51,14 @@ pub(super) fn clear_transfers(
     session: &mut ReplSession,
     which: &DownloadSelector,
 ) -> Result<(), CommandError> {
-    let (ids, mut result) = match which {
-        DownloadSelector::These(which) => resolve_refs(session, which),
-        DownloadSelector::All => {
-            let views = session.node.downloads().views();
-            let finished = views.iter().filter(|view| view.state.is_over() && !view.state.is_failed());
-            (finished.map(|view| view.id).collect(), Ok(()))
-        }
-    };
+    let selection = selection_of(which);
+    let SelectedDownloads { ids, problems } = session.operations.select(&selection, DownloadFilter::Finished);
+    let mut result = report_problems(session, problems);
     let mut cleared = 0_u64;
     for id in ids {
-        if session.node.downloads().clear(id) {
-            cleared += 1;
-        } else {
-            result = Err(session.report_error(&CommandError::NotFinished { number: id.0 }));
+        match session.operations.clear(id) {
+            Ok(()) => cleared += 1,
+            Err(problem) => result = Err(session.report_error(&problem.into())),
         }
     }
     session.output.line(format!("cleared {}", pluralize(cleared, "download")))?;

@@ -1,3 +1,9 @@
+//! Parses a line into a command.
+//!
+//! This is no work for an argument parser of programs such as `clap`, which receives words without their quotes: here a quoted
+//! word is a name, never an option, keyword, number or digest. Keywords (`as`, `from`, `only`, `&`) stand between names; a name may
+//! begin with one dash while an unknown `--option` is refused; and a query is passed on as typed.
+
 mod options;
 mod register;
 mod torrent;
@@ -13,11 +19,11 @@ use super::{
     BrowseArgs, ContentSelector, DownloadArgs, DownloadRef, DownloadSelector, LimitChange, ParseError,
     ReplCommand,
 };
-use crate::download::SaveOptions;
 use crate::frontend::repl::command_table::{CommandInfo, Verb, find_command};
 use crate::frontend::repl::number_ranges::NumberRanges;
 use crate::frontend::repl::words::{Word, split};
 use crate::frontend::time_limit::parse_time_limit;
+use crate::operations::SaveOptions;
 use crate::view::Priority;
 use options::check_options;
 use register::parse_register;

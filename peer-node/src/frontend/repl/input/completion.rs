@@ -4,12 +4,11 @@ mod paths;
 
 use std::path::PathBuf;
 
-use protocol::escape::display_safe;
-
 use super::completion_data::CompletionData;
 use crate::frontend::console::text_width::truncate;
 use crate::frontend::repl::command_table::{COMMANDS, Verb, find_command};
 use crate::frontend::repl::words::{Word, escape, scan};
+use crate::operations::SafeName;
 use crate::view::Priority;
 use paths::paths;
 
@@ -108,15 +107,17 @@ fn hits(word: &Word, data: &CompletionData) -> Vec<CompletionItem> {
         let numbered = (1_usize..).zip(&data.hits).map(|(number, path)| (number.to_string(), path));
         return numbered.filter(|(number, _)| number.starts_with(prefix)).map(numbered_item).collect();
     }
-    let mut names: Vec<&str> = data.hits.iter().filter_map(|path| path.rsplit('/').next()).collect();
+    // The path of a folder ends in a slash.
+    let files = data.hits.iter().filter(|path| !path.shown().ends_with('/'));
+    let mut names: Vec<SafeName> = files.map(SafeName::file_name).collect();
     names.sort_unstable();
     names.dedup();
-    let is_match = |name: &&str| name.starts_with(prefix) && display_safe(name) == **name;
     let item = |name: &str| CompletionItem {
         label: truncate(name, MAX_WIDTH),
         replacement: format!("{} ", escape(name)),
     };
-    names.into_iter().filter(is_match).map(item).collect()
+    let typeable = names.iter().filter_map(SafeName::typeable);
+    typeable.filter(|name| name.starts_with(prefix)).map(item).collect()
 }
 
 fn downloads(prefix: &str, data: &CompletionData) -> Vec<CompletionItem> {
@@ -131,8 +132,8 @@ fn keywords(prefix: &str, words: &[&str]) -> Vec<CompletionItem> {
         .collect()
 }
 
-fn numbered_item((number, name): (String, &String)) -> CompletionItem {
-    let shown = truncate(&format!("{number}  {}", display_safe(name)), MAX_WIDTH);
+fn numbered_item((number, name): (String, &SafeName)) -> CompletionItem {
+    let shown = truncate(&format!("{number}  {name}"), MAX_WIDTH);
     CompletionItem { label: shown, replacement: format!("{number} ") }
 }
 

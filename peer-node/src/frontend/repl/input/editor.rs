@@ -10,8 +10,8 @@ use rustyline::{CompletionType, Config};
 use super::feeder::FeederHandle;
 use super::helper::PromptHelper;
 use super::history::{History, MAX_ENTRIES};
-use super::terminal_mode::InteractiveTerminal;
 use super::{InputEvent, LineError, LineRequest, Printer, PromptConfig};
+use crate::platform::InteractiveTerminal;
 
 /// The line editor with its history and the feeder of its keys.
 pub(super) struct Editor {

@@ -4,22 +4,17 @@
 //! past the end of a line, and receives a long text as one paste, which it draws once.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::{Errno, ioctl_fionread};
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{OptionalActions, QueueSelector, tcflush, tcsetattr};
-
 use super::keys::{KeyDecoder, TerminalKey};
 use super::line_budget::LineBudget;
 use super::printer::Printer;
-use super::terminal_mode::InteractiveTerminal;
+use crate::platform::{
+    Awaited, EditorTerminal, InteractiveTerminal, discard_unread_input, unread_input, wait_for,
+};
 
 /// The maximum number of bytes that are read before they are fed.
 const MAX_READ: usize = 64 * 1024;
@@ -52,7 +47,7 @@ pub(super) struct FeederHandle {
 struct Feeder {
     terminal: Arc<InteractiveTerminal>,
     /// The controlling side of the pseudo-terminal that the line editor reads.
-    editor: OwnedFd,
+    editor: EditorTerminal,
     returned: PipeReader,
     decoder: KeyDecoder,
     printer: Printer,
@@ -72,19 +67,10 @@ enum FeedEnd {
 impl FeederHandle {
     /// Replaces stdin by a pseudo-terminal and starts the thread that feeds it.
     pub(super) fn start(terminal: Arc<InteractiveTerminal>, printer: Printer) -> io::Result<Self> {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let editor = openpt(flags)?;
-        grantpt(&editor)?;
-        unlockpt(&editor)?;
-        let stdin = ioctl_tiocgptpeer(&editor, flags)?;
-        // The modes that the line editor restores after each line are raw too, so that nothing is echoed between lines.
-        tcsetattr(&stdin, OptionalActions::Now, &terminal.raw_modes())?;
-        let flags = fcntl_getfl(&editor)?;
-        fcntl_setfl(&editor, flags | OFlags::NONBLOCK)?;
         let (begin, begins) = sync_channel(BACKLOG);
         let (end, ended) = sync_channel(BACKLOG);
         let (reader, returned) = io::pipe()?;
-        rustix::stdio::dup2_stdin(&stdin)?;
+        let editor = EditorTerminal::replace_stdin(&terminal)?;
         let feeder = Feeder {
             terminal,
             editor,
@@ -109,7 +95,7 @@ impl FeederHandle {
         let written = self.returned.write_all(b"r");
         let is_too_long = written.is_ok() && self.ended.recv().unwrap_or(false);
         if is_aborted {
-            let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+            discard_unread_input();
         }
         is_too_long
     }
@@ -180,7 +166,7 @@ impl Feeder {
             if let Some(end) = self.wait_returned(LINE_END_TIMEOUT) {
                 return Err(end);
             }
-            if ioctl_fionread(io::stdin()).is_ok_and(|unread| unread == 0) {
+            if unread_input().is_ok_and(|unread| unread == 0) {
                 return Ok(());
             }
         }
@@ -199,10 +185,8 @@ impl Feeder {
                     None => continue,
                 }
             }
-            let mut fds =
-                [PollFd::new(&*self.terminal, PollFlags::IN), PollFd::new(&self.returned, PollFlags::IN)];
-            wait(&mut fds, None)?;
-            let [keys, returned] = fds.map(|fd| !fd.revents().is_empty());
+            let awaited = [Awaited::Keys(&self.terminal), Awaited::Message(&self.returned)];
+            let [keys, returned] = wait(awaited, None)?;
             if returned {
                 return Err(self.take_returned());
             }
@@ -214,15 +198,14 @@ impl Feeder {
         let mut length = 0;
         loop {
             let space = bytes.get_mut(length..).unwrap_or_default();
-            match rustix::io::read(&*self.terminal, space) {
-                Err(Errno::INTR) => continue,
+            match self.terminal.read(space) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Ok(0) | Err(_) => return Err(FeedEnd::TerminalClosed),
                 Ok(read) => length += read,
             }
             let within = if length < 1024 { Duration::ZERO } else { PASTE_TIMEOUT };
-            let mut fds = [PollFd::new(&*self.terminal, PollFlags::IN)];
-            wait(&mut fds, Some(within))?;
-            if length == bytes.len() || fds.iter().all(|fd| fd.revents().is_empty()) {
+            let [has_more] = wait([Awaited::Keys(&self.terminal)], Some(within))?;
+            if length == bytes.len() || !has_more {
                 break;
             }
         }
@@ -233,16 +216,12 @@ impl Feeder {
     /// Writes to the line editor's terminal, unless the line editor returns meanwhile.
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), FeedEnd> {
         while !bytes.is_empty() {
-            match rustix::io::write(&self.editor, bytes) {
+            match self.editor.write(bytes) {
                 Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => {
-                    let mut fds = [
-                        PollFd::new(&self.editor, PollFlags::OUT),
-                        PollFd::new(&self.returned, PollFlags::IN),
-                    ];
-                    wait(&mut fds, None)?;
-                    let [_, returned] = fds.map(|fd| !fd.revents().is_empty());
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let awaited = [Awaited::Space(&self.editor), Awaited::Message(&self.returned)];
+                    let [_, returned] = wait(awaited, None)?;
                     if returned {
                         return Err(self.take_returned());
                     }
@@ -254,12 +233,10 @@ impl Feeder {
     }
 
     fn wait_returned(&mut self, limit: Duration) -> Option<FeedEnd> {
-        let mut fds = [PollFd::new(&self.returned, PollFlags::IN)];
-        if let Err(end) = wait(&mut fds, Some(limit)) {
-            return Some(end);
+        match wait([Awaited::Message(&self.returned)], Some(limit)) {
+            Ok([has_returned]) => has_returned.then(|| self.take_returned()),
+            Err(end) => Some(end),
         }
-        let has_returned = fds.iter().any(|fd| !fd.revents().is_empty());
-        has_returned.then(|| self.take_returned())
     }
 
     fn take_returned(&mut self) -> FeedEnd {
@@ -270,16 +247,7 @@ impl Feeder {
     }
 }
 
-/// Waits until one of the descriptors is ready, at most for `limit`.
-fn wait(fds: &mut [PollFd<'_>], limit: Option<Duration>) -> Result<(), FeedEnd> {
-    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
-    match poll(fds, limit.as_ref()) {
-        Ok(_) => Ok(()),
-        // Interrupted by a signal: nothing is ready, and the callers poll again.
-        Err(Errno::INTR) => {
-            fds.iter_mut().for_each(PollFd::clear_revents);
-            Ok(())
-        }
-        Err(_) => Err(FeedEnd::TerminalClosed),
-    }
+/// Waits for one of the events, at most for `limit`. Returns which have occurred; after a signal none, and the callers wait again.
+fn wait<const N: usize>(awaited: [Awaited<'_>; N], limit: Option<Duration>) -> Result<[bool; N], FeedEnd> {
+    wait_for(awaited, limit).map_err(|_| FeedEnd::TerminalClosed)
 }

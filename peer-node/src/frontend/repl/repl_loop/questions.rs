@@ -3,17 +3,18 @@ use crate::frontend::console::output::OutputError;
 use crate::frontend::repl::actions::{failure_text, unfinished_text};
 use crate::frontend::repl::input::InputEvent;
 use crate::frontend::repl::session::pluralize;
+use crate::operations::Transfers;
 
 impl ReplLoop<'_> {
     /// Ends the session, unless a person with transfers under way answers no.
     pub(super) async fn confirm_exit(&mut self) -> Result<LoopControl, OutputError> {
-        let downloads = self.session.node.downloads().views();
+        let Transfers { downloads, uploads } = self.session.operations.transfers();
         // Paused and stuck downloads lose nothing by an exit.
         let downloads = downloads
             .iter()
             .filter(|view| !view.state.is_settled() && !view.state.is_paused_or_stuck())
             .count();
-        let uploads = self.session.node.uploads().len();
+        let uploads = uploads.len();
         if self.is_for_person() {
             if let Some(question) = exit_question(downloads, uploads) {
                 self.input.request_answer(&question);
@@ -40,7 +41,7 @@ impl ReplLoop<'_> {
 
     /// Reports to a script which of its background downloads failed or are unfinished.
     fn report_background(&mut self) {
-        for view in self.session.node.downloads().views() {
+        for view in self.session.operations.downloads() {
             if !self.session.background.contains(view.id) {
                 continue;
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use protocol::bitfield::Bitfield;
 use protocol::geometry::PieceIndex;
-use swarm::SeededRandom;
+use protocol::seeded_random::SeededRandom;
 
 use crate::transfer::driver::TransferStore;
 use crate::transfer::verification::{PieceOutcome, PieceStore};

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Block, Geometry, PieceIndex};
-use swarm::{Have, SeededRandom, SourceId};
+use protocol::seeded_random::SeededRandom;
+use swarm::{Have, SourceId};
 
 /// How a source behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

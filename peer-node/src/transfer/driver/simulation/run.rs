@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use protocol::bitfield::Bitfield;
 use protocol::geometry::{Geometry, PieceIndex};
-use swarm::{DisconnectReason, OverduePolicy, PieceOrder, SeededRandom, SourceId, Swarm, SwarmConfig};
+use protocol::seeded_random::SeededRandom;
+use swarm::{DisconnectReason, OverduePolicy, PieceOrder, SourceId, Swarm, SwarmConfig};
 
 use super::disk::SimulatedDisk;
 use super::network::{Arrival, SimulatedNetwork, byte_of};

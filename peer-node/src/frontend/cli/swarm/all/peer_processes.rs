@@ -3,7 +3,6 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 
 use protocol::configured::ConfiguredPeerId;
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -11,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::frontend::cli::swarm::report::PeerProgress;
 use crate::frontend::cli::swarm::{FramingOption, SwarmOptions};
-use crate::frontend::signals::StopSignal;
+use crate::platform::{ProcessId, StopSignal, detach_from_terminal};
 
 /// Lines of all peers that wait to be handled; peers pause when it is full.
 const BACKLOG: usize = 256;
@@ -20,7 +19,7 @@ const BACKLOG: usize = 256;
 #[derive(Debug)]
 pub(super) struct SwarmPeerProcess {
     pub(super) id: ConfiguredPeerId,
-    pid: Option<Pid>,
+    pid: Option<ProcessId>,
     pub(super) report: Option<PeerProgress>,
     /// Whether the peer has reported its start.
     pub(super) has_started: bool,
@@ -62,7 +61,7 @@ impl PeerProcesses {
         id: ConfiguredPeerId,
     ) -> io::Result<()> {
         let child = spawn(options, framing, id)?;
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        let pid = ProcessId::of(&child);
         let started = SwarmPeerProcess {
             id,
             pid,
@@ -92,13 +91,9 @@ impl PeerProcesses {
 
     /// Sends a signal to all processes that are running.
     pub(super) fn signal(&self, stop: StopSignal) {
-        let signal = match stop {
-            StopSignal::Interrupt => Signal::INT,
-            StopSignal::Terminate => Signal::TERM,
-        };
         for pid in self.peers.iter().filter(|peer| peer.exit_status.is_none()).filter_map(|peer| peer.pid) {
             // A process that has just ended needs no signal.
-            let _ = kill_process(pid, signal);
+            let _ = pid.send(stop);
         }
     }
 }
@@ -109,9 +104,9 @@ fn spawn(options: &SwarmOptions, framing: FramingOption, id: ConfiguredPeerId) -
     command.args(["swarm", &id.to_string(), "--report", "--dir"]).arg(&options.dir);
     command.arg("--common").arg(options.common_path()).arg("--peers").arg(options.peers_path());
     let framing = format!("{framing:?}").to_ascii_lowercase();
-    command.args(["--framing", &framing]).args((0..options.verbose).map(|_| "-v"));
+    command.args(["--framing", &framing]).args((0..options.verbosity.verbose).map(|_| "-v"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.process_group(0).kill_on_drop(true).spawn()
+    detach_from_terminal(&mut command).kill_on_drop(true).spawn()
 }
 
 /// Forwards all output of a process, and then its end.

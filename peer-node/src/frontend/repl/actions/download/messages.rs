@@ -7,11 +7,12 @@ use crate::frontend::console::look::{Look, Style};
 use crate::frontend::console::output::Audience;
 use crate::frontend::console::progress_bar::percent;
 use crate::frontend::repl::session::{display_path, pluralize};
-use crate::view::{DownloadState, DownloadView, SourceView};
+use crate::operations::Download;
+use crate::view::{DownloadState, SourceView};
 
 /// Returns the line for a download that continues in the background.
-pub(super) fn background_text(view: &DownloadView, audience: Audience) -> String {
-    let (number, name) = (view.id.0, display_safe(&view.name));
+pub(super) fn background_text(view: &Download, audience: Audience) -> String {
+    let (number, name) = (view.id.0, &view.name);
     match audience {
         Audience::Person => format!("download {number} in the background: {name}"),
         Audience::Script => format!("started\t{number}\t{name}"),
@@ -20,12 +21,12 @@ pub(super) fn background_text(view: &DownloadView, audience: Audience) -> String
 
 /// Returns the lines for a finished download: its size and rate, its name if it was renamed, and how much each source sent.
 pub(crate) fn done_lines(
-    view: &DownloadView,
+    view: &Download,
     renamed: Option<(&str, &str)>,
     audience: Audience,
     look: Look,
 ) -> Vec<String> {
-    let (name, size) = (display_safe(&view.name), view.size.unwrap_or(view.bytes_done));
+    let (name, size) = (view.name.shown(), view.size.unwrap_or(view.bytes_done));
     // Bytes of an earlier run do not count: they took none of this run's time.
     let rate = DisplayRate(average_rate(view.bytes_fetched, view.elapsed));
     let sources = pluralize(contributing_sources(view).count() as u64, "source");
@@ -81,7 +82,7 @@ pub(crate) fn done_lines(
 }
 
 /// Returns the size, time and rate of a finished download; `None` if it has not finished.
-pub(in crate::frontend::repl::actions) fn finished_text(view: &DownloadView) -> Option<String> {
+pub(in crate::frontend::repl::actions) fn finished_text(view: &Download) -> Option<String> {
     let DownloadState::Done { .. } = view.state else { return None };
     let (size, received) = (DisplaySize(view.size.unwrap_or(view.bytes_done)), view.bytes_fetched);
     let rate = if received == 0 {
@@ -102,25 +103,25 @@ pub(super) fn duration_text(time: Duration) -> String {
 }
 
 /// Returns why a download is not complete.
-pub(crate) fn failure_text(view: &DownloadView) -> String {
+pub(crate) fn failure_text(view: &Download) -> String {
     match &view.state {
-        DownloadState::Failed { reason } => format!("{}: {}", display_safe(&view.name), display_safe(reason)),
+        DownloadState::Failed { reason } => format!("{}: {}", view.name, display_safe(reason)),
         _ => stopped_text(view),
     }
 }
 
 /// Returns the message for a complete torrent that does not contain the requested file.
-pub(super) fn wrong_file_text(view: &DownloadView) -> String {
+pub(super) fn wrong_file_text(view: &Download) -> String {
     let what = match view.digest {
         Some(digest) => format!("but contains another file, sha256 {digest}"),
         None => "but could not be compared with the requested file".to_owned(),
     };
-    format!("{}: the torrent is complete, {what}; download again to fetch the file", display_safe(&view.name))
+    format!("{}: the torrent is complete, {what}; download again to fetch the file", view.name)
 }
 
 /// Returns the message for a stopped download, or for how it ended before it could be stopped.
-pub(in crate::frontend::repl::actions) fn stopped_text(view: &DownloadView) -> String {
-    let name = display_safe(&view.name);
+pub(in crate::frontend::repl::actions) fn stopped_text(view: &Download) -> String {
+    let name = &view.name;
     match &view.state {
         DownloadState::Done { .. } => format!("{name}: complete"),
         _ if view.size == Some(view.bytes_done) => format!("{name}: stopped; all pieces are complete"),
@@ -136,13 +137,13 @@ pub(in crate::frontend::repl::actions) fn stopped_text(view: &DownloadView) -> S
 }
 
 /// Returns the message for a download that was stopped with the node.
-pub(super) fn suspended_text(view: &DownloadView) -> String {
-    let (name, size) = (display_safe(&view.name), view.size.unwrap_or(0));
+pub(super) fn suspended_text(view: &Download) -> String {
+    let (name, size) = (&view.name, view.size.unwrap_or(0));
     let percent = percent(view.bytes_done, size);
     format!("{name}: stopped at {percent}%; resumes when the node is started again")
 }
 
-pub(super) fn contributing_sources(view: &DownloadView) -> impl Iterator<Item = &SourceView> {
+pub(super) fn contributing_sources(view: &Download) -> impl Iterator<Item = &SourceView> {
     view.sources.iter().filter(|source| source.bytes > 0)
 }
 
@@ -163,14 +164,14 @@ mod tests {
     use super::*;
     use crate::view::{ContentId, DownloadId};
 
-    fn view() -> DownloadView {
+    fn view() -> Download {
         let source = |port: u16, bytes| SourceView {
             address: ([127, 0, 0, 1], port).into(),
             bytes,
             rate: 0.0,
             disconnect_reason: (port == 2).then(|| "it lied".to_owned()),
         };
-        DownloadView {
+        Download {
             id: DownloadId(3),
             content: ContentId::File(Digest::EMPTY),
             digest: Some(Digest::EMPTY),
@@ -214,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_rate_counts_only_what_came_in_this_run() {
-        let resumed = DownloadView { bytes_fetched: 1024, ..view() };
+        let resumed = Download { bytes_fetched: 1024, ..view() };
         let lines = done_lines(&resumed, None, Audience::Person, Look::PLAIN);
         assert_eq!(lines[0], "done  a\\tb  4.0 KiB (1.0 KiB now) in 2.00 s, 512 B/s, from 2 sources");
         let lines = done_lines(&resumed, None, Audience::Script, Look::PLAIN);
@@ -233,28 +234,27 @@ mod tests {
         let location = PathBuf::from("/srv/report 2024_ final.txt");
         let content = ContentId::Torrent(Infohash::from_bytes([7; 20]));
         let state = DownloadState::Done { location, renamed: None };
-        let torrent = DownloadView { content, name: "report 2024: final.txt".into(), state, ..view() };
+        let torrent = Download { content, name: "report 2024: final.txt".into(), state, ..view() };
         let lines = done_lines(&torrent, None, Audience::Person, Look::PLAIN);
         assert_eq!(lines[2], "saved as /srv/report 2024_ final.txt: its original name cannot be used");
-        let kept = DownloadView { name: "report 2024_ final.txt".into(), ..torrent };
+        let kept = Download { name: "report 2024_ final.txt".into(), ..torrent };
         assert!(!done_lines(&kept, None, Audience::Person, Look::PLAIN).concat().contains("saved as"));
     }
 
     #[test]
     fn copied_file_names_its_original() {
-        let copied = |from: &str| DownloadView { copied_from: Some(from.into()), ..view() };
-        let first =
-            |view: &DownloadView| done_lines(view, None, Audience::Person, Look::PLAIN).swap_remove(0);
+        let copied = |from: &str| Download { copied_from: Some(from.into()), ..view() };
+        let first = |view: &Download| done_lines(view, None, Audience::Person, Look::PLAIN).swap_remove(0);
         assert_eq!(first(&copied("/y")), "done  a\\tb  4.0 KiB, copied from /y");
         assert_eq!(first(&copied("/x")), "done  a\\tb  4.0 KiB, already at /x");
     }
 
     #[test]
     fn stopped_download_shows_its_progress() {
-        let view = DownloadView { state: DownloadState::Cancelled, bytes_done: 1024, ..view() };
+        let view = Download { state: DownloadState::Cancelled, bytes_done: 1024, ..view() };
         assert!(stopped_text(&view).starts_with("a\\tb: stopped at 25%; download it again"));
         let failed = DownloadState::Failed { reason: "no\u{7}body has it".into() };
-        assert_eq!(failure_text(&DownloadView { state: failed, ..view }), "a\\tb: no\\u{7}body has it");
+        assert_eq!(failure_text(&Download { state: failed, ..view }), "a\\tb: no\\u{7}body has it");
     }
 
     #[test]

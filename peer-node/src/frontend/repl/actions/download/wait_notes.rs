@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 use protocol::escape::display_safe;
 
 use crate::frontend::console::progress_bar::percent;
-use crate::view::{DownloadState, DownloadView};
+use crate::operations::Download;
+use crate::view::DownloadState;
 
 /// How often a script gets a note why its downloads wait.
 const NOTE_INTERVAL: Duration = Duration::from_secs(30);
@@ -30,10 +31,10 @@ impl WaitNoteTimer {
 }
 
 /// Returns why downloads wait, in one line; `None` if none of them does.
-pub(super) fn wait_note(views: &[DownloadView]) -> Option<String> {
+pub(super) fn wait_note(views: &[Download]) -> Option<String> {
     let waiting = || views.iter().filter_map(|view| Some((view, wait_reason(view)?)));
     let (first, why) = waiting().next()?;
-    let name = display_safe(&first.name);
+    let name = &first.name;
     match waiting().count() {
         1 => Some(format!("{name}: {why}")),
         count => Some(format!("{count} downloads are waiting, e.g. {name}: {why}")),
@@ -41,8 +42,8 @@ pub(super) fn wait_note(views: &[DownloadView]) -> Option<String> {
 }
 
 /// Returns the message for a download that is unfinished at its timeout.
-pub(crate) fn unfinished_text(view: &DownloadView) -> String {
-    let name = display_safe(&view.name);
+pub(crate) fn unfinished_text(view: &Download) -> String {
+    let name = &view.name;
     let progress = view.size.map(|size| format!("{}%", percent(view.bytes_done, size)));
     let details: Vec<String> = progress.into_iter().chain(wait_reason(view)).collect();
     if details.is_empty() {
@@ -51,7 +52,7 @@ pub(crate) fn unfinished_text(view: &DownloadView) -> String {
     format!("{name}: unfinished, will resume ({})", details.join(", "))
 }
 
-fn wait_reason(view: &DownloadView) -> Option<String> {
+fn wait_reason(view: &Download) -> Option<String> {
     if view.state == DownloadState::Searching {
         return Some("looking for sources".to_owned());
     }

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use protocol::escape::display_safe;
 use protocol::units::{DisplayDuration, DisplayRate, DisplaySize};
@@ -11,7 +11,8 @@ use crate::frontend::console::table::{TableColumn, lay_out};
 use crate::frontend::console::text_width::{display_width, pad_left, truncate};
 use crate::frontend::repl::actions::download::finished_text;
 use crate::frontend::repl::session::{display_path, pluralize};
-use crate::view::{DownloadState, DownloadView, TrackerView, UploadView};
+use crate::operations::{Download, Upload};
+use crate::view::{DownloadState, TrackerView};
 
 const UPLOAD_COLUMNS: [TableColumn; 4] = [
     TableColumn::left("to", Style::Plain, 0),
@@ -22,7 +23,7 @@ const UPLOAD_COLUMNS: [TableColumn; 4] = [
 
 /// Downloads as shown to a person.
 pub(super) struct DownloadRows<'a> {
-    pub(super) views: &'a [DownloadView],
+    pub(super) views: &'a [Download],
     /// The folder for relative names.
     pub(super) root: &'a Path,
 }
@@ -31,13 +32,13 @@ impl DownloadRows<'_> {
     /// Returns a line with the number and progress of each download, and its path on the line below. A queued or cancelled
     /// download has no path; if its name was truncated, the whole name is below instead.
     pub(super) fn lines(&self, width: usize, look: Look) -> Vec<String> {
-        let number = |view: &DownloadView| view.id.0.to_string();
+        let number = |view: &Download| view.id.0.to_string();
         let numbers = self.views.iter().map(|view| display_width(&number(view))).max().unwrap_or(0).max(2);
         let line_width = width.saturating_sub(numbers + 2);
         let lines = progress_lines_with(self.views, finished_text, line_width, look);
         let mut all = Vec::with_capacity(2 * lines.len());
         for (view, line) in self.views.iter().zip(lines) {
-            let name = display_safe(&view.name);
+            let name = view.name.shown();
             let is_cut = !line.contains(&*name);
             all.push(format!("{}  {line}", look.paint(Style::Accent, &pad_left(&number(view), numbers))));
             if let Some(trouble) = trouble_text(view) {
@@ -49,7 +50,7 @@ impl DownloadRows<'_> {
             }
             let below = match view.state {
                 DownloadState::Queued | DownloadState::Cancelled => is_cut.then(|| name.into_owned()),
-                _ => Some(display_path(&download_location(view, self.root))),
+                _ => Some(display_path(&view.location(self.root))),
             };
             if let Some(below) = below {
                 all.push(format!("{}  {}", " ".repeat(numbers), look.paint(Style::Faint, &below)));
@@ -64,7 +65,7 @@ impl DownloadRows<'_> {
 }
 
 /// Returns the warning of a download that is stuck.
-fn trouble_text(view: &DownloadView) -> Option<String> {
+fn trouble_text(view: &Download) -> Option<String> {
     view.warning.as_ref().filter(|_| view.state.is_stuck()).map(|trouble| display_safe(trouble).into_owned())
 }
 
@@ -78,18 +79,10 @@ fn tracker_text(tracker: &TrackerView) -> String {
     format!("tracker {}: {}{}", tracker.name, tracker.state, details.collect::<String>())
 }
 
-/// Returns the path of a finished download, or the intended one.
-fn download_location(view: &DownloadView, root: &Path) -> PathBuf {
-    match &view.state {
-        DownloadState::Done { location, .. } | DownloadState::Seeding { location } => location.clone(),
-        _ => root.join(&view.name),
-    }
-}
-
 /// Returns the table of uploads.
-pub(super) fn upload_rows(uploads: &[UploadView], width: usize, look: Look) -> Vec<String> {
-    let row = |view: &UploadView| {
-        let name = display_safe(&view.name).into_owned();
+pub(super) fn upload_rows(uploads: &[Upload], width: usize, look: Look) -> Vec<String> {
+    let row = |view: &Upload| {
+        let name = view.name.to_string();
         let rate =
             view.queue_position.map_or_else(|| DisplayRate(view.rate).to_string(), queue_position_text);
         [view.peer.to_string(), name, DisplaySize(view.sent).to_string(), rate]
@@ -99,7 +92,7 @@ pub(super) fn upload_rows(uploads: &[UploadView], width: usize, look: Look) -> V
 }
 
 /// Returns the line of a download for scripts.
-pub(super) fn download_line(view: &DownloadView, root: &Path) -> String {
+pub(super) fn download_line(view: &Download, root: &Path) -> String {
     let size = view.size.map_or_else(|| "?".to_owned(), |size| size.to_string());
     let percent = view.size.map_or(0, |size| percent(view.bytes_done, size));
     let left = view.time_left.map_or_else(|| "-".to_owned(), |left| DisplayDuration(left).to_string());
@@ -107,7 +100,7 @@ pub(super) fn download_line(view: &DownloadView, root: &Path) -> String {
     format!(
         "download\t{}\t{}\t{}\t{percent}%\t{}/{size} bytes\t{}\t{}/{} pieces\t{}/{} sources\t{left}\t{}\t{}\t{}{trouble}",
         view.id.0,
-        display_safe(&view.name),
+        view.name,
         state_text(view),
         view.bytes_done,
         DisplayRate(view.rate_down),
@@ -117,16 +110,16 @@ pub(super) fn download_line(view: &DownloadView, root: &Path) -> String {
         view.sources_known,
         view.priority.name(),
         DisplayDuration(view.elapsed),
-        display_path(&download_location(view, root)),
+        display_path(&view.location(root)),
     )
 }
 
 /// Returns the line of an upload for scripts.
-pub(super) fn upload_line(view: &UploadView) -> String {
+pub(super) fn upload_line(view: &Upload) -> String {
     format!(
         "upload\t{}\t{}\t{}/{} bytes\t{}\t{}",
         view.peer,
-        display_safe(&view.name),
+        view.name,
         view.sent,
         view.size,
         DisplayRate(view.rate),
@@ -139,7 +132,7 @@ fn queue_position_text(place: u32) -> String {
     if place == 0 { "idle".to_owned() } else { format!("waits, place {place}") }
 }
 
-fn state_text(view: &DownloadView) -> String {
+fn state_text(view: &Download) -> String {
     let text = match &view.state {
         DownloadState::Queued => {
             return view
@@ -168,16 +161,16 @@ fn state_text(view: &DownloadView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frontend::console::progress::test_view;
+    use crate::operations::test_download as test_view;
     use crate::view::{DownloadId, TrackerState};
 
     #[test]
     fn numbers_are_never_cut_and_locations_are_shown() {
         let done = DownloadState::Done { location: "/srv/isos/debian (1).iso".into(), renamed: None };
         let views = [
-            DownloadView { id: DownloadId(7), ..test_view() },
-            DownloadView { id: DownloadId(20_345), state: done, ..test_view() },
-            DownloadView { id: DownloadId(20_346), state: DownloadState::Queued, ..test_view() },
+            Download { id: DownloadId(7), ..test_view() },
+            Download { id: DownloadId(20_345), state: done, ..test_view() },
+            Download { id: DownloadId(20_346), state: DownloadState::Queued, ..test_view() },
         ];
         let downloads = DownloadRows { views: &views, root: Path::new("/srv/share") };
         for width in [40, 80] {
@@ -214,9 +207,9 @@ mod tests {
             // In the past, whatever the clock says.
             next_announce: Some(Instant::now()),
         };
-        let active = DownloadView { trackers: [tracker, other].into(), ..test_view() };
-        let over = DownloadView { state: DownloadState::Cancelled, ..active.clone() };
-        let lines = |view: DownloadView| {
+        let active = Download { trackers: [tracker, other].into(), ..test_view() };
+        let over = Download { state: DownloadState::Cancelled, ..active.clone() };
+        let lines = |view: Download| {
             DownloadRows { views: &[view], root: Path::new("/srv") }.lines(100, Look::PLAIN).join("\n")
         };
         let shown = lines(active);

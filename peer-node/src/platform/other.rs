@@ -1,0 +1,20 @@
+//! The implementation for systems other than Unix, in practice Windows: what the standard library offers.
+
+pub(super) mod errors;
+pub(super) mod file_systems;
+pub(super) mod files;
+pub(super) mod folders;
+pub(super) mod limits;
+pub(super) mod names;
+pub(super) mod processes;
+pub(super) mod signals;
+pub(super) mod sockets;
+pub(super) mod space;
+pub(super) mod terminal;
+
+use std::io;
+
+/// Returns the error of a call that has no equivalent here.
+fn unsupported() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "not supported on this system")
+}
