@@ -60,6 +60,10 @@ long-lines *ARGS:
 hostile *ARGS:
     cargo bench --package tests --bench hostile -- {{ARGS}}
 
+# Simulate whole transfers with hostile sources, failing disks and restarts, for SECONDS; prints the seed of a failure.
+simulate SECONDS="3600":
+    SIMULATION_SECONDS=${SIMULATION_SECONDS:-{{SECONDS}}} cargo test --release --package peer-node --lib -- --ignored --nocapture any_transfer_completes_for_an_hour
+
 # Kill an index under load, CYCLES times; no acknowledged change may be lost.
 index-kills CYCLES="1000":
     STORY_CYCLES={{CYCLES}} cargo test --package tests --test stories survives_kill_9 -- --nocapture

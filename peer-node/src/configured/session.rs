@@ -4,11 +4,11 @@
 
 mod choking;
 mod events;
-mod fetching;
 mod group_peers;
 mod group_store;
 mod missing_peers;
 mod neighbour;
+mod run;
 mod shutdown;
 
 use std::sync::Arc;
@@ -26,20 +26,19 @@ use super::group_file::{GroupFile, GroupFileError};
 use super::link::{GroupConnection, LinkContext};
 use super::peer_framings::PeerFramings;
 use super::reader::GroupEvent;
+use crate::transfer::driver::{PieceDriver, drive};
 use crate::transfer::fresh_seed::fresh_seed;
+use crate::transfer::retry_schedule::RetrySchedule;
+use crate::transfer::verification_queue::VerificationQueue;
 use crate::transfer::view_publisher::ViewPublisher;
+use crate::transfer::view_schedule::{ViewActivity, ViewSchedule};
 use crate::transport::BufferPool;
 use crate::view::{ContentId, DownloadId, DownloadState, DownloadView};
 use choking::LoggedSelection;
 use group_peers::GroupPeers;
-use group_store::{DiskJobResult, GroupStore};
+use group_store::GroupStore;
+use run::GroupRun;
 use swarm::{IntervalChoker, IntervalChokerConfig, OverduePolicy, PieceOrder, SourceId, Swarm, SwarmConfig};
-
-/// Interval at which the timers of the engine and the choker are checked.
-const TICK: Duration = Duration::from_millis(100);
-
-/// Interval at which the view is published.
-const VIEW_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Events that may wait for the session. When the queue is full, the connections stop reading.
 const BACKLOG: usize = 256;
@@ -90,15 +89,22 @@ pub(super) struct GroupSessionInputs {
 pub(super) struct GroupSession {
     config: Arc<GroupConfig>,
     own_id: ConfiguredPeerId,
-    swarm: Swarm,
+    pieces: PieceDriver<GroupFile>,
     choker: IntervalChoker,
     peers: GroupPeers,
     store: GroupStore,
     log: EventLog,
     publisher: ViewPublisher,
+    view_schedule: ViewSchedule,
+    /// Whether bytes were uploaded shortly before the latest view.
+    is_uploading: bool,
     link_context: LinkContext,
     phase: GroupPhase,
     logged_selection: LoggedSelection,
+    /// Decides when to write again after a failed write.
+    retry_schedule: RetrySchedule,
+    /// Why the latest write failed.
+    write_problem: Option<std::io::Error>,
     /// Time since which progress has depended on missing peers.
     waiting_since: Option<Instant>,
 }
@@ -142,17 +148,22 @@ impl GroupSession {
         let (file, framings) = (files.file_handle(), Arc::new(PeerFramings::new()));
         let links = LinkContext { geometry, file, buffers, framings, events: sender, tracker };
         let phase = if files.is_complete() { GroupPhase::Complete } else { GroupPhase::Fetching };
+        let group_file = Arc::new(files);
         let session = Self {
             own_id,
-            swarm,
+            pieces: PieceDriver::new(swarm, VerificationQueue::in_pairs(), Arc::clone(&group_file), now),
             choker: IntervalChoker::new(choking),
             peers: GroupPeers::new(geometry.piece_count()),
-            store: GroupStore::new(files, have, now),
+            store: GroupStore::new(group_file, have, now),
             log,
             publisher,
+            view_schedule: ViewSchedule::new(now),
+            is_uploading: false,
             link_context: links,
             phase,
             logged_selection: LoggedSelection::default(),
+            retry_schedule: RetrySchedule::new(now),
+            write_problem: None,
             waiting_since: None,
             config: group_config,
         };
@@ -165,7 +176,8 @@ impl GroupSession {
         if self.phase == GroupPhase::Complete {
             self.on_complete();
         }
-        let ended = self.run_until_done(&mut inbox, &cancel).await;
+        let mut run = GroupRun { session: &mut self, inbox: &mut inbox, cancel: &cancel };
+        let ended = drive(&mut run).await;
         self.shut_down(&mut inbox, ended.is_ok()).await;
         self.publish_view(Instant::now());
         let state = match ended {
@@ -177,44 +189,26 @@ impl GroupSession {
         self.publisher.set_state(state);
     }
 
-    async fn run_until_done(
-        &mut self,
-        inbox: &mut GroupSessionInputs,
-        cancel: &CancellationToken,
-    ) -> Result<(), GroupSessionError> {
-        let mut tick = tokio::time::interval(TICK);
-        let mut published_at = Instant::now();
-        loop {
-            self.perform_actions();
-            if self.advance() {
-                return Ok(());
-            }
-            let now = Instant::now();
-            // The view is published only after new requests were sent; otherwise no source would appear active.
-            if now.saturating_duration_since(published_at) >= VIEW_INTERVAL {
-                published_at = now;
-                self.publish_view(now);
-            }
-            if self.phase == GroupPhase::Fetching {
-                self.store.record_if_due(now);
-            }
-            self.log.flush();
-            tokio::select! {
-                Some(connection) = inbox.connections.recv() => self.on_connected(connection),
-                Some((id, event)) = inbox.events.recv() => self.handle_events(id, event, inbox),
-                Some(done) = self.store.jobs.join_next(), if !self.store.jobs.is_empty() => {
-                    if let Ok(done) = done { self.on_job_done(done)?; }
-                }
-                _ = tick.tick() => {}
-                () = cancel.cancelled() => return Err(GroupSessionError::Cancelled),
-            }
-        }
+    /// Returns when to continue if no event occurs before.
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let leaving = match self.phase {
+            GroupPhase::Lingering(since) => GroupPeers::leaving_deadline(since, now),
+            GroupPhase::Fetching | GroupPhase::Finishing | GroupPhase::Complete => None,
+        };
+        let view = self.view_schedule.due(self.view_activity());
+        let deadlines = [self.choker.deadline(), leaving, view];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn view_activity(&self) -> ViewActivity {
+        let is_fetching = matches!(self.phase, GroupPhase::Fetching | GroupPhase::Finishing);
+        if is_fetching || self.is_uploading { ViewActivity::Moving } else { ViewActivity::Quiet }
     }
 
     /// Enters the next phase if the current one is over. Returns true if the session is over.
-    fn advance(&mut self) -> bool {
+    fn enter_next_phase(&mut self) -> bool {
         match self.phase {
-            GroupPhase::Fetching if self.swarm.is_complete() && self.store.jobs.is_empty() => {
+            GroupPhase::Fetching if self.pieces.is_complete() && self.pieces.is_settled() => {
                 self.phase = GroupPhase::Finishing;
                 self.log.record(LogEvent::Complete);
                 self.publisher.set_state(DownloadState::Finishing);
@@ -246,9 +240,11 @@ impl GroupSession {
     fn publish_view(&mut self, now: Instant) {
         let uploaded = self.peers.take_sent();
         let rate_up = self.store.count_uploaded(uploaded, now);
-        let (pieces, pieces_done) = (self.config.common.geometry.piece_count(), self.swarm.pieces_done());
+        self.is_uploading = rate_up > 0.0;
+        let (pieces, pieces_done) =
+            (self.config.common.geometry.piece_count(), self.pieces.swarm().pieces_done());
         let bytes_done = self.store.bytes_stored();
-        let (active, known) = (self.swarm.active_sources(), self.peers.len());
+        let (active, known) = (self.pieces.swarm().active_sources(), self.peers.len());
         let (is_fetching, awaited) = (self.phase == GroupPhase::Fetching, self.waiting_for(now));
         self.publisher.update(|view| {
             (view.pieces_done, view.pieces) = (pieces_done, pieces);

@@ -13,7 +13,8 @@ use super::legacy;
 use super::manifest_fetch::ContentOffer;
 use super::part_file::{PartFile, PartFileError};
 use super::part_folders::PartFolders;
-use crate::transfer::verification::{PieceOutcome, PieceStore};
+use crate::transfer::driver::TransferStore;
+use crate::transfer::verification::PieceStore;
 use crate::transfer::verification_queue::AssembledPiece;
 use swarm::SourceId;
 
@@ -22,12 +23,8 @@ use swarm::SourceId;
 pub(super) enum DownloadJobOutcome {
     /// The part file is open and its valid pieces are known.
     Prepared { manifest: Arc<Manifest>, outcome: Result<(PartFile, Bitfield), PartFileError> },
-    /// Pieces were verified and the valid ones stored.
-    Checked(Vec<PieceOutcome>),
     /// A piece that tests the manifest of a rival offer was verified.
     RivalTested { offer: ContentOffer, source: SourceId, is_valid: bool },
-    /// The record was written.
-    RecordWritten(io::Result<()>),
 }
 
 /// Where a download is saved.
@@ -94,9 +91,10 @@ impl PieceStore for DownloadStore {
     }
 }
 
-/// Records which pieces have been verified.
-pub(super) fn write_record(part: &PartFile, pieces: &Bitfield) -> DownloadJobOutcome {
-    DownloadJobOutcome::RecordWritten(part.save_record(pieces))
+impl TransferStore for DownloadStore {
+    fn write_record(&self, have: &Bitfield) -> io::Result<()> {
+        self.part.save_record(have)
+    }
 }
 
 #[cfg(test)]
@@ -124,7 +122,7 @@ mod tests {
         let checked =
             |cancel: &CancellationToken| match open_and_verify(&destination, Arc::clone(&manifest), cancel) {
                 DownloadJobOutcome::Prepared { outcome, .. } => outcome.unwrap().1.count(),
-                other => panic!("{other:?}"),
+                other @ DownloadJobOutcome::RivalTested { .. } => panic!("{other:?}"),
             };
         assert_eq!(checked(&cancel), 0);
         assert_eq!(checked(&CancellationToken::new()), 3);

@@ -20,9 +20,9 @@ use super::sources::DownloadSources;
 use super::{DownloadsConfig, WantedFile, disk_jobs, log_end};
 use crate::discovery::finder::source_search::SearchEvent;
 use crate::native::SourceEvent;
+use crate::transfer::driver::drive;
 use crate::transfer::queue::QueueSlot;
 use crate::transfer::recovery::Recovery;
-use crate::transfer::scheduler::QueueState;
 use crate::transfer::view_publisher::ViewPublisher;
 use crate::view::{ContentId, DownloadId, DownloadState, DownloadView};
 use swarm::SourceId;
@@ -30,6 +30,7 @@ use swarm::SourceId;
 mod fetching;
 mod manifest;
 mod rival_testing;
+mod run;
 mod saving;
 mod search;
 mod sharing;
@@ -37,18 +38,13 @@ mod source_events;
 mod waiting;
 
 use fetching::FetchState;
+use run::{DownloadRun, FetchExit};
 use saving::PlacedFile;
 use search::SourceSearch;
 use waiting::WaitState;
 
 /// Source events waiting to be handled; connections pause when it is full.
 const BACKLOG: usize = 256;
-
-/// How often the engine checks for overdue requests.
-const TICK: Duration = Duration::from_millis(100);
-
-/// How often the view is updated.
-const VIEW_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a download that has lost all sources keeps its slot, in case one returns.
 const GRACE_PERIOD: Duration = Duration::from_secs(30);
@@ -257,45 +253,16 @@ impl DownloadSession {
         }
         let (event_sender, events) = mpsc::channel(BACKLOG);
         let (search_event_sender, search_events) = mpsc::channel(BACKLOG);
-        let mut inbox = DownloadInbox { event_sender, events, search_event_sender, search_events };
-        let mut tick = tokio::time::interval(TICK);
+        let inbox = DownloadInbox { event_sender, events, search_event_sender, search_events };
         // The download may have waited long for its slot, so the search starts over.
         self.search = SourceSearch::new(Instant::now());
-        let mut shown = Instant::now();
-        loop {
-            self.search_sources(&inbox, slot)?;
-            self.add_visitors(&inbox);
-            self.choose_manifest();
-            self.test_rivals();
-            self.run_actions();
-            if self.is_complete() {
-                // Closed first, so that connections do not wait for disk access.
-                drop(inbox);
-                return self.finish().await.map(Some);
-            }
-            tokio::select! {
-                Some((source, event)) = inbox.events.recv() => self.handle_events(source, event, &mut inbox),
-                Some(event) = inbox.search_events.recv() => self.handle_search_event(event, &mut inbox),
-                Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => {
-                    if let Ok(done) = done { self.handle_job(done)?; }
-                }
-                _ = tick.tick() => {}
-                () = slot.changed() => {
-                    if slot.state() != QueueState::Active {
-                        return Ok(None);
-                    }
-                    self.search.restart_now();
-                }
-                () = self.cancel.cancelled() => return Err(DownloadSessionError::Cancelled),
-            }
-            if shown.elapsed() >= VIEW_INTERVAL {
-                shown = Instant::now();
-                self.report_paths();
-                self.update_view();
-                self.show_activity();
-                self.announce();
-            }
-            self.record_if_due();
+        let mut run = DownloadRun::new(self, inbox, slot);
+        let exit = drive(&mut run).await;
+        // Closed first, so that connections do not wait for disk access.
+        drop(run);
+        match exit? {
+            FetchExit::Complete => self.finish().await.map(Some),
+            FetchExit::SlotLost => Ok(None),
         }
     }
 

@@ -9,6 +9,7 @@ use protocol::bitfield::Bitfield;
 use protocol::infohash::Infohash;
 use protocol::limits::MAX_TORRENT;
 use protocol::metainfo::{Metainfo, MetainfoError};
+use tokio::sync::watch;
 
 use super::listed_download::{DownloadItem, ListedDownload, ListedTorrent};
 use super::{Downloads, Inner, NotStarted};
@@ -18,10 +19,13 @@ use crate::torrent::selection::{FileSelection, FileSelectionError};
 use crate::torrent::session::TorrentSession;
 use crate::torrent::{OnCompletion, TorrentLocation, TorrentSpec};
 use crate::transfer::scheduler::SlotLoad;
-use crate::view::{ContentId, DownloadId, Priority};
+use crate::view::{ContentId, DownloadId, DownloadView, Priority};
 
 /// How often the uploaded amount of a torrent is saved.
 const COUNT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often its files are checked while nothing changes.
+const QUIET_COUNT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// A request to download a torrent.
 #[derive(Debug, Clone)]
@@ -197,15 +201,19 @@ impl Downloads {
         listed: Option<&Arc<Metainfo>>,
         mut run: Run,
     ) -> Run::Output {
+        let mut view = self.watch(id);
         loop {
-            let ran = tokio::time::timeout(COUNT_INTERVAL, &mut run).await;
+            let ran = tokio::select! {
+                ran = &mut run => Ok(ran),
+                elapsed = tokio::time::timeout(QUIET_COUNT_INTERVAL, news(&mut view)) => Err(elapsed),
+            };
             if let Some(metainfo) = listed.filter(|_| ran.is_err())
                 && matches!(tokio::fs::try_exists(self.metainfo_path(metainfo.infohash())).await, Ok(false))
                 && let Err(error) = self.save_metainfo(metainfo).await
             {
                 tracing::debug!(%error, "cannot save the .torrent file of a torrent");
             }
-            if let Some(view) = self.watch(id) {
+            if let Some(view) = &view {
                 self.inner.list.set_uploaded(id, view.borrow().bytes_uploaded);
             }
             if let Ok(ran) = ran {
@@ -238,6 +246,18 @@ impl Downloads {
         let kept = kept.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         kept.map_err(|source| TorrentError::WriteMetainfo { path: at, source })
     }
+}
+
+/// Waits until a view has changed, and then for a while, since more changes are likely. Cancel safe.
+async fn news(view: &mut Option<watch::Receiver<DownloadView>>) {
+    let has_changed = match view {
+        Some(view) => view.changed().await.is_ok(),
+        None => false,
+    };
+    if !has_changed {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(COUNT_INTERVAL).await;
 }
 
 fn parse_selection(text: Option<&str>, metainfo: &Metainfo) -> Result<FileSelection, FileSelectionError> {

@@ -106,6 +106,15 @@ impl PeerTable {
         Some((*address, entry.connect_mode))
     }
 
+    /// Returns when the next peer may be dialled.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let due = |entry: &KnownPeer| match entry.state {
+            DialState::Waiting { not_before, .. } => Some(not_before),
+            DialState::Busy => None,
+        };
+        self.peers.values().filter_map(due).min()
+    }
+
     /// Records how a connection to a peer began.
     pub(super) fn connected(&mut self, address: SocketAddr, mode: ConnectMode) {
         if let Some(entry) = self.peers.get_mut(&address) {

@@ -11,7 +11,9 @@ mod library_sharing;
 mod native_sources;
 mod opening;
 mod peer_events;
+mod piece_store;
 mod progress_view;
+mod run;
 mod waiting;
 
 use std::io;
@@ -28,11 +30,11 @@ use super::files::TorrentFilesError;
 use super::peer_table::PeerTable;
 use super::torrent_spec::{OnCompletion, TorrentSpec};
 use crate::bittorrent::Wires;
+use crate::transfer::driver::drive;
 use crate::transfer::queue::QueueSlot;
 use crate::transfer::recovery::Recovery;
 use crate::transfer::retry_schedule::RetrySchedule;
 use crate::transfer::scheduler::QueueState;
-use crate::transfer::verification::PieceOutcome;
 use crate::transfer::view_publisher::ViewPublisher;
 use crate::transport::{Buffer, Transport};
 use crate::view::{ContentId, DownloadId, DownloadState, DownloadView};
@@ -41,15 +43,9 @@ use active_swarm::{ActiveSwarm, TorrentPhase};
 use fragments::Fragments;
 use library_sharing::ShareOutcome;
 pub(crate) use native_sources::NativeBridge;
-use native_sources::NativeEvents;
 use opening::TorrentStorage;
 use progress_view::Contributions;
-
-/// How often the engine's clock is advanced.
-const TICK: Duration = Duration::from_millis(100);
-
-/// How often the view is refreshed.
-const VIEW_INTERVAL: Duration = Duration::from_millis(250);
+use run::TorrentRun;
 
 /// How long a torrent without connections keeps its queue slot while other downloads wait.
 const YIELD_TURN_AFTER: Duration = Duration::from_secs(30);
@@ -102,8 +98,6 @@ impl TorrentSessionError {
 /// Result of a background job.
 #[derive(Debug)]
 enum JobOutcome {
-    Checked(Vec<PieceOutcome>),
-    RecordWritten(io::Result<()>),
     Finalized(Result<(), TorrentFilesError>),
     Shared(ShareOutcome),
     FragmentsRead(Vec<(Block, Buffer)>),
@@ -209,60 +203,18 @@ impl TorrentSession {
     ) -> Result<Option<DownloadState>, TorrentSessionError> {
         self.ensure_space().await?;
         let mut active = self.join_swarm()?;
-        let outcome = self.run_swarm(&mut active, slot).await;
+        self.dial(&mut active);
+        let outcome = drive(&mut TorrentRun { session: self, active: &mut active, slot }).await;
         self.leave_swarm(active).await;
         outcome
     }
 
-    async fn run_swarm(
-        &mut self,
-        active: &mut ActiveSwarm,
-        slot: &mut QueueSlot,
-    ) -> Result<Option<DownloadState>, TorrentSessionError> {
-        let mut tick = tokio::time::interval(TICK);
-        let mut shown = Instant::now();
-        loop {
-            self.run_actions(active);
-            if let Some(state) = self.advance(active, slot) {
-                return Ok(Some(state));
-            }
-            Self::search_natives(active);
-            tokio::select! {
-                Some((id, event)) = active.events.recv() => self.handle_events(id, event, active),
-                Some(event) = active.announce_events.recv() => self.handle_announce(event),
-                Some(found) = active.peer_events.recv() => {
-                    self.handle_peers(found);
-                    self.dial(active);
-                }
-                event = NativeEvents::next(&mut active.native_events) => self.handle_native_event(event, active),
-                Some(dialled) = active.dials.join_next(), if !active.dials.is_empty() => {
-                    if let Ok(dialled) = dialled { self.handle_dial(dialled); }
-                    self.dial(active);
-                }
-                Some(job) = self.jobs.join_next(), if !self.jobs.is_empty() => {
-                    if let Ok(job) = job { self.handle_job(job, active)?; }
-                }
-                _ = tick.tick() => self.dial(active),
-                () = slot.changed() => if must_leave_swarm(active, slot) { return Ok(None) },
-                () = self.cancel.cancelled() => return Err(TorrentSessionError::Cancelled),
-            }
-            if shown.elapsed() >= VIEW_INTERVAL {
-                shown = Instant::now();
-                active.report_paths();
-                self.update_view(active);
-                self.update_activity(active, shown);
-                if yields_turn(active, slot, shown) {
-                    return Ok(None);
-                }
-            }
-            self.record_if_due(active);
-        }
-    }
-
-    /// Advances to the next phase when the current one is finished; returns the final state, if any.
-    fn advance(&mut self, active: &mut ActiveSwarm, slot: &mut QueueSlot) -> Option<DownloadState> {
+    /// Enters the next phase when the current one is finished; returns the final state, if any.
+    fn enter_next_phase(&mut self, active: &mut ActiveSwarm, slot: &mut QueueSlot) -> Option<DownloadState> {
         match active.phase {
-            TorrentPhase::Fetching if active.swarm.is_complete() && self.jobs.is_empty() => {
+            TorrentPhase::Fetching
+                if active.pieces.is_complete() && active.pieces.is_settled() && self.jobs.is_empty() =>
+            {
                 active.phase = TorrentPhase::Finishing;
                 Self::disconnect_natives(active);
                 self.view_publisher.set_state(DownloadState::Finishing);
@@ -281,6 +233,8 @@ impl TorrentSession {
                     OnCompletion::Seed { .. } => {
                         active.phase = TorrentPhase::Seeding;
                         self.view_publisher.set_state(DownloadState::Seeding { location: self.location() });
+                        // Only the time of the download counts.
+                        self.view_publisher.set_waiting(true, Instant::now());
                         slot.yield_slot();
                         None
                     }

@@ -20,6 +20,13 @@ impl BlockAssembly {
         self.pieces.entry(block.piece).or_default().insert(block.begin, data);
     }
 
+    /// Returns the number of bytes in all blocks.
+    #[cfg(test)]
+    pub(crate) fn byte_count(&self) -> u64 {
+        let blocks = self.pieces.values().flat_map(BTreeMap::values);
+        blocks.map(|block| block.bytes().len() as u64).sum()
+    }
+
     /// Removes a piece and returns its blocks in order.
     pub(crate) fn take(&mut self, piece: PieceIndex) -> Vec<Buffer> {
         self.pieces.remove(&piece).unwrap_or_default().into_values().collect()

@@ -30,6 +30,12 @@ impl RecordSchedule {
         self.unrecorded >= MAX_UNRECORDED || now.saturating_duration_since(self.last_write) >= MAX_AGE
     }
 
+    /// Returns when the record will be due, if there is something to record and no write in progress.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let is_waiting = self.unrecorded > 0 && !self.is_writing;
+        is_waiting.then(|| self.last_write + MAX_AGE)
+    }
+
     /// Starts a write if there is something to record and no write in progress. Returns true if it was started.
     pub(crate) const fn begin(&mut self, now: Instant) -> bool {
         if self.is_writing || self.unrecorded == 0 {

@@ -77,6 +77,12 @@ impl VerificationQueue {
         Some(self.waiting.drain(..self.waiting.len().min(self.batch_size.max(MIN_JOB_CAPACITY))).collect())
     }
 
+    /// Returns the number of bytes in waiting pieces.
+    #[cfg(test)]
+    pub(crate) fn byte_count(&self) -> u64 {
+        self.waiting.iter().map(|assembled| assembled.byte_count() as u64).sum()
+    }
+
     /// Records that a job has finished.
     pub(crate) const fn job_finished(&mut self) {
         self.running = self.running.saturating_sub(1);

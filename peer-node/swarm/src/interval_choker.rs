@@ -122,6 +122,11 @@ impl IntervalChoker {
         self.optimistic
     }
 
+    /// Returns when the next selection is due if no event occurs before; `None` until a neighbour is interested.
+    pub fn deadline(&self) -> Option<Instant> {
+        [self.regular_timer.due, self.optimistic_timer.due].into_iter().flatten().min()
+    }
+
     /// Selects the served neighbours, if a selection is due.
     pub fn select(&mut self, now: Instant) -> Option<ChokeSelection> {
         if self.peers.values().any(|candidate| candidate.is_interested) {

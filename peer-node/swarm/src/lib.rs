@@ -22,6 +22,7 @@ mod rate;
 mod request_choice;
 mod request_turns;
 mod request_window;
+mod schedule;
 mod source;
 mod source_record;
 mod source_trial;
@@ -55,15 +56,6 @@ const SNUB_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a source may owe a block without sending a byte before it is disconnected.
 const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often the engine wants to be polled while sources owe blocks or pause.
-const TICK: Duration = Duration::from_millis(100);
-
-const _: () = assert!(TICK.as_millis() < SNUB_TIMEOUT.as_millis(), "a silent source is noticed in time");
-const _: () = assert!(
-    SNUB_TIMEOUT.as_millis() < STALL_TIMEOUT.as_millis(),
-    "others are asked before a source is disconnected"
-);
-
 /// The download of one content from any number of sources.
 #[derive(Debug)]
 pub struct Swarm {
@@ -75,7 +67,8 @@ pub struct Swarm {
     request_turns: RequestTurns,
     verdicts: Verdicts,
     actions: VecDeque<SwarmAction>,
-    next_tick: Option<Instant>,
+    /// When to poll again without an event.
+    deadline: Option<Instant>,
     /// When to check for overdue requests next. The check scans all owed blocks, so it is rate-limited.
     next_overdue_check: Instant,
 }
@@ -91,7 +84,7 @@ impl Swarm {
         let picker = Picker::new(&geometry, SeededRandom::from_seed(config.seed), have);
         let (active, sources, request_turns) =
             (ActivePieces::default(), BTreeMap::new(), RequestTurns::default());
-        let (verdicts, actions, next_tick, next_overdue_check) =
+        let (verdicts, actions, deadline, next_overdue_check) =
             (Verdicts::default(), VecDeque::new(), None, now);
         Self {
             geometry,
@@ -102,9 +95,14 @@ impl Swarm {
             request_turns,
             verdicts,
             actions,
-            next_tick,
+            deadline,
             next_overdue_check,
         }
+    }
+
+    /// Returns the division of the content into pieces.
+    pub const fn geometry(&self) -> &Geometry {
+        &self.geometry
     }
 
     /// Adds a source with its pieces and whether it chokes us.
@@ -262,26 +260,6 @@ impl Swarm {
         self.active.is_requested(id, block)
     }
 
-    /// Returns the next action, or `None` until an event occurs or [`Swarm::deadline`] passes.
-    pub fn poll(&mut self, now: Instant) -> Option<SwarmAction> {
-        // Queued actions come first: new decisions would be based on a state that the driver has not reached.
-        if self.actions.is_empty() {
-            self.decide(now);
-        }
-        let action = self.actions.pop_front();
-        if action.is_none() {
-            // Time alone changes something only while a source owes a block or pauses.
-            let is_waiting = self.sources.values().any(|source| source.owes() || source.is_paused());
-            self.next_tick = is_waiting.then_some(now + TICK);
-        }
-        action
-    }
-
-    /// Returns when to poll again if no event occurs before.
-    pub const fn deadline(&self) -> Option<Instant> {
-        self.next_tick
-    }
-
     /// Returns true if all pieces are complete.
     pub fn is_complete(&self) -> bool {
         self.picker.done_count() == self.geometry.piece_count()
@@ -311,28 +289,6 @@ impl Swarm {
     /// Returns the bytes received from a source since it joined, and its rate in bytes per second.
     pub fn source_traffic(&self, id: SourceId, now: Instant) -> Option<(u64, f64)> {
         self.sources.get(&id).map(|source| (source.received, source.rate.rate(now)))
-    }
-
-    fn decide(&mut self, now: Instant) {
-        // Polls are frequent, but the checks below visit every owed block.
-        let is_check_due = now >= self.next_overdue_check;
-        if is_check_due {
-            self.next_overdue_check = now + TICK;
-            match self.config.overdue {
-                OverduePolicy::Duplicate => self.disconnect_stalled(now),
-                OverduePolicy::Repeat(after) => self.repeat_unanswered(after, now),
-            }
-            // Pauses end here and not in a timer of each source: the tick is fine enough.
-            let resumed =
-                self.sources.iter_mut().filter_map(|(id, source)| source.try_end_pause(now).then_some(*id));
-            resumed.for_each(|id| self.request_turns.mark_ready(id));
-            self.release_late_pieces(now);
-        }
-        // Before duplicates are considered, since a source that gets a request of its own is not idle.
-        self.fill_pipelines(now);
-        if is_check_due && self.config.overdue == OverduePolicy::Duplicate {
-            self.duplicate_overdue(now);
-        }
     }
 
     #[cfg(test)]

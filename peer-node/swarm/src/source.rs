@@ -196,6 +196,11 @@ impl SwarmSource {
         self.paused_until.is_some()
     }
 
+    /// Returns when its current pause ends.
+    pub(super) const fn paused_until(&self) -> Option<Instant> {
+        self.paused_until
+    }
+
     /// Ends its pause if that has expired. Returns true if it ended.
     pub(super) fn try_end_pause(&mut self, now: Instant) -> bool {
         self.paused_until.take_if(|until| *until <= now).is_some()
@@ -339,9 +344,14 @@ impl SwarmSource {
         }
     }
 
+    /// Returns since when it has owed us something without sending a byte.
+    pub(super) fn silent_since(&self) -> Option<Instant> {
+        self.owes().then_some(self.last_received_at)
+    }
+
     /// Returns how long it has owed us something without sending a byte.
     pub(super) fn silent_for(&self, now: Instant) -> Duration {
-        if self.owes() { now.saturating_duration_since(self.last_received_at) } else { Duration::ZERO }
+        self.silent_since().map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     pub(super) fn is_snubbing(&self, now: Instant) -> bool {

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use proptest::prelude::*;
 use protocol::bitfield::Bitfield;
 
+use super::schedule::CHECK_INTERVAL as TICK;
 use super::*;
 use simulation::{SimulatedSource, simulate};
 
 mod choking;
+mod deadline;
 mod random_order;
 mod repeating;
 mod simulation;

@@ -43,10 +43,10 @@ impl GroupSession {
         // Sent even without any piece: some implementations serve only neighbours that have sent a bitfield.
         link.send(OutgoingMessage::Bitfield(self.store.have().clone()));
         self.peers.insert(id, Neighbour::new(peer, link, &geometry, now));
-        if self.swarm.is_complete() {
+        if self.pieces.is_complete() {
             self.peers.mark_notified(peer);
         }
-        self.swarm.source_joined(id, Have::Some(Bitfield::empty(&geometry)), true, now);
+        self.pieces.swarm_mut().source_joined(id, Have::Some(Bitfield::empty(&geometry)), true, now);
     }
 
     /// Handles an event and those already queued, but not later ones, which could arrive endlessly.
@@ -103,12 +103,12 @@ impl GroupSession {
             GroupEvent::Bytes(count) => {
                 self.publisher.received(count, now);
                 self.choker.received(peer_key(id), count);
-                self.swarm.bytes_arrived(id, count, now);
+                self.pieces.swarm_mut().bytes_arrived(id, count, now);
             }
             GroupEvent::Piece(piece, data) => {
                 let block = piece_block(&self.config.common.geometry, piece);
-                if self.swarm.block_arrived(id, block, now) {
-                    self.store.add_block(block, data, peer);
+                if self.pieces.add_block(id, block, data, now) {
+                    self.store.set_piece_source(piece, peer);
                 }
             }
             GroupEvent::Disconnected(reason) => self.on_disconnected(id, &reason),
@@ -122,7 +122,7 @@ impl GroupSession {
         for piece in pieces {
             if neighbour.add_piece(piece) {
                 any = true;
-                self.swarm.source_has(id, piece);
+                self.pieces.swarm_mut().source_has(id, piece);
             }
         }
         let (peer, is_complete) = (neighbour.peer, neighbour.pieces.is_full());
@@ -138,9 +138,9 @@ impl GroupSession {
         let was_serving = std::mem::replace(&mut neighbour.is_serving, false);
         let rejected = neighbour.link.requests().take_rejected();
         let peer = neighbour.peer;
-        self.swarm.source_choked(id);
+        self.pieces.swarm_mut().source_choked(id);
         for block in rejected {
-            self.swarm.block_rejected(id, block, now);
+            self.pieces.swarm_mut().block_rejected(id, block, now);
         }
         self.log.record(LogEvent::Choked(peer));
         if !was_serving {
@@ -155,7 +155,7 @@ impl GroupSession {
             self.count_repetition(id);
             return;
         }
-        self.swarm.source_unchoked(id);
+        self.pieces.swarm_mut().source_unchoked(id);
     }
 
     fn on_request(&mut self, id: SourceId, piece: PieceIndex) {
@@ -198,7 +198,7 @@ impl GroupSession {
         } else {
             tracing::info!(%peer, why = %reason, "peer disconnected");
         }
-        self.swarm.source_lost(id);
+        self.pieces.swarm_mut().source_lost(id);
         self.choker.remove(peer_key(id));
     }
 

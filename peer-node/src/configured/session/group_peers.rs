@@ -136,6 +136,11 @@ impl GroupPeers {
         list.others(own_id).all(|peer| self.is_complete(peer.id))
     }
 
+    /// Returns when [`Self::may_leave`] may change without an event, given since when all peers have had the file.
+    pub(super) fn leaving_deadline(since: Instant, now: Instant) -> Option<Instant> {
+        [LINGER_TIME, GRACE_PERIOD].into_iter().map(|time| since + time).find(|at| *at > now)
+    }
+
     /// Returns true if we may leave, given the time since all peers have had the file.
     pub(super) fn may_leave(&self, own_id: ConfiguredPeerId, list: &PeerList, since: Duration) -> bool {
         let all_notified = list.others(own_id).all(|peer| self.notified.contains(&peer.id));

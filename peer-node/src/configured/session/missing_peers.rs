@@ -17,7 +17,9 @@ const MAX_NAMED: usize = 10;
 impl GroupSession {
     /// Returns a description of the peers that have been awaited for some time, if any.
     pub(super) fn waiting_for(&mut self, now: Instant) -> Option<String> {
-        let texts = [self.missing_connections(now), self.silent_neighbours(now)];
+        let write_problem =
+            self.write_problem.as_ref().map(|error| format!("cannot write: {error}; retrying"));
+        let texts = [write_problem, self.missing_connections(now), self.silent_neighbours(now)];
         let texts: Vec<String> = texts.into_iter().flatten().collect();
         (!texts.is_empty()).then(|| texts.join("; "))
     }

@@ -1,6 +1,6 @@
 //! Shuts a session down.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{GroupPhase, GroupSession, GroupSessionInputs};
 use crate::configured::reader::GroupEvent;
@@ -20,7 +20,13 @@ impl GroupSession {
             let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.wait_for_disconnects(inbox)).await;
         }
         self.peers.disconnect_all();
-        self.store.finish_jobs(self.phase == GroupPhase::Fetching).await;
+        for piece in self.pieces.settle().await {
+            self.store.mark_stored(piece);
+        }
+        while self.store.finalizing.join_next().await.is_some() {}
+        if self.phase == GroupPhase::Fetching {
+            self.pieces.write_last_record(self.store.have().clone(), Instant::now()).await;
+        }
         self.log.flush();
     }
 

@@ -1,6 +1,5 @@
-//! The fetching stage: carries out the decisions of the swarm engine.
+//! The fetching stage: pieces on their way to the part file.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,16 +11,14 @@ use protocol::manifest::Manifest;
 use super::sharing::Sharing;
 use super::{
     DownloadJobOutcome, DownloadSession, DownloadSessionError, DownloadStage, PartFile, PartFileError,
-    disk_jobs,
 };
+use crate::download::disk_jobs::DownloadStore;
 use crate::download::manifest_fetch::ContentOffer;
-use crate::transfer::assembly::BlockAssembly;
+use crate::transfer::driver::{PieceDriver, PieceVerdict};
 use crate::transfer::fresh_seed::fresh_seed;
-use crate::transfer::record_schedule::RecordSchedule;
-use crate::transfer::verification::{PieceOutcome, verify_and_write};
 use crate::transfer::verification_queue::VerificationQueue;
 use crate::view::{ContentId, DownloadState};
-use swarm::{DisconnectReason, OverduePolicy, PieceOrder, Swarm, SwarmAction, SwarmConfig};
+use swarm::{OverduePolicy, PieceOrder, Swarm, SwarmConfig};
 
 /// Maximum bytes of unfinished pieces per download: enough to keep four fast sources and two cores busy.
 const MAX_UNFINISHED_BYTES: u64 = 24 << 20;
@@ -35,71 +32,20 @@ const MAX_ON_TRIAL: u32 = 8;
 /// State of the fetching stage.
 #[derive(Debug)]
 pub(super) struct FetchState {
-    pub(super) swarm: Swarm,
+    pub(super) pieces: PieceDriver<DownloadStore>,
     pub(super) offer: ContentOffer,
     pub(super) manifest: Arc<Manifest>,
     pub(super) part: Arc<PartFile>,
-    pub(super) assembly: BlockAssembly,
-    verification_queue: VerificationQueue,
     pub(super) sharing: Option<Sharing>,
     pub(super) have: Bitfield,
-    pub(super) record_schedule: RecordSchedule,
 }
 
 impl DownloadSession {
-    /// Carries out all pending actions of the engine.
-    pub(super) fn run_actions(&mut self) {
-        let now = Instant::now();
-        while let DownloadStage::Fetching(fetching) = &mut self.stage {
-            let Some(action) = fetching.swarm.poll(now) else { break };
-            match action {
-                SwarmAction::Request { source, block } => {
-                    if let Some(peer) = self.sources.get(source) {
-                        peer.channel.request(block);
-                    }
-                }
-                SwarmAction::Cancel { source, block } => {
-                    if let Some(peer) = self.sources.get(source) {
-                        peer.channel.cancel(block);
-                    }
-                }
-                SwarmAction::Verify { piece } => {
-                    let data = fetching.assembly.take(piece);
-                    fetching.verification_queue.push(piece, data);
-                }
-                SwarmAction::Interest { source, on } => {
-                    if let Some(peer) = self.sources.get(source) {
-                        peer.channel.set_interested(on);
-                    }
-                }
-                SwarmAction::Drop { piece } => drop(fetching.assembly.take(piece)),
-                SwarmAction::Disconnect { source, reason } => {
-                    let again = match reason {
-                        DisconnectReason::BadData => None,
-                        DisconnectReason::Stalled | DisconnectReason::Refusing => Some(super::GRACE_PERIOD),
-                    };
-                    if let Some(peer) = self.sources.get(source) {
-                        tracing::warn!(address = %peer.address, %reason, "source disconnected");
-                    }
-                    self.sources.disconnect(source, &reason.to_string(), again, now);
-                }
-            }
-        }
-        self.start_checks();
-    }
-
-    /// Starts verification jobs for assembled pieces, as far as the queue allows.
-    fn start_checks(&mut self) {
-        let DownloadStage::Fetching(fetching) = &mut self.stage else { return };
-        while let Some(pieces) = fetching.verification_queue.next_batch() {
-            let (manifest, part) = (Arc::clone(&fetching.manifest), Arc::clone(&fetching.part));
-            let store = Arc::new(disk_jobs::DownloadStore { manifest, part });
-            self.jobs.spawn(async { DownloadJobOutcome::Checked(verify_and_write(pieces, store).await) });
-        }
-    }
-
-    pub(super) fn is_complete(&self) -> bool {
-        matches!(&self.stage, DownloadStage::Fetching(fetching) if fetching.swarm.is_complete())
+    /// Returns true while disk jobs are running.
+    pub(super) fn has_jobs(&self) -> bool {
+        let is_settled =
+            !matches!(&self.stage, DownloadStage::Fetching(fetching) if !fetching.pieces.is_settled());
+        !self.jobs.is_empty() || !is_settled
     }
 
     pub(super) fn handle_job(&mut self, done: DownloadJobOutcome) -> Result<(), DownloadSessionError> {
@@ -115,18 +61,8 @@ impl DownloadSession {
                 }
                 Err(error) => return Err(error.into()),
             },
-            DownloadJobOutcome::Checked(outcomes) => self.pieces_checked(outcomes)?,
             DownloadJobOutcome::RivalTested { offer, source, is_valid } => {
                 self.rival_tested(offer, source, is_valid);
-            }
-            DownloadJobOutcome::RecordWritten(outcome) => {
-                if let DownloadStage::Fetching(fetching) = &mut self.stage {
-                    fetching.record_schedule.finished();
-                    if let Err(error) = outcome {
-                        let part = fetching.part.path().display();
-                        tracing::warn!(%error, %part, "cannot write the record of a download");
-                    }
-                }
             }
         }
         Ok(())
@@ -144,24 +80,18 @@ impl DownloadSession {
 
     fn begin_fetching(&mut self, manifest: Arc<Manifest>, part: PartFile, have: Bitfield) {
         let geometry = *manifest.geometry();
-        let swarm = new_swarm(geometry, &have);
         let offer = ContentOffer { size: geometry.size(), manifest: manifest.id() };
-        let (assembly, checks, part) =
-            (BlockAssembly::default(), VerificationQueue::new(geometry.piece_length()), Arc::new(part));
+        let part = Arc::new(part);
+        let store = DownloadStore { manifest: Arc::clone(&manifest), part: Arc::clone(&part) };
+        let pieces = PieceDriver::new(
+            new_swarm(geometry, &have),
+            new_queue(&geometry),
+            Arc::new(store),
+            Instant::now(),
+        );
         let DownloadSession { config, .. } = &*self;
         let sharing = Sharing::begin(&config.partials, &config.root, &manifest, &part, &have);
-        let notes = RecordSchedule::new(Instant::now());
-        let fetching = FetchState {
-            swarm,
-            offer,
-            manifest,
-            part,
-            assembly,
-            verification_queue: checks,
-            sharing,
-            have,
-            record_schedule: notes,
-        };
+        let fetching = FetchState { pieces, offer, manifest, part, sharing, have };
         self.stage = DownloadStage::Fetching(Box::new(fetching));
         self.publisher.set_state(DownloadState::Fetching);
         // The sources were idle while the part file was verified.
@@ -171,60 +101,30 @@ impl DownloadSession {
         }
     }
 
-    fn pieces_checked(&mut self, outcomes: Vec<PieceOutcome>) -> Result<(), DownloadSessionError> {
-        if let DownloadStage::Fetching(fetching) = &mut self.stage {
-            fetching.verification_queue.job_finished();
-        }
-        // One piece that cannot be written must not discard the results of the others.
-        let checked = outcomes.into_iter().map(|(piece, outcome)| self.piece_checked(piece, outcome));
-        checked.fold(Ok(()), Result::and)
-    }
-
-    fn piece_checked(
-        &mut self,
-        piece: PieceIndex,
-        outcome: io::Result<bool>,
-    ) -> Result<(), DownloadSessionError> {
-        let DownloadStage::Fetching(fetching) = &mut self.stage else { return Ok(()) };
-        let good = outcome.map_err(|source| {
-            let path = fetching.part.path().to_owned();
-            DownloadSessionError::Write { path, source }
-        })?;
-        let culprit = fetching.swarm.piece_checked(piece, good);
-        if good {
-            tracing::debug!(piece = piece.get(), "piece verified");
-            fetching.have.insert(piece);
-            if let Some(sharing) = &fetching.sharing {
-                sharing.publication.add_piece(piece);
+    /// Handles the verification result of a piece.
+    pub(super) fn piece_checked(&mut self, piece: PieceIndex, verdict: PieceVerdict) {
+        let DownloadStage::Fetching(fetching) = &mut self.stage else { return };
+        match verdict {
+            PieceVerdict::Stored => {
+                tracing::debug!(piece = piece.get(), "piece verified");
+                fetching.add_piece(piece);
+                self.sources.reset_failures();
             }
-            fetching.record_schedule.add_verified(u64::from(fetching.manifest.geometry().length_of(piece)));
-            self.sources.reset_failures();
-        } else {
-            let culprit = culprit.and_then(|id| self.sources.get(id));
-            if let Some(peer) = culprit {
-                peer.channel.report_wrong(piece);
+            PieceVerdict::Wrong { culprit } => {
+                let culprit = culprit.and_then(|id| self.sources.get(id));
+                if let Some(peer) = culprit {
+                    peer.channel.report_wrong(piece);
+                }
+                let culprit = culprit.map(|peer| peer.address);
+                tracing::warn!(piece = piece.get(), ?culprit, "piece failed its check");
             }
-            let culprit = culprit.map(|peer| peer.address);
-            tracing::warn!(piece = piece.get(), ?culprit, "piece failed its check");
-        }
-        Ok(())
-    }
-
-    /// Starts writing the record if it is far behind.
-    pub(super) fn record_if_due(&mut self) {
-        if matches!(&self.stage, DownloadStage::Fetching(fetching) if fetching.record_schedule.is_due(Instant::now()))
-        {
-            self.write_record();
         }
     }
 
     /// Starts writing the record if there are new pieces.
     pub(super) fn write_record(&mut self) {
-        if let DownloadStage::Fetching(fetching) = &mut self.stage
-            && fetching.record_schedule.begin(Instant::now())
-        {
-            let (part, have) = (Arc::clone(&fetching.part), fetching.have.clone());
-            self.jobs.spawn_blocking(move || disk_jobs::write_record(&part, &have));
+        if let DownloadStage::Fetching(fetching) = &mut self.stage {
+            fetching.pieces.start_record(fetching.have.clone(), Instant::now());
         }
     }
 
@@ -251,11 +151,12 @@ impl DownloadSession {
             let geometry = fetching.manifest.geometry();
             view.size = Some(geometry.size());
             view.pieces = geometry.piece_count();
-            view.pieces_done = fetching.swarm.pieces_done();
+            view.pieces_done = fetching.pieces.swarm().pieces_done();
             view.bytes_done = verified_bytes(&fetching.have, &fetching.manifest);
-            view.sources_active = fetching.swarm.active_sources();
-            view.sources = roster
-                .source_views(|id| fetching.swarm.source_traffic(id, now).map_or(0.0, |(_, rate)| rate));
+            view.sources_active = fetching.pieces.swarm().active_sources();
+            view.sources = roster.source_views(|id| {
+                fetching.pieces.swarm().source_traffic(id, now).map_or(0.0, |(_, rate)| rate)
+            });
         });
     }
 
@@ -272,31 +173,27 @@ impl DownloadSession {
             return Err(DownloadSessionError::Internal("nothing was fetched"));
         };
         // The partial file stays shared until the library shares the complete file.
-        let FetchState { manifest, part, sharing: _sharing, .. } = *fetching;
+        let FetchState { manifest, part, sharing: _sharing, mut pieces, .. } = *fetching;
+        pieces.settle().await;
+        drop(pieces);
         match Arc::into_inner(part) {
             Some(part) => self.finalize(part, manifest).await,
             None => Err(DownloadSessionError::Internal("the part file is still in use")),
         }
     }
 
-    /// Disconnects all sources, waits for running writes and starts writing the record.
+    /// Disconnects all sources, waits for running writes and writes the record.
     pub(super) async fn disconnect_all(&mut self) {
         self.sources.disconnect_all();
         self.search.rounds.shutdown().await;
-        while matches!(self.stage, DownloadStage::Fetching(_))
-            && let Some(done) = self.jobs.join_next().await
-        {
-            match done {
-                Ok(DownloadJobOutcome::Checked(outcomes)) => {
-                    // Pieces that could not be written do not enter the record.
-                    let stored = outcomes.into_iter().filter(|(_, outcome)| outcome.is_ok()).collect();
-                    let _ = self.pieces_checked(stored);
-                }
-                Ok(noted @ DownloadJobOutcome::RecordWritten(_)) => drop(self.handle_job(noted)),
-                _ => {}
-            }
+        let DownloadStage::Fetching(fetching) = &mut self.stage else { return };
+        // Pieces that could not be written do not enter the record.
+        for piece in fetching.pieces.settle().await {
+            fetching.add_piece(piece);
+            self.sources.reset_failures();
         }
-        self.write_record();
+        while self.jobs.join_next().await.is_some() {}
+        fetching.pieces.write_last_record(fetching.have.clone(), Instant::now()).await;
     }
 
     /// Disconnects all sources and waits for all jobs before the task ends.
@@ -308,11 +205,23 @@ impl DownloadSession {
 
 impl FetchState {
     /// Discards unverified data and all sources, so that missing pieces are fetched again.
-    pub(super) fn reset(&mut self) {
-        self.swarm = new_swarm(*self.manifest.geometry(), &self.have);
-        self.assembly = BlockAssembly::default();
-        self.verification_queue = VerificationQueue::new(self.manifest.geometry().piece_length());
+    pub(super) fn restart(&mut self) {
+        let geometry = *self.manifest.geometry();
+        self.pieces.restart(new_swarm(geometry, &self.have), new_queue(&geometry));
     }
+
+    /// Marks a piece as verified and stored, and shares it.
+    fn add_piece(&mut self, piece: PieceIndex) {
+        let is_new = self.have.insert(piece);
+        debug_assert!(is_new, "a piece was stored twice");
+        if let Some(sharing) = &self.sharing {
+            sharing.publication.add_piece(piece);
+        }
+    }
+}
+
+fn new_queue(geometry: &Geometry) -> VerificationQueue {
+    VerificationQueue::new(geometry.piece_length())
 }
 
 fn new_swarm(geometry: Geometry, have: &Bitfield) -> Swarm {

@@ -27,7 +27,7 @@ impl DownloadSession {
             DownloadStage::Fetching(fetching) => {
                 let current = fetching.offer;
                 let has_others = offers.values().any(|offer| *offer != current);
-                if !has_others || !self.jobs.is_empty() || fetching.swarm.is_complete() {
+                if !has_others || self.has_jobs() || fetching.pieces.swarm().is_complete() {
                     return;
                 }
                 // Once the last piece is valid, only a proof can replace the manifest.
@@ -44,7 +44,7 @@ impl DownloadSession {
                 }
                 // The next manifest verifies the recorded pieces again.
                 self.write_record();
-                if !self.jobs.is_empty() {
+                if self.has_jobs() {
                     return;
                 }
                 tracing::warn!("manifest dropped: its sources send nothing");

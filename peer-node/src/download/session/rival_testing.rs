@@ -37,7 +37,7 @@ impl DownloadSession {
                 }
                 RivalAction::Prioritise { piece } => {
                     if let DownloadStage::Fetching(fetching) = &mut self.stage {
-                        fetching.swarm.prioritise(piece);
+                        fetching.pieces.swarm_mut().prioritise(piece);
                     }
                 }
                 RivalAction::RequestPiece { source, blocks } => {
@@ -137,7 +137,7 @@ impl DownloadSession {
         }
         // The new manifest verifies the recorded pieces again.
         self.write_record();
-        if !self.jobs.is_empty() {
+        if self.has_jobs() {
             return;
         }
         tracing::warn!("manifest refuted: a rival manifest was proven");

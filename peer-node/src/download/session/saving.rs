@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use protocol::digest::Digest;
 use protocol::manifest::{Manifest, ManifestBuilder};
 
-use super::{DownloadSession, DownloadSessionError, DownloadStage, PartFile, PartFileError, VIEW_INTERVAL};
+use super::{DownloadSession, DownloadSessionError, DownloadStage, PartFile, PartFileError};
 use crate::download::disk_jobs::Destination;
 use crate::download::file_attributes::FileAttributes;
 use crate::download::local_copy::{CopiedFile, CopyError, CopyJob, CopySource};
@@ -17,6 +17,7 @@ use crate::download::reservations::ReservedName;
 use crate::download::{DownloadTarget, DownloadsConfig, location};
 use crate::library::SharedFile;
 use crate::storage::FileIdentity;
+use crate::transfer::view_schedule::VIEW_INTERVAL;
 use crate::view::DownloadState;
 
 /// A complete file at its target.

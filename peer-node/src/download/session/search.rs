@@ -81,7 +81,7 @@ impl DownloadSession {
         while self.search.rounds.try_join_next().is_some() {}
         self.search.index_status_changed(is_online(&self.config.index.status().borrow()), now);
         // At first, an honest source may be listed behind many that do not answer.
-        if self.may_be_served(now, slot) || !self.jobs.is_empty() || !self.search.all_dialled {
+        if self.may_be_served(now, slot) || self.has_jobs() || !self.search.all_dialled {
             self.search.last_prospect_at = now;
         }
         if !self.search.rounds.is_empty() || now < self.search.next_round {
@@ -136,7 +136,7 @@ impl DownloadSession {
     pub(super) fn is_without_sources(&self) -> bool {
         let is_idle = || match &self.stage {
             DownloadStage::Fetching(fetching) => {
-                fetching.swarm.active_sources() == 0 && !self.sources.is_queued()
+                fetching.pieces.swarm().active_sources() == 0 && !self.sources.is_queued()
             }
             _ => false,
         };
@@ -150,7 +150,7 @@ impl DownloadSession {
     fn unavailable_pieces(&self) -> usize {
         match &self.stage {
             DownloadStage::Fetching(fetching) if self.sources.connected_count() > 0 => {
-                fetching.swarm.unavailable_pieces()
+                fetching.pieces.swarm().unavailable_pieces()
             }
             _ => 0,
         }

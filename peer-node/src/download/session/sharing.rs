@@ -54,7 +54,7 @@ impl DownloadSession {
         if let DownloadStage::Fetching(fetching) = &self.stage
             && let Some(sharing) = &fetching.sharing
             && sharing.started.elapsed() >= ANNOUNCE_DELAY
-            && fetching.swarm.pieces_done() > 0
+            && fetching.pieces.swarm().pieces_done() > 0
         {
             sharing.publication.announce();
         }

@@ -89,21 +89,19 @@ impl DownloadSession {
             self.sources.data_received(id, count, now);
         }
         if let DownloadStage::Fetching(fetching) = &mut self.stage {
-            fetching.swarm.bytes_arrived(id, count, now);
+            fetching.pieces.swarm_mut().bytes_arrived(id, count, now);
         }
     }
 
     fn add_block(&mut self, id: SourceId, reference: BlockRef, data: Buffer, now: Instant) {
         let DownloadStage::Fetching(fetching) = &mut self.stage else { return };
-        if !fetching.swarm.has_source(id) {
+        if !fetching.pieces.swarm().has_source(id) {
             self.proof_block_received(id, reference, data);
             return;
         }
         let BlockRef { piece, begin, length, .. } = reference;
-        if let Ok(block) = fetching.manifest.geometry().block(piece, begin, length)
-            && fetching.swarm.block_arrived(id, block, now)
-        {
-            fetching.assembly.put(block, data);
+        if let Ok(block) = fetching.manifest.geometry().block(piece, begin, length) {
+            fetching.pieces.add_block(id, block, data, now);
         }
     }
 
@@ -112,7 +110,7 @@ impl DownloadSession {
         if let DownloadStage::Fetching(fetching) = &mut self.stage
             && let Ok(block) = fetching.manifest.geometry().block(piece, begin, length)
         {
-            fetching.swarm.block_rejected(id, block, now);
+            fetching.pieces.swarm_mut().block_rejected(id, block, now);
         }
         // A choking source rejects the requests it has not answered, and may be asked again later.
         let is_choked = self.sources.get(id).is_some_and(|peer| peer.choke_status.is_choked());
@@ -131,8 +129,8 @@ impl DownloadSession {
         peer.choke_status.position_changed(position, now);
         if let DownloadStage::Fetching(fetching) = &mut self.stage {
             match position {
-                Some(_) => fetching.swarm.source_choked(id),
-                None => fetching.swarm.source_unchoked(id),
+                Some(_) => fetching.pieces.swarm_mut().source_choked(id),
+                None => fetching.pieces.swarm_mut().source_unchoked(id),
             }
         }
     }
@@ -141,11 +139,11 @@ impl DownloadSession {
         // The source may take part later: its manifest may still be arriving, or the part file being verified.
         self.sources.piece_gained(id, piece);
         let DownloadStage::Fetching(fetching) = &mut self.stage else { return };
-        if !fetching.swarm.has_source(id) {
+        if !fetching.pieces.swarm().has_source(id) {
             return;
         }
         match fetching.manifest.geometry().piece(piece) {
-            Some(piece) => fetching.swarm.source_has(id, piece),
+            Some(piece) => fetching.pieces.swarm_mut().source_has(id, piece),
             None => self.disconnect(id, "it claims a piece that does not exist", None),
         }
     }
@@ -178,7 +176,7 @@ impl DownloadSession {
         };
         match have {
             Ok(have) => {
-                fetching.swarm.source_joined(id, have, is_choked, Instant::now());
+                fetching.pieces.swarm_mut().source_joined(id, have, is_choked, Instant::now());
                 self.report_paths();
             }
             Err(error) => self.disconnect(id, &error.to_string(), None),
@@ -189,7 +187,7 @@ impl DownloadSession {
     pub(super) fn report_paths(&mut self) {
         let DownloadStage::Fetching(fetching) = &mut self.stage else { return };
         for (id, rtt, connections) in self.sources.paths() {
-            fetching.swarm.source_measured(id, rtt, connections);
+            fetching.pieces.swarm_mut().source_measured(id, rtt, connections);
         }
     }
 
@@ -200,7 +198,7 @@ impl DownloadSession {
         }
         self.sources.disconnect(id, why, again_in, Instant::now());
         if let DownloadStage::Fetching(fetching) = &mut self.stage {
-            fetching.swarm.source_lost(id);
+            fetching.pieces.swarm_mut().source_lost(id);
         }
     }
 }

@@ -128,7 +128,7 @@ impl DownloadSession {
         self.disconnect_all().await;
         self.rivals.reset();
         match &mut self.stage {
-            DownloadStage::Fetching(fetching) => fetching.reset(),
+            DownloadStage::Fetching(fetching) => fetching.restart(),
             DownloadStage::Preparing if self.jobs.is_empty() => {
                 self.stage = DownloadStage::ChoosingManifest(None);
             }

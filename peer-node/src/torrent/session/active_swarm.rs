@@ -12,16 +12,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::native_sources::{NativeEvents, NativeSources};
+use super::piece_store::TorrentPieceStore;
 use super::{TorrentSession, TorrentSessionError, TorrentStorage};
 use crate::bittorrent::{ConnectMode, PeerWire, PeerWireError, SwarmMembership, TorrentOffering, WireEvent};
 use crate::discovery::peer_event::{PeerContact, PeerEvent, PeerEvents, PeerReporter, peer_events};
 use crate::discovery::trackers::{AnnounceConfig, AnnounceEvent, TrackerAnnouncer};
 use crate::torrent::NoUsableSource;
 use crate::torrent::peer_table::DisconnectKind;
-use crate::transfer::assembly::BlockAssembly;
+use crate::transfer::driver::PieceDriver;
 use crate::transfer::fresh_seed::fresh_seed;
-use crate::transfer::record_schedule::RecordSchedule;
 use crate::transfer::verification_queue::VerificationQueue;
+use crate::transfer::view_schedule::{ViewActivity, ViewSchedule};
 use crate::view::DownloadState;
 use swarm::{OverduePolicy, PieceOrder, SourceId, SourceIds, Swarm, SwarmConfig};
 
@@ -79,11 +80,8 @@ pub(super) struct ConnectedPeer {
 #[derive(Debug)]
 pub(super) struct ActiveSwarm {
     pub(super) phase: TorrentPhase,
-    pub(super) swarm: Swarm,
+    pub(super) pieces: PieceDriver<TorrentPieceStore>,
     pub(super) ids: SourceIds,
-    pub(super) assembly: BlockAssembly,
-    pub(super) verification_queue: VerificationQueue,
-    pub(super) record_schedule: RecordSchedule,
     pub(super) peers: BTreeMap<SourceId, ConnectedPeer>,
     pub(super) offering: Arc<TorrentOffering>,
     pub(super) membership: Arc<SwarmMembership>,
@@ -98,6 +96,11 @@ pub(super) struct ActiveSwarm {
     pub(super) is_finalized: bool,
     /// When a source was last connected, or when the swarm was joined.
     pub(super) last_connected: Instant,
+    pub(super) view_schedule: ViewSchedule,
+    /// Whether bytes were uploaded shortly before the latest view.
+    pub(super) is_uploading: bool,
+    /// When to check for peers to dial.
+    pub(super) next_dial: Option<Instant>,
     /// When trackers may be asked for more peers.
     peers_wanted_from: Instant,
     tracker_backoff: Backoff,
@@ -166,7 +169,18 @@ impl ActiveSwarm {
         let wires = self.peers.iter().filter_map(|(id, peer)| Some((*id, peer.wire.rtt()?, 1)));
         let natives = self.native_sources.iter().flat_map(NativeSources::paths);
         for (id, rtt, connections) in wires.chain(natives) {
-            self.swarm.source_measured(id, rtt, connections);
+            self.pieces.swarm_mut().source_measured(id, rtt, connections);
+        }
+    }
+
+    /// Returns how much may change in the view.
+    pub(super) fn view_activity(&self) -> ViewActivity {
+        if self.phase != TorrentPhase::Seeding || self.is_uploading {
+            ViewActivity::Moving
+        } else if self.peers.is_empty() {
+            ViewActivity::Idle
+        } else {
+            ViewActivity::Quiet
         }
     }
 
@@ -203,18 +217,14 @@ impl TorrentSession {
                 NativeSources::new(bridge, digest, metainfo.geometry(), ids.clone(), now)
             })
             .unzip();
-        let is_alone = native_sources.is_none() && self.spec.peers.is_empty() && !swarm.is_complete();
-        if let Some(none) = NoUsableSource::from_metainfo(&metainfo).filter(|_| is_alone) {
-            tracing::info!(infohash = %metainfo.infohash(), %none, "torrent has no usable source");
-            self.show_warning(Some(none.to_string()));
-        }
+        let checks = VerificationQueue::new(metainfo.geometry().piece_length());
+        let files = TorrentPieceStore(store.files.clone());
+        let pieces = PieceDriver::new(swarm, checks, Arc::new(files), now);
+        self.warn_without_sources(native_sources.is_none() && !pieces.is_complete());
         let active = ActiveSwarm {
             phase: TorrentPhase::Fetching,
-            swarm,
+            pieces,
             ids,
-            assembly: BlockAssembly::default(),
-            verification_queue: VerificationQueue::new(metainfo.geometry().piece_length()),
-            record_schedule: RecordSchedule::new(now),
             peers: BTreeMap::new(),
             offering,
             membership: Arc::new(membership),
@@ -227,11 +237,24 @@ impl TorrentSession {
             native_events,
             is_finalized: false,
             last_connected: now,
+            view_schedule: ViewSchedule::new(now),
+            is_uploading: false,
+            next_dial: None,
             peers_wanted_from: now + TRACKER_RETRY_DELAYS.min(),
             tracker_backoff: Backoff::new(TRACKER_RETRY_DELAYS),
         };
         self.report_to_trackers(&active);
         Ok(active)
+    }
+
+    /// Shows a warning if the torrent names no usable source and nothing else does.
+    fn warn_without_sources(&self, is_alone: bool) {
+        let metainfo = &self.spec.metainfo;
+        let none = NoUsableSource::from_metainfo(metainfo);
+        if let Some(none) = none.filter(|_| is_alone && self.spec.peers.is_empty()) {
+            tracing::info!(infohash = %metainfo.infohash(), %none, "torrent has no usable source");
+            self.show_warning(Some(none.to_string()));
+        }
     }
 
     /// Returns the configuration of the announcer, which reports the peers of the trackers.
@@ -254,23 +277,34 @@ impl TorrentSession {
     pub(super) async fn leave_swarm(&mut self, active: ActiveSwarm) {
         self.report_to_trackers(&active);
         self.uploaded = self.total_uploaded(&active);
-        let ActiveSwarm { membership, announcer, mut dials, record_schedule: mut notes, .. } = active;
+        let ActiveSwarm { membership, announcer, mut dials, mut pieces, .. } = active;
         dials.shutdown().await;
         // Dropping the last reference closes the connections.
         drop(membership);
         self.config.tracker.spawn(announcer.stop());
+        for piece in pieces.settle().await {
+            self.add_piece(piece);
+        }
         while let Some(job) = self.jobs.join_next().await {
             if let Ok(job) = job {
-                self.handle_late_job(job, &mut notes);
+                self.handle_late_job(job);
             }
         }
-        self.write_record(&mut notes).await;
+        if let Some(store) = &self.storage {
+            pieces.write_last_record(store.have.clone(), Instant::now()).await;
+        }
         self.peer_table.release_all(Instant::now());
         self.view_publisher.deactivate();
     }
 
-    /// Dials known peers until there are enough connections. Scans all known peers, so it is called on ticks and peer
-    /// events, not for every block.
+    /// Dials known peers if one may be dialled by now.
+    pub(super) fn dial_if_due(&mut self, active: &mut ActiveSwarm) {
+        if active.next_dial.is_some_and(|due| due <= Instant::now()) {
+            self.dial(active);
+        }
+    }
+
+    /// Dials known peers until there are enough connections. Scans all known peers, so it is not called for every block.
     pub(super) fn dial(&mut self, active: &mut ActiveSwarm) {
         let now = Instant::now();
         while active.dials.len() < MAX_CONCURRENT_DIALS
@@ -290,6 +324,11 @@ impl TorrentSession {
             active.peers_wanted_from = now + active.tracker_backoff.next_delay(fresh_seed());
             active.announcer.request_peers();
         }
+        let has_room = active.dials.len() < MAX_CONCURRENT_DIALS
+            && active.peers.len() + active.dials.len() < TARGET_CONNECTIONS;
+        let peer = self.peer_table.next_due().filter(|_| has_room);
+        let trackers = (active.peers.len() < enough).then_some(active.peers_wanted_from);
+        active.next_dial = peer.into_iter().chain(trackers).min();
     }
 
     /// Handles the outcome of a dial.

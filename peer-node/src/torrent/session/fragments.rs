@@ -73,11 +73,11 @@ impl TorrentSession {
     pub(super) fn fragments_read(&self, blocks: Vec<(Block, Buffer)>, active: &mut ActiveSwarm) {
         let (id, now) = (active.ids.next(), Instant::now());
         let nothing = Bitfield::empty(self.spec.metainfo.geometry());
-        active.swarm.source_joined(id, Have::Some(nothing), true, now);
+        active.pieces.swarm_mut().source_joined(id, Have::Some(nothing), true, now);
         for (block, data) in blocks {
-            active.add_block(id, block, data, now);
+            active.pieces.add_block(id, block, data, now);
         }
-        active.swarm.source_lost(id);
+        active.pieces.swarm_mut().source_lost(id);
     }
 }
 

@@ -225,7 +225,7 @@ impl TorrentSession {
         active.native_events = None;
         let natives = active.native_sources.take();
         for id in natives.iter().flat_map(NativeSources::source_ids) {
-            active.swarm.source_lost(id);
+            active.pieces.swarm_mut().source_lost(id);
         }
     }
 
@@ -271,23 +271,23 @@ impl TorrentSession {
                     pieces.insert(piece);
                     let gained = natives.translation.newly_complete(pieces, piece);
                     for piece in gained {
-                        active.swarm.source_has(id, piece);
+                        active.pieces.swarm_mut().source_has(id, piece);
                     }
                 }
             }
-            SourceEvent::Choked { .. } => active.swarm.source_choked(id),
-            SourceEvent::Unchoked => active.swarm.source_unchoked(id),
+            SourceEvent::Choked { .. } => active.pieces.swarm_mut().source_choked(id),
+            SourceEvent::Unchoked => active.pieces.swarm_mut().source_unchoked(id),
             SourceEvent::Bytes { count } => self.add_received(id, count, active, now),
             SourceEvent::Block { reference, data, count } => {
                 let block = natives.to_torrent_block(reference);
                 self.add_received(id, count, active, now);
                 if let Some(block) = block {
-                    active.add_block(id, block, data, now);
+                    active.pieces.add_block(id, block, data, now);
                 }
             }
             SourceEvent::Rejected { reference } => {
                 if let Some(block) = natives.to_torrent_block(reference) {
-                    active.swarm.block_rejected(id, block, now);
+                    active.pieces.swarm_mut().block_rejected(id, block, now);
                 }
             }
             SourceEvent::NotShared => self.disconnect_native(id, "it does not share the file", false, active),
@@ -318,8 +318,8 @@ impl TorrentSession {
         peer.pieces = pieces.map_or(NativePieces::All, NativePieces::Some);
         tracing::info!(address = %peer.address, "node joined");
         self.contributions.connected(peer.address);
-        active.swarm.source_joined(id, have, choked, Instant::now());
-        active.swarm.source_limits_requests(id, MAX_REQUESTS);
+        active.pieces.swarm_mut().source_joined(id, have, choked, Instant::now());
+        active.pieces.swarm_mut().source_limits_requests(id, MAX_REQUESTS);
         active.report_paths();
     }
 
@@ -331,7 +331,7 @@ impl TorrentSession {
         for_good: bool,
         active: &mut ActiveSwarm,
     ) {
-        active.swarm.source_lost(id);
+        active.pieces.swarm_mut().source_lost(id);
         let natives = active.native_sources.as_mut();
         if let Some(address) = natives.and_then(|natives| natives.remove(id, for_good, Instant::now())) {
             tracing::info!(%address, reason, for_good, "node disconnected");

@@ -9,11 +9,12 @@ use protocol::bitfield::Bitfield;
 use protocol::geometry::{Block, Geometry};
 use tokio::task::JoinHandle;
 
-use super::{TorrentSession, TorrentSessionError, VIEW_INTERVAL};
+use super::{TorrentSession, TorrentSessionError};
 use crate::bittorrent::{BlockSegment, PieceLocator};
 use crate::library::OpenFile;
 use crate::torrent::files::{TorrentFiles, TorrentFilesError};
 use crate::torrent::torrent_spec::TorrentLocation;
+use crate::transfer::view_schedule::VIEW_INTERVAL;
 use crate::view::DownloadState;
 
 /// The opened storage of a torrent.

@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use protocol::geometry::Block;
-
 use super::TorrentSession;
 use super::active_swarm::{
     ActiveSwarm, BACKLOG, ConnectedPeer, DEFAULT_REQUESTS, MAX_REQUESTS, TorrentPhase,
@@ -11,7 +9,6 @@ use super::active_swarm::{
 use crate::bittorrent::{PeerWire, WireEvent};
 use crate::torrent::peer_table::DisconnectKind;
 use crate::transfer::fresh_seed::fresh_seed;
-use crate::transport::Buffer;
 use swarm::{Have, SourceId};
 
 /// Requests in a row that a peer may reject: four full pipelines, since choking rejects a whole pipeline.
@@ -32,10 +29,12 @@ impl TorrentSession {
         let now = Instant::now();
         match event {
             WireEvent::Joined { wire, have, choked } => self.add_peer(id, wire, have, choked, active),
-            WireEvent::Has { piece } => active.swarm.source_has(id, piece),
-            WireEvent::RequestLimit { requests } => active.swarm.source_limits_requests(id, requests),
-            WireEvent::Choked => active.swarm.source_choked(id),
-            WireEvent::Unchoked => active.swarm.source_unchoked(id),
+            WireEvent::Has { piece } => active.pieces.swarm_mut().source_has(id, piece),
+            WireEvent::RequestLimit { requests } => {
+                active.pieces.swarm_mut().source_limits_requests(id, requests);
+            }
+            WireEvent::Choked => active.pieces.swarm_mut().source_choked(id),
+            WireEvent::Unchoked => active.pieces.swarm_mut().source_unchoked(id),
             WireEvent::Bytes { count } => self.add_received(id, count, active, now),
             WireEvent::Blocks { blocks, count } => {
                 self.add_received(id, count, active, now);
@@ -43,14 +42,14 @@ impl TorrentSession {
                     peer.rejections = 0;
                 }
                 for (block, data) in blocks {
-                    active.add_block(id, block, data, now);
+                    active.pieces.add_block(id, block, data, now);
                 }
             }
             WireEvent::Rejected(blocks) => {
                 let peer = active.peers.get_mut(&id);
                 let rejections = peer.map_or(0, |peer| peer.count_rejected(blocks.len()));
                 for block in blocks {
-                    active.swarm.block_refused(id, block, now);
+                    active.pieces.swarm_mut().block_refused(id, block, now);
                 }
                 if rejections > MAX_REJECTIONS_IN_A_ROW {
                     self.disconnect(active, id, "it rejects every request", DisconnectKind::Useless);
@@ -72,10 +71,11 @@ impl TorrentSession {
         }
         tracing::info!(%address, client = wire.client(), inbound = wire.is_inbound(), "peer joined");
         // The engine assumes that we are interested in a new source.
-        wire.set_interested(!active.swarm.is_complete());
+        wire.set_interested(!active.pieces.swarm().is_complete());
         active.peers.insert(id, ConnectedPeer::new(wire, address));
-        active.swarm.source_joined(id, have, choked, Instant::now());
-        active.swarm.source_limits_requests(id, DEFAULT_REQUESTS);
+        active.next_dial = Some(Instant::now());
+        active.pieces.swarm_mut().source_joined(id, have, choked, Instant::now());
+        active.pieces.swarm_mut().source_limits_requests(id, DEFAULT_REQUESTS);
         active.report_paths();
         self.contributions.connected(address);
     }
@@ -87,7 +87,7 @@ impl TorrentSession {
             self.peer_table.reset_failures(address);
             self.contributions.add_bytes(address, count);
         }
-        active.swarm.bytes_arrived(id, count, now);
+        active.pieces.swarm_mut().bytes_arrived(id, count, now);
     }
 
     /// Disconnects a peer, temporarily or permanently.
@@ -101,7 +101,7 @@ impl TorrentSession {
         if active.native_sources.as_ref().is_some_and(|natives| natives.address(id).is_some()) {
             return self.disconnect_native(id, reason, kind == DisconnectKind::Banned, active);
         }
-        active.swarm.source_lost(id);
+        active.pieces.swarm_mut().source_lost(id);
         let Some(ConnectedPeer { wire, address, .. }) = active.peers.remove(&id) else { return };
         if kind == DisconnectKind::Banned {
             tracing::warn!(%address, reason, "peer banned");
@@ -110,7 +110,7 @@ impl TorrentSession {
         }
         wire.close();
         // After completion, a disconnect is no fault.
-        let is_expected = active.swarm.is_complete() && kind != DisconnectKind::Banned;
+        let is_expected = active.pieces.swarm().is_complete() && kind != DisconnectKind::Banned;
         self.contributions.disconnected(address, (!is_expected).then_some(reason));
         // While seeding, the other side may be complete too, so a quick retry is useless.
         let kind = match (kind, active.phase) {
@@ -118,14 +118,6 @@ impl TorrentSession {
             _ => kind,
         };
         self.peer_table.disconnected(address, kind, Instant::now(), fresh_seed());
-    }
-}
-
-impl ActiveSwarm {
-    /// Adds a received block; its bytes are dropped if it is no longer wanted.
-    pub(super) fn add_block(&mut self, id: SourceId, block: Block, data: Buffer, now: Instant) {
-        if self.swarm.block_arrived(id, block, now) {
-            self.assembly.put(block, data);
-        }
+        active.next_dial = Some(Instant::now());
     }
 }

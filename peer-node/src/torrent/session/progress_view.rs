@@ -69,7 +69,7 @@ impl Contributions {
 
 impl TorrentSession {
     /// Publishes the progress of the torrent.
-    pub(super) fn update_view(&self, active: &ActiveSwarm) {
+    pub(super) fn update_view(&self, active: &mut ActiveSwarm) {
         let (now, metainfo) = (Instant::now(), &self.spec.metainfo);
         let geometry = metainfo.geometry();
         let Some(store) = &self.storage else { return };
@@ -77,12 +77,13 @@ impl TorrentSession {
         let content = ContentId::Torrent(metainfo.infohash());
         let rate_of = |address| {
             let ids = active.source_ids().filter(|id| active.address(*id) == Some(address));
-            ids.filter_map(|id| active.swarm.source_traffic(id, now)).map(|(_, rate)| rate).sum()
+            ids.filter_map(|id| active.pieces.swarm().source_traffic(id, now)).map(|(_, rate)| rate).sum()
         };
         let rate_up = self.config.transport.uploads().rate_of(content);
         let done =
             geometry.pieces().filter(|piece| store.wanted.has(*piece) && store.have.has(*piece)).count();
         let sources = self.contributions.views(rate_of);
+        active.is_uploading = rate_up > 0.0;
         if let Some(files) = &store.files {
             // Peers that fetch the torrent read recent blocks again.
             files.keep_cached(rate_up > 0.0);

@@ -71,6 +71,8 @@ struct SwarmSimulation {
     arrivals: BTreeSet<(Duration, u32, Block)>,
     /// Which of the received blocks are wrong.
     wrong: BTreeMap<Block, bool>,
+    /// Whether the swarm is polled before its deadlines too, which must have no effect.
+    is_impatient: bool,
     outcome: SwarmOutcome,
 }
 
@@ -80,6 +82,24 @@ pub(super) fn simulate(
     config: SwarmConfig,
     sources: Vec<SimulatedSource>,
 ) -> SwarmOutcome {
+    run(geometry, config, sources, false)
+}
+
+/// The same, and asserts that the swarm does nothing before its deadline unless an event occurs.
+pub(super) fn simulate_impatiently(
+    geometry: Geometry,
+    config: SwarmConfig,
+    sources: Vec<SimulatedSource>,
+) -> SwarmOutcome {
+    run(geometry, config, sources, true)
+}
+
+fn run(
+    geometry: Geometry,
+    config: SwarmConfig,
+    sources: Vec<SimulatedSource>,
+    is_impatient: bool,
+) -> SwarmOutcome {
     let start = Instant::now();
     let mut swarm = Swarm::new(geometry, config, start, |_| false);
     for (number, source) in sources.iter().enumerate() {
@@ -88,8 +108,16 @@ pub(super) fn simulate(
         swarm.source_measured(id, source.delay * 2, 1);
     }
     let (arrivals, wrong, outcome) = (BTreeSet::new(), BTreeMap::new(), SwarmOutcome::default());
-    let mut simulation =
-        SwarmSimulation { start, now: Duration::ZERO, swarm, sources, arrivals, wrong, outcome };
+    let mut simulation = SwarmSimulation {
+        start,
+        now: Duration::ZERO,
+        swarm,
+        sources,
+        arrivals,
+        wrong,
+        is_impatient,
+        outcome,
+    };
     while simulation.now < Duration::from_mins(10) && simulation.step() {}
     simulation.outcome
 }
@@ -108,9 +136,10 @@ impl SwarmSimulation {
             self.outcome.finished = Some(self.now);
             return false;
         }
-        let tick = self.swarm.deadline().map(|deadline| deadline - self.start);
-        let arrival = self.arrivals.first().map(|(at, ..)| *at);
-        let Some(next) = [tick, arrival].into_iter().flatten().min() else { return false };
+        if self.is_impatient {
+            self.poll_early();
+        }
+        let Some(next) = self.next_step() else { return false };
         self.now = next.max(self.now);
         while let Some(first) = self.arrivals.first().copied().filter(|(at, ..)| *at <= self.now) {
             self.arrivals.remove(&first);
@@ -120,6 +149,24 @@ impl SwarmSimulation {
             self.drip(number);
         }
         true
+    }
+
+    /// Returns the time of the next event or deadline.
+    fn next_step(&self) -> Option<Duration> {
+        let deadline = self.swarm.deadline().map(|deadline| deadline - self.start);
+        let arrival = self.arrivals.first().map(|(at, ..)| *at);
+        [deadline, arrival].into_iter().flatten().min()
+    }
+
+    /// Polls until shortly before the next event or deadline.
+    fn poll_early(&mut self) {
+        let until = self.next_step().unwrap_or(self.now + Duration::from_mins(1));
+        let step = ((until.saturating_sub(self.now)) / 40).max(Duration::from_millis(7));
+        let mut now = self.now + step;
+        while now < until {
+            assert_eq!(self.swarm.poll(self.start + now), None, "at {now:?}, before {until:?}");
+            now += step;
+        }
     }
 
     /// Reports the bytes received so far of the block that a source is sending.
@@ -169,7 +216,8 @@ impl SwarmSimulation {
         self.outcome.history.push((self.now, source, block));
         let played = &mut self.sources[source.0 as usize];
         assert!(played.have.has(block.piece), "asked for a piece that it does not have");
-        assert!(played.owed.insert(block), "asked twice");
+        let is_new = played.owed.insert(block);
+        assert!(is_new || self.swarm.config.overdue != OverduePolicy::Duplicate, "asked twice");
         if played.dies_after > 0 {
             played.dies_after -= 1;
             played.busy_until = played.busy_until.max(self.now + played.delay) + played.time_for(block);
