@@ -41,7 +41,7 @@ pub(super) const PROTOCOL: [Imports; 21] = [
     ("units", &["escape"]),
 ];
 
-pub(super) const SWARM: [Imports; 11] = [
+pub(super) const SWARM: [Imports; 12] = [
     ("action", &["source"]),
     ("active_pieces", &["source"]),
     ("duplicate_requests", &["source"]),
@@ -50,6 +50,7 @@ pub(super) const SWARM: [Imports; 11] = [
     ("picker", &["have"]),
     ("request_choice", &["active_pieces", "source"]),
     ("request_turns", &["source"]),
+    ("schedule", &["source"]),
     ("source", &["have", "rate", "request_window", "source_record"]),
     ("source_trial", &["have", "source"]),
     ("verification", &["source"]),
