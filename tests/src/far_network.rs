@@ -14,7 +14,7 @@ use crate::eventually::{DEFAULT_TIMEOUT, eventually, wait_until};
 use crate::index_session::IndexSession;
 use crate::long_line::{CongestionAlgorithm, LineConfig, LongLines, unavailable_reason};
 use crate::network::RunningNode;
-use crate::peer::{PeerProcess, run_with_input};
+use crate::peer::run_with_input;
 use crate::process::Process;
 use crate::programs::programs;
 use crate::test_folder::TestFolder;
@@ -80,11 +80,7 @@ impl FarNetwork {
 
     /// Starts a node on a host that shares files, and waits until the index lists them.
     pub fn start_node(&self, host: usize, files: &[(&str, &TestContent)]) -> RunningNode {
-        let folder = TestFolder::new();
-        for (path, content) in files {
-            folder.put(path, content);
-        }
-        let node = RunningNode { peer: PeerProcess::launch(self.node_command(host, folder.path())), folder };
+        let node = RunningNode::launch(files, |folder| self.node_command(host, folder));
         for (_, content) in files {
             self.wait_for_source(content.digest, host);
         }

@@ -13,7 +13,7 @@ use crate::eventually::{DEFAULT_TIMEOUT, poll_within, wait_until};
 use crate::index_session::IndexSession;
 use crate::metrics::MetricsClient;
 use crate::output_lines::OutputLines;
-use crate::process::Process;
+use crate::process::{Process, command_after};
 use crate::programs::{Programs, programs};
 
 /// Time limit for a program's orderly shutdown.
@@ -82,9 +82,7 @@ impl IndexProcess {
 
     /// Starts an index with an empty data folder and a limit on its descriptors.
     pub fn start_with_descriptor_limit(descriptors: u32, options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let data = folder.path().to_owned();
-        Self::start_with_setup(&format!("ulimit -n {descriptors}"), data, Some(folder), options)
+        Self::start_after(&format!("ulimit -n {descriptors}"), options)
     }
 
     /// Starts an index on the caller's data folder under the given umask.
@@ -103,10 +101,8 @@ impl IndexProcess {
     fn start_with_setup(setup: &str, data: PathBuf, folder: Option<TempDir>, options: &[&str]) -> Self {
         let options: Vec<String> = options.iter().copied().map(String::from).collect();
         let LaunchedIndex { process, address, output, errors } = launch_with(|| {
-            let program = index_server("127.0.0.1:0", &data);
-            let mut command = Command::new("sh");
-            command.args(["-c", &format!("{setup} && exec \"$0\" \"$@\"")]);
-            command.arg(program.get_program()).args(program.get_args()).args(&options);
+            let mut command = command_after(setup, &index_server("127.0.0.1:0", &data), &[]);
+            command.args(&options);
             pipe_output(&mut command);
             command
         });

@@ -1,6 +1,8 @@
 //! An index and its nodes, as most stories use them.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use protocol::digest::Digest;
@@ -31,6 +33,12 @@ pub struct RunningNode {
 }
 
 impl RunningNode {
+    /// Starts a node in a new folder with files; `command` returns its command for that folder.
+    pub fn launch(files: &[(&str, &TestContent)], command: impl FnOnce(&Path) -> Command) -> Self {
+        let folder = TestFolder::with_files(files);
+        Self { peer: PeerProcess::launch(command(folder.path())), folder }
+    }
+
     /// Restarts the node after it has ended in any way.
     pub fn restart(&mut self, index: SocketAddr) {
         self.peer.kill();
@@ -100,10 +108,15 @@ impl TestNetwork {
 
     /// Starts a node without shared files.
     pub fn start_empty_node(&self, options: &[&str]) -> RunningNode {
-        let folder = TestFolder::new();
-        let mut command = peer_node(0, self.index.address(), folder.path());
-        command.args(options);
-        RunningNode { peer: PeerProcess::launch(command), folder }
+        self.launch_node(&[], options)
+    }
+
+    fn launch_node(&self, files: &[(&str, &TestContent)], options: &[&str]) -> RunningNode {
+        RunningNode::launch(files, |folder| {
+            let mut command = peer_node(0, self.index.address(), folder);
+            command.args(options);
+            command
+        })
     }
 
     /// Starts a node that shares files, and waits until the index lists them.
@@ -113,15 +126,9 @@ impl TestNetwork {
 
     /// Starts a node like [`TestNetwork::start_node`], with the given options.
     pub fn start_node_with(&mut self, files: &[(&str, &TestContent)], options: &[&str]) -> RunningNode {
-        let folder = TestFolder::new();
-        for (path, content) in files {
-            folder.put(path, content);
-        }
-        let mut command = peer_node(0, self.index.address(), folder.path());
-        command.args(options);
-        let peer = PeerProcess::launch(command);
-        self.wait_for_files(peer.address(), files.len());
-        RunningNode { peer, folder }
+        let node = self.launch_node(files, options);
+        self.wait_for_files(node.peer.address(), files.len());
+        node
     }
 
     /// Waits until the index lists `files` files of the peer at an address.

@@ -16,6 +16,22 @@ const STATE_HOME_VARIABLE: &str = "XDG_STATE_HOME";
 /// A path that cannot be a folder, so that tests leave no state in the user account.
 const UNUSABLE_STATE_HOME: &str = "/dev/null/none";
 
+/// Returns a command that runs `setup` in a shell and then becomes the program. The shell is the argument of `around`, for
+/// example `unshare --mount`; if that is empty, it is started directly.
+pub fn command_after(setup: &str, program: &Command, around: &[&str]) -> Command {
+    let mut words = around.iter().copied().chain(["sh", "-c"]);
+    let mut command = Command::new(words.next().expect("at least the shell"));
+    command.args(words).arg(format!("{setup} && exec \"$0\" \"$@\""));
+    command.arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
 /// A running program; killed and reaped when dropped.
 #[derive(Debug)]
 pub struct Process {

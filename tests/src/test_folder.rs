@@ -32,6 +32,15 @@ impl TestFolder {
         created
     }
 
+    /// Creates a folder with files.
+    pub fn with_files(files: &[(&str, &TestContent)]) -> Self {
+        let folder = Self::new();
+        for (path, content) in files {
+            folder.put(path, content);
+        }
+        folder
+    }
+
     /// Returns the folder's path.
     pub fn path(&self) -> &Path {
         self.0.path()

@@ -9,9 +9,8 @@ use tests::crowd::Latencies;
 use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::greedy_downloader::GreedyDownloader;
 use tests::network::{RunningNode, TestNetwork};
-use tests::peer::{PeerProcess, peer_node_at};
+use tests::peer::peer_node_at;
 use tests::siege::Siege;
-use tests::test_folder::TestFolder;
 use tests::wire::FrameConnection;
 
 const MIB: u64 = 1 << 20;
@@ -22,9 +21,7 @@ fn address(last: u8) -> IpAddr {
 
 /// Starts a node without shared files on its own address.
 fn node_at(network: &TestNetwork, last: u8) -> RunningNode {
-    let folder = TestFolder::new();
-    let command = peer_node_at(address(last), network.index.address(), folder.path());
-    RunningNode { peer: PeerProcess::launch(command), folder }
+    RunningNode::launch(&[], |folder| peer_node_at(address(last), network.index.address(), folder))
 }
 
 #[test]

@@ -9,8 +9,7 @@ use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
 use tests::index::IndexProcess;
 use tests::listed_node::ListedNode;
 use tests::network::{RunningNode, TestNetwork};
-use tests::peer::{PeerProcess, peer_node_at};
-use tests::test_folder::TestFolder;
+use tests::peer::peer_node_at;
 
 const CALLED_METRIC: &str = "index_dead_source_reports_total{outcome=\"called\"}";
 
@@ -28,13 +27,10 @@ fn index_with(options: &[&str]) -> IndexProcess {
 
 /// Starts a node on its own address and waits until its files are listed.
 fn node_at(network: &mut TestNetwork, last: u8, files: &[(&str, &TestContent)]) -> RunningNode {
-    let folder = TestFolder::new();
-    for (path, content) in files {
-        folder.put(path, content);
-    }
-    let peer = PeerProcess::launch(peer_node_at(address(last), network.index.address(), folder.path()));
-    network.wait_for_files(peer.address(), files.len());
-    RunningNode { peer, folder }
+    let index = network.index.address();
+    let node = RunningNode::launch(files, |folder| peer_node_at(address(last), index, folder));
+    network.wait_for_files(node.peer.address(), files.len());
+    node
 }
 
 /// Returns a counter's value as an integer.

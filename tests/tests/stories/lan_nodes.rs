@@ -17,13 +17,11 @@ use tests::test_folder::TestFolder;
 
 /// Starts a node on the loopback with a LAN port and an index address.
 pub(crate) fn node(lan_port: u16, index: SocketAddr, files: &[(&str, &TestContent)]) -> RunningNode {
-    let folder = TestFolder::new();
-    for (path, content) in files {
-        folder.put(path, content);
-    }
-    let mut command = peer_node(0, index, folder.path());
-    command.args(["--lan", "--lan-port", &lan_port.to_string(), "--lan-period", "0.5"]);
-    let mut node = RunningNode { peer: PeerProcess::launch(command), folder };
+    let mut node = RunningNode::launch(files, |folder| {
+        let mut command = peer_node(0, index, folder);
+        command.args(["--lan", "--lan-port", &lan_port.to_string(), "--lan-period", "0.5"]);
+        command
+    });
     node.peer.wait_for_shared_files(files.len());
     node
 }
@@ -139,15 +137,13 @@ fn hosts_on_a_private_network_share_without_an_index() {
     let Some(network) = NamespaceNetwork::new(3) else { return };
     let content = TestContent::random(424, 5 * PIECE_LENGTH);
     let start = |host: usize, files: &[(&str, &TestContent)]| {
-        let folder = TestFolder::new();
-        for (path, content) in files {
-            folder.put(path, content);
-        }
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", network.namespace(host)]).arg(&programs().peer_node);
-        command.args(["12349", "--listen-host", "0.0.0.0", "--index", "10.99.0.200:1313", "--lan"]);
-        command.arg("--share-dir").arg(folder.path()).env("NO_COLOR", "1");
-        RunningNode { peer: PeerProcess::launch(command), folder }
+        RunningNode::launch(files, |folder| {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", network.namespace(host)]).arg(&programs().peer_node);
+            command.args(["12349", "--listen-host", "0.0.0.0", "--index", "10.99.0.200:1313", "--lan"]);
+            command.arg("--share-dir").arg(folder).env("NO_COLOR", "1");
+            command
+        })
     };
     // Announcements are sent once a minute, but a new node gets a reply at once.
     let mut first = start(0, &[("film.mkv", &content)]);

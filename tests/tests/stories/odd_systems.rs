@@ -13,18 +13,11 @@ use tests::index::IndexProcess;
 use tests::namespaces::{NamespaceNetwork, inside};
 use tests::network::{RunningNode, TestNetwork};
 use tests::peer::{PeerProcess, peer_node, peer_node_at, run_with_input};
+use tests::process::command_after;
 use tests::programs::programs;
 use tests::raw_client::RawClient;
 use tests::strace::Strace;
 use tests::test_folder::TestFolder;
-
-/// Wraps a command in a shell that first runs `setup`.
-fn command_after_setup(setup: &str, program: &Command, around: &[&str]) -> Command {
-    let mut command = Command::new(around[0]);
-    command.args(&around[1..]).args(["sh", "-c", &format!("{setup} && exec \"$0\" \"$@\"")]);
-    command.arg(program.get_program()).args(program.get_args()).env("NO_COLOR", "1");
-    command
-}
 
 fn command_succeeds(program: &str, arguments: &[&str]) -> bool {
     let works = Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success());
@@ -141,16 +134,10 @@ fn system_without_proc_is_sufficient() {
     let mut network = TestNetwork::new();
     let (large, small) = (TestContent::random(494, 5 * PIECE_LENGTH + 1), TestContent::random(495, 1000));
     let start = |files: &[(&str, &TestContent)]| {
-        let folder = TestFolder::new();
-        for (path, content) in files {
-            folder.put(path, content);
-        }
-        let command = peer_node(0, network.index.address(), folder.path());
-        let around = ["unshare", "--mount"];
-        RunningNode {
-            peer: PeerProcess::launch(command_after_setup("mount -t tmpfs none /proc", &command, &around)),
-            folder,
-        }
+        RunningNode::launch(files, |folder| {
+            let command = peer_node(0, network.index.address(), folder);
+            command_after("mount -t tmpfs none /proc", &command, &["unshare", "--mount"])
+        })
     };
     let mut sharer = start(&[("large.iso", &large), ("small.txt", &small)]);
     sharer.peer.wait_for_shared_files(2);
@@ -191,12 +178,7 @@ fn ipv6_only_host_is_sufficient() {
     let index = IndexProcess::start_at("[::1]:0");
     let content = TestContent::random(497, 3 * PIECE_LENGTH);
     let start = |files: &[(&str, &TestContent)]| {
-        let folder = TestFolder::new();
-        for (path, content) in files {
-            folder.put(path, content);
-        }
-        let command = peer_node_at(Ipv6Addr::LOCALHOST.into(), index.address(), folder.path());
-        RunningNode { peer: PeerProcess::launch(command), folder }
+        RunningNode::launch(files, |folder| peer_node_at(Ipv6Addr::LOCALHOST.into(), index.address(), folder))
     };
     let mut sharer = start(&[("film.mkv", &content)]);
     assert!(sharer.peer.address().is_ipv6());
@@ -213,10 +195,9 @@ fn ipv6_only_host_is_sufficient() {
 fn node_with_few_descriptors_survives_many_connections() {
     let mut network = TestNetwork::new();
     let content = TestContent::random(498, 3 * PIECE_LENGTH);
-    let folder = TestFolder::with_file("film.mkv", &content);
-    let command =
-        command_after_setup("ulimit -n 64", &peer_node(0, network.index.address(), folder.path()), &["env"]);
-    let mut sharer = RunningNode { peer: PeerProcess::launch(command), folder };
+    let mut sharer = RunningNode::launch(&[("film.mkv", &content)], |folder| {
+        command_after("ulimit -n 64", &peer_node(0, network.index.address(), folder), &[])
+    });
     network.wait_for_files(sharer.peer.address(), 1);
     let crowd: Vec<RawClient> = (0..200).map(|_| RawClient::connect(sharer.peer.address())).collect();
     let (before, begun) = (sharer.peer.process().processor_time(), Instant::now());
@@ -235,9 +216,10 @@ fn node_with_few_descriptors_survives_many_connections() {
 fn node_with_dead_resolver(namespace: &str, resolver: &Path, folder: &TestFolder) -> Command {
     let mut node = Command::new(&programs().peer_node);
     node.args(["0", "--index", "index.example:1313", "--listen-host", "127.0.0.1", "--share-dir"])
-        .arg(folder.path());
+        .arg(folder.path())
+        .env("NO_COLOR", "1");
     let setup = format!("mount --bind {} /etc/resolv.conf", resolver.display());
-    command_after_setup(&setup, &node, &["ip", "netns", "exec", namespace])
+    command_after(&setup, &node, &["ip", "netns", "exec", namespace])
 }
 
 #[test]

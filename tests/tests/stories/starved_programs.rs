@@ -7,13 +7,13 @@ use tests::content::{PIECE_LENGTH, TestContent};
 use tests::eventually::DEFAULT_TIMEOUT;
 use tests::index::IndexProcess;
 use tests::network::{RunningNode, TestNetwork};
-use tests::peer::{PeerProcess, peer_node};
-use tests::test_folder::TestFolder;
+use tests::peer::peer_node;
+use tests::process::command_after;
 
 /// How many processes compete with the programs for one processor.
 const BUSY_PROCESSES: usize = 6;
 
-/// The address space that suffices for each program, in KiB; `docs/performance.md` names it.
+/// The address space that suffices for each program, in KiB.
 const ADDRESS_SPACE: &str = "1500000";
 
 /// Processes that keep the first processor busy; they end with the test.
@@ -41,20 +41,13 @@ impl Drop for BusyProcessor {
 
 /// Starts a node in a shell that first runs `setup`.
 fn start_node_after(setup: &str, network: &TestNetwork, files: &[(&str, &TestContent)]) -> RunningNode {
-    let folder = TestFolder::new();
-    for (path, content) in files {
-        folder.put(path, content);
-    }
-    let program = peer_node(0, network.index.address(), folder.path());
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("{setup} && exec \"$0\" \"$@\"")]).env("NO_COLOR", "1");
-    command.arg(program.get_program()).args(program.get_args());
-    RunningNode { peer: PeerProcess::launch(command), folder }
+    let index = network.index.address();
+    RunningNode::launch(files, |folder| command_after(setup, &peer_node(0, index, folder), &[]))
 }
 
 #[test]
 fn starved_programs_have_no_false_timeouts() {
-    // Each program has one processor at the lowest priority and shares it with busy processes.
+    // Each program has one processor at a low priority and shares it with busy processes.
     let starved = "taskset -p -c 0 $$ >/dev/null && renice -n 10 $$ >/dev/null";
     let mut network = TestNetwork::with_index(IndexProcess::start_after(starved, &[]));
     let content = TestContent::random(474, 24 * PIECE_LENGTH);

@@ -4,7 +4,6 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use protocol::infohash::Infohash;
@@ -14,7 +13,7 @@ use tests::free_port::free_port;
 use tests::index::IndexProcess;
 use tests::namespaces::NamespaceNetwork;
 use tests::network::{RunningNode, TestNetwork};
-use tests::peer::PeerProcess;
+use tests::peer::peer_node_at;
 use tests::programs::programs;
 use tests::raw_client::RawClient;
 use tests::test_folder::TestFolder;
@@ -42,14 +41,12 @@ fn start_node_at(
     path: &str,
     content: &TestContent,
 ) -> RunningNode {
-    let share_dir = TestFolder::new();
-    share_dir.put(path, content);
-    let mut command = Command::new(&programs().peer_node);
-    command.args(["0", "--listen-host", &location.address().to_string()]);
-    command.args(["--index", &network.index.address().to_string(), "--share-dir"]).arg(share_dir.path());
-    let peer = PeerProcess::launch(command);
-    network.wait_for_files(peer.address(), 1);
-    RunningNode { peer, folder: share_dir }
+    let index = network.index.address();
+    let node = RunningNode::launch(&[(path, content)], |folder| {
+        peer_node_at(location.address().into(), index, folder)
+    });
+    network.wait_for_files(node.peer.address(), 1);
+    node
 }
 
 /// Creates a torrent at a node that then leaves permanently.
