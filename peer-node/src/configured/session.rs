@@ -62,6 +62,8 @@ enum GroupSessionError {
     Files(#[from] GroupFileError),
     #[error("cannot write: {0}; received data is kept")]
     Write(std::io::Error),
+    #[error("internal error: {0}")]
+    Internal(&'static str),
 }
 
 /// Progress of a session.

@@ -76,6 +76,8 @@ enum TorrentSessionError {
     Files(#[from] TorrentFilesError),
     #[error("cannot write: {0}")]
     Write(io::Error),
+    #[error("internal error: {0}")]
+    Internal(&'static str),
     #[error(
         "{missing} of {all} pieces are missing or damaged in {folder}; fetch them with `torrent download`"
     )]
@@ -88,9 +90,11 @@ impl TorrentSessionError {
         match self {
             Self::Files(TorrentFilesError::Io { path, source }) => Recovery::for_io_error(path, source),
             Self::Write(source) => Recovery::for_io_error(Path::new(""), source),
-            Self::Cancelled | Self::AlreadyJoined | Self::Files(_) | Self::Incomplete { .. } => {
-                Recovery::Fail
-            }
+            Self::Cancelled
+            | Self::AlreadyJoined
+            | Self::Internal(_)
+            | Self::Files(_)
+            | Self::Incomplete { .. } => Recovery::Fail,
         }
     }
 }

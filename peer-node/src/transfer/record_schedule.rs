@@ -11,13 +11,14 @@ const MAX_UNRECORDED: u64 = 8 << 20;
 pub(crate) struct RecordSchedule {
     /// Number of verified bytes that are not in the record yet.
     unrecorded: u64,
-    is_writing: bool,
+    /// Number of bytes that the write in progress adds to the record.
+    writing: Option<u64>,
     last_write: Instant,
 }
 
 impl RecordSchedule {
     pub(crate) const fn new(now: Instant) -> Self {
-        Self { unrecorded: 0, is_writing: false, last_write: now }
+        Self { unrecorded: 0, writing: None, last_write: now }
     }
 
     /// Adds to the number of verified bytes.
@@ -32,22 +33,27 @@ impl RecordSchedule {
 
     /// Returns when the record will be due, if there is something to record and no write in progress.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let is_waiting = self.unrecorded > 0 && !self.is_writing;
+        let is_waiting = self.unrecorded > 0 && self.writing.is_none();
         is_waiting.then(|| self.last_write + MAX_AGE)
     }
 
     /// Starts a write if there is something to record and no write in progress. Returns true if it was started.
     pub(crate) const fn begin(&mut self, now: Instant) -> bool {
-        if self.is_writing || self.unrecorded == 0 {
+        if self.writing.is_some() || self.unrecorded == 0 {
             return false;
         }
-        *self = Self { unrecorded: 0, is_writing: true, last_write: now };
+        *self = Self { unrecorded: 0, writing: Some(self.unrecorded), last_write: now };
         true
     }
 
-    /// Marks the write as finished.
-    pub(crate) const fn finished(&mut self) {
-        self.is_writing = false;
+    /// Ends the write. If it failed, its bytes are still unrecorded, and another write will be due.
+    pub(crate) const fn finished(&mut self, is_written: bool) {
+        debug_assert!(self.writing.is_some(), "no write is in progress");
+        if let Some(bytes) = self.writing.take()
+            && !is_written
+        {
+            self.unrecorded += bytes;
+        }
     }
 }
 
@@ -66,7 +72,20 @@ mod tests {
         assert!(schedule.is_due(now) && schedule.begin(now));
         schedule.add_verified(MAX_UNRECORDED);
         assert!(!schedule.begin(now));
-        schedule.finished();
+        schedule.finished(true);
         assert!(schedule.begin(now));
+    }
+
+    #[test]
+    fn failed_write_is_repeated() {
+        let now = Instant::now();
+        let mut schedule = RecordSchedule::new(now);
+        schedule.add_verified(1);
+        assert!(schedule.begin(now));
+        schedule.finished(false);
+        assert_eq!(schedule.deadline(), Some(now + MAX_AGE));
+        assert!(schedule.begin(now + MAX_AGE));
+        schedule.finished(true);
+        assert_eq!((schedule.deadline(), schedule.begin(now + MAX_AGE)), (None, false));
     }
 }

@@ -127,6 +127,8 @@ impl Swarm {
     pub fn source_limits_requests(&mut self, id: SourceId, most: usize) {
         if let Some(source) = self.sources.get_mut(&id) {
             source.limit_requests(most);
+            // It may have been full.
+            self.request_turns.mark_ready(id);
         }
     }
 

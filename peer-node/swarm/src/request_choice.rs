@@ -57,12 +57,12 @@ impl Swarm {
 
     /// Returns true if a source may contribute to one more piece.
     pub(super) fn may_add_piece(&self, id: SourceId) -> bool {
-        let is_proven = self.sources.get(&id).is_some_and(SwarmSource::is_proven);
+        let is_trusted = self.sources.get(&id).is_some_and(|source| self.is_trusted(source));
         // Small pieces would otherwise stop a distant source before its first one is verified.
         let piece = u64::from(self.geometry.piece_length()).max(1);
         let max_pieces = usize::try_from(MAX_ON_TRIAL.1 / piece).unwrap_or(usize::MAX).max(MAX_ON_TRIAL.0);
         let max_pieces = if self.is_poisoned() { 1 } else { max_pieces };
-        is_proven || self.active.count_moving_by(id) < max_pieces
+        is_trusted || self.active.count_moving_by(id) < max_pieces
     }
 
     fn continue_piece(&self, id: SourceId, may_join: bool) -> Option<Block> {

@@ -76,8 +76,7 @@ impl Swarm {
     /// Returns true if an idle source may soon receive blocks that others owe. When it does depends on rates and on several
     /// sources together.
     fn may_redistribute(&self, now: Instant) -> bool {
-        let on_trial =
-            self.config.max_on_trial.is_some() && !self.sources.values().all(SwarmSource::is_proven);
+        let on_trial = self.has_sources_on_trial();
         let may_duplicate = self.config.overdue == OverduePolicy::Duplicate;
         let is_any_silent = || self.sources.values().any(|source| source.is_snubbing(now));
         self.request_turns.idle().iter().any(|id| self.has_room(*id))

@@ -4,8 +4,8 @@
 //! many liars slow a download only a little. Every valid piece earns a source pieces of its own, so an honest source soon
 //! gets all that its path can carry, while a source that lies occasionally never holds much. A source on trial that holds a
 //! piece for too long loses its trial slot, though not the piece, so that silent or trickling sources do not delay others.
-//! Where much data was bad, a source is trusted only after more valid pieces in a row than the others delivered before a bad one;
-//! while some source is trusted, all others together are tried one piece at a time. A piece that failed goes to the source with
+//! Where much data was bad, a source is trusted only after a run of more than twice as many valid pieces as all sources together
+//! delivered per bad one; while some source is trusted, all others together are tried one piece at a time. A piece that failed goes to the source with
 //! the best record, since many may lie about the same piece.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,13 +70,11 @@ impl Verdicts {
         !self.failed.contains(&piece) || !sources.values().any(is_better)
     }
 
-    /// Returns how many valid pieces in a row prove a source if much data was bad: more than sources usually deliver before an
-    /// invalid one.
-    const fn distinctive_run(&self) -> u32 {
-        match self.valid.checked_div(self.invalid) {
-            Some(usual) => 2 * usual + 1,
-            None => 1,
-        }
+    /// Returns how many valid pieces in a row make a source trusted if much data was bad: more than twice as many as all sources
+    /// together delivered per invalid one.
+    fn distinctive_run(&self) -> u32 {
+        debug_assert!(self.invalid > 0, "much data was bad");
+        2 * (self.valid / self.invalid.max(1)) + 1
     }
 
     /// Returns true if more pieces were invalid than `few` and than a small share of the valid ones.
@@ -94,7 +92,7 @@ impl Swarm {
     }
 
     /// Returns true if a source is proven, and where much data was bad, by a run of valid pieces that sets it apart.
-    fn is_trusted(&self, source: &SwarmSource) -> bool {
+    pub(super) fn is_trusted(&self, source: &SwarmSource) -> bool {
         source.is_proven()
             && (!self.is_poisoned() || source.valid_in_a_row() >= self.verdicts.distinctive_run())
     }
@@ -116,7 +114,7 @@ impl Swarm {
     }
 
     /// Returns true if a source may start another piece: one that it has earned, or one in a free trial slot. Late sources
-    /// hold no trial slots. On trial they must first finish what they have; proven ones may use as many slots as all others.
+    /// hold no trial slots. On trial they must first finish what they have; trusted ones may use as many slots as all others.
     pub(super) fn may_begin(&self, id: SourceId, now: Instant) -> bool {
         let Some(places) = self.trial_slots() else { return true };
         let Some(source) = self.sources.get(&id) else { return false };
@@ -139,6 +137,11 @@ impl Swarm {
         let held = holders
             .map(|(id, source)| self.active.count_moving_by(*id).saturating_sub(self.earned_by(source)));
         held.sum::<usize>() < places
+    }
+
+    /// Returns true if trials are enabled and some source is not trusted.
+    pub(super) fn has_sources_on_trial(&self) -> bool {
+        self.config.max_on_trial.is_some() && !self.sources.values().all(|source| self.is_trusted(source))
     }
 
     /// Returns true if trials are enabled and some source is proven.
@@ -169,7 +172,7 @@ impl Swarm {
     /// Releases the pieces of silent sources on trial so that others can start them, and wakes idle sources, since trial
     /// slots become free over time.
     pub(super) fn release_late_pieces(&mut self, now: Instant) {
-        if self.config.max_on_trial.is_none() || self.sources.values().all(SwarmSource::is_proven) {
+        if !self.has_sources_on_trial() {
             return;
         }
         let waits = |id: &SourceId| {

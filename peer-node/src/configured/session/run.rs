@@ -68,7 +68,9 @@ impl Transfer for GroupRun<'_> {
         match input {
             GroupInput::Connection(connection) => self.session.on_connected(connection),
             GroupInput::Neighbour(id, event) => self.session.handle_events(id, event, self.inbox),
-            GroupInput::Finalized(None) => {}
+            GroupInput::Finalized(None) => {
+                return Err(GroupSessionError::Internal("finalizing the file failed"));
+            }
             GroupInput::Finalized(Some(outcome)) => {
                 outcome?;
                 self.session.on_complete();
@@ -110,7 +112,9 @@ impl Transfer for GroupRun<'_> {
     fn piece_checked(&mut self, piece: PieceIndex, _verdict: PieceVerdict) {
         let session = &mut *self.session;
         session.view_schedule.mark_changed();
-        session.write_problem = None;
+        if !session.pieces.is_held(Instant::now()) {
+            session.write_problem = None;
+        }
         let from = session.store.mark_stored(piece);
         if let Some(from) = from {
             let count = session.pieces.swarm().pieces_done();
@@ -124,6 +128,8 @@ impl Transfer for GroupRun<'_> {
         let session = &mut *self.session;
         match Recovery::for_io_error(&session.store.target(), &error) {
             Recovery::Fail | Recovery::AwaitSources => Err(GroupSessionError::Write(error)),
+            // Several jobs meet the same full disk; only the first one counts.
+            Recovery::AwaitSpace(_) | Recovery::Retry if session.pieces.is_held(now) => Ok(()),
             Recovery::AwaitSpace(_) | Recovery::Retry => {
                 tracing::warn!(%error, "cannot write a piece; retrying");
                 session.retry_schedule.progressed(session.pieces.swarm().pieces_done(), now);

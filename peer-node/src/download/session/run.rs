@@ -103,7 +103,8 @@ impl Transfer for DownloadRun<'_> {
         match input {
             DownloadInput::Source(source, event) => session.handle_events(source, event, &mut self.inbox),
             DownloadInput::Search(event) => session.handle_search_event(event, &mut self.inbox),
-            DownloadInput::Job(done) => done.map_or(Ok(()), |done| session.handle_job(done))?,
+            DownloadInput::Job(None) => return Err(DownloadSessionError::Internal("a disk job failed")),
+            DownloadInput::Job(Some(done)) => session.handle_job(done)?,
             DownloadInput::SlotChanged if self.slot.state() != QueueState::Active => {
                 return Ok(Some(FetchExit::SlotLost));
             }

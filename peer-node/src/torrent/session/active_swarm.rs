@@ -277,7 +277,9 @@ impl TorrentSession {
     pub(super) async fn leave_swarm(&mut self, active: ActiveSwarm) {
         self.report_to_trackers(&active);
         self.uploaded = self.total_uploaded(&active);
-        let ActiveSwarm { membership, announcer, mut dials, mut pieces, .. } = active;
+        let ActiveSwarm { membership, announcer, mut dials, mut pieces, peers, .. } = active;
+        // Closed before the disk is waited for: readers that wait for room would stop their whole connections.
+        drop((active.events, active.native_events, active.native_sources, peers));
         dials.shutdown().await;
         // Dropping the last reference closes the connections.
         drop(membership);

@@ -79,10 +79,7 @@ impl Transfer for TorrentRun<'_> {
         active.view_schedule.mark_changed();
         match event {
             TorrentEvent::Peer(id, event) => session.handle_events(id, event, active),
-            TorrentEvent::Announce(event) => {
-                session.handle_announce(event);
-                session.dial(active);
-            }
+            TorrentEvent::Announce(event) => session.handle_announce(event),
             TorrentEvent::Peers(found) => {
                 session.handle_peers(found);
                 session.dial(active);
@@ -94,9 +91,8 @@ impl Transfer for TorrentRun<'_> {
                 }
                 session.dial(active);
             }
-            TorrentEvent::Job(job) => {
-                job.map_or(Ok(()), |job| session.handle_job(job, active))?;
-            }
+            TorrentEvent::Job(None) => return Err(TorrentSessionError::Internal("a disk job failed")),
+            TorrentEvent::Job(Some(job)) => session.handle_job(job, active)?,
             TorrentEvent::SlotChanged => {
                 return Ok(must_leave_swarm(active, self.slot).then_some(None));
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use protocol::bitfield::Bitfield;
-use protocol::geometry::{Block, Geometry, PieceIndex};
+use protocol::geometry::{Block, PieceIndex};
 use swarm::{SourceId, Swarm, SwarmAction};
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -60,11 +60,12 @@ enum JobResult {
 /// What drives the pieces of one transfer from request to disk.
 #[derive(Debug)]
 pub(crate) struct PieceDriver<S> {
-    geometry: Geometry,
     swarm: Swarm,
     assembly: BlockAssembly,
     queue: VerificationQueue,
     record_schedule: RecordSchedule,
+    /// Whether the latest record could not be written.
+    is_record_failing: bool,
     store: Arc<S>,
     jobs: JoinSet<JobResult>,
     /// Until when nothing is requested or written, because a write failed.
@@ -82,11 +83,11 @@ impl<S: TransferStore> PieceDriver<S> {
     /// Creates a driver for an engine that knows the pieces in the store.
     pub(crate) fn new(swarm: Swarm, queue: VerificationQueue, store: Arc<S>, now: Instant) -> Self {
         Self {
-            geometry: *swarm.geometry(),
             swarm,
             assembly: BlockAssembly::default(),
             queue,
             record_schedule: RecordSchedule::new(now),
+            is_record_failing: false,
             store,
             jobs: JoinSet::new(),
             held_until: None,
@@ -147,7 +148,8 @@ impl<S: TransferStore> PieceDriver<S> {
         }
     }
 
-    fn is_held(&mut self, now: Instant) -> bool {
+    /// Returns true if nothing is requested or written at the moment, because a write failed.
+    pub(crate) fn is_held(&mut self, now: Instant) -> bool {
         self.held_until = self.held_until.filter(|until| now < *until);
         self.held_until.is_some()
     }
@@ -178,13 +180,13 @@ impl<S: TransferStore> PieceDriver<S> {
                 DiskOutcome(outcomes)
             }
             Some(Ok(JobResult::RecordWritten(written))) => {
-                driver.record_schedule.finished();
-                warn_on_error(written);
+                driver.record_written(written);
                 DiskOutcome(Vec::new())
             }
             Some(Err(error)) => {
-                tracing::error!(%error, "a disk job failed");
-                driver.queue.job_finished();
+                // Jobs turn the panics of their blocking parts into errors.
+                tracing::error!(%error, "internal error: a disk job ended unexpectedly");
+                debug_assert!(false, "a disk job ended unexpectedly");
                 DiskOutcome(Vec::new())
             }
             None => std::future::pending().await,
@@ -200,7 +202,7 @@ impl<S: TransferStore> PieceDriver<S> {
         match outcome {
             Ok(true) => {
                 self.swarm.piece_checked(piece, true);
-                self.record_schedule.add_verified(u64::from(self.geometry.length_of(piece)));
+                self.record_schedule.add_verified(u64::from(self.swarm.geometry().length_of(piece)));
                 Ok(PieceVerdict::Stored)
             }
             Ok(false) => Ok(PieceVerdict::Wrong { culprit: self.swarm.piece_checked(piece, false) }),
@@ -240,7 +242,8 @@ impl<S: TransferStore> PieceDriver<S> {
     pub(crate) fn start_record(&mut self, have: Bitfield, now: Instant) {
         if self.record_schedule.begin(now) {
             let store = Arc::clone(&self.store);
-            self.jobs.spawn_blocking(move || JobResult::RecordWritten(store.write_record(&have)));
+            let writing = on_blocking_thread(move || store.write_record(&have));
+            self.jobs.spawn(async { JobResult::RecordWritten(writing.await) });
         }
     }
 
@@ -262,11 +265,24 @@ impl<S: TransferStore> PieceDriver<S> {
     pub(crate) async fn write_last_record(&mut self, have: Bitfield, now: Instant) {
         if self.record_schedule.begin(now) {
             let store = Arc::clone(&self.store);
-            let written = spawn_blocking(move || store.write_last_record(&have)).await;
-            warn_on_error(written.unwrap_or_else(|error| Err(io::Error::other(error))));
-            self.record_schedule.finished();
+            let written = on_blocking_thread(move || store.write_last_record(&have)).await;
+            self.record_written(written);
         }
     }
+
+    /// Ends the write of a record. A failure is logged once, although the write is repeated.
+    fn record_written(&mut self, written: io::Result<()>) {
+        self.record_schedule.finished(written.is_ok());
+        let was_failing = std::mem::replace(&mut self.is_record_failing, written.is_err());
+        if let Err(error) = written.or_else(|error| if was_failing { Ok(()) } else { Err(error) }) {
+            tracing::warn!(%error, "cannot write the record of a transfer; retrying");
+        }
+    }
+}
+
+/// Does disk work on a blocking thread; a panic is an error.
+async fn on_blocking_thread(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Completes the outcomes of a job: pieces without one were not stored.
@@ -277,10 +293,4 @@ fn all_outcomes(mut pieces: BTreeSet<PieceIndex>, mut outcomes: Vec<PieceOutcome
     let lost = |piece| (piece, Err(io::Error::other("the disk job failed")));
     outcomes.extend(pieces.into_iter().map(lost));
     outcomes
-}
-
-fn warn_on_error(written: io::Result<()>) {
-    if let Err(error) = written {
-        tracing::warn!(%error, "cannot write the record of a transfer");
-    }
 }

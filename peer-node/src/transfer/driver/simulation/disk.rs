@@ -82,6 +82,16 @@ impl PieceStore for SimulatedDisk {
 
 impl TransferStore for SimulatedDisk {
     fn write_record(&self, have: &Bitfield) -> io::Result<()> {
+        let mut state = self.0.lock();
+        if state.failures > 0 && state.random.next_u64().is_multiple_of(state.failures) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        state.record = Some(have.clone());
+        Ok(())
+    }
+
+    /// Never fails, so that a stop loses nothing.
+    fn write_last_record(&self, have: &Bitfield) -> io::Result<()> {
         self.0.lock().record = Some(have.clone());
         Ok(())
     }
