@@ -2,7 +2,7 @@
 //!
 //! Everything that decides what a command *means* is here: which content a name stands for, which files a folder contains,
 //! whether a download is new, in progress or here already, how long a change may take to show, what is news. Front ends parse
-//! their input into requests, and show results. Nothing here knows a front end, a terminal or a sentence for people.
+//! their input into requests, and show results. Nothing here knows a front end or a terminal.
 
 mod as_text;
 mod browse;

@@ -33,6 +33,7 @@ pub(super) use repl_loop::{ReplEnd, ScriptOutcome};
 
 use crate::frontend::console::output::{Audience, ConsoleOutput};
 use crate::node::Node;
+use crate::operations::Operations;
 use crate::platform::Signals;
 use banner::show_banner;
 use input::{CommandInput, PromptConfig, SharedCompletions};
@@ -52,10 +53,11 @@ pub(super) async fn run(
     let known = SharedCompletions::default();
     let audience = if is_person { Audience::Person } else { Audience::Script };
     let output = ConsoleOutput::standard(audience);
-    let mut session = ReplSession::new(Arc::clone(node), index.to_owned(), output, known.clone());
+    let mut session =
+        ReplSession::new(Operations::new(Arc::clone(node)), index.to_owned(), output, known.clone());
     session.timeout = timeout;
     if !is_person {
-        if let Some(error) = node.downloads().list_error() {
+        if let Some(error) = session.operations.list_error() {
             session.output.warning(error);
         }
         return Ok(ReplLoop::new(session, CommandInput::script()?, signals, None).run().await);

@@ -65,7 +65,7 @@ impl Operations {
         Ok(Page { items: files.iter().map(PeerFile::from).collect(), next, is_truncated: false })
     }
 
-    /// Returns the direct entries of a folder of a peer; `None` is the root. A folder without files gives no entries.
+    /// Returns the direct entries of a folder of a peer; `None` is the root. Returns no entries for a folder without files.
     pub(crate) async fn list_folder(
         &self,
         peer: PeerRef,

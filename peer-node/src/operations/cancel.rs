@@ -100,6 +100,10 @@ impl Operations {
 
     /// Removes a download that has ended from the list. Its file or partial data stays.
     pub(crate) fn clear(&self, id: DownloadId) -> Result<(), Problem> {
-        if self.node.downloads().clear(id) { Ok(()) } else { Err(DownloadProblem::NotFinished { id }.into()) }
+        let downloads = self.node.downloads();
+        if downloads.watch(id).is_none() {
+            return Err(DownloadProblem::Unknown { id }.into());
+        }
+        if downloads.clear(id) { Ok(()) } else { Err(DownloadProblem::NotFinished { id }.into()) }
     }
 }

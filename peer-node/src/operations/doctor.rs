@@ -3,7 +3,7 @@ use std::time::Duration;
 pub(crate) use crate::doctor::{Finding, Severity};
 
 use super::Operations;
-use crate::discovery::index_client::{IndexStatus, Reachability};
+use super::readiness::is_probed;
 use crate::doctor::run_checks;
 
 /// How long the index may take to answer and to probe the port of a new node.
@@ -19,16 +19,7 @@ impl Operations {
     /// Does the same for a node that has just been started: waits at most 8 seconds until the index has probed its port.
     pub(crate) async fn diagnose_new_node(&self, index: &str) -> Vec<Finding> {
         let mut status = self.node.index().status();
-        let _ = tokio::time::timeout(INDEX_TIMEOUT, status.wait_for(is_decided)).await;
+        let _ = tokio::time::timeout(INDEX_TIMEOUT, status.wait_for(is_probed)).await;
         self.diagnose(index).await
-    }
-}
-
-/// Returns true if the index has probed the port, or does not answer.
-fn is_decided(status: &IndexStatus) -> bool {
-    match status {
-        IndexStatus::Online { reachable, .. } => *reachable != Reachability::Unknown,
-        IndexStatus::Connecting { .. } => false,
-        IndexStatus::Offline { .. } | IndexStatus::Stopped => true,
     }
 }

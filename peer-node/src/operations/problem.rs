@@ -150,6 +150,12 @@ pub(crate) enum DownloadProblem {
         /// The download.
         id: DownloadId,
     },
+    /// There is no such download in the list.
+    #[error("there is no download {}", id.0)]
+    Unknown {
+        /// The download.
+        id: DownloadId,
+    },
     /// The download has not ended.
     #[error("download {} is not finished", id.0)]
     NotFinished {
@@ -192,7 +198,7 @@ pub(crate) enum TorrentProblem {
     },
 }
 
-/// What a problem means for the requester, regardless of its details. One kind maps to one exit status and one HTTP status.
+/// What a problem means for the requester, regardless of its details. Front ends map each kind to a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ProblemKind {
@@ -256,7 +262,9 @@ impl DownloadProblem {
     const fn kind(&self) -> ProblemKind {
         match self {
             Self::NotStarted(_) | Self::NotFinished { .. } => ProblemKind::Conflict,
-            Self::NotRunning { .. } | Self::UnknownDigest { .. } => ProblemKind::NotFound,
+            Self::NotRunning { .. } | Self::Unknown { .. } | Self::UnknownDigest { .. } => {
+                ProblemKind::NotFound
+            }
         }
     }
 }

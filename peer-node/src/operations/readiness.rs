@@ -48,7 +48,7 @@ const fn is_decided(status: &IndexStatus) -> bool {
 }
 
 /// Returns true if the index is offline, or has probed the node's port.
-const fn is_probed(status: &IndexStatus) -> bool {
+pub(super) const fn is_probed(status: &IndexStatus) -> bool {
     !matches!(
         status,
         IndexStatus::Connecting { .. } | IndexStatus::Online { reachable: Reachability::Unknown, .. }

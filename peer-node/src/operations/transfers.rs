@@ -11,6 +11,7 @@ use protocol::escape::display_safe;
 use serde::Serialize;
 
 use super::Operations;
+use super::display_text::DisplayText;
 use super::safe_name::SafeName;
 use crate::view::{DownloadState, DownloadView, UploadView};
 
@@ -33,6 +34,11 @@ impl Operations {
     /// Returns all downloads, running and finished, in the order in which they started.
     pub(crate) fn downloads(&self) -> Vec<Download> {
         self.node.downloads().views().into_iter().map(Download::from).collect()
+    }
+
+    /// Returns why the list of downloads of earlier runs could not be read, if it could not.
+    pub(crate) fn list_error(&self) -> Option<DisplayText> {
+        self.node.downloads().list_error().map(DisplayText::new)
     }
 
     /// Returns the downloads and uploads.

@@ -19,7 +19,8 @@ const EXIT_INTERNAL: i32 = 70;
 #[test]
 fn node_ends_when_an_essential_task_fails() {
     let index = IndexProcess::start();
-    for task in ["library", "index client", "list of downloads", "upload slots", "listener"] {
+    for task in ["library", "index client", "list of downloads", "upload slots", "listener", "event watcher"]
+    {
         let folder = TestFolder::with_file("a.txt", &TestContent::random(476, 10));
         let mut command = peer_node(0, index.address(), folder.path());
         command.env(VARIABLE, task).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());

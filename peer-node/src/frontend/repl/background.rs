@@ -80,7 +80,7 @@ impl Background {
         std::mem::take(&mut self.unchecked)
     }
 
-    /// Has all downloads checked, because events were missed.
+    /// Marks all downloads as unchecked, after events were missed.
     pub(crate) fn check_all(&mut self) {
         self.unchecked.extend(&self.single);
         self.unchecked.extend(self.groups.iter().flat_map(|group| &group.waiting));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn end_of_a_download_is_reported_once_and_only_in_the_background() {
+    fn end_of_a_background_download_is_reported_once() {
         let mut background = Background::default();
         assert_eq!(finish(&mut background, 1), [""; 0]);
         background.add(DownloadId(1));

@@ -12,9 +12,10 @@ use super::reachability_text::unreachable_reason;
 use super::session::{ReplSession, pluralize};
 use crate::frontend::console::look::Style;
 use crate::frontend::console::output::OutputError;
+use crate::operations::Download;
 use crate::operations::index_state::{IndexConnection, IndexState, NodeReachability};
 use crate::operations::readiness::ReadyFor;
-use crate::view::{DownloadState, DownloadView};
+use crate::view::DownloadState;
 
 /// Maximum time that the first lines wait for the index and the library; usually both are ready at once.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(700);
@@ -44,8 +45,8 @@ pub(crate) async fn show_banner(session: &mut ReplSession) -> Result<(ShownIndex
     let left_out = library.left_out.as_ref().map(left_out_text);
     lines.extend(left_out.map(|text| look.paint(Style::Warning, &text)));
     lines.push(format!("index {index}: {text}"));
-    let unfinished: Vec<_> = session.node.downloads().views();
-    let unfinished = unfinished.into_iter().filter(|view| !view.state.is_over()).collect::<Vec<_>>();
+    let mut unfinished = operations.downloads();
+    unfinished.retain(|view| !view.state.is_over());
     lines.extend(resumed_downloads_text(&unfinished));
     lines.push(look.paint(Style::Faint, "type help for the commands, Ctrl-D to quit"));
     session.output.lines(lines)?;
@@ -57,14 +58,14 @@ pub(crate) async fn show_banner(session: &mut ReplSession) -> Result<(ShownIndex
             session.background.add(id);
         }
     }
-    if let Some(error) = session.node.downloads().list_error() {
+    if let Some(error) = session.operations.list_error() {
         session.output.warning(error);
     }
     Ok((shown, hashing.is_some()))
 }
 
 /// Returns how many downloads of an earlier run were resumed or are paused; `None` if there are none.
-fn resumed_downloads_text(views: &[DownloadView]) -> Option<String> {
+fn resumed_downloads_text(views: &[Download]) -> Option<String> {
     let paused = views.iter().filter(|view| view.state == DownloadState::Paused).count() as u64;
     let resumed = views.len() as u64 - paused;
     match (resumed, paused) {

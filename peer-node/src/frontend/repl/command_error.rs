@@ -2,7 +2,6 @@ use super::command::ParseError;
 use super::peers::PeerLookupError;
 use super::problem_hints::hint;
 use super::row_list::RowNumberError;
-use crate::discovery::index_client::IndexError;
 use crate::frontend::console::output::OutputError;
 use crate::operations::shares::ShareProblem;
 use crate::operations::{Problem, SafeName};
@@ -25,9 +24,6 @@ pub(crate) enum CommandError {
     /// An operation of the node failed.
     #[error("{0}{hint}", hint = hint(.0))]
     Operation(#[from] Problem),
-    /// The index does not answer, or refuses the request.
-    #[error(transparent)]
-    Index(#[from] IndexError),
     /// The shares cannot be changed in this way.
     #[error(transparent)]
     Share(ShareProblem),

@@ -25,9 +25,11 @@ pub(super) fn hint(problem: &Problem) -> String {
         Problem::Peer(PeerProblem::AmbiguousNodeId { candidates, .. }) => {
             more_digits_hint(&candidates.iter().map(node_line).collect::<Vec<_>>())
         }
-        Problem::Download(DownloadProblem::NotRunning { .. } | DownloadProblem::UnknownDigest { .. }) => {
-            "; see transfers".to_owned()
-        }
+        Problem::Download(
+            DownloadProblem::NotRunning { .. }
+            | DownloadProblem::Unknown { .. }
+            | DownloadProblem::UnknownDigest { .. },
+        ) => "; see transfers".to_owned(),
         Problem::Download(DownloadProblem::NotFinished { .. }) => "; cancel it first".to_owned(),
         Problem::Torrent(TorrentProblem::Exists { .. }) => "; choose another name with `as FILE`".to_owned(),
         Problem::Peer(_)

@@ -1,7 +1,6 @@
 //! The state of one session, shared by all commands.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::escape::display_safe_bytes;
@@ -13,14 +12,11 @@ use super::input::SharedCompletions;
 use super::peers::SeenPeers;
 use super::row_list::{ListRow, RowList};
 use crate::frontend::console::output::ConsoleOutput;
-use crate::node::Node;
 use crate::operations::Operations;
 use crate::view::DownloadId;
 
 /// One session of a person or a script.
 pub(crate) struct ReplSession {
-    /// The node.
-    pub(crate) node: Arc<Node>,
     /// What the node can be asked to do.
     pub(crate) operations: Operations,
     /// The configured address of the index.
@@ -44,16 +40,14 @@ pub(crate) struct ReplSession {
 impl ReplSession {
     /// Starts a session.
     pub(crate) fn new(
-        node: Arc<Node>,
+        operations: Operations,
         index: String,
         output: ConsoleOutput,
         completions: SharedCompletions,
     ) -> Self {
         let (last_list, peers) = (RowList::default(), SeenPeers::default());
         let (foreground, background) = (Vec::new(), Background::default());
-        let operations = Operations::new(Arc::clone(&node));
         Self {
-            node,
             operations,
             index_address: index,
             output,

@@ -50,17 +50,23 @@ impl SharedBus {
 impl EventBus {
     /// Publishes an event. Never waits: a subscriber that is too slow misses events, and learns that it did.
     pub(in crate::operations) fn publish(&self, event: Event) {
-        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let mut ring = self.shared.ring.lock();
-        let latest = ring.push(event, u64::try_from(unix_ms).unwrap_or(u64::MAX));
-        // Within the lock, so that the numbers only grow.
-        self.shared.progress.send_modify(|progress| progress.latest = latest);
+        self.push(event, false);
     }
 
-    /// Publishes that the node stops. Subscribers end after this event.
+    /// Publishes that the node stops. Subscribers end after this event; later ones are not published.
     pub(super) fn close(&self) {
-        self.publish(Event::Stopping);
-        self.shared.progress.send_modify(|progress| progress.is_closed = true);
+        self.push(Event::Stopping, true);
+    }
+
+    fn push(&self, event: Event, is_last: bool) {
+        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        // The progress changes within the lock, so that the numbers only grow and nothing follows the last event.
+        let mut ring = self.shared.ring.lock();
+        if self.shared.progress.borrow().is_closed {
+            return;
+        }
+        let latest = ring.push(event, u64::try_from(unix_ms).unwrap_or(u64::MAX));
+        self.shared.progress.send_modify(|progress| *progress = BusProgress { latest, is_closed: is_last });
     }
 
     /// Subscribes to the events from now on, beginning with those that describe lasting conditions.
@@ -91,6 +97,21 @@ pub(crate) struct EventStream {
 }
 
 impl EventStream {
+    /// Returns the next event of the ring, if there is one. After a lag, the conditions that began among the missed events
+    /// follow, because they still last.
+    fn receive(&mut self) -> Option<Arc<EventRecord>> {
+        let ring = self.bus.shared.ring.lock();
+        let record = ring.after(self.position)?;
+        if matches!(record.event, Event::Lagged { .. }) {
+            // The number of an earlier run is higher than all of this one, which were then all missed.
+            let received = if self.position > record.seq { 0 } else { self.position };
+            self.lasting = ring.conditions();
+            self.lasting.retain(|condition| condition.seq > received && condition.seq <= record.seq);
+        }
+        self.position = record.seq;
+        Some(record)
+    }
+
     /// Waits for the next event. Returns `None` after the last one of a stopped node. Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<Arc<EventRecord>> {
         if let Some(record) = self.lasting.pop_front() {
@@ -99,9 +120,7 @@ impl EventStream {
         loop {
             // Read before the ring, so that an event published in between wakes this task again.
             let is_closed = self.progress.borrow_and_update().is_closed;
-            let record = self.bus.shared.ring.lock().after(self.position);
-            if let Some(record) = record {
-                self.position = record.seq;
+            if let Some(record) = self.receive() {
                 return Some(record);
             }
             if is_closed {
@@ -172,6 +191,29 @@ mod tests {
         (1..=5).for_each(|files| bus.publish(finished(files)));
         assert_eq!(next(&mut slow).await, Some(Event::Lagged { after: 0 }));
         assert_eq!((next(&mut slow).await, next(&mut slow).await), (Some(finished(4)), Some(finished(5))));
+    }
+
+    #[tokio::test]
+    async fn condition_that_began_among_missed_events_is_received() {
+        let bus = bus(2);
+        let mut slow = bus.subscribe();
+        let lost = Event::Index(IndexNews::Lost { error: DisplayText::new("refused") });
+        bus.publish(lost.clone());
+        (1..=5).for_each(|files| bus.publish(finished(files)));
+        let mut received = Vec::new();
+        for _ in 0..4 {
+            received.extend(next(&mut slow).await);
+        }
+        assert_eq!(received, [Event::Lagged { after: 0 }, lost, finished(4), finished(5)]);
+    }
+
+    #[tokio::test]
+    async fn nothing_follows_the_last_event() {
+        let bus = bus(8);
+        let mut stream = bus.subscribe();
+        bus.close();
+        bus.publish(finished(1));
+        assert_eq!((next(&mut stream).await, next(&mut stream).await), (Some(Event::Stopping), None));
     }
 
     #[tokio::test]

@@ -104,6 +104,8 @@ impl DownloadReporter {
     /// Records a download that exists already.
     pub(super) fn know(&mut self, view: &DownloadView) {
         let event = DownloadEvent::current(view);
+        // A shortage that exists already is part of the current event; its end will be news.
+        let _ = self.space.change(view.id, &view.state);
         self.known.insert(view.id, KnownDownload { state: view.state.clone(), event });
     }
 
@@ -114,7 +116,6 @@ impl DownloadReporter {
             let added = DownloadEvent::new(view, DownloadChange::Added);
             // It may have ended already.
             let further = (view.state != DownloadState::Queued).then(|| DownloadEvent::current(view));
-            let _ = self.space.change(view.id, &view.state);
             return [added].into_iter().chain(further).collect();
         };
         if known.state == view.state {

@@ -10,7 +10,7 @@ use crate::operations::status::HashingStatus;
 /// A numbered event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct EventRecord {
-    /// Number of the event, from 1 in each run of the node. It grows; numbers of replaced events are missing.
+    /// Number of the event, from 1 in each run of the node. It grows; numbers of replaced samples are skipped.
     pub(crate) seq: u64,
     /// When it was published, in milliseconds since 1970.
     pub(crate) unix_ms: u64,

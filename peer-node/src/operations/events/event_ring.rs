@@ -13,7 +13,8 @@ pub(super) struct EventRing {
     latest: u64,
     /// In the order of their numbers.
     records: VecDeque<Arc<EventRecord>>,
-    /// Number of the latest event that was dropped because the ring was full. Replaced samples do not count.
+    /// Number of the latest event that was dropped because the ring was full. A replaced sample is not
+    /// dropped: the one that replaces it says more.
     dropped: u64,
     conditions: BTreeMap<Condition, Arc<EventRecord>>,
 }
@@ -42,9 +43,7 @@ impl EventRing {
         self.records.push_back(record);
         while self.records.len() > self.capacity {
             let Some(record) = self.records.pop_front() else { break };
-            if record.event.sample_kind().is_none() {
-                self.dropped = record.seq;
-            }
+            self.dropped = record.seq;
         }
         debug_assert!(self.dropped < self.latest);
         self.latest
@@ -152,7 +151,9 @@ mod tests {
         ring.push(finished(2), 0);
         ring.push(finished(3), 0);
         ring.push(finished(4), 0);
-        assert_eq!(read(&ring, 1), [2, 3, 4].map(finished));
+        // The latest samples no longer fit, so they must be read anew.
+        let left = [2, 3, 4].map(finished);
+        assert_eq!(read(&ring, 1), [&[Event::Lagged { after: 1 }], &left[..]].concat());
     }
 
     #[test]

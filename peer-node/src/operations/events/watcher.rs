@@ -11,6 +11,7 @@ use super::hashing_news::{HashingNews, HashingReporter};
 use super::index_news::IndexReporter;
 use super::state_folder_news::{first_reported, state_folder_news};
 use crate::discovery::index_client::IndexStatus;
+use crate::essential_task::EssentialTask;
 use crate::library::{HashingProgress, Library};
 use crate::node::Node;
 use crate::operations::left_out::LeftOutSummary;
@@ -54,6 +55,7 @@ impl NodeWatcher {
 
     /// Publishes changes until the node stops.
     pub(super) async fn run(mut self) {
+        let _essential = EssentialTask::begin("event watcher");
         loop {
             tokio::select! {
                 Ok(()) = self.index.0.changed() => self.index_changed(),
