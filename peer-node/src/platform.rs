@@ -1,4 +1,5 @@
-//! Everything that differs between operating systems; no other module names a crate or an extension of one.
+//! Everything that differs between operating systems. Outside tests, no other module names a crate or an extension that only
+//! some systems have.
 //!
 //! | part | owns |
 //! |---|---|
@@ -15,8 +16,8 @@
 //! | `sockets` | measurements and options of TCP connections, `sendfile` |
 //! | `terminal` | modes of the terminal, and the pseudo-terminal of the line editor |
 //!
-//! Callers get functions in their own terms and [`std::io::Result`]s. Each part has one implementation in `unix`, which is tested
-//! on Linux, and one in `other`, which uses what the standard library offers. What has no equivalent there fails with an error
+//! Callers get functions in their own terms and [`std::io::Result`]s. Each part has one implementation in `unix`, which needs
+//! Linux, and one in `other`, which uses what the standard library offers. What has no equivalent there fails with an error
 //! that says so, and never panics. All functions about files may wait for the disk and belong on a blocking thread.
 
 #![cfg_attr(not(unix), allow(dead_code, reason = "values of what is not supported are never made"))]
@@ -33,6 +34,9 @@ mod processes;
 mod signals;
 mod sockets;
 mod terminal;
+
+#[cfg(all(unix, not(target_os = "linux")))]
+compile_error!("of the Unix systems, this program supports Linux only");
 
 #[cfg(not(unix))]
 mod other;
@@ -66,8 +70,8 @@ pub(crate) use names::{path_from_bytes, path_to_bytes, rename_no_replace, sync_f
 pub(crate) use processes::{ProcessId, detach_from_terminal};
 pub(crate) use signals::{Signals, StopSignal};
 pub(crate) use sockets::{
-    TcpInfo, congestion_control, limit_unsent, pace, send_file, send_more, set_congestion_control,
-    share_port, tcp_info,
+    TcpInfo, congestion_control, limit_unacknowledged, limit_unsent, pace, send_file, send_more,
+    set_congestion_control, share_port, tcp_info,
 };
 pub(crate) use terminal::{
     Awaited, EchoGuard, EditorTerminal, InteractiveTerminal, OutputStream, discard_unread_input,

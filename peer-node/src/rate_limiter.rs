@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use protocol::address_group::address_group;
 use protocol::rate_limiter::{KeyedBuckets, RateBucket, RateLimit};
 
 /// Maximum number of addresses that are tracked separately.
@@ -26,8 +27,9 @@ impl AddressRateLimiter {
         Self { per_address, total, clients, all_clients: RateBucket::default() }
     }
 
-    /// Counts an event. Returns true if it is within the limits.
+    /// Counts an event. Returns true if it is within the limits. The addresses of one IPv6 network count as one.
     pub(crate) fn admit(&mut self, from: IpAddr, now: Instant) -> bool {
+        let from = address_group(from);
         let (cost, credit) = (self.per_address.interval, self.per_address.credit());
         // An event counts against the address only if it is within the total, too.
         let is_admitted = self.clients.check(from, cost, credit, now).is_ok()

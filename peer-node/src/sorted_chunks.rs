@@ -16,8 +16,8 @@ const MAX_CHUNK_LEN: usize = 512;
 /// A chunk with fewer items is joined with the next one if both fit into one.
 const MIN_CHUNK_LEN: usize = MAX_CHUNK_LEN / 4;
 
-/// Distinct items in ascending order. Lookups take a function that tells how an item is ordered relative to the wanted one; it
-/// must agree with the order of the items.
+/// Distinct items in ascending order. Lookups take a function that compares an item with the wanted one; it must agree
+/// with the order of the items.
 #[derive(Debug)]
 pub(crate) struct SortedChunks<T> {
     /// None is empty.

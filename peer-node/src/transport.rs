@@ -38,7 +38,7 @@ pub(crate) use send_file::MAX_SEND;
 pub(crate) use slot_status::SlotStatus;
 pub(crate) use slots::{ChokeTarget, SlotClaim, Slots};
 pub(crate) use stream::{PeerReadHalf, PeerStream, PeerWriteHalf};
-pub(crate) use tuning::PathGauge;
+pub(crate) use tuning::{PathGauge, detect_dead_peer};
 pub(crate) use uploads::UploadGuard;
 pub(crate) use uploads::{TransferTotals, Uploads};
 

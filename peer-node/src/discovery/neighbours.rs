@@ -161,18 +161,27 @@ impl Neighbours {
         query: &str,
         limit: u16,
     ) -> Option<NeighbourFiles> {
-        let asking = async {
-            let link = self.shared.config.links.get_or_connect(node, address).await.ok()?;
-            link.search(query, limit).await
+        let connecting = self.shared.config.links.get_or_connect(node, address);
+        let Ok(Ok(link)) = timeout(ANSWER_TIMEOUT, connecting).await else {
+            return self.record_failure(address);
         };
-        let Some((files, _)) = timeout(ANSWER_TIMEOUT, asking).await.ok().flatten() else {
-            tracing::debug!(%address, "neighbour does not answer");
-            // Without randomness only the jitter is lost.
-            let random = getrandom::u64().unwrap_or(0);
-            self.shared.table.lock().record_failure(address, Instant::now(), random);
+        if !link.wait_for_search_rate().await {
+            tracing::debug!(%address, "too many searches, leaving out a neighbour");
             return None;
+        }
+        let Ok(Some((files, _))) = timeout(ANSWER_TIMEOUT, link.search(query, limit)).await else {
+            return self.record_failure(address);
         };
         Some(NeighbourFiles { node, address, files })
+    }
+
+    /// Records that a node did not answer, and returns no answer.
+    fn record_failure<T>(&self, address: SocketAddr) -> Option<T> {
+        tracing::debug!(%address, "neighbour does not answer");
+        // Without randomness only the jitter is lost.
+        let random = getrandom::u64().unwrap_or(0);
+        self.shared.table.lock().record_failure(address, Instant::now(), random);
+        None
     }
 
     /// Sets or clears the error that prevents announcements.

@@ -1,4 +1,5 @@
-//! What every discovery source reports to the transfer of a content.
+//! What a discovery source finds for the transfer of a content. Trackers report it when they reply; the finder returns it to
+//! the caller.
 
 use std::net::SocketAddr;
 
@@ -55,10 +56,10 @@ impl PeerEvent {
     }
 }
 
-/// Receives what all discovery sources of one transfer report.
+/// Receives what the trackers of one transfer report.
 pub(crate) type PeerEvents = mpsc::Receiver<Vec<PeerEvent>>;
 
-/// Reports peers to one transfer. Every discovery source of the transfer has a clone.
+/// Reports peers to one transfer. Every tracker of the transfer has a clone.
 #[derive(Debug, Clone)]
 pub(crate) struct PeerReporter(mpsc::Sender<Vec<PeerEvent>>);
 

@@ -13,6 +13,7 @@ use super::chunk_folder::READ_SIZE;
 use super::hashing_writer::{HashingWriter, decode_base64};
 use super::temp_file::TempFile;
 use super::{ChunkFolder, LanSettings};
+use crate::source_address::SourceAddress;
 use crate::transport::PeerStream;
 
 /// Maximum time to connect.
@@ -97,8 +98,8 @@ pub(super) async fn fetch(
     request: &FetchRequest<'_>,
 ) -> Result<FetchedChunk, ChunkFetchError> {
     let address = SocketAddr::new(request.from, settings.chunk_port);
-    let local = Some(settings.host).filter(|host| address.is_ipv4() && !host.is_unspecified());
-    let connected = PeerStream::connect_from(local.map(IpAddr::V4), address, CONNECT_TIMEOUT).await;
+    let source = SourceAddress::from_listener(settings.host.into());
+    let connected = PeerStream::connect(source, address, CONNECT_TIMEOUT).await;
     let mut stream = connected.map_err(ChunkFetchError::Connect)?;
     stream
         .write_all(&encode_request(request.chunk, settings.reply_format))

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocol::digest::Digest;
 use protocol::features::PeerFeatures;
@@ -105,8 +105,15 @@ impl PeerLink {
         self.shared.closed.is_cancelled()
     }
 
+    /// Waits until a search stays within the rate that the peer answers. Returns false if that takes too long. Cancel safe.
+    pub(crate) async fn wait_for_search_rate(&self) -> bool {
+        let Some(wait) = self.shared.pending_searches.reserve(Instant::now()) else { return false };
+        tokio::time::sleep(wait).await;
+        true
+    }
+
     /// Searches the peer, which must support searches, for files with matching names. Returns `None` if the link ends or too
-    /// many searches are pending. Has no timeout. Cancel safe.
+    /// many searches are pending. Callers wait for [`PeerLink::wait_for_search_rate`] first. Has no timeout. Cancel safe.
     pub(crate) async fn search(&self, query: &str, limit: u16) -> Option<PeerSearchAnswer> {
         let (number, answered) = self.shared.pending_searches.begin(limit)?;
         self.shared.queue.push(PeerMessage::Search { number, query: query.to_owned(), limit });

@@ -211,6 +211,10 @@ impl PeerLink {
         if !self.features().contains(PeerFeatures::BROWSE) {
             return Err(PeerListingError::Unsupported);
         }
+        if after.as_ref().is_some_and(|after| after.len() > MAX_PATH) {
+            // No path is longer, so none follows it within the same folder.
+            return Ok(ListingPage::default());
+        }
         let limit = limit.clamp(1, MAX_LISTING);
         loop {
             let begun = self.shared.pending_listings.begin(after.clone(), limit);

@@ -9,6 +9,7 @@ use protocol::fold::fold;
 use protocol::index::{FileRecord, Share};
 use protocol::limits::MAX_HITS;
 use protocol::query::Query;
+use protocol::rate_limiter::{RateBucket, RateLimit};
 use protocol::share_path::SharePath;
 use tokio::sync::oneshot;
 
@@ -24,6 +25,13 @@ const NAMES_PER_CLOCK_CHECK: usize = 256;
 
 /// Maximum number of pending searches on one connection, in each direction.
 const MAX_UNDER_WAY: usize = 16;
+
+/// Rate of our searches per connection: a little below the rate that peers answer, because they treat a search beyond it as one
+/// that finds nothing.
+const OWN_SEARCH_RATE: RateLimit = RateLimit { interval: Duration::from_millis(100), burst: 40 };
+
+/// Maximum delay of a search that the rate causes; beyond it, the search is not sent.
+const MAX_SEARCH_DELAY: Duration = Duration::from_secs(1);
 
 /// The matching files of a peer, and whether there may be more. Only their number has been checked.
 pub(super) type PeerSearchAnswer = (Vec<FileRecord>, bool);
@@ -69,10 +77,23 @@ pub(super) struct SearchTable(Mutex<PendingSearches>);
 #[derive(Debug, Default)]
 struct PendingSearches {
     last: u32,
+    rate: RateBucket,
     waiting: HashMap<u32, (u16, oneshot::Sender<PeerSearchAnswer>)>,
 }
 
 impl SearchTable {
+    /// Reserves a search within the rate and returns how long to wait before it is sent; `None` if that is too long.
+    pub(super) fn reserve(&self, now: Instant) -> Option<Duration> {
+        let mut searches = self.0.lock();
+        let (cost, credit) = (OWN_SEARCH_RATE.interval, OWN_SEARCH_RATE.credit());
+        let wait = searches.rate.check(cost, credit, now).err().unwrap_or_default();
+        if wait > MAX_SEARCH_DELAY {
+            return None;
+        }
+        searches.rate.charge(cost, now);
+        Some(wait)
+    }
+
     /// Registers a search and returns its number; `None` if too many are pending.
     pub(super) fn begin(&self, limit: u16) -> Option<(u32, oneshot::Receiver<PeerSearchAnswer>)> {
         let mut under_way = self.0.lock();
@@ -120,6 +141,15 @@ mod tests {
             share: Share::Complete,
         };
         assert!(table.answered(first, (vec![record.clone(), record], false)).is_err());
+    }
+
+    #[test]
+    fn searches_are_delayed_to_the_rate_that_peers_answer() {
+        let (table, now) = (SearchTable::default(), Instant::now());
+        assert_eq!((0..40).filter(|_| table.reserve(now) == Some(Duration::ZERO)).count(), 40);
+        assert_eq!(table.reserve(now), Some(Duration::from_millis(100)));
+        assert_eq!((0..100).filter_map(|_| table.reserve(now)).max(), Some(MAX_SEARCH_DELAY));
+        assert_eq!(table.reserve(now), None);
     }
 
     #[test]

@@ -306,7 +306,9 @@ const fn choke_message(position: u32, length: u32, reports_length: bool) -> Peer
 fn message_weight(message: &PeerMessage) -> usize {
     match message {
         PeerMessage::ManifestPart { states, .. } => 1 + states.len() / STATES_PER_WEIGHT,
-        PeerMessage::Found { files, .. } => 1 + files.len() / FILES_PER_WEIGHT,
+        PeerMessage::Found { files, .. } | PeerMessage::Listing { files, .. } => {
+            1 + files.len() / FILES_PER_WEIGHT
+        }
         PeerMessage::Details { files, .. } => 1 + files.len(),
         PeerMessage::Offer { .. }
         | PeerMessage::NotShared { .. }
@@ -314,6 +316,7 @@ fn message_weight(message: &PeerMessage) -> usize {
         | PeerMessage::Choke { .. }
         | PeerMessage::Queued { .. }
         | PeerMessage::Unchoke
+        | PeerMessage::BrowseLater { .. }
         | PeerMessage::Unsupported { .. } => 1,
         _ => 0,
     }

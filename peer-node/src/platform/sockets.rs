@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 pub(crate) use super::system::sockets::{
-    congestion_control, limit_unsent, pace, send_file, send_more, set_congestion_control, share_port,
-    tcp_info,
+    congestion_control, limit_unacknowledged, limit_unsent, pace, send_file, send_more,
+    set_congestion_control, share_port, tcp_info,
 };
 
 /// The kernel's measurements of a connection.

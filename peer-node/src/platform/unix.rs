@@ -1,4 +1,4 @@
-//! The implementation for Unix, tested on Linux.
+//! The implementation for Linux. What is common to Unix systems is not told apart from the rest: another one needs its own work.
 
 mod editor_terminal;
 pub(super) mod errors;

@@ -1,4 +1,4 @@
-//! Opens the program's own files, which must be regular files. Anything else gives an error at once; opening a pipe would block
+//! Opens the program's own files, which must be regular files. Anything else fails at once; opening a pipe would block
 //! until another process opens its other end.
 
 use std::fs::{File, OpenOptions};

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpSocket, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpStream, ToSocketAddrs};
 
 use super::tuning::{PathGauge, SocketTuner, shrink_receive_buffer};
 use crate::source_address::SourceAddress;
@@ -46,26 +46,6 @@ impl PeerStream {
     /// Returns the system's error, or [`io::ErrorKind::TimedOut`].
     pub(crate) async fn connect_host(host: impl ToSocketAddrs, limit: Duration) -> io::Result<Self> {
         within(limit, TcpStream::connect(host)).await
-    }
-
-    /// Connects to `address` from `local`, or from an address that the system chooses, within `limit`.
-    ///
-    /// # Errors
-    ///
-    /// Returns the system's error, or [`io::ErrorKind::TimedOut`].
-    pub(crate) async fn connect_from(
-        local: Option<IpAddr>,
-        address: SocketAddr,
-        limit: Duration,
-    ) -> io::Result<Self> {
-        let connecting = async {
-            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-            if let Some(local) = local {
-                socket.bind(SocketAddr::new(local, 0))?;
-            }
-            socket.connect(address).await
-        };
-        within(limit, connecting).await
     }
 
     /// Returns the address of the peer.
@@ -194,15 +174,5 @@ mod tests {
         let (_read_half, mut write_half) = near.split([127, 0, 0, 1].into(), Arc::default());
         let error = write_half.send_file(&tempfile::tempfile().unwrap(), 0, 10).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-    }
-
-    #[tokio::test]
-    async fn connection_is_made_from_the_given_address() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let local = Some([127, 0, 0, 9].into());
-        let connecting = PeerStream::connect_from(local, address, Duration::from_secs(10));
-        let (_near, accepted) = tokio::join!(connecting, listener.accept());
-        assert_eq!(Some(accepted.unwrap().1.ip()), local);
     }
 }

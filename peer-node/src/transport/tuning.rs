@@ -1,5 +1,6 @@
 //! Configures the socket of a connection, and adapts it to the measurements of its path.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -9,7 +10,9 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use super::congestion::{CongestionChoice, PathMeasurements};
-use crate::platform::{TcpInfo, congestion_control, limit_unsent, pace, set_congestion_control, tcp_info};
+use crate::platform::{
+    TcpInfo, congestion_control, limit_unacknowledged, limit_unsent, pace, set_congestion_control, tcp_info,
+};
 
 /// Congestion controls without pacing, in order of preference. Not every machine has or allows all of them.
 const UNPACED_CONTROLS: [&str; 2] = ["cubic", "reno"];
@@ -32,6 +35,9 @@ const UNSENT_BOUNDS: (u32, u32) = (32 << 10, 4 << 20);
 
 /// The same limit before a rate is known.
 const INITIAL_UNSENT: u32 = 128 << 10;
+
+/// Maximum time for the peer's system to acknowledge data; the writers of all dialects wait as long for the peer itself.
+const MAX_UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 /// The latest measurements of a connection's path, shared by its tasks and users.
 #[derive(Debug, Default)]
@@ -94,14 +100,22 @@ impl PathGauge {
     }
 }
 
+/// Makes a connection fail within about half a minute once its peer is unreachable, for instance because the address of one end
+/// has changed: both while data is on its way and while the connection is idle.
+pub(crate) fn detect_dead_peer(stream: &TcpStream) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(20))
+        .with_interval(Duration::from_secs(5))
+        .with_retries(3);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+    limit_unacknowledged(stream, MAX_UNACKNOWLEDGED)
+}
+
 impl SocketTuner {
     /// Configures the socket of a connection to `peer`. All settings are optimizations; failures are ignored.
     pub(super) fn begin(stream: &TcpStream, peer: IpAddr, gauge: Arc<PathGauge>) -> Self {
-        let socket = SockRef::from(stream);
-        let keepalive =
-            TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(10));
-        let _ = socket.set_tcp_nodelay(true);
-        let _ = socket.set_tcp_keepalive(&keepalive);
+        let _ = stream.set_nodelay(true);
+        let _ = detect_dead_peer(stream);
         let mut tuner = Self {
             is_loopback: peer.to_canonical().is_loopback(),
             gauge,
@@ -162,7 +176,7 @@ impl SocketTuner {
                 self.system_control = congestion_control(stream).ok();
                 let mut outcomes =
                     UNPACED_CONTROLS.iter().map(|name| set_congestion_control(stream, name.as_bytes()));
-                outcomes.find(Result::is_ok).unwrap_or_else(|| Err(std::io::ErrorKind::Unsupported.into()))
+                outcomes.find(Result::is_ok).unwrap_or_else(|| Err(io::ErrorKind::Unsupported.into()))
             }
             CongestionChoice::System => match self.system_control.take() {
                 Some(name) => set_congestion_control(stream, &name),

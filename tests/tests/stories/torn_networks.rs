@@ -1,6 +1,7 @@
 //! Network partitions at one place after another during a download.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use tests::content::{PIECE_LENGTH, TestContent};
 use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
@@ -8,7 +9,6 @@ use tests::index::index_server;
 use tests::namespaces::NamespaceNetwork;
 use tests::network::RunningNode;
 use tests::output_lines::OutputLines;
-use tests::peer::PeerProcess;
 use tests::process::Process;
 use tests::programs::programs;
 use tests::test_folder::TestFolder;
@@ -45,22 +45,13 @@ fn start_node(
     files: &[(&str, &TestContent)],
     options: &[&str],
 ) -> RunningNode {
-    let folder = TestFolder::new();
-    for (path, content) in files {
-        folder.put(path, content);
-    }
-    let mut command = Command::new(&programs().peer_node);
-    command
-        .args(["12349", "--listen-host", "0.0.0.0", "--index", INDEX_ADDRESS, "--share-dir"])
-        .arg(folder.path());
-    let mut command = command_on_host(network, host, command.args(options));
-    RunningNode {
-        peer: PeerProcess::launch({
-            command.env("NO_COLOR", "1");
-            command
-        }),
-        folder,
-    }
+    RunningNode::launch(files, |folder| {
+        let mut command = Command::new(&programs().peer_node);
+        command.args(["12349", "--listen-host", "0.0.0.0", "--index", INDEX_ADDRESS, "--share-dir"]);
+        let mut command = command_on_host(network, host, command.arg(folder).args(options));
+        command.env("NO_COLOR", "1");
+        command
+    })
 }
 
 /// Runs `ip` in the namespace of a host.
@@ -83,8 +74,12 @@ fn bytes_verified(node: &mut RunningNode) -> u64 {
 
 /// Waits until `bytes` more bytes of a node's only download are verified.
 fn wait_for_progress(node: &mut RunningNode, bytes: u64) {
+    wait_for_progress_within(node, bytes, DEFAULT_TIMEOUT);
+}
+
+fn wait_for_progress_within(node: &mut RunningNode, bytes: u64, limit: Duration) {
     let before = bytes_verified(node);
-    wait_until("the download to progress", DEFAULT_TIMEOUT, || bytes_verified(node) >= before + bytes);
+    wait_until("the download to progress", limit, || bytes_verified(node) >= before + bytes);
 }
 
 fn assert_stalled(node: &mut RunningNode) {
@@ -139,4 +134,40 @@ fn download_survives_every_network_partition() {
     fetcher.path_of(&content);
     let sent = sharer.bytes_sent();
     assert!(sent <= content.size() + 16 * MIB, "{sent} bytes for {}", content.size());
+}
+
+#[test]
+fn changed_addresses_are_registered_and_the_download_continues() {
+    let Some(network) = NamespaceNetwork::new(3) else { return };
+    let content = TestContent::random(486, 64 * PIECE_LENGTH);
+    let folder = TestFolder::new();
+    let _index = start_index(&network, &folder);
+    let mut sharer = start_node(&network, 1, &[("film.mkv", &content)], &["--max-upload-rate", "1M"]);
+    sharer.peer.wait_for_shared_files(1);
+    let mut fetcher = start_node(&network, 2, &[], &[]);
+    wait_until("the search to find the file", DEFAULT_TIMEOUT, || {
+        fetcher.peer.run("search film").hits().len() == 1
+    });
+    fetcher.peer.run("download 1 &");
+    wait_for_progress(&mut fetcher, 2 * MIB);
+    // First the source gets another address, as a laptop in another network does, then the downloading node.
+    for (host, new) in [(1, "10.99.0.41"), (2, "10.99.0.42")] {
+        let old = format!("{}/24", network.address(host));
+        ip(&network, host, &["addr", "add", &format!("{new}/24"), "dev", "lan0"]);
+        ip(&network, host, &["addr", "del", &old, "dev", "lan0"]);
+        // Deleting the first address of a network deletes the others too, unless the kernel promotes them.
+        let _ = Command::new("ip")
+            .args(["-n", network.namespace(host), "addr", "add", &format!("{new}/24"), "dev", "lan0"])
+            .stderr(Stdio::null())
+            .status();
+        wait_for_progress_within(&mut fetcher, 2 * MIB, 2 * DEFAULT_TIMEOUT);
+        let node = if host == 1 { &mut sharer } else { &mut fetcher };
+        wait_until("the new address to be registered", 2 * DEFAULT_TIMEOUT, || {
+            node.peer.run("status").contains(new)
+        });
+    }
+    sharer.peer.run("limit up off");
+    let answer = fetcher.peer.run(&format!("download {}", content.digest));
+    assert!(answer.completed_downloads().len() == 1 || answer.contains("already here"), "{answer:#?}");
+    fetcher.path_of(&content);
 }

@@ -85,13 +85,13 @@ pub(crate) struct SearchRound {
 
 impl SearchRound {
     /// Searches for sources once. Sources hinted at by an earlier search are dialled while the index is asked for more.
-    pub(crate) async fn run(mut self) {
-        let mut dials = JoinSet::new();
-        self.dial_all(&mut dials, self.finder.hinted_sources(&self.digest)).await;
+    pub(crate) async fn run(self) {
+        let (mut dials, mut dialled) = (JoinSet::new(), HashSet::new());
+        self.dial_all(&mut dials, &mut dialled, self.finder.hinted_sources(&self.digest)).await;
         match self.finder.discover(self.digest, MAX_SOURCES).await {
             Ok(sources) => {
                 let _ = self.search_events.send(SearchEvent::Located(sources.len())).await;
-                self.dial_all(&mut dials, sources).await;
+                self.dial_all(&mut dials, &mut dialled, sources).await;
             }
             Err(error) => {
                 let _ = self.search_events.send(SearchEvent::IndexFailed(error.to_string())).await;
@@ -114,14 +114,20 @@ impl SearchRound {
         }
     }
 
-    /// Dials the nodes that have not been dialled yet, at most `MAX_DIALS` at a time.
-    async fn dial_all(&mut self, dials: &mut JoinSet<()>, found: Vec<PeerEvent>) {
+    /// Dials the nodes that have not been dialled at their address yet, at most `MAX_DIALS` at a time. A hint may name an address
+    /// that a node has left, so the one that the index names is dialled too.
+    async fn dial_all(
+        &self,
+        dials: &mut JoinSet<()>,
+        dialled: &mut HashSet<(NodeId, SocketAddr)>,
+        found: Vec<PeerEvent>,
+    ) {
         let mut sources: Vec<NodeAddress> =
             found.into_iter().filter_map(|event| self.dialable(event)).collect();
         sources.sort_by_key(|source| self.tried.dial_order(source));
-        let (dialled, mut window) = (self.skip.len(), DIAL_BATCH);
+        let (before, mut window) = (dialled.len(), DIAL_BATCH);
         for NodeAddress { node, address } in sources {
-            if !self.skip.insert(node) {
+            if self.skip.contains(&node) || !dialled.insert((node, address)) {
                 continue;
             }
             while dials.len() >= window {
@@ -131,7 +137,7 @@ impl SearchRound {
                     window += DIAL_BATCH;
                 }
             }
-            let is_early = self.needs_manifest && self.skip.len() - dialled <= EARLY_MANIFEST_REQUESTS;
+            let is_early = self.needs_manifest && dialled.len() - before <= EARLY_MANIFEST_REQUESTS;
             let states = if is_early { MAX_STATES } else { 0 };
             let request = ContentRequest {
                 digest: self.digest,

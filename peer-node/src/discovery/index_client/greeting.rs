@@ -18,6 +18,7 @@ use super::session_error::{IndexSessionError, IndexViolation};
 use super::status::IndexInfo;
 use crate::identity::Identity;
 use crate::native::{ProbeKey, ProbeKeyGuard};
+use crate::transport::detect_dead_peer;
 
 /// Timeout for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -116,6 +117,8 @@ async fn connect(config: &IndexConfig) -> Result<TcpStream, IndexSessionError> {
         ),
     })??;
     stream.set_nodelay(true)?;
+    // If this fails, a dead connection is noticed later, by the missing reply.
+    let _ = detect_dead_peer(&stream);
     Ok(stream)
 }
 

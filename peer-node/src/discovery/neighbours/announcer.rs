@@ -27,7 +27,8 @@ impl Neighbours {
                 return self.set_announce_error(Some(format!("this node cannot announce itself: {error}")));
             }
         };
-        let (mut next, mut backoff) = (0, Backoff::new(BackoffRange::new(INITIAL_DELAY, settings.period)));
+        let (mut next, mut backoff) =
+            (0, Backoff::new(BackoffRange::new(INITIAL_DELAY, settings.period * 2)));
         loop {
             let listing = config.library.files();
             if next >= listing.len() {
@@ -53,7 +54,7 @@ impl Neighbours {
             self.set_announce_error(failure.filter(|_| sent == 0));
             // Without randomness only the jitter is lost.
             let random = getrandom::u64().unwrap_or(0);
-            tokio::time::sleep(backoff.next_delay(random)).await;
+            tokio::time::sleep(backoff.next_delay(random).min(settings.period)).await;
         }
     }
 

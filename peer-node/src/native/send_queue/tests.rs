@@ -1,7 +1,9 @@
 use std::task::{Context, Poll, Waker};
 
 use protocol::bitfield::Bitfield;
-use protocol::limits::MAX_STATES;
+use protocol::digest::Digest;
+use protocol::index::{FileRecord, Share};
+use protocol::limits::{MAX_LISTING, MAX_STATES};
 use protocol::manifest::{Manifest, ManifestBuilder};
 use protocol::share_path::SharePath;
 
@@ -29,6 +31,15 @@ fn few_long_messages_weigh_like_many_short_ones() {
         matches!(queue.take(&mut Vec::new()), Some(Outgoing::Messages(messages)) if messages.len() == parts)
     );
     assert!(has_room(&queue));
+    let record = FileRecord { path: "a".into(), size: 1, digest: Digest::EMPTY, share: Share::Complete };
+    let files = vec![record; usize::from(MAX_LISTING)];
+    let mut pages = 0;
+    while has_room(&queue) {
+        queue.push(PeerMessage::Listing { number: 0, files: files.clone(), more: true });
+        pages += 1;
+    }
+    assert!(pages <= 10, "{pages} pages wait");
+    queue.take(&mut Vec::new());
     (0..MAX_WEIGHT).for_each(|_| queue.push(PeerMessage::KeepAlive));
     assert!(has_room(&queue), "our own requests have no weight");
     (0..MAX_WEIGHT).for_each(|_| queue.push(PeerMessage::NotShared { channel: 0 }));

@@ -72,7 +72,7 @@ pub(crate) fn open_nonblocking(
     options.custom_flags(if links == LinkPolicy::Refuse { OPEN_LINK } else { 0 }).open(path)
 }
 
-/// Sets the permissions of a file that `options` creates. Here it has those that its folder gives to new files.
+/// Sets the permissions of a file that `options` creates. On this system a file inherits those of its folder.
 pub(crate) const fn with_mode(options: &mut OpenOptions, _mode: u32) -> &mut OpenOptions {
     options
 }
@@ -146,7 +146,7 @@ pub(crate) fn reflink(_from: &File, _to: &File) -> io::Result<()> {
     Err(unsupported())
 }
 
-/// Tells the system that a file will be read from start to end; here it is not told.
+/// Announces that a file will be read from start to end. Without an equivalent here, this does nothing.
 pub(crate) const fn advise_sequential(_file: &File) {}
 
 /// Makes the kernel read bytes ahead; here they are read when they are needed.

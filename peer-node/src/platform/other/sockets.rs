@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io;
+use std::time::Duration;
 
 use socket2::Socket;
 use tokio::net::TcpStream;
@@ -29,6 +30,11 @@ pub(crate) fn set_congestion_control(_stream: &TcpStream, _name: &[u8]) -> io::R
 
 /// Limits the unsent data in the socket: not supported here.
 pub(crate) fn limit_unsent(_stream: &TcpStream, _bytes: u32) -> io::Result<()> {
+    Err(unsupported())
+}
+
+/// Ends the connection once the peer's system has not acknowledged data for some time: unsupported.
+pub(crate) fn limit_unacknowledged(_stream: &TcpStream, _time: Duration) -> io::Result<()> {
     Err(unsupported())
 }
 

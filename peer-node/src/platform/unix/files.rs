@@ -144,7 +144,7 @@ pub(crate) fn reflink(from: &File, to: &File) -> io::Result<()> {
     Ok(rustix::fs::ioctl_ficlone(to, from)?)
 }
 
-/// Tells the system that a file will be read from start to end.
+/// Announces to the system that a file will be read from start to end.
 pub(crate) fn advise_sequential(file: &File) {
     // Advice only: without it, reading is slower.
     let _ = rustix::fs::fadvise(file, 0, None, Advice::Sequential);

@@ -221,7 +221,7 @@ impl Folder {
         openat(&folder.0, file_name(path), flags, Mode::empty())
     }
 
-    /// Opens a folder component by component. Creates missing ones if `make` gives a mode.
+    /// Opens a folder component by component. Creates missing ones with the mode `make`, if there is one.
     fn walk(&self, path: &Path, make: Option<Mode>) -> io::Result<Self> {
         if !is_strictly_below(path) {
             return Err(Errno::XDEV.into());

@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::SendFlags;
@@ -27,6 +28,11 @@ pub(crate) fn set_congestion_control(stream: &TcpStream, name: &[u8]) -> io::Res
 /// Limits the unsent data in the socket, in bytes.
 pub(crate) fn limit_unsent(stream: &TcpStream, bytes: u32) -> io::Result<()> {
     SockRef::from(stream).set_tcp_notsent_lowat(bytes)
+}
+
+/// Ends the connection with an error once the peer's system has not acknowledged data for this long.
+pub(crate) fn limit_unacknowledged(stream: &TcpStream, time: Duration) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_user_timeout(Some(time))
 }
 
 /// Lets other programs receive datagrams on the same port.
