@@ -128,7 +128,7 @@ impl Search {
         // One hit more than requested is kept, only to know whether there are more.
         let more = self.found.len() > self.limit;
         self.found.truncate(self.limit);
-        debug_assert!(self.found.len() < 64 || self.found.len() <= self.matched.len(), "a hit did not match");
+        debug_assert!(self.found.len() <= self.matched.len(), "a hit did not match");
         (self.query, self.found, more, self.sent_hits)
     }
 

@@ -71,10 +71,6 @@ impl Store {
         let unwritable = |source| StoreError::Unwritable { path: dir.to_owned(), source };
         data_folder::make_private(dir).map_err(unwritable)?;
         let dir = fs::canonicalize(dir).map_err(unwritable)?;
-        // The database stamps its files, and cannot represent such a time.
-        if SystemTime::now() < SystemTime::UNIX_EPOCH {
-            return Err(StoreError::ClockBefore1970);
-        }
         let lock = DataFolderLock::acquire(&dir)?;
         let (catalog, engine) = thread::scope(|scope| {
             // One thread reads while others build the catalog.
@@ -126,6 +122,7 @@ impl Store {
         if store_dir(dir).exists() || CommitMark::open(dir)?.is_some() {
             return Err(StoreError::NotEmpty { path: dir.to_owned() });
         }
+        check_clock()?;
         Engine::create(dir, lists, offers)?;
         let engine = open_engine(dir, &mut |_, _| Ok(()))?;
         engine.close();
@@ -174,9 +171,15 @@ impl Drop for Store {
     }
 }
 
+/// Fails if the clock is set to a time that the database cannot represent: it stamps its files.
+fn check_clock() -> Result<(), StoreError> {
+    if SystemTime::now() < SystemTime::UNIX_EPOCH { Err(StoreError::ClockBefore1970) } else { Ok(()) }
+}
+
 /// Opens the database, or creates it if there has never been one. A database that is behind its mark is refused rather than
 /// replaced.
 fn open_engine(dir: &Path, take: &mut ListSink<'_>) -> Result<Engine, StoreError> {
+    check_clock()?;
     let Some(mark) = CommitMark::open(dir)? else {
         if !store_dir(dir).exists() {
             Engine::create(dir, &[], &[])?;

@@ -128,7 +128,8 @@ impl FileList {
     }
 
     pub(super) fn is_removable(&self) -> bool {
-        self.files.is_empty() && self.disk_sync == DiskSync::Absent
+        // A list that is being changed gets files, so its number must not be given to another node.
+        self.files.is_empty() && self.disk_sync == DiskSync::Absent && !self.is_changing
     }
 
     pub(super) fn contains(&self, path: &str) -> bool {

@@ -323,7 +323,7 @@ fn add(batch: &mut sled::Batch, writes: &ListWrites) -> Result<(), StoreError> {
         Some(header) => batch.insert(&node, rows::encode(&NodeRow::from(header)).ok_or_else(too_long)?),
         None => batch.remove(&node),
     }
-    debug_assert!(writes.blocks.is_sorted_by_key(|(block, _)| *block), "each block is written once");
+    debug_assert!(writes.blocks.is_sorted_by(|(one, _), (next, _)| one < next), "each block is written once");
     debug_assert!(
         writes.header.is_some() || writes.blocks.iter().all(|(_, files)| files.is_empty()),
         "an empty list has files"

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use tests::content::{PIECE_LENGTH, TestContent};
 use tests::eventually::{DEFAULT_TIMEOUT, wait_until};
-use tests::index::{IndexProcess, index_server};
+use tests::index::IndexProcess;
 use tests::network::{RunningNode, TestNetwork};
-use tests::peer::{PeerProcess, peer_node};
+use tests::peer::peer_node;
+use tests::programs::programs;
 use tests::test_folder::TestFolder;
 
 /// The library of Debian's package `libfaketime` that replaces the wall clock of a program.
@@ -60,13 +61,11 @@ impl FakeClock {
         files: &[(&str, &TestContent)],
         options: &[&str],
     ) -> RunningNode {
-        let folder = TestFolder::new();
-        for (path, content) in files {
-            folder.put(path, content);
-        }
-        let mut command: Command = peer_node(0, network.index.address(), folder.path());
-        command.args(options).envs(self.variables());
-        RunningNode { peer: PeerProcess::launch(command), folder }
+        RunningNode::launch(files, |folder| {
+            let mut command = peer_node(0, network.index.address(), folder);
+            command.args(options).envs(self.variables());
+            command
+        })
     }
 }
 
@@ -125,13 +124,17 @@ fn programs_start_in_1970_and_in_2100() {
 }
 
 #[test]
-fn index_refuses_a_clock_before_1970() {
+fn index_and_its_maintenance_refuse_a_clock_before_1970() {
     let Some(clock) = FakeClock::new() else { return };
     clock.set("-70y");
-    let folder = TestFolder::new();
-    let mut command = index_server("127.0.0.1:0", &folder.path().join("index-data"));
-    let output = command.envs(clock.variables()).output().expect("the index ends");
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(71), "{message}");
-    assert!(message.contains("the clock of this machine is set to a time before 1970"), "{message}");
+    let mut index = IndexProcess::start();
+    assert_eq!(index.stop(), Some(0));
+    for arguments in [&[][..], &["check"], &["export", "-"]] {
+        let mut command = Command::new(&programs().index_server);
+        command.arg("--data-dir").arg(index.data_dir()).args(arguments).envs(clock.variables());
+        let output = command.output().expect("the program ends");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(71), "{arguments:?}: {message}");
+        assert!(message.contains("the clock of this machine is set to a time before 1970"), "{message}");
+    }
 }
